@@ -1,0 +1,33 @@
+# tarn_module(NAME SOURCES a.cc … [DEPENDS room …] [LIBRARIES lib …] [TESTS a_test.cc …])
+# One room: a static library tarn_NAME and, where it has tests, one GoogleTest binary test_NAME registered with ctest.
+# DEPENDS are rooms below it; a room sees another's headers only through this list.
+add_library(tarn_options INTERFACE)
+target_compile_options(tarn_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+target_compile_definitions(tarn_options INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+target_include_directories(tarn_options INTERFACE "${CMAKE_SOURCE_DIR}/src")
+target_link_libraries(tarn_options INTERFACE fmt::fmt Boost::json Boost::url spdlog::spdlog OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+target_link_options(tarn_options INTERFACE -fuse-ld=mold)
+
+# One precompiled header for all rooms: the standard library, Boost.JSON and Describe, fmt. Asio and Beast are compiled once, in base.
+add_library(tarn_pch OBJECT "${CMAKE_SOURCE_DIR}/src/base/pch.cc")
+target_link_libraries(tarn_pch PUBLIC tarn_options)
+target_precompile_headers(tarn_pch PRIVATE "${CMAKE_SOURCE_DIR}/src/base/pch.h")
+
+function(tarn_module NAME)
+  cmake_parse_arguments(M "" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
+  add_library(tarn_${NAME} STATIC ${M_SOURCES})
+  target_precompile_headers(tarn_${NAME} REUSE_FROM tarn_pch)
+  target_link_libraries(tarn_${NAME} PUBLIC tarn_options ${M_LIBRARIES})
+  foreach(room ${M_DEPENDS})
+    target_link_libraries(tarn_${NAME} PUBLIC tarn_${room})
+  endforeach()
+  if(M_TESTS)
+    add_executable(test_${NAME} ${M_TESTS})
+    target_precompile_headers(test_${NAME} REUSE_FROM tarn_pch)
+    target_link_libraries(test_${NAME} PRIVATE tarn_${NAME} ${M_TEST_LIBRARIES} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_compile_definitions(test_${NAME} PRIVATE TARN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_test(NAME ${NAME} COMMAND test_${NAME})
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()

