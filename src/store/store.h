@@ -9,6 +9,8 @@
 //
 // Infrastructure faults (disk full, connection lost) throw StoreUnavailable; what a caller can cause comes back as a value.
 // All methods are thread-safe and block; call them on a worker thread, never while holding a lock of your own.
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>

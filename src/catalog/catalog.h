@@ -1,0 +1,170 @@
+#pragma once
+// Unity Catalog as other rooms use it: names resolved, privileges decided, securables changed. The routes use the wider service behind it.
+// Default deny. A securable that the caller may not even browse answers as if it did not exist. Every method that changes something
+// commits with its audit event. Thread-safe; reads come from caches guarded by the store's generation.
+// Sources: Databricks docs "Unity Catalog privileges and securable objects", REST API reference /api/2.1/unity-catalog.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/caller.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace tarn::catalog {
+
+enum class Errc {
+  not_found, already_exists, permission_denied, invalid, principal_not_found, not_empty, limit_reached, conflict, no_metastore,
+  location_overlap, not_enabled, unsupported
+};
+using Error = RoomError<Errc>;  // message: the vendor's text where there is one
+template <class T>
+using Result = Expected<T, Error>;
+
+enum class SecurableType { METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION };
+BOOST_DESCRIBE_ENUM(SecurableType, METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION)
+
+/// Privileges by their wire names (USE_CATALOG, SELECT, …); the SQL spelling has blanks for underscores.
+enum class Privilege {
+  SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_CATALOG, CREATE_SCHEMA, CREATE_TABLE, CREATE_VIEW, CREATE_VOLUME, CREATE_FUNCTION,
+  CREATE_MODEL, CREATE_MODEL_VERSION, CREATE_MATERIALIZED_VIEW, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_EXTERNAL_TABLE,
+  CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, CREATE_FOREIGN_CATALOG, CREATE_CONNECTION, CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER,
+  CREATE_SERVICE_CREDENTIAL, CREATE_CLEAN_ROOM, READ_FILES, WRITE_FILES, READ_VOLUME, WRITE_VOLUME, EXECUTE, APPLY_TAG, BROWSE, MANAGE, ACCESS, REFRESH,
+  EXTERNAL_USE_SCHEMA, EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
+  SET_SHARE_PERMISSION, ALL_PRIVILEGES
+};
+BOOST_DESCRIBE_ENUM(Privilege, SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_CATALOG, CREATE_SCHEMA, CREATE_TABLE, CREATE_VIEW, CREATE_VOLUME, CREATE_FUNCTION,
+  CREATE_MODEL, CREATE_MODEL_VERSION, CREATE_MATERIALIZED_VIEW, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_EXTERNAL_TABLE,
+  CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, CREATE_FOREIGN_CATALOG, CREATE_CONNECTION, CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER,
+  CREATE_SERVICE_CREDENTIAL, CREATE_CLEAN_ROOM, READ_FILES, WRITE_FILES, READ_VOLUME, WRITE_VOLUME, EXECUTE, APPLY_TAG, BROWSE, MANAGE, ACCESS, REFRESH,
+  EXTERNAL_USE_SCHEMA, EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
+  SET_SHARE_PERMISSION, ALL_PRIVILEGES)
+
+/// One column as the tables API shows it.
+struct ColumnInfo {
+  std::string name;
+  std::string type_text;                  // bigint, decimal(10,2), array<string>
+  std::string type_json;                  // the Delta/Spark field as JSON text
+  std::string type_name;                  // LONG, DECIMAL, ARRAY, …
+  std::optional<int> type_precision, type_scale;
+  int position = 0;
+  std::optional<std::string> comment;
+  bool nullable = true;
+  std::optional<int> partition_index;
+};
+BOOST_DESCRIBE_STRUCT(ColumnInfo, (), (name, type_text, type_json, type_name, type_precision, type_scale, position, comment, nullable, partition_index))
+
+enum class TableType { MANAGED, EXTERNAL, VIEW };
+BOOST_DESCRIBE_ENUM(TableType, MANAGED, EXTERNAL, VIEW)
+
+/// A table or view (wire: TableInfo).
+struct TableInfo {
+  std::string name, catalog_name, schema_name, full_name;
+  TableType table_type = TableType::MANAGED;
+  std::optional<std::string> data_source_format;  // DELTA; absent for views
+  std::vector<ColumnInfo> columns;
+  std::optional<std::string> storage_location;
+  std::optional<std::string> view_definition;
+  std::string owner;
+  std::optional<std::string> comment;
+  std::map<std::string, std::string> properties;
+  std::string table_id, metastore_id;
+  Millis created_at = 0, updated_at = 0;
+  std::string created_by, updated_by;
+  std::optional<std::string> row_filter_function;  // set: never vended, reads go through a warehouse
+};
+BOOST_DESCRIBE_STRUCT(TableInfo, (), (name, catalog_name, schema_name, full_name, table_type, data_source_format, columns, storage_location, view_definition,
+  owner, comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function))
+
+struct TableName {
+  std::string catalog, schema, table;
+  std::string full() const { return catalog + "." + schema + "." + table; }
+};
+
+struct NewTable {
+  TableName name;
+  TableType type = TableType::MANAGED;
+  std::vector<ColumnInfo> columns;
+  std::optional<std::string> storage_location;  // EXTERNAL only; a MANAGED one gets its place under the schema's, catalog's or metastore's root
+  std::optional<std::string> view_definition;
+  std::optional<std::string> comment;
+  std::map<std::string, std::string> properties;
+};
+
+/// One privilege of one principal, with where it was granted if inherited.
+struct GrantRow {
+  std::string principal;
+  Privilege privilege;
+  SecurableType securable_type;
+  std::string securable_name;
+  std::optional<SecurableType> inherited_from_type;
+  std::optional<std::string> inherited_from_name;
+};
+
+struct LineageEdge {
+  std::string source_table, source_column;  // column empty: table level
+  std::string target_table, target_column;
+};
+
+/// What a statement touched, recorded once with its id (system.access.table_lineage / column_lineage).
+struct LineageRecord {
+  std::string statement_id;
+  std::vector<std::string> read_tables;
+  std::string written_table;              // empty for a read
+  std::vector<LineageEdge> columns;
+  std::string entity_type = "DBSQL_QUERY";
+};
+
+/// The catalog as the SQL room, jobs and serving use it.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  // Reading. A missing table, schema or catalog and one the caller may not see are the same not_found.
+  virtual Result<TableInfo> table(const access::Context& ctx, const TableName& name) = 0;
+  virtual Result<std::vector<std::string>> catalogs(const access::Context& ctx) = 0;
+  virtual Result<std::vector<std::string>> schemas(const access::Context& ctx, std::string_view catalog) = 0;
+  virtual Result<std::vector<TableInfo>> tables(const access::Context& ctx, std::string_view catalog, std::string_view schema) = 0;
+
+  /// Whether the caller holds a privilege on a securable: itself, through a group, by inheritance, ownership or MANAGE where the docs say so,
+  /// with USE_CATALOG and USE_SCHEMA on the way and the catalog's workspace binding. Error: permission_denied with the vendor's text
+  /// ("User does not have SELECT on Table 'c.s.t'."). Allowed or refused, it is audited by the caller's statement.
+  virtual Result<void> require(const access::Context& ctx, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
+  /// The same for a view's owner (definer's rights) instead of the request's caller, in the same workspace.
+  virtual Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
+  /// Whether the caller may read (or write) files at a URL: an external location's READ_FILES / WRITE_FILES, or a volume's privileges.
+  virtual Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) = 0;
+
+  // Changing.
+  virtual Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) = 0;
+  virtual Result<void> drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) = 0;
+  virtual Result<void> create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) = 0;
+  virtual Result<void> drop_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, bool cascade, bool if_exists) = 0;
+  /// Checks CREATE_TABLE / CREATE_EXTERNAL_TABLE and names the storage location without creating anything (CTAS writes files first).
+  virtual Result<std::string> plan_table(const access::Context& ctx, const NewTable& table) = 0;
+  /// `location`: what plan_table answered. `replace`: CREATE OR REPLACE of a view or table.
+  virtual Result<TableInfo> create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) = 0;
+  virtual Result<void> update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) = 0;
+  virtual Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) = 0;
+
+  // Grants. Principals are account-level names; principal_not_found carries "Could not find principal with name NAME".
+  virtual Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) = 0;
+  virtual Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) = 0;
+  virtual Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name, std::optional<std::string> principal) = 0;
+
+  virtual void record_lineage(const access::Context& ctx, const LineageRecord& record) = 0;
+  /// Table-level and column-level edges, newest first, filtered to what the caller may see; for system.access.*.
+  struct LineageRow {
+    LineageEdge edge;
+    std::string statement_id, created_by, entity_type;
+    std::optional<std::int64_t> workspace_id;
+    Millis event_time = 0;
+  };
+  virtual Result<std::vector<LineageRow>> lineage_rows(const access::Context& ctx, bool column_level) = 0;
+};
+
+}  // namespace tarn::catalog
