@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Downloads what deps/pins.txt names, verifies each file's SHA-256 and unpacks it into the cache.
 
-    deps/fetch.py [--cache DIR] [--pin NAME VERSION [SUFFIX]] [GROUP ...]
+    deps/fetch.py [--cache DIR] [--venv DIR] [GROUP ...]
+    deps/fetch.py --pin NAME VERSION [FILE SUFFIX]
 
 Without groups it fetches `build` and `run`. The package index is whichever one pip (and npm) are configured
 with: a site mirror works unchanged, and the checksum decides whether its answer is accepted.
-The result is DIR/NAME-VERSION/ per pin; a folder that exists was verified when it was made.
+The result is DIR/NAME-VERSION/ per pin; a folder that exists was verified when it was made. With --venv the groups' wheels
+are installed into a virtual environment instead, offline and without dependency resolution: what is pinned is all there is.
 """
 import argparse
 import hashlib
@@ -113,9 +115,39 @@ def find_npm(cache):
     return shutil.which("npm") or (str(own[0]) if own else None)
 
 
+def download(pypi, pin, folder, cache):
+    print(f"fetching {pin['name']} {pin['version']}", file=sys.stderr, flush=True)
+    archive = folder / pin["file"]
+    if pin["registry"] == "pypi":
+        pypi.download(pin, archive)
+    elif pin["registry"] == "npm":
+        npm_download(pin, archive, find_npm(cache))
+    else:
+        sys.exit(f"deps/pins.txt: unknown registry {pin['registry']}")
+    found = sha256(archive)
+    if found != pin["sha256"]:
+        sys.exit(f"{pin['file']}: SHA-256 is {found}, pins.txt says {pin['sha256']}: refusing it")
+    return archive
+
+
+def install(pypi, pins, venv, cache):
+    """A virtual environment with exactly these wheels; remade when the pins change."""
+    wanted = hashlib.sha256("\n".join(sorted(pin["sha256"] for pin in pins)).encode()).hexdigest()
+    stamp = venv / "pins.sha256"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(venv, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        wheels = [str(download(pypi, pin, pathlib.Path(scratch), cache)) for pin in pins]
+        subprocess.run([str(venv / "bin" / "pip"), "install", "--quiet", "--no-deps", "--no-index", *wheels], check=True)
+    stamp.write_text(wanted)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=pathlib.Path, default=default_cache())
+    parser.add_argument("--venv", type=pathlib.Path, help="install the groups' wheels into this virtual environment")
     parser.add_argument("--pin", nargs="+", help="print the pin lines of a release instead: NAME VERSION [FILE SUFFIX]")
     parser.add_argument("groups", nargs="*", default=["build", "run"])
     args = parser.parse_args()
@@ -124,28 +156,19 @@ def main():
             name, version, *suffix = args.pin
             for file, link in sorted(pypi.links(name, version).items()):
                 if not suffix or file.endswith(suffix[0]):
-                    print("run pypi", name, version, file, link.hash)
+                    print("GROUP pypi", name, version, file, link.hash)
             return
         args.cache.mkdir(parents=True, exist_ok=True)
-        for pin in read_pins():
-            if pin["group"] not in args.groups:
-                continue
+        pins = [pin for pin in read_pins() if pin["group"] in args.groups]
+        if args.venv:
+            install(pypi, pins, args.venv, args.cache)
+            return
+        for pin in pins:
             target = args.cache / f"{pin['name'].replace('@', '').replace('/', '-')}-{pin['version']}"
             if target.is_dir():
                 continue
-            print(f"fetching {pin['name']} {pin['version']}", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(dir=args.cache) as scratch:
-                archive = pathlib.Path(scratch) / pin["file"]
-                if pin["registry"] == "pypi":
-                    pypi.download(pin, archive)
-                elif pin["registry"] == "npm":
-                    npm_download(pin, archive, find_npm(args.cache))
-                else:
-                    sys.exit(f"deps/pins.txt: unknown registry {pin['registry']}")
-                found = sha256(archive)
-                if found != pin["sha256"]:
-                    sys.exit(f"{pin['file']}: SHA-256 is {found}, pins.txt says {pin['sha256']}: refusing it")
-                unpack(archive, target)
+                unpack(download(pypi, pin, pathlib.Path(scratch), args.cache), target)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+# The two commands that matter: `make run` shows the platform, `make test` proves it. Both install what is missing.
+PRESET ?= release
+BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
+
+.PHONY: build run test lint format clean setup-run setup-test
+
+build:
+	@scripts/setup build run
+	@cmake --preset $(PRESET) >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
+	@cmake --build $(BUILD) --target tarn
+
+run: build
+	@build/tarn demo
+
+test:
+	@scripts/setup build run test
+	@cmake --preset $(PRESET) >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
+	@cmake --build $(BUILD)
+	@tests/run $(BUILD)
+
+lint:
+	@scripts/setup build run lint
+	@scripts/lint
+
+format:
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build build-*
