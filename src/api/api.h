@@ -116,6 +116,7 @@ struct Route {
   std::string group;    // API group in the compatibility table: "catalogs", "workspaces", …
   std::variant<Handler, AsyncHandler> handler;
   bool inline_ok = false;  // a sync handler that only touches caches: may run on the I/O thread
+  bool spooled = false;    // takes uploads of any size: a large body comes as Request::body_file (a small one still as `body`)
 };
 
 /// The table. Rooms add rows at start-up; afterwards it is read-only and thread-safe.

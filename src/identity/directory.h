@@ -48,6 +48,23 @@ class Directory {
   virtual bool is_assigned(std::int64_t workspace_id, std::int64_t principal_id) = 0;
 };
 
+/// What the owner of the data folder may do without a credential: the first start, and verbs over the owner-only control socket.
+/// Blocks; call on a worker thread.
+class Bootstrap {
+ public:
+  virtual ~Bootstrap() = default;
+  struct Admin {
+    std::string client_id;      // application id
+    std::string client_secret;  // empty unless a secret was issued by this call
+  };
+  /// The automation service principal, made as account admin if it is not there. A secret is issued when the principal is new or
+  /// `new_secret` asks for one (the folder's copy was lost); earlier secrets then stay valid until revoked.
+  virtual Admin ensure_admin(bool new_secret) = 0;
+  /// A short-lived bearer token for a live principal (user name or application id), for one workspace or, without, for the account.
+  /// Audited as the owner's act. The error is a text for people: unknown principal, not assigned to the workspace.
+  virtual Expected<std::string, std::string> mint_token(std::string_view principal, std::optional<std::int64_t> workspace_id) = 0;
+};
+
 /// What provisioning a workspace does in the directory, within account's own transaction.
 class WorkspacePrincipals {
  public:
