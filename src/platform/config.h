@@ -1,0 +1,184 @@
+#pragma once
+// The platform as people write it: a folder of YAML files, read as one document. Unknown keys are errors; every problem is a
+// diagnostic with file and line, all of them collected. The published JSON Schema (docs/platform.schema.json) is derived from these
+// very structs. Reading needs no server.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace tarn::platform {
+
+struct Diagnostic {
+  std::string file;
+  int line = 0;  // from 1; 0: the whole file
+  std::string message;
+  std::string text() const;  // file:line: message
+};
+
+struct Account {
+  std::string region;  // of everything that names none
+};
+BOOST_DESCRIBE_STRUCT(Account, (), (region))
+
+struct CredentialSpec {
+  std::string name, role_arn;
+};
+BOOST_DESCRIBE_STRUCT(CredentialSpec, (), (name, role_arn))
+
+struct StorageSpec {
+  std::string name, bucket;
+};
+BOOST_DESCRIBE_STRUCT(StorageSpec, (), (name, bucket))
+
+/// A network that another team owns and this platform only registers.
+struct NetworkSpec {
+  std::string name, vpc_id;
+  std::vector<std::string> subnet_ids, security_group_ids;
+};
+BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, vpc_id, subnet_ids, security_group_ids))
+
+struct WorkspaceSpec {
+  std::string name;
+  std::optional<std::string> deployment_name;  // the host's first label, behind the account's registered prefix
+  std::string credentials, storage;
+  std::optional<std::string> network, region, pricing_tier;
+};
+BOOST_DESCRIBE_STRUCT(WorkspaceSpec, (), (name, deployment_name, credentials, storage, network, region, pricing_tier))
+
+struct MetastoreSpec {
+  std::string name;
+  std::optional<std::string> region, storage_root, data_access_role;
+  std::vector<std::string> workspaces;         // assigned to
+  std::optional<bool> evict_default;           // detach and delete the region's automatic metastore first
+  std::optional<bool> external_access;         // temporary credentials for engines outside
+};
+BOOST_DESCRIBE_STRUCT(MetastoreSpec, (), (name, region, storage_root, data_access_role, workspaces, evict_default, external_access))
+
+struct StorageCredentialSpec {
+  std::string name, role_arn;
+  std::optional<std::string> comment;
+};
+BOOST_DESCRIBE_STRUCT(StorageCredentialSpec, (), (name, role_arn, comment))
+
+struct ExternalLocationSpec {
+  std::string name, url, credential;
+  std::optional<std::string> comment;
+  std::optional<bool> read_only;
+};
+BOOST_DESCRIBE_STRUCT(ExternalLocationSpec, (), (name, url, credential, comment, read_only))
+
+struct SchemaSpec {
+  std::string name;
+  std::optional<std::string> comment, storage_root;
+};
+BOOST_DESCRIBE_STRUCT(SchemaSpec, (), (name, comment, storage_root))
+
+struct CatalogSpec {
+  std::string name;
+  std::optional<std::string> comment, storage_root;
+  std::vector<std::string> workspaces;         // bound to these only (isolated); none: open to all
+  std::vector<SchemaSpec> schemas;
+};
+BOOST_DESCRIBE_STRUCT(CatalogSpec, (), (name, comment, storage_root, workspaces, schemas))
+
+struct UserSpec {
+  std::string name;                            // e-mail
+  std::optional<std::string> display_name;
+};
+BOOST_DESCRIBE_STRUCT(UserSpec, (), (name, display_name))
+
+enum class WorkspaceRole { USER, ADMIN };
+BOOST_DESCRIBE_ENUM(WorkspaceRole, USER, ADMIN)
+
+struct GroupSpec {
+  std::string name;
+  std::vector<std::string> members;            // users and groups
+  std::map<std::string, WorkspaceRole> workspaces;
+};
+BOOST_DESCRIBE_STRUCT(GroupSpec, (), (name, members, workspaces))
+
+struct GrantSpec {
+  std::string on;                              // `catalog gold`, `schema gold.flights`, `metastore`, `external_location landing`
+  std::string to;
+  std::vector<std::string> allow;
+};
+BOOST_DESCRIBE_STRUCT(GrantSpec, (), (on, to, allow))
+
+struct EntitlementSpec {
+  std::string group, workspace;
+  std::vector<std::string> allow;
+};
+BOOST_DESCRIBE_STRUCT(EntitlementSpec, (), (group, workspace, allow))
+
+struct PoolSpec {
+  std::string name, workspace, node_type;
+  std::optional<int> min_idle, max_capacity, idle_minutes;
+  std::map<std::string, std::string> tags;
+};
+BOOST_DESCRIBE_STRUCT(PoolSpec, (), (name, workspace, node_type, min_idle, max_capacity, idle_minutes, tags))
+
+struct PolicySpec {
+  std::string name, workspace;
+  json::value definition;
+  std::optional<int> max_clusters_per_user;
+};
+BOOST_DESCRIBE_STRUCT(PolicySpec, (), (name, workspace, definition, max_clusters_per_user))
+
+struct ClusterSpec {
+  std::string name, workspace;
+  std::optional<std::string> policy, pool, runtime;
+  std::optional<int> workers, autotermination_minutes;
+};
+BOOST_DESCRIBE_STRUCT(ClusterSpec, (), (name, workspace, policy, pool, runtime, workers, autotermination_minutes))
+
+struct BudgetSpec {
+  std::string name;
+  std::optional<std::string> workspace;
+  double limit = 0;
+  std::optional<bool> stop;
+};
+BOOST_DESCRIBE_STRUCT(BudgetSpec, (), (name, workspace, limit, stop))
+
+struct Config {
+  std::optional<Account> account;
+  std::vector<CredentialSpec> credentials;
+  std::vector<StorageSpec> storage;
+  std::vector<NetworkSpec> networks;
+  std::vector<WorkspaceSpec> workspaces;
+  std::optional<MetastoreSpec> metastore;
+  std::vector<StorageCredentialSpec> storage_credentials;
+  std::vector<ExternalLocationSpec> external_locations;
+  std::vector<CatalogSpec> catalogs;
+  std::vector<UserSpec> users;
+  std::vector<GroupSpec> groups;
+  std::vector<GrantSpec> grants;
+  std::vector<EntitlementSpec> entitlements;
+  std::vector<PoolSpec> pools;
+  std::vector<PolicySpec> policies;
+  std::vector<ClusterSpec> clusters;
+  std::vector<BudgetSpec> budgets;
+};
+BOOST_DESCRIBE_STRUCT(Config, (), (account, credentials, storage, networks, workspaces, metastore, storage_credentials, external_locations, catalogs, users,
+  groups, grants, entitlements, pools, policies, clusters, budgets))
+
+/// A configuration with the place each entry came from: `groups[3]` -> platform/groups.yaml:12.
+struct Loaded {
+  Config config;
+  std::map<std::string, std::pair<std::string, int>> places;
+  std::vector<Diagnostic> problems;
+  bool ok() const { return problems.empty(); }
+  std::string place(const std::string& path) const;  // "groups.yaml:12"
+};
+
+/// Reads every *.yaml and *.yml of a folder (in name order) and checks names, references and texts against each other.
+Loaded load(const std::string& folder);
+/// The same from texts (file name -> content).
+Loaded load_texts(const std::map<std::string, std::string>& files);
+
+/// The JSON Schema of one document of the folder.
+json::value json_schema();
+
+}  // namespace tarn::platform
