@@ -96,6 +96,8 @@ Session::Session(Target target) : target_(std::move(target)) {
   while (target_.accounts_url.ends_with('/')) target_.accounts_url.pop_back();
 }
 Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
 
 std::string Session::workspace_url(std::string_view deployment) const {
   const auto host = target_.accounts_url.find("://") + 3;

@@ -42,6 +42,8 @@ class Session {
  public:
   explicit Session(Target target);
   ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
   const Target& target() const { return target_; }
 
   /// `path` with {account} standing for the account id: /api/2.0/accounts/{account}/workspaces.
