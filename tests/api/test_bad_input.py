@@ -1,0 +1,94 @@
+"""Malformed and hostile requests cost a clear 4xx that names the field, write nothing, and leave the server up."""
+import pytest
+import requests
+
+from harness import Refused, platform
+
+
+@pytest.fixture(scope="module")
+def server():
+    with platform() as s:
+        yield s
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return server.admin()
+
+
+def refused(call, *arguments, **kwargs):
+    with pytest.raises(Refused) as e:
+        call(*arguments, **kwargs)
+    return e.value
+
+
+def raw(server, admin, body, path="/api/2.1/unity-catalog/catalogs", content_type="application/json"):
+    url = server.status()["workspaces"]["landing"] + path
+    return server.session().post(url, data=body, headers={"Authorization": f"Bearer {admin.token}", "Content-Type": content_type}, timeout=60)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b'{"name":', b"null", b"[" * 10000, b'{"name": "a", "name": }'])
+def test_malformed_json_is_400(server, admin, body):
+    answer = raw(server, admin, body)
+    assert answer.status_code == 400 and answer.json()["error_code"] in ("MALFORMED_REQUEST", "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize("body,field", [({"name": 7}, "name"), ({}, "name"), ({"name": "a", "comment": []}, "comment"), ({"name": None}, "name"), ({"name": "a", "properties": {"k": 1}}, "properties.k")])
+def test_wrong_types_name_the_field(server, admin, body, field):
+    e = refused(admin.workspace, "landing", "POST", "/api/2.1/unity-catalog/catalogs", body)
+    assert e.status == 400 and field in e.message
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a/b", "..", "a b", "x" * 300, "a\u0000b", "a\nb"])
+def test_bad_catalog_names_are_refused_and_nothing_is_written(server, admin, name):
+    before = admin.workspace("landing", "GET", "/api/2.1/unity-catalog/catalogs")
+    e = refused(admin.workspace, "landing", "POST", "/api/2.1/unity-catalog/catalogs", {"name": name, "storage_root": "s3://acme-lake/landing/bad"})
+    assert e.status == 400 and e.code == "INVALID_PARAMETER_VALUE"
+    assert admin.workspace("landing", "GET", "/api/2.1/unity-catalog/catalogs") == before
+
+
+def test_unknown_fields_are_ignored_in_rest(server, admin):
+    made = admin.account("POST", "/scim/v2/Groups", {"displayName": "newer", "fieldOfTomorrow": {"x": 1}})
+    admin.account("DELETE", f"/scim/v2/Groups/{made['id']}")
+
+
+def test_cyclic_groups_are_refused(server, admin):
+    a = admin.account("POST", "/scim/v2/Groups", {"displayName": "cycle_a"})
+    b = admin.account("POST", "/scim/v2/Groups", {"displayName": "cycle_b", "members": [{"value": a["id"]}]})
+    patch = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": "members", "value": [{"value": b["id"]}]}]}
+    e = refused(admin.account, "PATCH", f"/scim/v2/Groups/{a['id']}", patch)
+    assert e.status == 400
+    assert "members" not in admin.account("GET", f"/scim/v2/Groups/{a['id']}")
+
+
+def test_overlapping_locations_are_refused(server, admin):
+    e = refused(admin.workspace, "landing", "POST", "/api/2.1/unity-catalog/external-locations",
+                {"name": "inside", "url": "s3://acme-landing-files/deeper/", "credential_name": "acme-lake"})
+    assert e.status in (400, 409) and "overlap" in e.message.lower()
+
+
+def test_an_oversized_body_is_413(server, admin):
+    answer = raw(server, admin, b'{"name":"' + b"x" * (12 << 20) + b'"}')
+    assert answer.status_code == 413 and answer.json()["error_code"]
+
+
+def test_sql_with_quotes_unicode_and_depth(server, admin):
+    warehouse = server.warehouses["landing"]
+    assert admin.sql("landing", warehouse, "SELECT 'it''s', 'snow \u2603', \"d\"") [0][1] == "snow \u2603"
+    for statement in ("SELECT " + "(" * 10000 + "1" + ")" * 10000, "SELEC 1", "", "SELECT 1; SELECT 2", "SELECT * FROM `a`.`b`.`../../c`", "CACHE TABLE x"):
+        with pytest.raises((Refused, Exception)) as e:
+            admin.sql("landing", warehouse, statement)
+        assert not isinstance(e.value, (requests.ConnectionError, requests.Timeout)), statement[:40]
+    assert admin.sql("landing", warehouse, "SELECT 1") == [["1"]]
+
+
+def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
+    url = server.status()["workspaces"]["landing"] + "/api/2.1/unity-catalog/catalogs"
+    http = server.session()
+    assert http.get(url).status_code == 401
+    assert http.get(url, headers={"Authorization": "Bearer dapi0123456789abcdef"}).status_code == 401
+    made = admin.workspace("landing", "POST", "/api/2.0/token/create", {"comment": "short", "lifetime_seconds": 600})
+    mine = {"Authorization": f"Bearer {made['token_value']}"}
+    assert http.get(url, headers=mine).status_code == 200
+    admin.workspace("landing", "POST", "/api/2.0/token/delete", {"token_id": made["token_info"]["token_id"]})
+    assert http.get(url, headers=mine).status_code == 401
