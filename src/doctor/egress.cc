@@ -1,0 +1,233 @@
+#include "doctor/egress.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+
+namespace tarn::doctor {
+namespace {
+
+using Time = std::chrono::steady_clock;
+
+int left_ms(Time::time_point deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Time::now()).count();
+  return static_cast<int>(std::max<long long>(left, 0));
+}
+
+/// A name lookup that can be given up. The resolver may keep writing to a request that it refuses to cancel, so such a request lives on.
+class Lookup {
+ public:
+  explicit Lookup(const HostPort& target) : r_(std::make_unique<Request>()) {
+    r_->host = target.host;
+    r_->port = std::to_string(target.port);
+    r_->hints.ai_socktype = SOCK_STREAM;
+    r_->cb.ar_name = r_->host.c_str();
+    r_->cb.ar_service = r_->port.c_str();
+    r_->cb.ar_request = &r_->hints;
+  }
+  ~Lookup() {
+    if (!r_) return;
+    if (started_ && ::gai_error(&r_->cb) == EAI_INPROGRESS && ::gai_cancel(&r_->cb) != EAI_CANCELED && ::gai_error(&r_->cb) == EAI_INPROGRESS) {
+      (void)r_.release();  // owned by the resolver's thread from here on
+      return;
+    }
+    if (r_->cb.ar_result) ::freeaddrinfo(r_->cb.ar_result);
+  }
+  /// 0, EAI_AGAIN at the deadline, or the resolver's error.
+  int run(Time::time_point deadline) {
+    gaicb* list[] = {&r_->cb};
+    if (const int rc = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr)) return rc;
+    started_ = true;
+    while (::gai_error(&r_->cb) == EAI_INPROGRESS) {
+      const int left = left_ms(deadline);
+      if (left == 0) return EAI_INPROGRESS;
+      const timespec wait{left / 1000, (left % 1000) * 1'000'000L};
+      const gaicb* one[] = {&r_->cb};
+      ::gai_suspend(one, 1, &wait);
+    }
+    return ::gai_error(&r_->cb);
+  }
+  const addrinfo* addresses() const { return r_->cb.ar_result; }
+
+ private:
+  struct Request {
+    std::string host, port;
+    addrinfo hints{};
+    gaicb cb{};
+  };
+  std::unique_ptr<Request> r_;
+  bool started_ = false;
+};
+
+struct Socket {
+  int fd;
+  explicit Socket(int family) : fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {}
+  Socket(Socket&& o) noexcept : fd(std::exchange(o.fd, -1)) {}
+  ~Socket() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+std::string numeric(const addrinfo& a) {
+  char host[NI_MAXHOST] = "?";
+  ::getnameinfo(a.ai_addr, a.ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST);
+  return host;
+}
+
+Attempt of_errno(int error, std::string address) {
+  const bool dropped = error == ETIMEDOUT, refused = error == ECONNREFUSED;
+  return {dropped ? Reach::dropped : refused ? Reach::refused : Reach::unreachable, std::move(address), std::strerror(error)};
+}
+
+/// Connects to one address; the socket is left open for CONNECT.
+Attempt connect_to(const addrinfo& a, Socket& s, Time::time_point deadline) {
+  auto address = numeric(a);
+  if (s.fd < 0) return of_errno(errno, std::move(address));
+  if (::connect(s.fd, a.ai_addr, a.ai_addrlen) == 0) return {Reach::connected, std::move(address), ""};
+  if (errno != EINPROGRESS) return of_errno(errno, std::move(address));
+  pollfd p{s.fd, POLLOUT, 0};
+  int rc;
+  do rc = ::poll(&p, 1, left_ms(deadline));
+  while (rc < 0 && errno == EINTR);
+  if (rc == 0) return {Reach::dropped, std::move(address), "no answer to SYN"};
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(s.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error) return of_errno(error, std::move(address));
+  return {Reach::connected, std::move(address), ""};
+}
+
+/// Asks a connected proxy for a tunnel and reads its status line.
+Attempt tunnel(const HostPort& target, const Socket& s, std::string address, Time::time_point deadline) {
+  const std::string ask = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", target.text());
+  if (::send(s.fd, ask.data(), ask.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(ask.size())) return {Reach::proxy_mute, std::move(address), "the proxy takes no request"};
+  std::string line;
+  while (line.find('\n') == line.npos && line.size() < 4096) {
+    pollfd p{s.fd, POLLIN, 0};
+    const int rc = ::poll(&p, 1, left_ms(deadline));
+    if (rc < 0 && errno == EINTR) continue;
+    if (rc <= 0) return {Reach::proxy_mute, std::move(address), "no answer to CONNECT"};
+    char buffer[512];
+    const auto n = ::recv(s.fd, buffer, sizeof buffer, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (n <= 0) return {Reach::proxy_mute, std::move(address), "the proxy closed the connection"};
+    line.append(buffer, static_cast<std::size_t>(n));
+  }
+  line = line.substr(0, line.find_first_of("\r\n"));
+  const bool fine = line.starts_with("HTTP/1.") && line.size() > 12 && line.substr(9, 3) == "200";
+  return {fine ? Reach::connected : Reach::proxy_refused, std::move(address), line};
+}
+
+}  // namespace
+
+std::optional<HostPort> host_of(std::string_view url) {
+  HostPort out;
+  if (url.starts_with("https://"))
+    url.remove_prefix(8);
+  else if (url.starts_with("http://"))
+    url.remove_prefix(7), out.port = 80;
+  else if (url.find("://") != url.npos)
+    return std::nullopt;
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (const auto at = url.rfind('@'); at != url.npos) url.remove_prefix(at + 1);  // a proxy's user and password
+  std::string_view port;
+  if (url.starts_with('[')) {
+    const auto end = url.find(']');
+    if (end == url.npos) return std::nullopt;
+    out.host = url.substr(1, end - 1);
+    if (end + 1 < url.size() && url[end + 1] == ':') port = url.substr(end + 2);
+  } else {
+    const auto colon = url.find(':');
+    out.host = url.substr(0, colon);
+    if (colon != url.npos) port = url.substr(colon + 1);
+  }
+  if (!port.empty()) {
+    const auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+    if (ec != std::errc() || end != port.data() + port.size() || out.port == 0) return std::nullopt;
+  }
+  return out.host.empty() ? std::nullopt : std::optional(out);
+}
+
+Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit) {
+  const auto deadline = Time::now() + limit;
+  const HostPort& first = proxy ? *proxy : target;
+  Lookup lookup(first);
+  if (const int rc = lookup.run(deadline); rc != 0)
+    return {rc == EAI_INPROGRESS || rc == EAI_AGAIN ? Reach::resolver_mute : Reach::unresolved, "", rc == EAI_INPROGRESS ? "no answer from the name server" : ::gai_strerror(rc)};
+  int addresses = 0;
+  for (auto* a = lookup.addresses(); a; a = a->ai_next) ++addresses;
+  Attempt last{Reach::unresolved, "", "the name has no address"};
+  for (auto* a = lookup.addresses(); a; a = a->ai_next, --addresses) {
+    // Each address gets its share of what is left, so one that drops does not hide another that answers.
+    const auto share = Time::now() + std::chrono::milliseconds(left_ms(deadline) / addresses);
+    Socket s(a->ai_family);
+    const auto attempt = connect_to(*a, s, share);
+    if (attempt.reach == Reach::connected) return proxy ? tunnel(target, s, attempt.address, deadline) : attempt;
+    // A drop is worth more than an address family that this machine does not have.
+    if (last.address.empty() || attempt.reach != Reach::unreachable) last = attempt;
+  }
+  return last;
+}
+
+std::optional<HostPort> proxy_for(const HostPort& target) {
+  const auto variable = [](const char* lower, const char* upper) -> std::string_view {
+    for (const char* name : {lower, upper})
+      if (const char* v = std::getenv(name); v && *v) return v;
+    return {};
+  };
+  auto except = variable("no_proxy", "NO_PROXY");
+  while (!except.empty()) {
+    const auto comma = except.find(',');
+    auto entry = except.substr(0, comma);
+    except = comma == except.npos ? std::string_view() : except.substr(comma + 1);
+    while (entry.starts_with(' ') || entry.starts_with('.')) entry.remove_prefix(1);
+    while (entry.ends_with(' ')) entry.remove_suffix(1);
+    if (entry == "*" || (!entry.empty() && (target.host == entry || target.host.ends_with("." + std::string(entry))))) return std::nullopt;
+  }
+  const auto proxy = variable("https_proxy", "HTTPS_PROXY");
+  return proxy.empty() ? std::nullopt : host_of(proxy.find("://") == proxy.npos ? "http://" + std::string(proxy) : std::string(proxy));
+}
+
+Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit) {
+  const auto a = reach(target, proxy, limit);
+  const auto asked = proxy ? proxy->text() : target.text();
+  const std::string way = proxy ? fmt::format("{} through the proxy {}", target.text(), proxy->text()) : target.text();
+  const auto seconds = fmt::format("{:.1f} s", static_cast<double>(limit.count()) / 1000);
+  const std::string at = a.address.empty() ? "" : fmt::format(" ({})", a.address);
+  const auto problem = [&](std::string summary, std::string cause, std::string cure) { return Finding{"egress", Level::problem, std::move(summary), std::move(cause), std::move(cure), std::nullopt}; };
+  switch (a.reach) {
+    case Reach::connected:
+      return ok("egress", fmt::format("{} answers{}", way, at));
+    case Reach::dropped:
+      return at_edge("egress", Edge::no_egress, fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped", asked, at, seconds, proxy ? proxy->port : target.port));
+    case Reach::refused:
+      return problem(fmt::format("{}{} refuses the connection", asked, at), "The host answers, but nothing listens on that port.", "Start the server (tarn serve), or correct host and port.");
+    case Reach::unreachable:
+      return problem(fmt::format("{}{} cannot be reached: {}", asked, at, a.detail), "There is no route from this machine to that address, or a router says so.",
+                     "Add the route, or set HTTPS_PROXY to a proxy that can reach the host.");
+    case Reach::unresolved:
+      if (asked.find(".localhost:") != asked.npos)
+        return problem(fmt::format("the name {} has no address here: {}", asked, a.detail), "glibc and Go do not resolve names below .localhost (browsers do).",
+                       "Use the server's proxy_url (tarn rehearse --data DIR -- CMD sets it), or the workspace's loopback port.");
+      return problem(fmt::format("the name {} has no address: {}", asked, a.detail), "The name is wrong, or the name server of this machine does not know it.",
+                     "Correct the host, or the name server in /etc/resolv.conf.");
+    case Reach::resolver_mute:
+      return problem(fmt::format("no name server answered for {} within {}: {}", asked, seconds, a.detail), "Packets to the name server are dropped, or it is down.",
+                     "Open port 53 to the name server of /etc/resolv.conf, or set HTTPS_PROXY to a proxy by its address.");
+    case Reach::proxy_mute:
+      return problem(fmt::format("{}: {}", way, a.detail), "The proxy took the connection and gave no answer: it cannot reach the host itself, or it is no HTTP proxy.",
+                     fmt::format("Let the proxy open {}, or correct HTTPS_PROXY.", target.text()));
+    case Reach::proxy_refused:
+      return problem(fmt::format("{}: {}", way, a.detail), "The proxy does not allow this host.", fmt::format("Let the proxy open {}, or list the host in NO_PROXY.", target.text()));
+  }
+  throw std::logic_error("an unknown reach");
+}
+
+}  // namespace tarn::doctor

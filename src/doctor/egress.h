@@ -1,0 +1,50 @@
+#pragma once
+// Whether this machine gets through to a host, and if not, where it ends: the name, the connection, or the proxy on the way. The point is to
+// say within seconds what a client behind a dropping firewall never says. POSIX sockets only, no threads of its own.
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "doctor/finding.h"
+
+namespace tarn::doctor {
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 443;
+  std::string text() const { return host.find(':') == host.npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port); }
+};
+
+/// "https://host[:port][/…]", "http://…" (port 80) or "host[:port]"; nothing if it has no host or a port that is none.
+std::optional<HostPort> host_of(std::string_view url);
+
+enum class Reach {
+  connected,
+  unresolved,     // the name has no address
+  resolver_mute,  // the name server did not answer in time
+  dropped,        // no answer to SYN in time: a silent firewall, or a dead host
+  refused,        // RST: the host answers, nothing listens
+  unreachable,    // no route, or ICMP says so
+  proxy_mute,     // the proxy took the connection and did not answer CONNECT in time
+  proxy_refused   // the proxy answered CONNECT with something other than 200
+};
+BOOST_DESCRIBE_ENUM(Reach, connected, unresolved, resolver_mute, dropped, refused, unreachable, proxy_mute, proxy_refused)
+
+struct Attempt {
+  Reach reach = Reach::connected;
+  std::string address;  // the last one tried, numeric
+  std::string detail;   // errno's text, or the proxy's status line
+};
+
+/// Tries to open a TCP connection, through `proxy` (CONNECT) if given. Ends within `limit`, over all addresses of the name.
+Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5));
+
+/// The proxy that clients on this machine would use for the target: https_proxy or HTTPS_PROXY unless no_proxy or NO_PROXY names the host or a
+/// domain of it ("*" names all).
+std::optional<HostPort> proxy_for(const HostPort& target);
+
+/// The check: what was tried, and cause and cure if it did not get through.
+Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5));
+
+}  // namespace tarn::doctor

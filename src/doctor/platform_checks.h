@@ -1,0 +1,29 @@
+#pragma once
+// Checks of a running platform, local or remote, through its REST API: what an operator can see, judged for the sharp edges.
+#include "doctor/finding.h"
+
+namespace tarn::doctor {
+
+/// How the checks ask. Implemented by the command line over its REST session; one thread.
+class Probe {
+ public:
+  struct Answer {
+    int status = 0;  // 0: nobody answered, `message` says why
+    std::string error_code, message;
+    json::value body;
+  };
+  virtual ~Probe() = default;
+  /// GET on the account host; `path` below /api/2.0/accounts/{account_id}.
+  virtual Answer get(std::string_view path) = 0;
+  /// The registered deployment name prefix, over the control socket: only a data folder's owner can ask. The outer optional is empty where
+  /// that is not possible, the inner one where none is registered.
+  virtual std::optional<std::optional<std::string>> deployment_prefix() = 0;
+  /// Who asks, for the texts.
+  virtual std::string principal() const = 0;
+};
+
+/// Server reachable, principal an account admin, prefix registered, no metastore of the vendor's making in the way, workspaces and networks well.
+/// Asks no more once the first question finds nobody home or no right to ask.
+Findings check_platform(Probe& probe);
+
+}  // namespace tarn::doctor
