@@ -3,6 +3,7 @@
 // publication, conflict rules ("Conflict resolution" as OSS Delta's ConflictChecker does it), bounded retries, checkpoints.
 // Data files are written by the engine; this room only names them. Any foreign reader sees a valid table at every moment.
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,7 +17,9 @@
 
 namespace tarn::delta {
 
-enum class Errc { not_a_table, already_exists, unsupported_feature, conflict, corrupt, invalid_schema, invalid_request, version_not_found, storage };
+/// `corrupt`: the log itself is damaged (a torn line, a missing version, a path that leaves the table); the message says where.
+/// `constraint`: the data breaks NOT NULL, an append-only table or another rule that the table declares.
+enum class Errc { not_a_table, already_exists, unsupported_feature, conflict, corrupt, invalid_schema, invalid_request, constraint, version_not_found, storage };
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
@@ -31,11 +34,13 @@ struct Field {
 
 struct Schema {
   std::vector<Field> fields;
+  const Field* find(std::string_view name) const;  // names differ by more than case
 };
 
 struct Protocol {
   int min_reader = 1, min_writer = 2;
   std::vector<std::string> reader_features, writer_features;
+  friend bool operator==(const Protocol&, const Protocol&) = default;
 };
 
 struct Metadata {
@@ -59,6 +64,7 @@ struct AddFile {
   json::value extra;  // tags, baseRowId, …: kept as found
 };
 
+/// The writer names the path; the log fills partition values, size and deletion vector from the file it removes.
 struct RemoveFile {
   std::string path;
   Millis deletion_timestamp = 0;
@@ -66,19 +72,69 @@ struct RemoveFile {
   json::value extra;
 };
 
+/// The live files of a version, each shared with the versions around it: copying a set copies pointers.
+class FileSet {
+ public:
+  struct Entry {
+    std::size_t hash;  // of the file's identity: path and deletion vector
+    std::shared_ptr<const AddFile> file;
+  };
+  class iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = AddFile;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const AddFile*;
+    using reference = const AddFile&;
+    iterator() = default;
+    explicit iterator(const Entry* at) : at_(at) {}
+    reference operator*() const { return *at_->file; }
+    pointer operator->() const { return at_->file.get(); }
+    iterator& operator++() { return ++at_, *this; }
+    iterator operator++(int) { return iterator(at_++); }
+    friend bool operator==(const iterator&, const iterator&) = default;
+
+   private:
+    const Entry* at_ = nullptr;
+  };
+  iterator begin() const { return iterator(entries.data()); }
+  iterator end() const { return iterator(entries.data() + entries.size()); }
+  std::size_t size() const { return entries.size(); }
+  bool empty() const { return entries.empty(); }
+  const AddFile& operator[](std::size_t i) const { return *entries[i].file; }
+  const AddFile* find(std::string_view path) const;  // linear
+
+  std::vector<Entry> entries;
+};
+
+/// A removed file whose object a reader of an older version may still need.
+struct Tombstone {
+  std::size_t hash;
+  std::shared_ptr<const RemoveFile> file;
+};
+
+struct AppTransaction {
+  std::int64_t version = 0;
+  std::optional<Millis> last_updated;
+};
+
 /// An immutable view of one version.
 struct Snapshot {
   std::int64_t version = -1;
-  Millis timestamp = 0;
+  Millis timestamp = 0;  // of the commit: inCommitTimestamp where the table has it, else the log file's modification time
   Protocol protocol;
   Metadata metadata;
-  std::vector<AddFile> files;
-  std::map<std::string, std::int64_t> transactions;  // appId -> last version
-  bool has_deletion_vectors() const;
-  bool has_column_mapping() const;
+  FileSet files;
+  std::map<std::string, AppTransaction> transactions;          // appId -> last version
+  std::map<std::string, json::value> domains;                  // domainMetadata by domain, as found
+  std::vector<Tombstone> tombstones;                           // removed files not yet past delta.deletedFileRetentionDuration
+  bool has_deletion_vectors() const;  // a live file has one
+  bool has_column_mapping() const;    // delta.columnMapping.mode is id or name
+  bool has_type_widening() const;     // a column's type was widened since older files were written
+  std::uint64_t size_in_bytes() const;
 };
 
-enum class Operation { create_table, write_append, write_overwrite, delete_, update, merge, set_properties, optimize };
+enum class Operation { create_table, write_append, write_overwrite, delete_, update, merge, set_properties, change_columns, optimize };
 
 /// What a writer read and wants to do, against the snapshot it read.
 struct Commit {
@@ -88,46 +144,66 @@ struct Commit {
   std::vector<RemoveFile> remove;
   std::optional<Metadata> metadata;
   std::optional<Protocol> protocol;
-  bool blind_append = true;    // read nothing of the table: only metadata and protocol changes conflict
+  /// Reads nothing of the table: only metadata, protocol and same-application changes conflict. Ignored when files are removed.
+  bool blind_append = true;
+  /// Otherwise: what was read. The whole table, or the partitions that match one of these values (none: any file could have mattered).
   bool read_whole_table = false;
+  std::vector<std::map<std::string, std::optional<std::string>>> read_partitions;
+  std::vector<std::string> read_files;  // data files whose rows were read, removed ones included
   std::optional<std::pair<std::string, std::int64_t>> transaction;  // idempotent writer
   std::string user_name;       // for DESCRIBE HISTORY
+  std::map<std::string, std::string> operation_metrics;  // beside those the log counts itself (numFiles, numOutputBytes, numOutputRows, …)
 };
 
+/// One line of DESCRIBE HISTORY.
 struct CommitInfo {
   std::int64_t version = 0;
   Millis timestamp = 0;
   std::string operation, user_name;
   json::object operation_parameters, operation_metrics;
+  std::string engine_info, isolation_level, transaction_id;
+  std::optional<std::int64_t> read_version;
+  std::optional<bool> blind_append;
 };
 
-/// Reads and writes Parquet for checkpoints; implemented over DuckDB.
+/// Reads and writes Parquet for checkpoints; implemented over DuckDB. Thread-safe.
 class ParquetCodec {
  public:
   virtual ~ParquetCodec() = default;
   /// Action lines (one JSON object each, as in a commit file) of a checkpoint or sidecar Parquet file.
   virtual Result<std::vector<std::string>> read_actions(const objects::Url& file) = 0;
-  /// Writes action lines as a checkpoint Parquet file with the protocol's schema.
+  /// Writes action lines as a checkpoint Parquet file with the protocol's schema, replacing `file` at once. Returns its size in bytes.
   virtual Result<std::uint64_t> write_checkpoint(const std::vector<std::string>& action_lines, const objects::Url& file) = 0;
 };
+/// One in-process DuckDB, opened at the first use, that only ever sees files of ours.
 std::unique_ptr<ParquetCodec> duckdb_parquet_codec(objects::ObjectStore& objects);
 
 /// Tables by their root URL. Thread-safe; keeps a small cache of snapshots, always checked against the log's newest version.
+/// `objects`, `parquet` and `clock` must outlive it. Checkpoints are written by one thread of its own, joined on destruction.
 class DeltaLog {
  public:
   DeltaLog(objects::ObjectStore& objects, ParquetCodec& parquet, const Clock& clock);
   ~DeltaLog();
 
-  /// The newest version, or the given one. Errors: not_a_table, version_not_found, unsupported_feature (an unknown reader feature, named), corrupt.
+  /// The newest version, or the given one. Costs two HEAD requests when nothing changed, and one GET for each new commit.
+  /// Errors: not_a_table, version_not_found, unsupported_feature (an unknown reader feature, named), corrupt, storage.
   Result<std::shared_ptr<const Snapshot>> snapshot(const objects::Url& root, std::optional<std::int64_t> version = {});
-  /// Version 0 with protocol, metadata and, for CTAS, the first files. Errors: already_exists, invalid_schema.
+  /// Version 0 with protocol, metadata and, for CTAS, the first files. An empty id gets a new one. Errors: already_exists, invalid_schema,
+  /// invalid_request, unsupported_feature, constraint, storage.
   Result<std::int64_t> create(const objects::Url& root, const Metadata& metadata, std::vector<AddFile> files, const std::string& user_name);
   /// Publishes after `read_version`, rebasing over commits that do not conflict, at most 20 times. Errors: conflict (the vendor's
-  /// ConcurrentAppend/DeleteRead/… text), unsupported_feature (unknown writer feature, by name), storage. Writes a checkpoint every 10 versions
-  /// (delta.checkpointInterval). Returns the new version.
+  /// ConcurrentAppend/DeleteRead/… text), unsupported_feature (unknown writer feature, by name), constraint, invalid_request, storage. Writes a
+  /// checkpoint every 10 versions (delta.checkpointInterval). Returns the new version; for a `transaction` that the table has
+  /// already seen, the version at which it is known, and nothing is written.
   Result<std::int64_t> commit(const objects::Url& root, std::int64_t read_version, Commit commit);
+  /// Sets table properties (nullopt unsets). Errors: invalid_request for a property that we do not know or cannot honour.
+  Result<std::int64_t> set_properties(const objects::Url& root, const std::map<std::string, std::optional<std::string>>& changes, const std::string& user_name);
+  /// The newest `limit` commits, newest first, as far back as the log still has them.
   Result<std::vector<CommitInfo>> history(const objects::Url& root, std::size_t limit);
+  /// Writes a checkpoint of the newest version now.
   Result<void> checkpoint(const objects::Url& root);
+  /// Waits until the checkpoints that commits asked for are written.
+  void drain();
 
  private:
   struct Impl;
@@ -137,8 +213,13 @@ class DeltaLog {
 /// The schema's JSON as the protocol writes it, and back.
 std::string schema_string(const Schema& schema);
 Result<Schema> parse_schema(std::string_view json_text);
+/// What a table may be created with: names unique whatever their case and without ` ,;{}()\n\t=`, known types, partition columns that exist,
+/// are of a primitive type and leave at least one data column. Error: invalid_schema.
+Result<void> check_schema(const Schema& schema, const std::vector<std::string>& partition_columns);
 /// A Delta type as Databricks SQL spells it (`bigint`, `array<string>`, `struct<a:int>`), and from SQL type text.
 std::string sql_type(const json::value& delta_type);
 Result<json::value> delta_type(std::string_view sql_type);
+/// The same as DuckDB spells it (`BIGINT`, `VARCHAR[]`, `STRUCT("a" INTEGER)`).
+std::string duckdb_type(const json::value& delta_type);
 
 }  // namespace tarn::delta
