@@ -1,0 +1,101 @@
+#include "cli/rehearse_verb.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/control.h"
+#include "cli/platform_view.h"
+
+namespace tarn::cli {
+namespace {
+
+struct Arguments {
+  std::string data;
+  std::vector<std::string> command, allow;
+};
+
+std::string text(const json::value& v, const char* name) {
+  const auto* x = v.is_object() ? v.as_object().if_contains(name) : nullptr;
+  return x && x->is_string() ? std::string(x->as_string()) : std::string();
+}
+
+int failed(const std::string& message) {
+  std::cerr << Style::of_stdout().paint("31", "error") << ": " << message << "\n";
+  return 1;
+}
+
+/// The command's environment: ours, with every client family's way to name a proxy and an authority.
+std::vector<std::string> environment(const json::value& status) {
+  const std::string proxy = text(status, "proxy_url"), ca = text(status, "ca_cert"), store = text(status, "java_trust_store");
+  const auto scheme = proxy.find("://");
+  const std::string address = scheme == proxy.npos ? proxy : proxy.substr(scheme + 3);
+  const std::string host = address.substr(0, address.find(':')), port = address.substr(address.find(':') + 1);
+  std::map<std::string, std::string> set;
+  for (const char* name : {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"}) set[name] = proxy;
+  for (const char* name : {"NO_PROXY", "no_proxy"}) set[name] = "";
+  for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) set[name] = ca;
+  set["NODE_USE_ENV_PROXY"] = "1";
+  set["USE_SYSTEM_PROPERTIES_HTTP"] = "true";
+  set["AWS_REGION"] = text(status, "region");
+  std::string java = fmt::format("-Dhttps.proxyHost={0} -Dhttps.proxyPort={1} -Dhttp.proxyHost={0} -Dhttp.proxyPort={1} -Dhttp.nonProxyHosts=", host, port);
+  if (!store.empty()) java += fmt::format(" -Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit", store);
+  if (const char* own = std::getenv("JAVA_TOOL_OPTIONS")) java = std::string(own) + " " + java;
+  set["JAVA_TOOL_OPTIONS"] = java;
+  std::vector<std::string> out;
+  for (char** e = environ; *e; ++e) {
+    const std::string entry(*e);
+    const std::string name = entry.substr(0, entry.find('='));
+    // A folder of certificates would add every public authority to the one that is meant.
+    if (!set.contains(name) && name != "SSL_CERT_DIR") out.push_back(entry);
+  }
+  for (const auto& [name, value] : set) out.push_back(name + "=" + value);
+  return out;
+}
+
+int run(const Arguments& a) {
+  auto status = Control(a.data).call("GET", "/status");
+  if (!status) return failed(status.error().text());
+  for (const auto& host : a.allow)
+    if (auto listed = Control(a.data).call("POST", "/proxy/allow", json::object{{"host", host}}); !listed) return failed(listed.error().text());
+  const auto env = environment(*status);
+  std::vector<char*> argv, envp;
+  for (const auto& c : a.command) argv.push_back(const_cast<char*>(c.c_str()));
+  for (const auto& e : env) envp.push_back(const_cast<char*>(e.c_str()));
+  argv.push_back(nullptr);
+  envp.push_back(nullptr);
+  // Ctrl-C is the command's to handle; we wait for what it makes of it.
+  signal(SIGINT, SIG_IGN);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGINT);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  pid_t pid = -1;
+  const int rc = posix_spawnp(&pid, argv[0], nullptr, &attributes, argv.data(), envp.data());
+  posix_spawnattr_destroy(&attributes);
+  if (rc != 0) return failed("Cannot run '" + a.command.at(0) + "': " + std::strerror(rc));
+  int ended = 0;
+  while (waitpid(pid, &ended, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+}
+
+}  // namespace
+
+void add_rehearse_verb(CLI::App& app, int& exit_code) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* v = app.add_subcommand("rehearse", "Run a command whose calls to the vendor's hosts reach the local server");
+  v->add_option("--data", a->data, "Data folder of the running server")->required();
+  v->add_option("--allow", a->allow, "A further host that the proxy may connect to, as it is (repeatable)")->allow_extra_args(false);
+  v->add_option("command", a->command, "The command, after --")->required();
+  v->footer("Examples:\n  tarn rehearse --data ~/tarn -- terraform apply\n  tarn rehearse --data ~/tarn -- curl https://accounts.cloud.databricks.com/healthz");
+  v->callback([a, &exit_code] { exit_code = run(*a); });
+}
+
+}  // namespace tarn::cli
