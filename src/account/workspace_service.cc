@@ -241,7 +241,8 @@ Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int6
         w.custom_tags = r.custom_tags.content;
       }
       if (!one) return fail(std::move(one).error());
-      rebuild = rebuild || *one;
+      // Naming a part of a FAILED workspace again asks for another try: what failed may have been cured outside.
+      rebuild = rebuild || *one || (was_failed && field != "custom_tags");
     }
     TARN_CHECK(validate::region("aws_region", w.aws_region, settings_));
     if (rebuild) {

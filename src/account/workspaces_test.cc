@@ -245,6 +245,13 @@ TEST_F(AccountTest, AMissingRootBucketFailsTheWorkspace) {
   EXPECT_EQ(w.workspace_status, WorkspaceStatus::FAILED);
   EXPECT_EQ(w.workspace_status_message, "Root bucket acme-root cannot be used: the bucket does not exist");
   EXPECT_TRUE(room.metastore.running.empty());
+
+  room.root_storage.missing.clear();
+  UpdateWorkspace again;
+  again.storage_configuration_id = w.storage_configuration_id;
+  ASSERT_TRUE(room.workspaces.update(admin, w.workspace_id, again, "storage_configuration_id"));
+  room.settle();
+  EXPECT_EQ(room.workspaces.get(admin, w.workspace_id)->workspace_status, WorkspaceStatus::RUNNING) << "naming a part again is another try";
 }
 
 TEST_F(AccountTest, AnUnexpectedFailureIsRetriedThenReported) {

@@ -3,11 +3,15 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <charconv>
 #include <ctime>
 
@@ -125,6 +129,55 @@ Attempt tunnel(const HostPort& target, const Socket& s, std::string address, Tim
   return {fine ? Reach::connected : Reach::proxy_refused, std::move(address), line};
 }
 
+/// Keeps a write to a closed connection from ending the process while OpenSSL writes (its sockets know no MSG_NOSIGNAL).
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &old_);
+  }
+  ~NoPipeSignal() {
+    if (!::sigismember(&old_, SIGPIPE)) {
+      const timespec none{};
+      while (::sigtimedwait(&pipe_, nullptr, &none) == SIGPIPE) {
+      }
+    }
+    ::pthread_sigmask(SIG_SETMASK, &old_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_{}, old_{};
+};
+
+/// A TLS handshake over a connected socket, far enough to know who answers.
+Attempt shake_hands(const HostPort& target, const Socket& s, std::string address, const Tls& tls, Time::time_point deadline) {
+  const NoPipeSignal quiet;
+  std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)> ctx(::SSL_CTX_new(::TLS_client_method()), &::SSL_CTX_free);
+  if (!ctx) throw std::runtime_error("OpenSSL gives no context");
+  const bool own = !tls.ca_file.empty() && ::SSL_CTX_load_verify_locations(ctx.get(), tls.ca_file.c_str(), nullptr) == 1;
+  if (!own) ::SSL_CTX_set_default_verify_paths(ctx.get());  // honours SSL_CERT_FILE
+  ::SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_PEER, nullptr);
+  std::unique_ptr<SSL, decltype(&::SSL_free)> ssl(::SSL_new(ctx.get()), &::SSL_free);
+  ::SSL_set_tlsext_host_name(ssl.get(), target.host.c_str());
+  ::SSL_set1_host(ssl.get(), target.host.c_str());
+  ::SSL_set_fd(ssl.get(), s.fd);
+  while (true) {
+    ::ERR_clear_error();
+    const int rc = ::SSL_connect(ssl.get());
+    if (rc == 1) return {Reach::connected, std::move(address), ""};
+    const int why = ::SSL_get_error(ssl.get(), rc);
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
+      if (const long verdict = ::SSL_get_verify_result(ssl.get()); verdict != X509_V_OK) return {Reach::tls_untrusted, std::move(address), ::X509_verify_cert_error_string(verdict)};
+      const char* reason = ::ERR_reason_error_string(::ERR_peek_error());
+      return {Reach::tls_refused, std::move(address), reason ? reason : "the connection was closed"};
+    }
+    pollfd p{s.fd, static_cast<short>(why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
+    const int ready = ::poll(&p, 1, left_ms(deadline));
+    if (ready == 0 || (ready < 0 && errno != EINTR)) return {Reach::tls_mute, std::move(address), "no answer to the TLS hello"};
+  }
+}
+
 }  // namespace
 
 std::optional<HostPort> host_of(std::string_view url) {
@@ -155,7 +208,7 @@ std::optional<HostPort> host_of(std::string_view url) {
   return out.host.empty() ? std::nullopt : std::optional(out);
 }
 
-Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit) {
+Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit, const Tls& tls) {
   const auto deadline = Time::now() + limit;
   const HostPort& first = proxy ? *proxy : target;
   Lookup lookup(first);
@@ -168,8 +221,11 @@ Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std:
     // Each address gets its share of what is left, so one that drops does not hide another that answers.
     const auto share = Time::now() + std::chrono::milliseconds(left_ms(deadline) / addresses);
     Socket s(a->ai_family);
-    const auto attempt = connect_to(*a, s, share);
-    if (attempt.reach == Reach::connected) return proxy ? tunnel(target, s, attempt.address, deadline) : attempt;
+    auto attempt = connect_to(*a, s, share);
+    if (attempt.reach == Reach::connected) {
+      if (proxy) attempt = tunnel(target, s, attempt.address, deadline);
+      return attempt.reach == Reach::connected && tls.shake_hands ? shake_hands(target, s, attempt.address, tls, deadline) : attempt;
+    }
     // A drop is worth more than an address family that this machine does not have.
     if (last.address.empty() || attempt.reach != Reach::unreachable) last = attempt;
   }
@@ -195,8 +251,8 @@ std::optional<HostPort> proxy_for(const HostPort& target) {
   return proxy.empty() ? std::nullopt : host_of(proxy.find("://") == proxy.npos ? "http://" + std::string(proxy) : std::string(proxy));
 }
 
-Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit) {
-  const auto a = reach(target, proxy, limit);
+Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit, const Tls& tls) {
+  const auto a = reach(target, proxy, limit, tls);
   const auto asked = proxy ? proxy->text() : target.text();
   const std::string way = proxy ? fmt::format("{} through the proxy {}", target.text(), proxy->text()) : target.text();
   const auto seconds = fmt::format("{:.1f} s", static_cast<double>(limit.count()) / 1000);
@@ -204,7 +260,7 @@ Finding check_egress(const HostPort& target, const std::optional<HostPort>& prox
   const auto problem = [&](std::string summary, std::string cause, std::string cure) { return Finding{"egress", Level::problem, std::move(summary), std::move(cause), std::move(cure), std::nullopt}; };
   switch (a.reach) {
     case Reach::connected:
-      return ok("egress", fmt::format("{} answers{}", way, at));
+      return ok("egress", fmt::format("{} answers{}{}", way, tls.shake_hands ? " over TLS" : "", at));
     case Reach::dropped:
       return at_edge("egress", Edge::no_egress, fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped", asked, at, seconds, proxy ? proxy->port : target.port));
     case Reach::refused:
@@ -226,6 +282,15 @@ Finding check_egress(const HostPort& target, const std::optional<HostPort>& prox
                      fmt::format("Let the proxy open {}, or correct HTTPS_PROXY.", target.text()));
     case Reach::proxy_refused:
       return problem(fmt::format("{}: {}", way, a.detail), "The proxy does not allow this host.", fmt::format("Let the proxy open {}, or list the host in NO_PROXY.", target.text()));
+    case Reach::tls_mute:
+      return at_edge("egress", Edge::no_egress, fmt::format("{}{} takes the connection, and then nothing answers within {}", way, at, seconds));
+    case Reach::tls_refused:
+      return problem(fmt::format("{}{} speaks no TLS with us: {}", way, at, a.detail), "Another service listens there, or a firewall cuts the handshake.",
+                     "Correct host and port, or let the firewall pass TLS to that host.");
+    case Reach::tls_untrusted:
+      return problem(fmt::format("the certificate of {}{} is not trusted: {}", way, at, a.detail),
+                     "An inspecting proxy answers in the host's place, or the server has a local authority that this machine does not know.",
+                     "Trust its authority: SSL_CERT_FILE (REQUESTS_CA_BUNDLE for Python) with its certificate; tarn rehearse sets both.");
   }
   throw std::logic_error("an unknown reach");
 }

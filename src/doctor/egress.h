@@ -27,9 +27,18 @@ enum class Reach {
   refused,        // RST: the host answers, nothing listens
   unreachable,    // no route, or ICMP says so
   proxy_mute,     // the proxy took the connection and did not answer CONNECT in time
-  proxy_refused   // the proxy answered CONNECT with something other than 200
+  proxy_refused,  // the proxy answered CONNECT with something other than 200
+  tls_mute,       // connected, but no answer to the TLS hello: something on the way accepts for the host
+  tls_refused,    // connected, but what answers speaks no TLS with us
+  tls_untrusted   // TLS works, but the certificate is not from an authority that this machine trusts: an intercepting proxy
 };
-BOOST_DESCRIBE_ENUM(Reach, connected, unresolved, resolver_mute, dropped, refused, unreachable, proxy_mute, proxy_refused)
+BOOST_DESCRIBE_ENUM(Reach, connected, unresolved, resolver_mute, dropped, refused, unreachable, proxy_mute, proxy_refused, tls_mute, tls_refused, tls_untrusted)
+
+/// How far `reach` goes once the connection stands.
+struct Tls {
+  bool shake_hands = false;
+  std::string ca_file;  // the authorities to trust; empty: SSL_CERT_FILE, else the system's
+};
 
 struct Attempt {
   Reach reach = Reach::connected;
@@ -37,14 +46,14 @@ struct Attempt {
   std::string detail;   // errno's text, or the proxy's status line
 };
 
-/// Tries to open a TCP connection, through `proxy` (CONNECT) if given. Ends within `limit`, over all addresses of the name.
-Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5));
+/// Tries to open a TCP connection, through `proxy` (CONNECT) if given, then TLS if asked for. Ends within `limit`, over all addresses of the name.
+Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5), const Tls& tls = {});
 
 /// The proxy that clients on this machine would use for the target: https_proxy or HTTPS_PROXY unless no_proxy or NO_PROXY names the host or a
 /// domain of it ("*" names all).
 std::optional<HostPort> proxy_for(const HostPort& target);
 
 /// The check: what was tried, and cause and cure if it did not get through.
-Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5));
+Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5), const Tls& tls = {});
 
 }  // namespace tarn::doctor

@@ -2,9 +2,15 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <filesystem>
 #include <thread>
 
 namespace tarn::doctor {
@@ -137,6 +143,87 @@ TEST(Egress, SaysWhatTheProxySaid) {
 TEST(Egress, AMuteProxyIsNotWaitedForLong) {
   OneAnswer proxy("");
   EXPECT_EQ(reach({"accounts.example.com", 443}, proxy.where(), 300ms).reach, Reach::proxy_mute);
+}
+
+TEST(Egress, AHostThatOnlyTakesConnectionsIsNotTakenForReachable) {
+  const Listener mute(8);  // the kernel completes the connection; nobody ever reads it
+  const auto f = check_egress(mute.where(), std::nullopt, 300ms, {.shake_hands = true});
+  EXPECT_EQ(f.edge, "no_egress") << f.summary;
+  EXPECT_NE(f.summary.find(std::to_string(mute.port)), std::string::npos);
+}
+
+TEST(Egress, TellsAnotherServiceFromTls) {
+  const Listener plain(8);
+  std::thread server([&] {
+    const int c = ::accept(plain.fd, nullptr, nullptr);
+    constexpr std::string_view answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    ::send(c, answer.data(), answer.size(), MSG_NOSIGNAL);
+    char buffer[1024];
+    while (::recv(c, buffer, sizeof buffer, 0) > 0) {
+    }
+    ::close(c);
+  });
+  const auto a = reach(plain.where(), std::nullopt, 5s, {.shake_hands = true});
+  server.join();
+  EXPECT_EQ(a.reach, Reach::tls_refused) << a.detail;
+}
+
+/// A TLS server with a certificate of its own making for `localhost`, for so many handshakes.
+struct TlsServer : Listener {
+  std::filesystem::path certificate;
+  std::thread thread;
+  explicit TlsServer(int handshakes) : Listener(8) {
+    EVP_PKEY* key = ::EVP_EC_gen("P-256");
+    X509* cert = ::X509_new();
+    ::X509_set_version(cert, 2);
+    ::ASN1_INTEGER_set(::X509_get_serialNumber(cert), 1);
+    ::X509_gmtime_adj(::X509_getm_notBefore(cert), -60);
+    ::X509_gmtime_adj(::X509_getm_notAfter(cert), 3600);
+    ::X509_NAME_add_entry_by_txt(::X509_get_subject_name(cert), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+    ::X509_set_issuer_name(cert, ::X509_get_subject_name(cert));
+    ::X509_set_pubkey(cert, key);
+    ::X509_sign(cert, key, ::EVP_sha256());
+    std::string pattern = (std::filesystem::temp_directory_path() / "tarn-egress-XXXXXX").string();
+    FILE* out = ::fdopen(::mkstemp(pattern.data()), "w");
+    ::PEM_write_X509(out, cert);
+    ::fclose(out);
+    certificate = pattern;
+    thread = std::thread([this, handshakes, key, cert] {
+      sigset_t pipe;  // a client that trusts nobody hangs up while we write
+      ::sigemptyset(&pipe);
+      ::sigaddset(&pipe, SIGPIPE);
+      ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+      SSL_CTX* ctx = ::SSL_CTX_new(::TLS_server_method());
+      ::SSL_CTX_use_certificate(ctx, cert);
+      ::SSL_CTX_use_PrivateKey(ctx, key);
+      for (int i = 0; i < handshakes; ++i) {
+        const int c = ::accept(fd, nullptr, nullptr);
+        SSL* ssl = ::SSL_new(ctx);
+        ::SSL_set_fd(ssl, c);
+        ::SSL_accept(ssl);
+        ::SSL_free(ssl);
+        ::close(c);
+      }
+      ::SSL_CTX_free(ctx);
+      ::X509_free(cert);
+      ::EVP_PKEY_free(key);
+    });
+  }
+  ~TlsServer() {
+    thread.join();
+    std::filesystem::remove(certificate);
+  }
+};
+
+TEST(Egress, SaysWhenACertificateIsNotTrusted) {
+  const TlsServer server(2);
+  const HostPort where{"localhost", server.port};
+  // Straight to the loopback address through no proxy; the name is what the certificate must carry.
+  const auto f = check_egress(where, std::nullopt, 5s, {.shake_hands = true});
+  EXPECT_NE(f.summary.find("is not trusted"), std::string::npos) << f.summary;
+  EXPECT_NE(f.cure.find("SSL_CERT_FILE"), std::string::npos);
+  const auto trusted = check_egress(where, std::nullopt, 5s, {.shake_hands = true, .ca_file = server.certificate.string()});
+  EXPECT_EQ(trusted.level, Level::ok) << trusted.summary;
 }
 
 struct ProxyVariables : testing::Test {
