@@ -1,46 +1,53 @@
 #pragma once
-// SQL engine processes: embedded DuckDB in a child of its own (`tarn engine`, spoken to over a socketpair). A child serves one set of
-// locations; its DuckDB has extensions loaded first, then allowed_directories, external access off, configuration locked, memory and
-// threads limited, in that order and for good. The pool keeps children by location set (LRU) and restarts what died.
+// SQL engine processes: embedded DuckDB in a child of its own, spoken to over a socketpair. A child serves one set of locations; its DuckDB
+// has extensions loaded first, then allowed_directories, external access off, configuration locked, memory and threads limited, in
+// that order and for good; below that the kernel holds the same folders (Landlock) and no sockets or programs (seccomp), so that neither a
+// parser's mistake nor an extension's own I/O reaches another file. The pool keeps children by location set (LRU) and restarts what died.
 // A crash or a runaway statement costs its child, never the caller.
-#include <atomic>
+//
+// Every request has a connection and a transaction of its own that ends with it: tables, views and macros that it makes are gone afterwards and
+// were never seen by another. Statements that change the instance (SET, LOAD, ATTACH, PRAGMA, COPY, transactions, …) are refused.
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "base/result.h"
 
 namespace tarn::engine {
 
+/// sql: the statement is wrong or its data are; message is the engine's own text ("Parser Error: …", "Conversion Error: …").
+/// died: the process ended while it ran the request. unavailable: no process could be had. too_large: a row, or the statement, over its limit.
 enum class Errc { sql, cancelled, timeout, out_of_memory, died, unavailable, too_large };
-using Error = RoomError<Errc>;  // message: the engine's own text
+using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
 
-/// The folders (absolute, local) that the instance may touch. Equal scopes share an instance. Empty: no file at all.
+/// The folders (absolute, local, existing) that the instance may touch, everything below included. Equal scopes share an instance. Empty: no
+/// file at all. Every file that a statement names must be below one of them; symbolic links out of them lead nowhere.
 struct Scope {
-  std::vector<std::string> directories;
+  std::vector<std::string> directories;  // read
+  std::vector<std::string> writable;     // read and, through write_parquet only, written
 };
 
 enum class Format { json_array, arrow_stream };
 
 struct Request {
   std::string sql;                     // one or more DuckDB statements; the last one's result is delivered
-  std::vector<std::string> files;      // further single files the statement reads (external links are never given here)
   Format format = Format::json_array;
   std::size_t chunk_rows = 100'000;    // a chunk ends at this many rows or about chunk_bytes
   std::size_t chunk_bytes = 4u << 20;
   std::optional<std::int64_t> row_limit;
-  std::int64_t timeout_ms = 0;         // 0: none
+  std::int64_t timeout_ms = 0;         // 0: none; start of a process and waiting for one included
 };
 
 struct Column {
   std::string name;
-  std::string type;                    // DuckDB's spelling: BIGINT, DECIMAL(10,2), STRUCT(a INTEGER), …
+  std::string type;                    // DuckDB's spelling: BIGINT, DECIMAL(10,2), STRUCT(a INTEGER), …; see engine/types.h
 };
 
 /// Receives a result in order, on the calling thread.
@@ -54,43 +61,94 @@ struct Sink {
 
 struct Summary {
   std::int64_t rows = 0;
-  bool truncated = false;
+  bool truncated = false;              // row_limit or the sink cut the result short
   double seconds = 0;
 };
 
+struct WriteRequest {
+  std::string query;                   // one SELECT; its column names and types become the files'
+  std::string directory;               // absolute, within Scope::writable
+  std::int64_t most_rows_per_file = 4'000'000;
+  std::vector<std::string> partition_by;  // columns of the query; they are not stored in the files
+  std::string compression = "snappy";  // or zstd, uncompressed
+  std::int64_t timeout_ms = 0;
+};
+
+/// Statistics of one leaf column in one file. min and max are DuckDB's text of the value (UTF-8, timestamps in UTC).
+struct ColumnStatistics {
+  std::vector<std::string> path;       // {"a"} or {"struct", "field"}
+  std::string type;                    // DuckDB's spelling
+  std::optional<std::string> min, max;
+  std::optional<std::int64_t> null_count;
+  bool has_nan = false;
+};
+
+/// A finished data file, on disk (fsync) under its final name.
+struct WrittenFile {
+  std::string path;                    // relative to WriteRequest::directory: [column=value/]part-00000-<uuid>-c000.snappy.parquet
+  std::int64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::map<std::string, std::optional<std::string>> partition_values;
+  std::vector<ColumnStatistics> columns;
+};
+
 /// Set from another thread to interrupt; the statement ends with Errc::cancelled, the child is killed if it does not within 1 s.
+/// Must outlive the call that it was given to; one call at a time.
 class CancelToken {
  public:
   void cancel();
-  bool cancelled() const { return cancelled_.load(); }
+  bool cancelled() const;
 
  private:
-  friend class Pool;
-  std::atomic<bool> cancelled_{false};
-  std::atomic<int> wake_fd_{-1};
+  friend class Wakeup;
+  mutable std::mutex mutex_;
+  bool cancelled_ = false;
+  std::function<void()> wake_;
 };
 
 struct Options {
-  std::string binary;                  // the tarn program; run as `BINARY engine`
+  std::string binary;                  // the engine program (tarn-engine, beside tarn)
   int threads = 2;
   std::uint64_t memory_bytes = 2ull << 30;
-  std::string spill_directory;
+  std::string spill_directory;         // absolute; empty: no spilling
+  std::uint64_t spill_bytes = 8ull << 30;
   std::size_t most_children = 8;
+  int spares = 1;                      // started children kept in hand, so that a new scope need not wait for one
+  std::vector<std::string> extensions; // .duckdb_extension files to load; see default_extensions()
+  std::uint64_t most_row_bytes = 64u << 20;
+  std::optional<unsigned> run_as_uid;  // root only: the child's user; every folder of a scope must be readable by it
 };
 
+/// The pinned extensions of the cache that Tarn's SQL needs (delta), by path.
+std::vector<std::string> default_extensions();
+
+struct Stats {
+  std::size_t children = 0;            // bound to a scope, alive
+  std::size_t busy = 0;                // requests running now
+  std::uint64_t starts = 0, deaths = 0, kills = 0, evictions = 0, retries = 0;
+};
+
+/// Thread-safe. Blocking calls: give them a thread of their own. A request that fails only because its child was killed for another's
+/// sake is run once more if it had delivered nothing.
 class Pool {
  public:
   explicit Pool(Options options);
-  ~Pool();  // ends all children
+  ~Pool();  // ends all children; no call may be running
   /// Runs a request in the child of this scope; blocks. Concurrent requests of one scope run on one child's connections in parallel.
   Result<Summary> run(const Scope& scope, const Request& request, const Sink& sink, CancelToken* cancel = nullptr);
+  /// Writes a query's rows as Parquet data files that any Delta reader understands (timestamps as microseconds, adjusted to UTC for
+  /// TIMESTAMP WITH TIME ZONE). No rows: no files. On any error no file is left. Errors: sql also for a column type that Delta has not.
+  Result<std::vector<WrittenFile>> write_parquet(const Scope& scope, const WriteRequest& request, CancelToken* cancel = nullptr);
+  /// The columns of a query without running it.
+  Result<std::vector<Column>> describe(const Scope& scope, const std::string& sql, CancelToken* cancel = nullptr);
+  Stats stats() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-/// The child's main (`tarn engine`): serves its socket (fd given by the parent) until it closes. Returns the exit code.
+/// `tarn engine`: replaces this process by the engine program beside it. Returns only on failure.
 int engine_main(int argc, char** argv);
 
 }  // namespace tarn::engine

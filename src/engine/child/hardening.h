@@ -1,0 +1,17 @@
+#pragma once
+// What the process may never do, whatever its SQL says. All of it is inherited by threads made afterwards, so it is applied while there is one.
+#include <string>
+
+#include "engine/messages.h"
+
+namespace tarn::engine::child {
+
+/// First thing in main: die with the pool's process, no new privileges, no core dump, not traceable, first choice of the kernel's memory killer,
+/// no descriptor but 0-2 and the socket. False if the parent is already gone.
+bool harden_process(int parent_pid, int socket_fd);
+
+/// When the scope is known and DuckDB is open: the user, the folders (Landlock, where the kernel has it) and the system calls (seccomp).
+/// Returns what is in force, for the log ("landlock7 seccomp"); throws std::runtime_error if a step that the kernel offers fails.
+std::string confine(const Settings& settings, const Scope& scope);
+
+}  // namespace tarn::engine::child

@@ -1,0 +1,36 @@
+#pragma once
+// Running statements on a request's own connection.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/child/handles.h"
+#include "engine/child/instance.h"
+#include "engine/child/task.h"
+
+namespace tarn::engine::child {
+
+/// Thrown with the answer for the caller.
+struct Refused {
+  Error error;
+};
+
+/// DuckDB's error text as an error of the room.
+Error classify(const Task& task, std::string message);
+/// Whether the whole instance is unusable after this error.
+bool fatal(const std::string& message);
+
+/// Splits and runs `sql`; all but the last statement are executed, the last one is prepared and handed over. Statements that would change the
+/// instance are refused before they run. More than one statement share a transaction that ends with the connection. Throws Refused.
+Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql);
+
+/// Executes to a streaming result. Throws Refused.
+void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out);
+
+/// The next chunk of a result, empty at its end. Throws Refused.
+DataChunk fetch(const Task& task, ResultSet& result);
+
+/// Columns of a prepared statement or of a result.
+std::vector<Column> columns_of(duckdb_prepared_statement statement);
+
+}  // namespace tarn::engine::child
