@@ -1,6 +1,6 @@
 #pragma once
 // Unity Catalog as other rooms use it: names resolved, privileges decided, securables changed. The routes use the wider service behind it.
-// Default deny. A securable that the caller may not even browse answers as if it did not exist. Every method that changes something
+// Default deny. What lies below a catalog or schema that the caller may not use answers the same whether it exists or not. Every method that changes something
 // commits with its audit event. Thread-safe; reads come from caches guarded by the store's generation.
 // Sources: Databricks docs "Unity Catalog privileges and securable objects", REST API reference /api/2.1/unity-catalog.
 #include <map>
@@ -21,12 +21,16 @@ enum class Errc {
   not_found, already_exists, permission_denied, invalid, principal_not_found, not_empty, limit_reached, conflict, no_metastore,
   location_overlap, not_enabled, unsupported
 };
-using Error = RoomError<Errc>;  // message: the vendor's text where there is one
-template <class T>
-using Result = Expected<T, Error>;
 
 enum class SecurableType { METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION };
 BOOST_DESCRIBE_ENUM(SecurableType, METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION)
+
+/// message: the vendor's text where there is one.
+struct Error : RoomError<Errc> {
+  std::optional<SecurableType> securable{};  // what does not exist, or exists already: the wire has a code for each
+};
+template <class T>
+using Result = Expected<T, Error>;
 
 /// Privileges by their wire names (USE_CATALOG, SELECT, …); the SQL spelling has blanks for underscores.
 enum class Privilege {
@@ -124,7 +128,9 @@ class Catalog {
  public:
   virtual ~Catalog() = default;
 
-  // Reading. A missing table, schema or catalog and one the caller may not see are the same not_found.
+  // Reading. Checked from the top, as the vendor does: without USE CATALOG (then USE SCHEMA) the answer is permission_denied whether or not
+  // anything lies below; with both, a missing table is not_found and one without any privilege on it permission_denied. Lists leave out what
+  // the caller may not see.
   virtual Result<TableInfo> table(const access::Context& ctx, const TableName& name) = 0;
   virtual Result<std::vector<std::string>> catalogs(const access::Context& ctx) = 0;
   virtual Result<std::vector<std::string>> schemas(const access::Context& ctx, std::string_view catalog) = 0;
@@ -165,6 +171,8 @@ class Catalog {
     Millis event_time = 0;
   };
   virtual Result<std::vector<LineageRow>> lineage_rows(const access::Context& ctx, bool column_level) = 0;
+  /// Rows of system.access.audit in time order; needs SELECT on that table (metastore and account admins hold it without a grant).
+  virtual Result<std::vector<store::AuditRecord>> audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) = 0;
 };
 
 }  // namespace tarn::catalog

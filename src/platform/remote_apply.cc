@@ -172,7 +172,7 @@ client::Result<void> Remote::evict_default(const std::string& region, const Note
   TARN_TRY(rows, listed(api_.account("GET", std::string(kAccount) + "metastores"), "metastores"));
   for (const auto& r : rows) {
     // The automatic one: in this region, without a storage root, owned by the service itself.
-    if (text(r, "region") != region || !text(r, "storage_root").empty() || text(r, "owner") != "System user") continue;
+    if (text(r, "region") != region || !text(r, "storage_root").empty() || text(r, "owner") != "System-User") continue;
     const auto id = text(r, "metastore_id");
     TARN_TRY(all, workspaces());
     for (const auto& [name, w] : all) {

@@ -1,0 +1,61 @@
+#include "catalog/drops.h"
+
+#include "base/ids.h"
+
+namespace tarn::catalog {
+namespace {
+
+void remove_later(store::WriteTxn& t, const Core& core, const std::string& url) {
+  const Removal removal{.id = new_uuid(), .url = url, .due_at = core.clock.now() + kRetention};
+  if (!kRemovals.insert(t, removal)) throw std::logic_error("two removals with one id");
+}
+
+}  // namespace
+
+void drop_claims(store::WriteTxn& t, std::string_view holder_id) {
+  for (const auto& c : kClaims.scan_index(t, "holder", holder_id)) kClaims.erase(t, c.store_key());
+}
+
+void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table) {
+  if (table.info.table_type == TableType::MANAGED && table.info.storage_location) remove_later(t, core, *table.info.storage_location);
+  drop_claims(t, table.info.table_id);
+  kTables.erase(t, table.store_key());
+}
+
+void drop_volume(store::WriteTxn& t, const Core& core, const VolumeRecord& volume) {
+  if (volume.info.volume_type == VolumeType::MANAGED) remove_later(t, core, volume.info.storage_location);
+  drop_claims(t, volume.info.volume_id);
+  kVolumes.erase(t, volume.store_key());
+}
+
+void drop_schema_tree(store::WriteTxn& t, const Core& core, const SchemaRecord& schema) {
+  for (const auto& table : kTables.scan(t, store::prefix({schema.info.schema_id}))) drop_table(t, core, table);
+  for (const auto& volume : kVolumes.scan(t, store::prefix({schema.info.schema_id}))) drop_volume(t, core, volume);
+  drop_claims(t, schema.info.schema_id);
+  kSchemas.erase(t, schema.store_key());
+}
+
+void drop_catalog_tree(store::WriteTxn& t, const Core& core, const CatalogRecord& catalog) {
+  for (const auto& schema : kSchemas.scan(t, store::prefix({catalog.info.id}))) drop_schema_tree(t, core, schema);
+  drop_claims(t, catalog.info.id);
+  kCatalogs.erase(t, catalog.store_key());
+}
+
+void drop_metastore_tree(store::WriteTxn& t, const Core& core, const MetastoreRecord& metastore) {
+  const std::string& id = metastore.info.metastore_id;
+  const std::string below = store::prefix({id});
+  for (const auto& catalog : kCatalogs.scan(t, below)) drop_catalog_tree(t, core, catalog);
+  for (const auto& location : kLocations.scan(t, below)) kLocations.erase(t, location.store_key());
+  for (const auto& credential : kCredentials.scan(t, below)) kCredentials.erase(t, credential.store_key());
+  for (const auto& claim : kClaims.scan(t, below)) kClaims.erase(t, claim.store_key());
+  for (const auto& edge : kLineage.scan(t, below)) kLineage.erase(t, edge.store_key());
+  for (const auto& a : kAssignments.scan_index(t, "metastore", id)) kAssignments.erase(t, a.store_key());
+  kMetastores.erase(t, id);
+}
+
+Contents contents_of(store::ReadTxn& t, const SchemaRecord& schema) {
+  const std::string below = store::prefix({schema.info.schema_id});
+  return {t.count(kTables.kind(), below), t.count(kVolumes.kind(), below)};
+}
+
+}  // namespace tarn::catalog

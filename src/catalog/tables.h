@@ -1,0 +1,46 @@
+#pragma once
+// Tables and views. Source: REST API reference, "Tables".
+#include "catalog/core.h"
+
+namespace tarn::catalog {
+
+struct TableSummary {
+  std::string full_name;
+  TableType table_type = TableType::MANAGED;
+};
+BOOST_DESCRIBE_STRUCT(TableSummary, (), (full_name, table_type))
+
+class Tables {
+ public:
+  explicit Tables(const Core& core) : core_(core) {}
+
+  Result<TableInfo> get(const access::Context& ctx, std::string_view full_name, bool browse);
+  /// Audits a read that a cache answered.
+  void note_get(const access::Context& ctx, std::string_view full_name);
+  /// False only where the caller may know: BROWSE on the catalog or schema is enough.
+  Result<bool> exists(const access::Context& ctx, std::string_view full_name);
+  Result<Page<TableInfo>> list(const access::Context& ctx, std::string_view catalog, std::string_view schema, const PageRequest& page, bool browse);
+  /// Summaries of a catalog's tables, by SQL LIKE patterns on schema and table names (empty: all).
+  Result<Page<TableSummary>> summaries(const access::Context& ctx, std::string_view catalog, std::string_view schema_pattern, std::string_view table_pattern, const PageRequest& page);
+
+  /// As Catalog::plan_table and Catalog::create_table.
+  Result<std::string> plan(const access::Context& ctx, const NewTable& table);
+  Result<TableInfo> create(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace);
+  /// The REST form: registers an external Delta table at its location.
+  Result<TableInfo> register_external(const access::Context& ctx, const NewTable& table);
+  Result<void> set_owner(const access::Context& ctx, std::string_view full_name, std::string_view owner);
+  /// Needs MODIFY.
+  Result<void> update_columns(const access::Context& ctx, std::string_view full_name, const std::vector<ColumnInfo>& columns);
+  /// Sets or clears the function that filters rows, or masks a column; the caller must manage the table. A table with one is never vended.
+  Result<void> set_row_filter(const access::Context& ctx, std::string_view full_name, std::optional<std::string> function);
+  Result<void> set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, std::optional<std::string> function);
+  Result<void> remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists);
+
+ private:
+  const Core& core_;
+};
+
+/// Where managed data of a schema lives: under the schema's, the catalog's or the metastore's root. invalid without any.
+Result<std::string> managed_root(const Place& place);
+
+}  // namespace tarn::catalog
