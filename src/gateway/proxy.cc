@@ -1,0 +1,174 @@
+// The rehearsal proxy's part of a connection: CONNECT and absolute-form requests (RFC 9110 9.3.6, RFC 9112 3.2.2). What names the platform
+// (its own domain, the vendor's hosts, S3 and STS, this server's loopback ports) is answered here; listed hosts are passed on; nothing else
+// leaves the machine.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "base/log.h"
+#include "gateway/connection.h"
+
+namespace tarn::gateway {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr unsigned char kTlsHandshake = 0x16;
+constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection Established\r\n\r\n";
+
+bool is_loopback(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "::1"; }
+
+}  // namespace
+
+bool Connection::proxy_allows(const std::string& host) const {
+  for (const auto& listed : core_.allowed_hosts)
+    if (host == listed || (listed.starts_with("*.") && host.size() > listed.size() - 1 && host.ends_with(std::string_view(listed).substr(1)))) return true;
+  return false;
+}
+
+asio::awaitable<bool> Connection::proxy_refuses(std::string_view host) {
+  keep_alive_ = false;
+  api::Reply reply;
+  reply.status = 403;
+  reply.content_type = "text/plain; charset=utf-8";
+  reply.body = fmt::format("The rehearsal proxy does not let {0} out: it answers for the platform only, so that a rehearsal touches nothing else. "
+                           "If {0} may be reached, start the server with `tarn serve … --allow {0}`.\n", host);
+  spdlog::info("proxy refused host={} request_id={}", host, request_id_);
+  core_.metrics.count(core_.metrics.group("proxy"), 403, std::chrono::microseconds(0));
+  const Trim trim{.request_id = request_id_, .keep_alive = false};
+  co_return co_await write_reply(reply, trim);
+}
+
+asio::awaitable<Connection::Next> Connection::connect(RequestReader& reader) {
+  if (spec_.protocol != Protocol::proxy) {
+    const api::WireError error{405, "METHOD_NOT_ALLOWED", "CONNECT is understood by the proxy port only; `tarn status` names it."};
+    co_await refuse(error);
+    co_return Next::stop;
+  }
+  const std::string host = bare_host(reader.authority);
+  const int port = port_of(reader.authority, 443);
+  if (host.empty() || port < 0) {
+    const api::WireError error = api::malformed("CONNECT needs HOST:PORT, got '" + reader.authority + "'");
+    co_await refuse(error);
+    co_return Next::stop;
+  }
+  const bool ours = core_.hosts.ours(host);
+  const auto own = !ours && is_loopback(host) ? core_.own_port(port) : std::nullopt;
+  if (!ours && !own) {
+    if (!proxy_allows(host)) {
+      co_await proxy_refuses(host);
+      co_return Next::stop;
+    }
+    co_await tunnel(host, port, {});
+    co_return Next::stop;
+  }
+  if (!co_await write_all(kEstablished, {})) co_return Next::stop;
+  spec_.protocol = Protocol::http;  // what follows is an ordinary connection to us
+  if (own) spec_.fixed = own->fixed;
+  phase_ = Phase::head;
+  arm(core_.limits.header);
+  if (unread().empty() && !co_await fill(1)) co_return Next::stop;
+  if (static_cast<unsigned char>(unread().front()) == kTlsHandshake) {
+    std::string early(unread());
+    begin_ = end_ = 0;
+    if (!co_await secure(std::move(early))) co_return Next::stop;
+  }
+  co_return Next::again;
+}
+
+asio::awaitable<Connection::Next> Connection::forward(std::shared_ptr<Exchange> x, RequestReader& reader) {
+  const auto& r = x->request;
+  if (core_.hosts.ours(r.host)) co_return Next::proceed;
+  const int port = port_of(reader.authority, 80);
+  if (is_loopback(r.host)) {
+    if (const auto own = core_.own_port(port)) {
+      spec_.fixed = own->fixed;
+      co_return Next::proceed;
+    }
+  }
+  if (!proxy_allows(r.host)) {
+    input_left_ = !reader.is_done();
+    co_await proxy_refuses(r.host);
+    co_return Next::stop;
+  }
+  x->body_limit = core_.limits.body_bytes;
+  if (!reader.is_done() && !co_await read_body(x, reader)) co_return Next::stop;
+  std::string head = reader.method_text + " " + r.path + (r.raw_query.empty() ? "" : "?" + r.raw_query) + " HTTP/1.1\r\n";
+  for (const auto& [name, value] : r.headers) {
+    if (name == "connection" || name == "proxy-connection" || name == "proxy-authorization" || name == "transfer-encoding" || name == "content-length" ||
+        name == "expect" || name == "host")
+      continue;
+    head += name + ": " + value + "\r\n";
+  }
+  head += "host: " + reader.authority + "\r\nconnection: close\r\n";
+  if (!r.body.empty()) head += fmt::format("content-length: {}\r\n", r.body.size());
+  head += "\r\n" + r.body;
+  co_await tunnel(r.host, port, std::move(head));
+  co_return Next::stop;
+}
+
+asio::awaitable<void> Connection::tunnel(const std::string& host, int port, std::string first) {
+  auto executor = co_await asio::this_coro::executor;
+  const bool connects = first.empty();  // CONNECT, rather than a request passed on
+  error_code ec;
+  tcp::resolver resolver(executor);
+  phase_ = Phase::tunnel;
+  arm(core_.limits.handshake);
+  far_ = std::make_shared<tcp::socket>(executor);
+  const std::string service = std::to_string(port);
+  const auto found = co_await resolver.async_resolve(host, service, asio::redirect_error(asio::use_awaitable, ec));
+  if (!ec) co_await asio::async_connect(*far_, found, asio::redirect_error(asio::use_awaitable, ec));
+  if (ec) {
+    api::Reply reply;
+    reply.status = 502;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = fmt::format("{}:{} cannot be reached: {}\n", host, port, ec.message());
+    const Trim trim{.request_id = request_id_, .keep_alive = false};
+    co_await write_reply(reply, trim);
+    co_return;
+  }
+  if (connects && !co_await write_all(kEstablished, {})) co_return;
+  phase_ = Phase::tunnel;
+  first += unread();
+  auto socket = transport_->release();
+  near_ = std::shared_ptr<tcp::socket>(std::move(socket));
+  co_await asio::async_write(*far_, asio::buffer(first), asio::redirect_error(asio::use_awaitable, ec));
+  if (ec) co_return;
+  auto near = near_, far = far_;
+  auto self = shared_from_this();
+  auto both = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+  auto sent = std::make_shared<bool>(false);
+  asio::co_spawn(
+      executor,
+      [self, near, far, both, sent]() -> asio::awaitable<void> {
+        co_await self->pump(near, far);
+        *sent = true;
+        both->cancel();
+      },
+      asio::detached);
+  co_await pump(far, near);
+  if (!*sent) co_await both->async_wait(asio::redirect_error(asio::use_awaitable, ec));  // half-closed: the other direction still flows
+}
+
+/// Copies one direction until it ends, then says so to the other side.
+asio::awaitable<void> Connection::pump(std::shared_ptr<tcp::socket> from, std::shared_ptr<tcp::socket> to) {
+  std::vector<char> buffer(32u << 10);
+  error_code ec;
+  for (;;) {
+    arm(core_.limits.idle);
+    const auto n = co_await from->async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
+    if (ec || n == 0) break;
+    co_await asio::async_write(*to, asio::buffer(buffer.data(), n), asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) break;
+  }
+  error_code ignored;
+  to->shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+}  // namespace tarn::gateway
