@@ -21,7 +21,8 @@ struct Core {
   Hosts hosts;
   Metrics metrics;
   std::string spool_dir;
-  std::vector<std::string> allowed_hosts;
+  std::mutex allowed_mutex{};
+  std::vector<std::string> allowed_hosts;  // guarded by allowed_mutex
   AccessLog log;
   Workers workers;
   std::unique_ptr<Dispatcher> dispatcher;

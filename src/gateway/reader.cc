@@ -52,6 +52,8 @@ void RequestReader::on_header_impl(error_code&) {
       problem = "Header 'expect' must be '100-continue', got '" + expect->second + "'";
   }
   split_target();
+  if (!std::all_of(authority.begin(), authority.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("-._:[]", c); }) && problem.empty())
+    problem = "'" + authority.substr(0, 255) + "' is not a host";
   request_.host = bare_host(authority);
 }
 
@@ -68,6 +70,7 @@ void RequestReader::split_target() {
     authority = std::string(t.substr(0, slash));
     t = slash == std::string_view::npos ? std::string_view("/") : t.substr(slash);
     if (authority.empty() || authority.find('@') != std::string::npos) problem = "The request target '" + target.substr(0, target.find('?')) + "' names no host";
+    request_.headers["host"] = authority;
   }
   t = t.substr(0, t.find('#'));
   const auto question = t.find('?');

@@ -173,6 +173,12 @@ Server::~Server() { drain(std::chrono::milliseconds(0)); }
 
 Metrics& Server::metrics() { return impl_->core.metrics; }
 
+void Server::allow(const std::string& host) {
+  std::lock_guard lock(impl_->core.allowed_mutex);
+  auto& listed = impl_->core.allowed_hosts;
+  if (std::find(listed.begin(), listed.end(), host) == listed.end()) listed.push_back(host);
+}
+
 Expected<Listening, std::string> Server::listen(const ListenSpec& spec) {
   auto& me = *impl_;
   if (spec.protocol != Protocol::http && !me.core.tls) return fail(std::string("a TLS or proxy listener needs the local authority"));

@@ -46,6 +46,8 @@ class Server {
   /// Binds and accepts at once. The error is a text for people (address in use, …).
   Expected<Listening, std::string> listen(const ListenSpec& spec);
   void close(int id);
+  /// Lets the proxy connect to one more host (`*.name` for all below it) until the server ends.
+  void allow(const std::string& host);
   /// Stops accepting, lets requests in flight finish until the deadline, cuts what is left, joins. True if nothing was cut. Idempotent.
   bool drain(std::chrono::milliseconds patience);
 
