@@ -1,70 +1,11 @@
 // Create, append, overwrite, delete, read: over an object store in memory.
-#include <gtest/gtest.h>
-
-#include "delta/log_files.h"
-#include "delta/memory_objects.h"
+#include "delta/test_table.h"
 
 namespace tarn::delta {
 namespace {
 
-const objects::Url kRoot{"lake", "t/events"};
-
-Metadata simple_metadata(std::vector<std::string> partitions = {}) {
-  Metadata m;
-  m.schema.fields = {{"id", "long", true, {}}, {"name", "string", true, {}}};
-  if (!partitions.empty()) m.schema.fields.push_back({"day", "date", true, {}});
-  m.partition_columns = std::move(partitions);
-  return m;
-}
-
-AddFile file(std::string path, std::uint64_t size = 10) {
-  AddFile f;
-  f.path = std::move(path);
-  f.size = size;
-  f.stats = R"({"numRecords":1,"minValues":{"id":1},"maxValues":{"id":1},"nullCount":{"id":0}})";
-  return f;
-}
-
-Commit append(std::string path) {
-  Commit c;
-  c.add = {file(std::move(path))};
-  c.user_name = "ann@example.com";
-  return c;
-}
-
-Commit removal(const std::string& path) {
-  Commit c;
-  c.operation = Operation::delete_;
-  c.remove.resize(1);
-  c.remove[0].path = path;
-  c.read_files = {path};
-  c.blind_append = false;
-  return c;
-}
-
-class Log : public ::testing::Test {
- protected:
-  std::vector<std::string> paths(const Snapshot& s) {
-    std::vector<std::string> out;
-    for (const auto& f : s.files) out.push_back(f.path);
-    std::sort(out.begin(), out.end());
-    return out;
-  }
-  std::int64_t must(Result<std::int64_t> r) {
-    EXPECT_TRUE(r) << r.error().message;
-    return r.value_or(-1);
-  }
-  std::shared_ptr<const Snapshot> now(DeltaLog& log) {
-    auto s = log.snapshot(kRoot);
-    EXPECT_TRUE(s) << s.error().message;
-    return s.value_or(nullptr);
-  }
-
-  FakeClock clock{1'763'850'000'000};
-  testing::MemoryObjects objects;
-  std::unique_ptr<ParquetCodec> parquet = duckdb_parquet_codec(objects);
-  DeltaLog log{objects, *parquet, clock};
-};
+using namespace testing;
+using Log = TableTest;
 
 TEST_F(Log, ATableIsCreatedAppendedToAndRead) {
   EXPECT_EQ(must(log.create(kRoot, simple_metadata(), {}, "ann")), 0);
