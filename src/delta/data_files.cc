@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include <boost/algorithm/string/predicate.hpp>
+
 #include "delta/paths.h"
 
 namespace tarn::delta {
@@ -47,7 +49,7 @@ struct Plan {
 };
 
 /// read_parquet over some files, with the schema of the data columns given: files are not opened to find it.
-std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, bool file_names, bool row_numbers) {
+std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, bool file_names) {
   std::string list;
   for (const auto* f : files) list += (list.empty() ? "" : ", ") + sql_string(no_pattern(f->location));
   std::string schema;
@@ -57,7 +59,6 @@ std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>&
   }
   std::string out = "read_parquet([" + list + "], hive_partitioning = false, schema = MAP {" + schema + "}";
   if (file_names) out += ", filename = '__file'";
-  if (row_numbers) out += ", file_row_number = true";
   return out + ")";
 }
 
@@ -83,11 +84,11 @@ std::string no_rows(const Plan& plan) {
 }
 
 std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vector<const DataFile*>& files) {
-  const bool names = !plan.options.file_column.empty(), rows = !plan.options.row_column.empty();
+  const bool names = !plan.options.file_column.empty();
   std::vector<const DataColumn*> partitions;
   for (const auto& c : t.columns)
     if (c.partition) partitions.push_back(&c);
-  if (partitions.empty()) return "(SELECT " + output_list(plan, {}) + " FROM " + parquet_scan(t, files, names, rows) + " AS d)";
+  if (partitions.empty()) return "(SELECT " + output_list(plan, {}) + " FROM " + parquet_scan(t, files, names) + " AS d)";
 
   std::map<std::vector<std::string>, std::vector<const DataFile*>> groups;
   for (const auto* f : files) {
@@ -100,7 +101,7 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
     std::string out;
     for (const auto& [key, members] : groups) {
       out += out.empty() ? "(" : " UNION ALL ";
-      out += "SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " + parquet_scan(t, members, names, rows) + " AS d";
+      out += "SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " + parquet_scan(t, members, names) + " AS d";
     }
     return out + ")";
   }
@@ -112,7 +113,7 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
   }
   std::string columns = "\"__path\"";
   for (std::size_t i = 0; i < partitions.size(); ++i) columns += fmt::format(", \"__p{}\"", i);
-  return "(SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) + " FROM " + parquet_scan(t, files, true, rows) +
+  return "(SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) + " FROM " + parquet_scan(t, files, true) +
          " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
 }
 
@@ -178,6 +179,9 @@ Result<std::string> relation_sql(const DataFiles& t, const RelationOptions& opti
     if (!options.file_column.empty()) list += ", filename AS " + sql_identifier(options.file_column);
     return "(SELECT " + list + fmt::format(" FROM delta_scan({}, version = {}))", sql_string(t.root), t.version);
   }
+  // The row's number is a virtual column of read_parquet (its option of that name fails together with a given schema).
+  if (!options.row_column.empty() && std::any_of(t.columns.begin(), t.columns.end(), [](const DataColumn& c) { return boost::algorithm::iequals(c.name, "file_row_number"); }))
+    return fail(Error{Errc::invalid_request, "Rows of the table at " + t.root + " cannot be numbered: it has a column named file_row_number"});
   std::vector<const DataFile*> files;
   if (options.files) {
     for (const auto i : *options.files) {
