@@ -99,7 +99,7 @@ TEST_F(AccountTest, WithoutADeploymentNameOneIsGenerated) {
 TEST_F(AccountTest, DeploymentNamesAreHostLabels) {
   prefix();
   auto request = workspace_request();
-  for (const std::string name : {"", "Landing", "-x", "x-", "a.b", "a_b", "\xc3\xa9", std::string(59, 'x').c_str()}) {
+  for (const std::string& name : std::vector<std::string>{"", "Landing", "-x", "x-", "a.b", "a_b", "\xc3\xa9", std::string(59, 'x')}) {
     request.deployment_name = name;
     const auto made = room.workspaces.create(admin, request);
     EXPECT_EQ(code_of(made), Errc::invalid) << name;

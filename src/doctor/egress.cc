@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,50 +26,72 @@ int left_ms(Time::time_point deadline) {
   return static_cast<int>(std::max<long long>(left, 0));
 }
 
-/// A name lookup that can be given up. The resolver may keep writing to a request that it refuses to cancel, so such a request lives on.
-class Lookup {
- public:
-  explicit Lookup(const HostPort& target) : r_(std::make_unique<Request>()) {
-    r_->host = target.host;
-    r_->port = std::to_string(target.port);
-    r_->hints.ai_socktype = SOCK_STREAM;
-    r_->cb.ar_name = r_->host.c_str();
-    r_->cb.ar_service = r_->port.c_str();
-    r_->cb.ar_request = &r_->hints;
-  }
-  ~Lookup() {
-    if (!r_) return;
-    if (started_ && ::gai_error(&r_->cb) == EAI_INPROGRESS && ::gai_cancel(&r_->cb) != EAI_CANCELED && ::gai_error(&r_->cb) == EAI_INPROGRESS) {
-      (void)r_.release();  // owned by the resolver's thread from here on
-      return;
-    }
-    if (r_->cb.ar_result) ::freeaddrinfo(r_->cb.ar_result);
-  }
-  /// 0, EAI_AGAIN at the deadline, or the resolver's error.
-  int run(Time::time_point deadline) {
-    gaicb* list[] = {&r_->cb};
-    if (const int rc = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr)) return rc;
-    started_ = true;
-    while (::gai_error(&r_->cb) == EAI_INPROGRESS) {
-      const int left = left_ms(deadline);
-      if (left == 0) return EAI_INPROGRESS;
-      const timespec wait{left / 1000, (left % 1000) * 1'000'000L};
-      const gaicb* one[] = {&r_->cb};
-      ::gai_suspend(one, 1, &wait);
-    }
-    return ::gai_error(&r_->cb);
-  }
-  const addrinfo* addresses() const { return r_->cb.ar_result; }
-
- private:
-  struct Request {
-    std::string host, port;
-    addrinfo hints{};
-    gaicb cb{};
-  };
-  std::unique_ptr<Request> r_;
-  bool started_ = false;
+struct Address {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+  int family() const { return bytes.ss_family; }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&bytes); }
 };
+
+struct Lookup {
+  int error = 0;  // of getaddrinfo; EAI_INPROGRESS: nothing within the time
+  std::vector<Address> addresses;
+};
+
+Lookup look_up(const HostPort& target, int flags) {
+  addrinfo hints{}, *all = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags | AI_NUMERICSERV;
+  Lookup out;
+  out.error = ::getaddrinfo(target.host.c_str(), std::to_string(target.port).c_str(), &hints, &all);
+  for (auto* a = all; out.error == 0 && a; a = a->ai_next) {
+    Address one;
+    std::memcpy(&one.bytes, a->ai_addr, a->ai_addrlen);
+    one.size = a->ai_addrlen;
+    out.addresses.push_back(one);
+  }
+  if (all) ::freeaddrinfo(all);
+  return out;
+}
+
+/// A lookup that can be given up: the resolver knows no deadline, so it works in a child that ours ends.
+Lookup look_up_until(const HostPort& target, Time::time_point deadline) {
+  if (auto numeric = look_up(target, AI_NUMERICHOST); numeric.error == 0) return numeric;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("no process for the name lookup");
+  if (child == 0) {
+    const auto found = look_up(target, 0);
+    bool sent = ::write(ends[1], &found.error, sizeof found.error) == sizeof found.error;
+    for (const auto& a : found.addresses) sent = sent && ::write(ends[1], &a, sizeof a) == sizeof a;
+    ::_exit(sent ? 0 : 1);
+  }
+  ::close(ends[1]);
+  std::string got;
+  bool whole = false;
+  while (!whole) {
+    pollfd p{ends[0], POLLIN, 0};
+    const int ready = ::poll(&p, 1, left_ms(deadline));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    char buffer[4096];
+    const auto n = ::read(ends[0], buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) got.append(buffer, static_cast<std::size_t>(n));
+    whole = n <= 0;
+  }
+  ::close(ends[0]);
+  if (!whole) ::kill(child, SIGKILL);
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  Lookup out;
+  if (!whole || got.size() < sizeof out.error || (got.size() - sizeof out.error) % sizeof(Address) != 0) return {EAI_INPROGRESS, {}};
+  std::memcpy(&out.error, got.data(), sizeof out.error);
+  out.addresses.resize((got.size() - sizeof out.error) / sizeof(Address));
+  for (std::size_t i = 0; i < out.addresses.size(); ++i) std::memcpy(&out.addresses[i], got.data() + sizeof out.error + i * sizeof(Address), sizeof(Address));
+  return out;
+}
 
 struct Socket {
   int fd;
@@ -79,9 +102,9 @@ struct Socket {
   }
 };
 
-std::string numeric(const addrinfo& a) {
+std::string numeric(const Address& a) {
   char host[NI_MAXHOST] = "?";
-  ::getnameinfo(a.ai_addr, a.ai_addrlen, host, sizeof host, nullptr, 0, NI_NUMERICHOST);
+  ::getnameinfo(a.get(), a.size, host, sizeof host, nullptr, 0, NI_NUMERICHOST);
   return host;
 }
 
@@ -91,10 +114,10 @@ Attempt of_errno(int error, std::string address) {
 }
 
 /// Connects to one address; the socket is left open for CONNECT.
-Attempt connect_to(const addrinfo& a, Socket& s, Time::time_point deadline) {
+Attempt connect_to(const Address& a, Socket& s, Time::time_point deadline) {
   auto address = numeric(a);
   if (s.fd < 0) return of_errno(errno, std::move(address));
-  if (::connect(s.fd, a.ai_addr, a.ai_addrlen) == 0) return {Reach::connected, std::move(address), ""};
+  if (::connect(s.fd, a.get(), a.size) == 0) return {Reach::connected, std::move(address), ""};
   if (errno != EINPROGRESS) return of_errno(errno, std::move(address));
   pollfd p{s.fd, POLLOUT, 0};
   int rc;
@@ -211,17 +234,18 @@ std::optional<HostPort> host_of(std::string_view url) {
 Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit, const Tls& tls) {
   const auto deadline = Time::now() + limit;
   const HostPort& first = proxy ? *proxy : target;
-  Lookup lookup(first);
-  if (const int rc = lookup.run(deadline); rc != 0)
-    return {rc == EAI_INPROGRESS || rc == EAI_AGAIN ? Reach::resolver_mute : Reach::unresolved, "", rc == EAI_INPROGRESS ? "no answer from the name server" : ::gai_strerror(rc)};
-  int addresses = 0;
-  for (auto* a = lookup.addresses(); a; a = a->ai_next) ++addresses;
+  const auto lookup = look_up_until(first, deadline);
+  if (lookup.error != 0) {
+    const bool mute = lookup.error == EAI_INPROGRESS || lookup.error == EAI_AGAIN;
+    return {mute ? Reach::resolver_mute : Reach::unresolved, "", lookup.error == EAI_INPROGRESS ? "no answer in time" : ::gai_strerror(lookup.error)};
+  }
+  int addresses = static_cast<int>(lookup.addresses.size());
   Attempt last{Reach::unresolved, "", "the name has no address"};
-  for (auto* a = lookup.addresses(); a; a = a->ai_next, --addresses) {
+  for (const auto& address : lookup.addresses) {
     // Each address gets its share of what is left, so one that drops does not hide another that answers.
-    const auto share = Time::now() + std::chrono::milliseconds(left_ms(deadline) / addresses);
-    Socket s(a->ai_family);
-    auto attempt = connect_to(*a, s, share);
+    const auto share = Time::now() + std::chrono::milliseconds(left_ms(deadline) / addresses--);
+    Socket s(address.family());
+    auto attempt = connect_to(address, s, share);
     if (attempt.reach == Reach::connected) {
       if (proxy) attempt = tunnel(target, s, attempt.address, deadline);
       return attempt.reach == Reach::connected && tls.shake_hands ? shake_hands(target, s, attempt.address, tls, deadline) : attempt;

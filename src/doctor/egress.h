@@ -1,6 +1,7 @@
 #pragma once
 // Whether this machine gets through to a host, and if not, where it ends: the name, the connection, or the proxy on the way. The point is to
-// say within seconds what a client behind a dropping firewall never says. POSIX sockets only, no threads of its own.
+// say within seconds what a client behind a dropping firewall never says. POSIX sockets; a name is looked up in a child process
+// that is ended at the deadline, so this is for command line programs, not for a server's threads.
 #include <chrono>
 #include <optional>
 #include <string>
