@@ -12,7 +12,7 @@ namespace tarn::account {
 class Networks {
  public:
   /// `store`, `clock` and `inventory` (may be null) must outlive this.
-  Networks(store::Store& store, const Clock& clock, Settings settings, VpcInventory* inventory);
+  Networks(store::Store& store, const Clock& clock, Settings settings, VpcInventory* inventory = nullptr);
 
   /// invalid, not_found (a VPC endpoint), already_exists (the name, a subnet), malformed (an endpoint of the wrong use).
   Result<Network> create(const access::Context& ctx, const CreateNetwork& request);

@@ -15,10 +15,10 @@ Finding not_ok(std::string check, Level level, std::string summary, std::string 
   return {std::move(check), level, std::move(summary), std::move(cause), std::move(cure), std::nullopt};
 }
 
-/// Files whose content is a key, a secret or the records: named so by the rooms that write them.
+/// Files whose content is a key or a secret: named so by the rooms that write them.
 bool is_private(const fs::path& file) {
   const auto name = file.filename().string();
-  for (const char* part : {"key", "secret", "token", ".db", "control"})
+  for (const char* part : {"key", "secret"})
     if (name.find(part) != name.npos) return true;
   return false;
 }
@@ -47,12 +47,14 @@ Findings check_data_folder(const fs::path& folder) {
   if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0)
     out.push_back(not_ok(kCheck, Level::problem, fmt::format("{} cannot be written: {}", name, std::strerror(errno)),
                          "The permissions or a read-only file system forbid it.", fmt::format("Give this user the folder (chown, chmod 700 {}).", name)));
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(folder, fs::directory_options::skip_permission_denied, ec)) {
-    struct stat f {};
-    if (!is_private(entry.path()) || ::lstat(entry.path().c_str(), &f) != 0 || S_ISDIR(f.st_mode) || !(f.st_mode & 077)) continue;
-    out.push_back(not_ok(kCheck, Level::problem, fmt::format("{} has mode {:04o}: others may read it", entry.path().string(), f.st_mode & 07777),
-                         "It holds keys, secrets or records of the platform.", fmt::format("chmod 600 {}", entry.path().string())));
+  for (const char* below : {"", "admin", "tls", "run"}) {
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator(folder / below, fs::directory_options::skip_permission_denied, ec)) {
+      struct stat f {};
+      if (!is_private(entry.path()) || ::lstat(entry.path().c_str(), &f) != 0 || !S_ISREG(f.st_mode) || !(f.st_mode & 077)) continue;
+      out.push_back(not_ok(kCheck, Level::problem, fmt::format("{} has mode {:04o}: others may read it", entry.path().string(), f.st_mode & 07777),
+                           "It holds a key or a secret of the platform.", fmt::format("chmod 600 {}", entry.path().string())));
+    }
   }
   if (out.empty()) out.push_back(ok(kCheck, fmt::format("{} belongs to this user, mode {:04o}", name, s.st_mode & 07777)));
   return out;

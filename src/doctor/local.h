@@ -7,7 +7,7 @@
 
 namespace tarn::doctor {
 
-/// The folder exists, belongs to this user, can be written, and neither it nor a file in it that holds keys or secrets can be read by others.
+/// The folder exists, belongs to this user, can be written, others cannot enter it, and no file of a key or secret in it is readable to them.
 Findings check_data_folder(const std::filesystem::path& folder);
 
 struct DiskLimits {

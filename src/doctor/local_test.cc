@@ -34,10 +34,13 @@ TEST_F(Folder, IsSoundWhenOnlyItsOwnerGetsIn) {
 TEST_F(Folder, NamesWhatOthersMayRead) {
   ::chmod(path.c_str(), 0755);
   file("root.key", 0644);
+  std::filesystem::create_directory(path / "admin");
+  file("admin/client-secret", 0640);
   const auto f = check_data_folder(path);
-  ASSERT_EQ(f.size(), 2u);
+  ASSERT_EQ(f.size(), 3u);
   EXPECT_EQ(f[0].cure, "chmod 700 " + path.string());
   EXPECT_EQ(f[1].cure, "chmod 600 " + (path / "root.key").string());
+  EXPECT_EQ(f[2].cure, "chmod 600 " + (path / "admin" / "client-secret").string());
   EXPECT_FALSE(healthy(f));
 }
 
