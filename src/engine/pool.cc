@@ -72,6 +72,7 @@ struct Pool::Impl {
     std::shared_ptr<Process> process;
     std::size_t busy = 0;
     std::uint64_t used = 0;
+    bool starting = false;  // one request waits for a process; the others wait for it
   };
   /// A process in use by one request; gives its place back.
   class Lease {
@@ -218,32 +219,48 @@ struct Pool::Impl {
         }
         at = slots.try_emplace(b.key).first;
       }
+      if (at->second.starting) {
+        ++at->second.busy;  // keeps the slot
+        const auto key = at->first;
+        auto error = wait();
+        --slots.at(key).busy;
+        if (error) return fail(*std::move(error));
+        continue;
+      }
       if (at->second.process) bury(std::move(at->second.process));
       at->second.process = nullptr;
-      const auto key = at->first;
-      ++at->second.busy;  // keeps the slot while waiting
-      ++demand;
-      changed.notify_all();
-      const auto errors_before = start_errors;
-      std::optional<Error> error;
-      // Another request of the same scope may fill the slot meanwhile.
-      while (spares.empty() && start_errors == errors_before && !slots.at(key).process && !(error = wait())) {
-      }
-      --demand;
-      auto& slot = slots.at(key);
-      --slot.busy;
-      if (slot.process) continue;
-      if (!spares.empty() && !error) {
-        slot.process = std::move(spares.front());
-        spares.pop_front();
-        changed.notify_all();
+      auto process = take_spare(at->first, at->second, wait);
+      auto& slot = slots.at(b.key);
+      if (process) {
+        slot.process = *std::move(process);
         slot.process->bind(b.scope);
-        return lease(key, slot);
+        return lease(b.key, slot);
       }
-      if (slot.busy == 0) slots.erase(key);
-      changed.notify_all();
-      return fail(error ? *std::move(error) : Error{Errc::unavailable, "The SQL engine cannot be started: " + start_error});
+      if (slot.busy == 0) slots.erase(b.key);
+      return fail(std::move(process).error());
     }
+  }
+
+  /// Waits for a started process for a slot. Called with the lock, which `wait` gives up meanwhile.
+  template <class Wait>
+  Result<std::shared_ptr<Process>> take_spare(const std::string& key, Slot& slot, const Wait& wait) {
+    ++slot.busy;
+    slot.starting = true;
+    ++demand;
+    changed.notify_all();
+    const auto errors_before = start_errors;
+    std::optional<Error> error;
+    while (spares.empty() && start_errors == errors_before && !error) error = wait();
+    --demand;
+    auto& mine = slots.at(key);
+    --mine.busy;
+    mine.starting = false;
+    changed.notify_all();
+    if (error) return fail(*std::move(error));
+    if (spares.empty()) return fail(Error{Errc::unavailable, "The SQL engine cannot be started: " + start_error});
+    auto process = std::move(spares.front());
+    spares.pop_front();
+    return process;
   }
 
   Lease lease(const std::string& key, Slot& slot) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/ids.h"
+#include "base/resources.h"
 #include "engine/engine.h"
 
 namespace tarn::engine {
@@ -25,6 +26,25 @@ class Folder {
  private:
   std::filesystem::path path_;
 };
+
+inline std::string slurp(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Process ids of this program's children, the engines.
+inline std::vector<int> children() {
+  std::vector<int> out;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream in(thread.path() / "children");
+    for (int pid; in >> pid;) out.push_back(pid);
+  }
+  return out;
+}
+inline int only_child() {
+  const auto all = children();
+  return all.size() == 1 ? all[0] : -static_cast<int>(all.size());
+}
 
 struct Fixture {
   static Options options(const Folder& folder) {
@@ -69,6 +89,21 @@ struct Fixture {
   std::string value(const std::string& expression) {
     auto text = rows("SELECT " + expression);
     return text.starts_with("[[") ? text.substr(2, text.size() - 4) : text;
+  }
+
+  void write_file(const std::string& name, const std::string& content) const {
+    std::ofstream out(folder / name, std::ios::binary);
+    out << content;
+  }
+  /// What a Python script (with pyarrow and deltalake) prints, given the test's folder as its argument; its error output otherwise.
+  std::string python(const std::string& script) const {
+    write_file("script.py", script);
+    const auto command = (resources::cache() / "test-venv/bin/python").string() + " " + (folder / "script.py") + " " + folder.text() + " 2>&1";
+    std::string out;
+    std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+    char block[4096];
+    while (const auto n = pipe ? std::fread(block, 1, sizeof block, pipe.get()) : 0) out.append(block, n);
+    return out;
   }
 
   Folder folder;

@@ -1,5 +1,7 @@
 #include "engine/child/statements.h"
 
+#include <cctype>
+
 #include <fmt/format.h>
 
 #include "engine/child/type_text.h"
@@ -39,7 +41,30 @@ const char* refused_kind(duckdb_statement_type type) {
   }
 }
 
+/// The second word of a statement, in upper case; comments before it end the search with nothing.
+std::string second_word(const std::string& sql) {
+  std::size_t at = 0;
+  std::string word;
+  for (int i = 0; i < 2; ++i) {
+    word.clear();
+    while (at < sql.size() && std::isspace(static_cast<unsigned char>(sql[at]))) ++at;
+    while (at < sql.size() && std::isalpha(static_cast<unsigned char>(sql[at]))) word += static_cast<char>(std::toupper(static_cast<unsigned char>(sql[at++])));
+  }
+  return word;
+}
+
+/// Whether an EXPLAIN cannot be one with ANALYZE, which runs what it explains, a COPY too.
+bool only_explains(const std::string& sql) {
+  const auto word = second_word(sql);
+  return word == "SELECT" || word == "WITH" || word == "FROM" || word == "VALUES";
+}
+
 [[noreturn]] void refuse(const Task& task, const char* message) { throw Refused{classify(task, message ? message : "unknown error")}; }
+
+void begin_transaction(const Task& task, duckdb_connection connection) {
+  ResultSet begun;
+  if (duckdb_query(connection, "BEGIN TRANSACTION", &begun.result) != DuckDBSuccess) refuse(task, duckdb_result_error(&begun.result));
+}
 
 }  // namespace
 
@@ -60,17 +85,19 @@ Prepared prepare_last(const Task& task, duckdb_connection connection, const std:
     const char* error = duckdb_extract_statements_error(statements.get());
     refuse(task, error && *error ? error : "Parser Error: no statement");
   }
-  if (count > 1) {
-    ResultSet begun;
-    if (duckdb_query(connection, "BEGIN TRANSACTION", &begun.result) != DuckDBSuccess) refuse(task, duckdb_result_error(&begun.result));
-  }
+  if (count > 1) begin_transaction(task, connection);
   for (idx_t i = 0; i < count; ++i) {
     if (task.cancelled()) refuse(task, "");
     Prepared prepared;
     if (duckdb_prepare_extracted_statement(connection, statements.get(), i, prepared.out()) != DuckDBSuccess)
       refuse(task, duckdb_prepare_error(prepared.get()));
-    if (const char* kind = refused_kind(duckdb_prepared_statement_type(prepared.get())))
+    const auto type = duckdb_prepared_statement_type(prepared.get());
+    const char* kind = refused_kind(type);
+    if (type == DUCKDB_STATEMENT_TYPE_EXPLAIN && (count > 1 || !only_explains(sql))) kind = "EXPLAIN of other than one query and EXPLAIN ANALYZE";
+    if (kind)
       throw Refused{{Errc::sql, fmt::format("Permission Error: {} statements are not accepted by the engine", kind)}};
+    // Left to itself a statement would commit what it makes.
+    if (count == 1 && type != DUCKDB_STATEMENT_TYPE_SELECT && type != DUCKDB_STATEMENT_TYPE_EXPLAIN) begin_transaction(task, connection);
     if (i + 1 == count) return prepared;
     ResultSet ignored;
     start(task, prepared.get(), ignored);

@@ -21,7 +21,7 @@ Error classify(const Task& task, std::string message);
 bool fatal(const std::string& message);
 
 /// Splits and runs `sql`; all but the last statement are executed, the last one is prepared and handed over. Statements that would change the
-/// instance are refused before they run. More than one statement share a transaction that ends with the connection. Throws Refused.
+/// instance are refused before they run. All but a single SELECT run in a transaction that is undone with the connection. Throws Refused.
 Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql);
 
 /// Executes to a streaming result. Throws Refused.
