@@ -1,0 +1,137 @@
+"""Many writers on one table: threads and processes, some of them killed. What was acknowledged is in the table, once; nothing else is,
+but for the one commit a killed thread may have been waiting for."""
+import json
+import os
+import random
+import signal
+import subprocess
+import zlib
+
+import deltalake
+import pyarrow
+import pytest
+from delta_tables import TOOL, Lake
+
+
+@pytest.fixture
+def lake():
+    with Lake() as made:
+        made.ask("create", "t", columns=[{"name": "n", "type": "bigint"}, {"name": "who", "type": "string"}], partitions=["who"])
+        made.write("t", "_template.parquet", "SELECT 1::BIGINT AS n")
+        yield made
+
+
+def start(lake, name, threads, operations, **environment):
+    # A process has a root of its own with the same bucket in it: a root's unfinished uploads belong to one process.
+    own = lake.folder / f"root-{name}"
+    own.mkdir(exist_ok=True)
+    if not (own / "lake").exists():
+        (own / "lake").symlink_to(lake.objects / "lake")
+    command = [str(TOOL), str(own), "hammer", "t", str(lake.path("t") / "_template.parquet"), name, str(threads), str(operations), str(zlib.crc32(name.encode()) % 1000)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+
+
+def told(output):
+    """Acknowledgements and refusals; a killed process may have cut its last line."""
+    acks, refusals = [], []
+    for line in output.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        (acks if "version" in said else refusals).append(said)
+    return acks, refusals
+
+
+def commits(lake):
+    """What each commit file says: version -> (added, removed) identities."""
+    out = {}
+    for file in (lake.path("t") / "_delta_log").glob("0*.json"):
+        if file.name.count(".") != 1:
+            continue
+        actions = [json.loads(line) for line in file.read_text().splitlines()]
+        out[int(file.stem)] = (sorted(a["add"]["partitionValues"]["who"] for a in actions if "add" in a), sorted(a["remove"]["partitionValues"]["who"] for a in actions if "remove" in a))
+    return out
+
+
+def check(lake, acks):
+    log = commits(lake)
+    assert sorted(log) == list(range(len(log))), "no gap"
+    assert len({a["version"] for a in acks}) == len(acks), "no version was given to two writers"
+    for a in acks:
+        assert log[a["version"]] == ([a["add"]] if "add" in a else [], [a["remove"]] if "remove" in a else []), a
+    live = set()
+    for version in sorted(log):  # the serial model
+        added, removed = log[version]
+        assert set(removed) <= live, f"version {version} removes what is not there"
+        live -= set(removed)
+        assert not set(added) & live, f"version {version} adds twice"
+        live |= set(added)
+    expected = sorted((1, who) for who in live)
+    assert lake.ours_anew("t") == expected
+    assert lake.duckdb("t") == expected
+    assert lake.delta_rs("t") == expected
+    return log
+
+
+def test_threads_and_processes_lose_nothing(lake):
+    processes = [start(lake, f"p{i}", 6, 20) for i in range(3)] + [start(lake, "threads", 16, 20)]
+    acks, refusals = [], []
+    for process in processes:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0
+        good, bad = told(output)
+        acks += good
+        refusals += bad
+    assert len(acks) + len(refusals) == 3 * 6 * 20 + 16 * 20
+    assert {r["error"] for r in refusals} <= {"conflict"}
+    log = check(lake, acks)
+    assert len(log) == len(acks) + 1, "every commit was acknowledged"
+    assert len(acks) > len(refusals)
+
+
+def test_foreign_writers_take_part(lake):
+    process = start(lake, "ours", 4, 15)
+    added = []
+    for i in range(30):
+        who = f"rs-{i}"
+        try:
+            deltalake.write_deltalake(str(lake.path("t")), pyarrow.table({"n": [1], "who": [who]}), mode="append")
+        except deltalake.exceptions.CommitFailedError:  # delta-rs lets no append follow a delete that it did not see
+            continue
+        added.append(who)
+    output, _ = process.communicate(timeout=240)
+    acks, refusals = told(output)
+    assert {r["error"] for r in refusals} <= {"conflict"}
+    log = check(lake, acks)
+    assert len(log) == 1 + len(acks) + len(added)
+    assert added and acks
+
+
+def test_a_writer_killed_around_any_write_leaves_a_valid_table(lake):
+    acks, killed = [], 0
+    for n in range(1, 15):
+        for when in ("before", "after"):
+            process = start(lake, f"k{when}{n}", 1, 12, DELTA_TOOL_KILL=f"{when}:{n}")
+            output, _ = process.communicate(timeout=60)
+            killed += process.returncode == -signal.SIGKILL
+            acks += told(output)[0]
+    assert killed > 20
+    log = check(lake, acks)
+    assert len(acks) + 1 <= len(log) <= len(acks) + 1 + killed
+
+
+def test_writers_killed_at_any_moment_leave_a_valid_table(lake):
+    moments = random.Random(7)
+    acks, threads, rounds = [], 3, 12
+    for n in range(rounds):
+        victim, survivor = start(lake, f"v{n}", threads, 100_000), start(lake, f"s{n}", 2, 4)
+        # Its threads go on while one of them speaks, so that each round ends at other places of their work.
+        first = "".join(victim.stdout.readline() for _ in range(moments.randrange(1, 25)))
+        victim.send_signal(signal.SIGKILL)
+        rest, _ = victim.communicate(timeout=60)
+        output, _ = survivor.communicate(timeout=120)
+        assert survivor.returncode == 0
+        acks += told(first + rest)[0] + told(output)[0]
+    log = check(lake, acks)
+    assert len(acks) + 1 <= len(log) <= len(acks) + 1 + threads * rounds
