@@ -1,7 +1,5 @@
 #include "account/validate.h"
 
-#include "base/ids.h"
-
 namespace tarn::account {
 
 std::set<std::string> vendor_regions() {
@@ -109,11 +107,6 @@ Result<void> cloud_ids(std::string_view field, const std::vector<std::string>& v
     if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) != values.begin() + static_cast<std::ptrdiff_t>(i))
       return bad(field, fmt::format("must not name '{}' twice", values[i]));
   }
-  return {};
-}
-
-Result<void> uuid(std::string_view field, std::string_view value) {
-  if (!is_uuid(value)) return bad(field, "must be a UUID; got " + shown(value));
   return {};
 }
 

@@ -21,7 +21,6 @@ Result<void> bucket(std::string_view field, std::string_view value);
 Result<void> cloud_id(std::string_view field, std::string_view value, std::string_view prefix);
 /// The same for a list, with its size limits and without repetition.
 Result<void> cloud_ids(std::string_view field, const std::vector<std::string>& values, std::string_view prefix, std::size_t least, std::size_t most);
-Result<void> uuid(std::string_view field, std::string_view value);
 Result<void> region(std::string_view field, std::string_view value, const Settings& settings);
 /// Tags as AWS takes them: up to 45 of the customer's, keys of 1 to 127 and values of 0 to 255 characters.
 Result<void> tags(std::string_view field, const std::map<std::string, std::string>& tags);
