@@ -48,6 +48,13 @@ BOOST_DESCRIBE_ENUM(Privilege, SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_C
   EXTERNAL_USE_SCHEMA, EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
   SET_SHARE_PERMISSION, ALL_PRIVILEGES)
 
+/// The function that masks a column: a table with one is never vended, reads go through a warehouse.
+struct ColumnMask {
+  std::string function_name;
+  std::vector<std::string> using_column_names;
+};
+BOOST_DESCRIBE_STRUCT(ColumnMask, (), (function_name, using_column_names))
+
 /// One column as the tables API shows it.
 struct ColumnInfo {
   std::string name;
@@ -59,8 +66,9 @@ struct ColumnInfo {
   std::optional<std::string> comment;
   bool nullable = true;
   std::optional<int> partition_index;
+  std::optional<ColumnMask> mask;
 };
-BOOST_DESCRIBE_STRUCT(ColumnInfo, (), (name, type_text, type_json, type_name, type_precision, type_scale, position, comment, nullable, partition_index))
+BOOST_DESCRIBE_STRUCT(ColumnInfo, (), (name, type_text, type_json, type_name, type_precision, type_scale, position, comment, nullable, partition_index, mask))
 
 enum class TableType { MANAGED, EXTERNAL, VIEW };
 BOOST_DESCRIBE_ENUM(TableType, MANAGED, EXTERNAL, VIEW)
@@ -80,9 +88,10 @@ struct TableInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
   std::optional<std::string> row_filter_function;  // set: never vended, reads go through a warehouse
+  std::optional<bool> browse_only;                 // the caller sees it by BROWSE alone
 };
 BOOST_DESCRIBE_STRUCT(TableInfo, (), (name, catalog_name, schema_name, full_name, table_type, data_source_format, columns, storage_location, view_definition,
-  owner, comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function))
+  owner, comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function, browse_only))
 
 struct TableName {
   std::string catalog, schema, table;

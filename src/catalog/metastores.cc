@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "catalog/drops.h"
 #include "catalog/names.h"
+#include "doctor/edges.h"
 
 namespace tarn::catalog {
 namespace {
@@ -67,8 +68,7 @@ Result<MetastoreInfo> Metastores::create(const access::Context& ctx, const NewMe
   auto made = change(core_, ctx, "createMetastore", params, [&](store::WriteTxn& t) -> Result<MetastoreRecord> {
     if (const auto taken = kMetastores.find(t, "region", *region)) {
       if (taken->value.appeared)
-        spdlog::warn("region {} is taken by the default metastore {} ({}), which appeared with its first workspace: detach it from its workspaces, delete it with force, then create yours",
-                     *region, taken->value.info.name, taken->value.info.metastore_id);
+        doctor::log_edge(doctor::Edge::default_metastore, fmt::format("region {}: {} ({})", *region, taken->value.info.name, taken->value.info.metastore_id));
       return fail(Error{Errc::limit_reached, fmt::format("This account with id {} has reached the limit for metastores in region {}", core_.account_id, *region)});
     }
     if (kMetastores.find(t, "name", *name)) return fail(exists_already(SecurableType::METASTORE, *name));

@@ -198,12 +198,11 @@ BOOST_DESCRIBE_STRUCT(SchemaRecord, (), (info, catalog_id, access))
 struct TableRecord {
   TableInfo info;
   std::string catalog_id, schema_id;
-  std::map<std::string, std::string> column_masks;  // column -> function: set: never vended
   Access access;
   std::string store_key() const { return store::key({schema_id, info.name}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"id", info.table_id, true}}; }
 };
-BOOST_DESCRIBE_STRUCT(TableRecord, (), (info, catalog_id, schema_id, column_masks, access))
+BOOST_DESCRIBE_STRUCT(TableRecord, (), (info, catalog_id, schema_id, access))
 
 enum class VolumeType { MANAGED, EXTERNAL };
 BOOST_DESCRIBE_ENUM(VolumeType, MANAGED, EXTERNAL)

@@ -28,10 +28,20 @@ Result<std::vector<ColumnInfo>> checked_columns(std::vector<ColumnInfo> columns)
     for (const char ch : c.name)
       if (static_cast<unsigned char>(ch) < 0x20 || ch == 0x7f) return fail(invalid(field + ".name: a column name cannot contain control characters"));
     if (!seen.insert(folded(c.name)).second) return fail(invalid(fmt::format("{}.name: column '{}' is there twice", field, c.name)));
+    c.mask.reset();
     if (c.type_text.empty()) return fail(invalid(fmt::format("{}.type_text: column '{}' has no type", field, c.name)));
     c.position = position++;
   }
   return columns;
+}
+
+/// A mask is set and cleared by its own method only: columns that stay keep theirs.
+void masked_as(const std::vector<ColumnInfo>& old, std::vector<ColumnInfo>& columns) {
+  for (auto& c : columns) {
+    c.mask.reset();
+    for (const auto& o : old)
+      if (folded(o.name) == folded(c.name)) c.mask = o.mask;
+  }
 }
 
 /// SQL LIKE with % and _, without case.
@@ -80,9 +90,16 @@ Result<std::string> managed_root(const Place& place) {
 }
 
 Result<TableInfo> Tables::get(const access::Context& ctx, std::string_view full_name, bool browse) {
-  auto found = look(core_, ctx, "getTable", {{"full_name_arg", std::string(full_name)}}, [&](store::ReadTxn& t) { return locate_to_see(t, ctx, SecurableType::TABLE, full_name, browse); });
+  bool only = false;
+  auto found = look(core_, ctx, "getTable", {{"full_name_arg", std::string(full_name)}}, [&](store::ReadTxn& t) -> Result<Place> {
+    TARN_TRY(place, locate_to_see(t, ctx, SecurableType::TABLE, full_name, browse));
+    only = browse && browse_only(place.path(), subject(ctx));
+    return std::move(place);
+  });
   if (!found) return fail(found.error());
-  return shown(core_, *found->table, *found->catalog, *found->schema);
+  auto info = shown(core_, *found->table, *found->catalog, *found->schema);
+  if (only) info.browse_only = true;
+  return info;
 }
 
 void Tables::note_get(const access::Context& ctx, std::string_view full_name) {
@@ -197,7 +214,7 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
       r.info.created_at = old->value.info.created_at;
       r.info.created_by = old->value.info.created_by;
       r.info.row_filter_function = old->value.info.row_filter_function;
-      r.column_masks = old->value.column_masks;
+      masked_as(old->value.info.columns, *columns);
       r.access = old->value.access;
       if (old->value.info.storage_location == location) drop_claims(t, r.info.table_id), kTables.erase(t, key);
       else drop_table(t, core_, old->value);
@@ -259,10 +276,11 @@ Result<void> Tables::set_owner(const access::Context& ctx, std::string_view full
 }
 
 Result<void> Tables::update_columns(const access::Context& ctx, std::string_view full_name, const std::vector<ColumnInfo>& columns) {
-  const auto checked = checked_columns(columns);
+  auto checked = checked_columns(columns);
   return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}}, [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(place, locate_for(t, ctx, SecurableType::TABLE, full_name, Privilege::MODIFY));
     if (!checked) return fail(checked.error());
+    masked_as(place.table->info.columns, *checked);
     place.table->info.columns = *checked;
     stamp_change(place.table->info, core_, ctx);
     save(t, place);
@@ -283,11 +301,10 @@ Result<void> Tables::set_row_filter(const access::Context& ctx, std::string_view
 Result<void> Tables::set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, std::optional<std::string> function) {
   return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", function.value_or("")}}, [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
-    const auto& columns = place.table->info.columns;
+    auto& columns = place.table->info.columns;
     const auto it = std::find_if(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
     if (it == columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
-    if (function) place.table->column_masks[it->name] = *function;
-    else place.table->column_masks.erase(it->name);
+    it->mask = function ? std::optional(ColumnMask{.function_name = *function}) : std::nullopt;
     stamp_change(place.table->info, core_, ctx);
     save(t, place);
     return {};

@@ -40,7 +40,9 @@ Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, st
     if (write) TARN_CHECK(allowed(check(path, who, Privilege::MODIFY)));
     TARN_CHECK(external_access(ctx, place.metastore));
     TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
-    if (place.table->info.row_filter_function || !place.table->column_masks.empty())
+    const auto& columns = place.table->info.columns;
+    const bool masked = std::any_of(columns.begin(), columns.end(), [](const ColumnInfo& c) { return c.mask.has_value(); });
+    if (place.table->info.row_filter_function || masked)
       return fail(Error{Errc::permission_denied, fmt::format("Table '{}' has a row filter or column masks: its files are never handed out. Read it through a warehouse.", place.full_name())});
     if (!place.table->info.storage_location)
       return fail(invalid(fmt::format("'{}' has no storage of its own (it is a {}): credentials are vended for tables only", place.full_name(),
