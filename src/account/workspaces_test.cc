@@ -71,6 +71,44 @@ TEST_F(AccountTest, TwoServersLaunchAWorkspaceOnce) {
   EXPECT_TRUE(other.directory.by_id(made->workspace_id)->running);
 }
 
+TEST_F(AccountTest, OneOfManyGetsANetworkAndAName) {
+  FileStore file(clock);
+  Room r(*file.store, clock);
+  ASSERT_TRUE(r.prefixes.register_prefix({"root", "v1"}, "acme"));
+  CreateWorkspace request;
+  request.workspace_name = "landing", request.aws_region = "us-east-1";
+  request.credentials_id = r.configurations.create_credential(admin, {"c", {{kRole, std::nullopt}}})->credentials_id;
+  request.storage_configuration_id = r.configurations.create_storage(admin, {"s", {"acme-root"}, std::nullopt})->storage_configuration_id;
+  r.provisioner.start();
+  std::atomic<int> named = 0, attached = 0, plain = 0;
+  const auto network_id = r.networks.create(admin, network_request("landing", "a"))->network_id;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 6; ++i)
+      clients.emplace_back([&] {
+        auto a = request, b = request;
+        a.deployment_name = "landing";
+        b.network_id = network_id;
+        named += r.workspaces.create(admin, a).has_value();
+        attached += r.workspaces.create(admin, b).has_value();
+        plain += r.workspaces.create(admin, request).has_value();
+      });
+  }
+  EXPECT_EQ(named, 1);
+  EXPECT_EQ(attached, 1);
+  EXPECT_EQ(plain, 6);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto all_running = [&] {
+    const auto all = r.directory.all();
+    return std::all_of(all.begin(), all.end(), [](const WorkspaceRef& w) { return w.running; });
+  };
+  while (!all_running() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  r.provisioner.stop();
+  EXPECT_EQ(r.directory.all().size(), 8u);
+  EXPECT_TRUE(all_running());
+  EXPECT_EQ(r.principals.created.size(), 8u);
+}
+
 TEST_F(AccountTest, ADeploymentNameNeedsThePrefix) {
   auto request = workspace_request();
   request.deployment_name = "landing";
