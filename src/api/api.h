@@ -79,6 +79,7 @@ struct Request {
   std::map<std::string, std::string> headers;
   std::string body;
   std::string body_file;            // spooled body (storage uploads) instead of `body`; the gateway deletes it afterwards
+  bool secure = true;               // came over TLS: what the links in discovery documents are made of
   Surface surface = Surface::account;
   std::string account_id;           // of this server
   access::Context context;          // caller, workspace, request id

@@ -1,0 +1,43 @@
+#pragma once
+// What identity's services may refuse. routes map each to the wire: SCIM bodies on SCIM rows, the vendor's error body elsewhere.
+#include "base/result.h"
+
+namespace tarn::identity {
+
+enum class Errc {
+  invalid,            // a field's value; the message names the field
+  invalid_path,       // SCIM: an attribute path that the resource does not have
+  invalid_filter,     // SCIM: a filter that does not parse
+  account_admin_only, // the account API's own refusal
+  permission_denied,
+  not_found,
+  already_exists,
+  conflict,           // an etag that is no longer current
+  quota_exceeded
+};
+using Error = RoomError<Errc>;
+template <class T>
+using Result = Expected<T, Error>;
+
+constexpr int status_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+    case Errc::invalid_path:
+    case Errc::invalid_filter:
+    case Errc::quota_exceeded:
+      return 400;
+    case Errc::account_admin_only:
+    case Errc::permission_denied:
+      return 403;
+    case Errc::not_found:
+      return 404;
+    case Errc::already_exists:
+    case Errc::conflict:
+      return 409;
+  }
+  return 500;
+}
+
+inline Error account_admin_only() { return {Errc::account_admin_only, "This API is disabled for users without account admin status."}; }
+
+}  // namespace tarn::identity
