@@ -14,6 +14,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(XML2 REQUIRED IMPORTED_TARGET libxml-2.0)
 
 if(DEFINED ENV{TARN_CACHE})
   set(TARN_CACHE "$ENV{TARN_CACHE}" CACHE PATH "where deps/fetch.py put the pinned downloads")

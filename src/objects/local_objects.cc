@@ -143,7 +143,7 @@ Result<FoundObject> LocalObjects::publish(StagedFile staged, const Url& url, con
       if (now.info.etag != *condition.if_match)
         return fail(Error{Errc::precondition_failed, "At least one of the pre-conditions you specified did not hold"});
     }
-    TARN_TRY(at, place(staged, url.bucket, path, exclusive && !condition.if_match));
+    TARN_TRY(at, place(staged, url.bucket, path, exclusive));
     placed = at;
   }
   TARN_CHECK(sync_folder(parent_of(placed)));

@@ -34,17 +34,6 @@ std::string header_value(std::string_view v) {
 
 std::string decoded(std::string_view text) { return api::percent_decode(text).value_or(std::string(text)); }
 
-std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view raw) {
-  std::vector<std::pair<std::string, std::string>> out;
-  if (raw.empty()) return out;
-  for (const auto& item : split(raw, '&')) {
-    if (item.empty()) continue;
-    const auto eq = item.find('=');
-    out.emplace_back(decoded(std::string_view(item).substr(0, eq)), eq == std::string::npos ? "" : decoded(std::string_view(item).substr(eq + 1)));
-  }
-  return out;
-}
-
 bool read_credential(Presented& out, std::string_view text) {
   const auto parts = split(text, '/');
   if (parts.size() != 5 || parts[4] != "aws4_request" || parts[0].empty()) return false;
@@ -59,6 +48,17 @@ std::string find(const std::map<std::string, std::string>& headers, const std::s
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view raw) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (raw.empty()) return out;
+  for (const auto& item : split(raw, '&')) {
+    if (item.empty()) continue;
+    const auto eq = item.find('=');
+    out.emplace_back(decoded(std::string_view(item).substr(0, eq)), eq == std::string::npos ? "" : decoded(std::string_view(item).substr(eq + 1)));
+  }
+  return out;
+}
 
 std::string encode(std::string_view text, bool keep_slash) {
   static constexpr char digits[] = "0123456789ABCDEF";

@@ -56,6 +56,9 @@ std::string trailer_to_sign(const Presented& by, std::string_view previous_signa
 std::string to_timestamp(Millis at);
 std::optional<Millis> from_timestamp(std::string_view text);
 
+/// The name and value pairs of a query as sent, percent-decoded ('+' is itself: S3 clients write a space as %20).
+std::vector<std::pair<std::string, std::string>> query_pairs(std::string_view raw);
+
 /// RFC 3986 encoding as AWS wants it: everything but A-Z a-z 0-9 - . _ ~ (and '/' where kept) becomes %XX.
 std::string encode(std::string_view text, bool keep_slash);
 
