@@ -56,24 +56,30 @@ std::vector<std::string> Decoder::texts() {
 
 bool FrameWriter::send(FrameType type, std::uint64_t request, std::string_view payload) {
   if (payload.size() > most_payload) return false;
-  Header header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(type), request};
-  iovec parts[2] = {{&header, sizeof header}, {const_cast<char*>(payload.data()), payload.size()}};
-  std::size_t left = sizeof header + payload.size();
+  const Header header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(type), request};
+  return send_all({reinterpret_cast<const char*>(&header), sizeof header}, payload);
+}
+
+bool FrameWriter::send_packed(std::string_view frames) { return send_all(frames, {}); }
+
+void FrameWriter::pack(std::string& out, FrameType type, std::uint64_t request, std::string_view payload) {
+  const Header header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(type), request};
+  out.append(reinterpret_cast<const char*>(&header), sizeof header).append(payload);
+}
+
+bool FrameWriter::send_all(std::string_view head, std::string_view body) {
   std::lock_guard lock(mutex_);
-  while (left > 0) {
+  while (!head.empty() || !body.empty()) {
+    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
     msghdr message{};
-    message.msg_iov = parts[0].iov_len > 0 ? parts : parts + 1;
-    message.msg_iovlen = parts[0].iov_len > 0 ? 2 : 1;
-    ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
-    left -= static_cast<std::size_t>(n);
-    for (auto& part : parts) {
-      const auto used = std::min(part.iov_len, static_cast<std::size_t>(n));
-      part.iov_base = static_cast<char*>(part.iov_base) + used;
-      part.iov_len -= used;
-      n -= static_cast<ssize_t>(used);
-    }
+    const auto of_head = std::min(head.size(), static_cast<std::size_t>(n));
+    head.remove_prefix(of_head);
+    body.remove_prefix(static_cast<std::size_t>(n) - of_head);
   }
   return true;
 }
@@ -83,6 +89,13 @@ bool FrameReader::buffered() const {
   Header header;
   std::memcpy(&header, buffer_.data() + at_, sizeof header);
   return buffer_.size() - at_ - sizeof header >= header.length;
+}
+
+bool FrameReader::next_is_for(std::uint64_t request) const {
+  if (!buffered()) return false;
+  Header header;
+  std::memcpy(&header, buffer_.data() + at_, sizeof header);
+  return header.length <= most_payload && known(header.type) && header.request == request;
 }
 
 bool FrameReader::fill(std::size_t want) {

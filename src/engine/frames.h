@@ -84,8 +84,12 @@ class FrameWriter {
   explicit FrameWriter(int fd) : fd_(fd) {}
   /// False: the other end is gone.
   bool send(FrameType type, std::uint64_t request, std::string_view payload);
+  /// Sends frames that pack() laid end to end.
+  bool send_packed(std::string_view frames);
+  static void pack(std::string& out, FrameType type, std::uint64_t request, std::string_view payload);
 
  private:
+  bool send_all(std::string_view head, std::string_view body);
   int fd_;
   std::mutex mutex_;
 };
@@ -99,6 +103,8 @@ class FrameReader {
   bool malformed() const { return malformed_; }
   /// Whether a whole frame is already in memory.
   bool buffered() const;
+  /// Whether that is so and it belongs to this request.
+  bool next_is_for(std::uint64_t request) const;
 
  private:
   bool fill(std::size_t want);

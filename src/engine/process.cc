@@ -113,6 +113,7 @@ void Process::read() {
       continue;
     }
     std::shared_ptr<Call> call;
+    const auto call_id = frame->request;
     {
       std::lock_guard lock(mutex_);
       if (const auto at = calls_.find(frame->request); at != calls_.end()) call = at->second;
@@ -120,7 +121,8 @@ void Process::read() {
     if (!call) continue;  // forgotten
     std::lock_guard lock(call->mutex);
     call->inbox.push_back(*std::move(frame));
-    call->changed.notify_all();
+    // A small result comes as one burst: one waking for all of it.
+    if (!reader.next_is_for(call_id)) call->changed.notify_all();
   }
   ::kill(pid_, SIGKILL);  // no conversation, no process; it is not reaped yet, so the id is still its own
   std::map<std::uint64_t, std::shared_ptr<Call>> orphans;

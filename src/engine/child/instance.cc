@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/child/statements.h"
 #include "engine/functions/registry.h"
 
 namespace tarn::engine::child {
@@ -22,6 +23,7 @@ std::string literal(const std::string& text) { return doubled(text, '\''); }
 std::string identifier(const std::string& text) { return doubled(text, '"'); }
 
 Instance::~Instance() {
+  clean_.clear();
   if (control_) duckdb_disconnect(&control_);
   if (database_) duckdb_close(&database_);
 }
@@ -85,10 +87,27 @@ std::string Instance::bind(const Scope& scope) {
   return {};
 }
 
-Connection Instance::connect() const {
+Connection Instance::connect() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!clean_.empty()) {
+      auto connection = std::move(clean_.back());
+      clean_.pop_back();
+      return connection;
+    }
+  }
   Connection connection;
   if (duckdb_connect(database_, connection.out()) != DuckDBSuccess) return {};
   return connection;
+}
+
+void Instance::reuse(Connection connection) {
+  std::lock_guard lock(mutex_);
+  if (clean_.size() < 16) clean_.push_back(std::move(connection));
+}
+
+Borrowed::Borrowed(Instance& instance) : instance_(instance), connection_(instance.connect()) {
+  if (!connection_) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
 }
 
 }  // namespace tarn::engine::child

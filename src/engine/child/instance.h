@@ -1,5 +1,6 @@
 #pragma once
 // The process's one DuckDB: opened with everything that must be loaded, then bound to a scope and locked for good.
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ class Instance {
   std::string open(const Settings& settings);
   /// Limits, allowed directories, external access off, lock; only then the worker threads. Empty on success.
   std::string bind(const Scope& scope);
-  /// Starts DuckDB's own threads. They inherit what the calling thread may do.
-  Connection connect() const;
+  /// A connection without state: a fresh one, or one that has only read. Empty if DuckDB gives none.
+  Connection connect();
+  /// Takes one back that is still as connect() gave it.
+  void reuse(Connection connection);
   const Settings& settings() const { return settings_; }
   const Scope& scope() const { return scope_; }
 
@@ -28,6 +31,26 @@ class Instance {
   Scope scope_;
   duckdb_database database_ = nullptr;
   duckdb_connection control_ = nullptr;
+  std::mutex mutex_;
+  std::vector<Connection> clean_;
+};
+
+/// A connection for one request. Throws Refused if there is none.
+class Borrowed {
+ public:
+  explicit Borrowed(Instance& instance);
+  Borrowed(const Borrowed&) = delete;
+  ~Borrowed() {
+    if (keep_) instance_.reuse(std::move(connection_));
+  }
+  duckdb_connection get() const { return connection_.get(); }
+  /// The request has only read: another may have the connection afterwards.
+  void keep() { keep_ = true; }
+
+ private:
+  Instance& instance_;
+  Connection connection_;
+  bool keep_ = false;
 };
 
 /// A SQL string literal.

@@ -9,24 +9,62 @@
 namespace tarn::engine::child {
 namespace {
 
-void send_chunk(Task& task, FrameWriter& out, std::string bytes, std::uint64_t rows) {
-  if (!task.reserve(bytes.size())) throw Refused{classify(task, {})};
-  std::string_view left = bytes;
-  while (left.size() > part_bytes) {
-    out.send(FrameType::part, task.id, left.substr(0, part_bytes));
-    left.remove_prefix(part_bytes);
+/// Frames of one request on their way out: small ones leave together.
+class Outbox {
+ public:
+  Outbox(Task& task, FrameWriter& writer) : task_(task), writer_(writer) {}
+  void add(FrameType type, std::string_view payload) {
+    FrameWriter::pack(packed_, type, task_.id, payload);
+    if (packed_.size() > 32u << 10) flush();
   }
-  Encoder last;
-  last.u64(rows);
-  last.out.append(left);
-  out.send(FrameType::chunk, task.id, last.out);
+  void flush() {
+    if (!packed_.empty()) writer_.send_packed(packed_);
+    packed_.clear();
+  }
+  void chunk(std::string_view bytes, std::uint64_t rows) {
+    if (!task_.would_fit()) flush();  // what is waited for must have been seen
+    if (!task_.reserve(bytes.size())) throw Refused{classify(task_, {})};
+    while (bytes.size() > part_bytes) {
+      flush();
+      writer_.send(FrameType::part, task_.id, bytes.substr(0, part_bytes));
+      bytes.remove_prefix(part_bytes);
+    }
+    Encoder last;
+    last.u64(rows);
+    last.out.append(bytes);
+    add(FrameType::chunk, last.out);
+  }
+
+ private:
+  Task& task_;
+  FrameWriter& writer_;
+  std::string packed_;
+};
+
+/// Whether DuckDB calls interrupted what nobody interrupted. A failing thread sets the interrupt flag for the others, and a thread that fetches
+/// from a stream may see the flag before it sees the error (DuckDB 1.5.5, SimpleBufferedData::ExecuteTaskInternal).
+bool masked(const Task& task, const Refused& refused) { return !task.cancelled() && refused.error.message.starts_with("INTERRUPT Error"); }
+
+/// Finds the error behind a masked one: runs the statement again, taking rows as fast as they come, so that the fetching thread is the one that
+/// waits. Nothing that the statement made the first time is left. Throws Refused.
+[[noreturn]] void unmask(Instance& instance, Task& task, const std::string& sql) {
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    Borrowed connection(instance);
+    Attached attached(task, connection.get());
+    try {
+      const auto statement = prepare_last(task, connection.get(), sql);
+      ResultSet result;
+      start(task, statement.get(), result);
+      while (fetch(task, result)) {
+      }
+    } catch (const Refused& refused) {
+      if (!masked(task, refused)) throw;
+    }
+  }
+  throw Refused{{Errc::sql, "Executor Error: a part of the statement failed, and not again when it was repeated to find the cause"}};
 }
 
-Connection connection_for(Instance& instance) {
-  auto connection = instance.connect();
-  if (!connection) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
-  return connection;
-}
+void stream(Instance& instance, Task& task, const Request& request, FrameWriter& out);
 
 }  // namespace
 
@@ -34,10 +72,22 @@ void run(Instance& instance, Task& task, FrameWriter& out) {
   Request request;
   if (!decode(task.payload, request)) throw Refused{{Errc::unavailable, "malformed request"}};
   task.payload = {};
+  try {
+    stream(instance, task, request, out);
+  } catch (const Refused& refused) {
+    if (!masked(task, refused)) throw;
+    unmask(instance, task, request.sql);
+  }
+}
+
+namespace {
+
+void stream(Instance& instance, Task& task, const Request& request, FrameWriter& out) {
   const auto begun = std::chrono::steady_clock::now();
-  const auto connection = connection_for(instance);
+  Borrowed connection(instance);
   Attached attached(task, connection.get());
-  const auto statement = prepare_last(task, connection.get(), request.sql);
+  bool pure = false;
+  const auto statement = prepare_last(task, connection.get(), request.sql, &pure);
   ResultSet result;
   start(task, statement.get(), result);
 
@@ -51,13 +101,14 @@ void run(Instance& instance, Task& task, FrameWriter& out) {
     }
   const auto chunks = request.format == Format::arrow_stream ? arrow_chunks(shape, connection.get())
                                                              : json_chunks(shape, request.chunk_bytes, instance.settings().most_row_bytes);
-  out.send(FrameType::schema, task.id, encode(columns));
+  Outbox outbox(task, out);
+  outbox.add(FrameType::schema, encode(columns));
 
   Summary summary;
   std::uint64_t in_chunk = 0;
   const auto flush = [&] {
     if (in_chunk == 0) return;
-    send_chunk(task, out, chunks->take(), in_chunk);
+    outbox.chunk(chunks->take(), in_chunk);
     in_chunk = 0;
   };
   std::uint64_t left = request.row_limit ? static_cast<std::uint64_t>(*request.row_limit) : ~0ull;
@@ -81,11 +132,15 @@ void run(Instance& instance, Task& task, FrameWriter& out) {
   }
   flush();
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  out.send(FrameType::done, task.id, encode(summary));
+  outbox.add(FrameType::done, encode(summary));
+  outbox.flush();
+  if (pure && !summary.truncated) connection.keep();
 }
 
+}  // namespace
+
 void describe(Instance& instance, Task& task, FrameWriter& out) {
-  const auto connection = connection_for(instance);
+  Borrowed connection(instance);
   Attached attached(task, connection.get());
   const auto statement = prepare_last(task, connection.get(), task.payload);
   out.send(FrameType::schema, task.id, encode(columns_of(statement.get())));

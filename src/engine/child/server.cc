@@ -57,7 +57,7 @@ class Server {
     for (;;) {
       if (!reader_.buffered()) {
         pollfd p{socket_fd, POLLIN, 0};
-        if (::poll(&p, 1, repeat_interrupts() ? 5 : -1) == 0) continue;
+        if (repeat_interrupts() && ::poll(&p, 1, 5) == 0) continue;
       }
       auto frame = reader_.next();
       if (!frame) return reader_.malformed() ? 2 : 0;

@@ -77,7 +77,7 @@ Error classify(const Task& task, std::string message) {
   return {Errc::sql, std::move(message)};
 }
 
-Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql) {
+Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql, bool* pure) {
   if (sql.find('\0') != std::string::npos) refuse(task, "Parser Error: the statement contains a NUL character");
   Extracted statements;
   const auto count = duckdb_extract_statements(connection, sql.c_str(), statements.out());
@@ -98,6 +98,7 @@ Prepared prepare_last(const Task& task, duckdb_connection connection, const std:
       throw Refused{{Errc::sql, fmt::format("Permission Error: {} statements are not accepted by the engine", kind)}};
     // Left to itself a statement would commit what it makes.
     if (count == 1 && type != DUCKDB_STATEMENT_TYPE_SELECT && type != DUCKDB_STATEMENT_TYPE_EXPLAIN) begin_transaction(task, connection);
+    if (pure) *pure = count == 1 && type == DUCKDB_STATEMENT_TYPE_SELECT;
     if (i + 1 == count) return prepared;
     ResultSet ignored;
     start(task, prepared.get(), ignored);

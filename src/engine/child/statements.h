@@ -21,8 +21,9 @@ Error classify(const Task& task, std::string message);
 bool fatal(const std::string& message);
 
 /// Splits and runs `sql`; all but the last statement are executed, the last one is prepared and handed over. Statements that would change the
-/// instance are refused before they run. All but a single SELECT run in a transaction that is undone with the connection. Throws Refused.
-Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql);
+/// instance are refused before they run. All but a single SELECT run in a transaction that is undone with the connection. `pure` tells whether it was
+/// such a SELECT, after which the connection is as before. Throws Refused.
+Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql, bool* pure = nullptr);
 
 /// Executes to a streaming result. Throws Refused.
 void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out);

@@ -34,6 +34,11 @@ class Task {
     std::lock_guard lock(mutex_);
     connection_ = connection;
   }
+  /// Whether reserve() would not wait.
+  bool would_fit() const {
+    std::lock_guard lock(mutex_);
+    return cancelled_ || unacknowledged_ < result_window;
+  }
   /// Waits until less than the window is unacknowledged, then counts `bytes` as sent. False: cancelled meanwhile.
   bool reserve(std::uint64_t bytes) {
     std::unique_lock lock(mutex_);

@@ -214,8 +214,7 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
   if (request.compression != "snappy" && request.compression != "zstd" && request.compression != "uncompressed")
     throw Refused{{Errc::sql, "Invalid Input Error: compression '" + request.compression + "' must be snappy, zstd or uncompressed"}};
 
-  const auto connection = instance.connect();
-  if (!connection) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
+  Borrowed connection(instance);
   Attached attached(task, connection.get());
   // The query alone first: it must be one SELECT, so that it cannot end the parenthesis that it is put in.
   std::vector<Leaf> columns;
