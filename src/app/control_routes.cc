@@ -1,0 +1,67 @@
+#include "app/control_routes.h"
+
+#include <unistd.h>
+
+namespace tarn::app {
+namespace {
+
+struct TokenRequest {
+  std::string user;
+  std::optional<std::string> workspace;
+};
+BOOST_DESCRIBE_STRUCT(TokenRequest, (), (user, workspace))
+struct PrefixRequest {
+  std::string prefix;
+};
+BOOST_DESCRIBE_STRUCT(PrefixRequest, (), (prefix))
+struct HostRequest {
+  std::string host;
+};
+BOOST_DESCRIBE_STRUCT(HostRequest, (), (host))
+
+/// A workspace by name, deployment name or id, as people say it.
+Expected<std::optional<std::int64_t>, api::WireError> workspace_of(account::WorkspaceDirectory& all, const std::optional<std::string>& said) {
+  if (!said) return std::optional<std::int64_t>();
+  std::optional<std::int64_t> found;
+  for (const auto& w : all.all()) {
+    if (w.name != *said && w.deployment_name != *said && std::to_string(w.id) != *said) continue;
+    if (found) return fail(api::bad_request("There is more than one workspace named '" + *said + "': give its deployment name or id"));
+    found = w.id;
+  }
+  if (!found) return fail(api::not_found("There is no workspace '" + *said + "'"));
+  return found;
+}
+
+}  // namespace
+
+void add_control_routes(api::Router& router, OwnerServices s) {
+  const auto row = [&](api::Method method, const char* path, api::Handler handler) {
+    router.add(api::Route{.method = method, .pattern = path, .surface = api::Surface::both, .auth = api::Auth::open, .group = "control", .handler = std::move(handler)});
+  };
+  row(api::Method::GET, "/status", [s](const api::Request&) -> api::Result { return api::ok(json::value(s.status())); });
+  row(api::Method::POST, "/token", [s](const api::Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<TokenRequest>(r));
+    TARN_TRY(workspace, workspace_of(s.workspaces, body.workspace));
+    auto token = s.identity.mint_token(body.user, workspace);
+    if (!token) return fail(api::bad_request(token.error()));
+    return api::ok(json::value(json::object{{"token", *token}}));
+  });
+  row(api::Method::GET, "/prefixes", [s](const api::Request&) -> api::Result {
+    json::object out;
+    if (auto prefix = s.prefixes.current()) out["prefix"] = *prefix;
+    return api::ok(json::value(out));
+  });
+  row(api::Method::POST, "/prefixes", [s](const api::Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<PrefixRequest>(r));
+    if (auto done = s.prefixes.register_prefix({.operator_name = "uid " + std::to_string(getuid()), .request_id = r.context.request_id}, body.prefix); !done)
+      return fail(api::bad_request(done.error().message));
+    return api::ok(json::value(json::object{{"prefix", body.prefix}}));
+  });
+  row(api::Method::POST, "/proxy/allow", [s](const api::Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<HostRequest>(r));
+    s.allow_host(body.host);
+    return api::ok();
+  });
+}
+
+}  // namespace tarn::app

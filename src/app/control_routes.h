@@ -1,0 +1,24 @@
+#pragma once
+// What the data folder's owner asks over the control socket, as routes of a table of its own: no credential, no principal; who may open
+// the socket may ask. Each act is audited as the owner's.
+#include <functional>
+#include <string>
+
+#include "account/prefixes.h"
+#include "account/workspaces.h"
+#include "api/api.h"
+#include "identity/directory.h"
+
+namespace tarn::app {
+
+struct OwnerServices {
+  identity::Bootstrap& identity;
+  account::DeploymentPrefixes& prefixes;
+  account::WorkspaceDirectory& workspaces;
+  std::function<json::object()> status;
+  std::function<void(const std::string& host)> allow_host;  // the proxy may connect to it as it is
+};
+
+void add_control_routes(api::Router& router, OwnerServices services);
+
+}  // namespace tarn::app

@@ -1,0 +1,38 @@
+// The program: a table of verbs.
+#include <CLI/CLI.hpp>
+#include <cstring>
+
+#include "app/serve_verb.h"
+#include "base/log.h"
+#include "cli/demo_verb.h"
+#include "cli/doctor_verb.h"
+#include "cli/owner_verbs.h"
+#include "cli/platform_verbs.h"
+#include "cli/rehearse_verb.h"
+#include "cli/sql_verb.h"
+#include "engine/engine.h"
+
+int main(int argc, char** argv) {
+  // Children of the server; not for people, so not in the help.
+  if (argc > 1 && std::strcmp(argv[1], "engine") == 0) return tarn::engine::engine_main(argc - 1, argv + 1);
+  CLI::App app("Tarn: a governed lakehouse and AI platform that speaks the Databricks API");
+  app.set_version_flag("--version", "tarn " TARN_VERSION);
+  app.require_subcommand(1);
+  app.footer("Begin with:  tarn demo\nEach verb has examples:  tarn plan --help");
+  int exit_code = 0;
+  tarn::log::init("warn");
+  tarn::app::add_serve_verb(app, exit_code);
+  tarn::cli::add_owner_verbs(app, exit_code);
+  tarn::cli::add_platform_verbs(app, exit_code);
+  tarn::cli::add_sql_verb(app, exit_code);
+  tarn::cli::add_rehearse_verb(app, exit_code);
+  tarn::cli::add_doctor_verb(app, exit_code);
+  tarn::cli::add_demo_verb(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    // CLI11's own codes are many; the world knows 0 and 1 (2 means "changes" for plan and drift).
+    return app.exit(e) == 0 ? 0 : 1;
+  }
+  return exit_code;
+}

@@ -1,0 +1,306 @@
+#include "app/platform.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "account/configurations.h"
+#include "account/directory.h"
+#include "account/networks.h"
+#include "account/prefixes.h"
+#include "account/provisioner.h"
+#include "account/routes.h"
+#include "account/workspace_service.h"
+#include "app/control_routes.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "catalog/routes.h"
+#include "catalog/service.h"
+#include "cli/child_process.h"
+#include "delta/log.h"
+#include "engine/engine.h"
+#include "gateway/server.h"
+#include "identity/service.h"
+#include "objects/local_objects.h"
+#include "objects/s3_endpoint.h"
+#include "objects/session_credentials.h"
+#include "sql/service.h"
+#include "store/root_key.h"
+
+namespace tarn::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a server keeps about itself in its store: made once.
+struct AccountRecord {
+  std::string account_id;
+  std::string store_key() const { return "account"; }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(AccountRecord, (), (account_id))
+constexpr store::Collection<AccountRecord> account_table{"app.account"};
+
+std::string prepared(const ServeOptions& o) {
+  fs::create_directories(o.data);
+  const std::string data = fs::canonical(o.data).string();
+  if (::chmod(data.c_str(), 0700) != 0) throw std::runtime_error("the data folder '" + data + "' is not this user's");
+  for (const char* below : {"run", "admin", "tls", "spool", "objects", "results"}) {
+    fs::create_directories(data + "/" + below);
+    ::chmod((data + "/" + below).c_str(), 0700);
+  }
+  return data;
+}
+
+std::string account_of(store::Store& store) {
+  std::string id;
+  store.write({.service = "accounts", .action = "start", .principal = "System-User"}, [&](store::WriteTxn& t) {
+    if (auto kept = account_table.get(t, "account")) {
+      id = kept->value.account_id;
+      return true;
+    }
+    id = new_uuid();
+    return account_table.insert(t, {id}).has_value();
+  });
+  return id;
+}
+
+/// Written whole or not at all, readable by the owner only.
+void write_private(const std::string& path, const std::string& text) {
+  const std::string next = path + ".new";
+  {
+    std::ofstream out(next, std::ios::trunc);
+    ::chmod(next.c_str(), 0600);
+    out << text;
+    if (!out.flush()) throw std::runtime_error("cannot write '" + path + "'");
+  }
+  fs::rename(next, path);
+}
+
+std::pair<std::string, std::uint16_t> address_of(const std::string& listen) {
+  const auto colon = listen.rfind(':');
+  const std::string port = colon == listen.npos ? "" : listen.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535)
+    throw std::runtime_error("--listen wants ADDRESS:PORT, got '" + listen + "'");
+  return {listen.substr(0, colon), static_cast<std::uint16_t>(std::stoi(port))};
+}
+
+/// Root buckets of workspaces: the local storage makes a bucket when it is registered.
+class LocalRoots final : public account::RootStorage {
+ public:
+  explicit LocalRoots(objects::ObjectStore& objects) : objects_(objects) {}
+  Expected<void, std::string> prepare(const std::string& bucket, std::int64_t) override {
+    if (auto made = objects_.create_bucket(bucket); !made) return fail(made.error().message);
+    return {};
+  }
+
+ private:
+  objects::ObjectStore& objects_;
+};
+
+template <class T>
+T ready(Expected<T, std::string> r) {
+  if (!r) throw std::runtime_error(r.error());
+  return *std::move(r);
+}
+
+}  // namespace
+
+struct Platform::Impl {
+  ServeOptions options;
+  std::string data;
+  SystemClock clock;
+  std::unique_ptr<store::Store> store;
+  std::string account_id;
+  crypto::Keyring keys;
+  objects::LocalObjects objects;
+  objects::SessionCredentials sessions;
+  objects::S3Endpoint s3;
+  identity::Service identity;
+  account::CachedWorkspaceDirectory workspaces;
+  catalog::UnityCatalog catalog;
+  account::Settings account_settings;
+  LocalRoots roots;
+  account::Provisioner provisioner;
+  account::Configurations configurations;
+  account::Networks networks;
+  account::WorkspaceService workspace_service;
+  account::DeploymentPrefixes prefixes;
+  std::unique_ptr<delta::ParquetCodec> parquet;
+  delta::DeltaLog delta;
+  engine::Pool engines;
+  sql::Service sql;
+  api::Router router, control;
+  std::unique_ptr<gateway::Authority> authority;
+  std::unique_ptr<gateway::Server> server;
+  std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
+  std::string admin_client;
+  std::mutex ports_mutex;
+  std::map<std::int64_t, gateway::Listening> workspace_ports;
+  std::jthread ports_thread;  // last: it uses all of the above
+
+  explicit Impl(const ServeOptions& o)
+      : options(o), data(prepared(o)), store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)), account_id(account_of(*store)),
+        keys(store::load_root_key(data, o.key_file)), objects(data + "/objects"), sessions(keys, clock, o.region), s3(objects, sessions, *store, clock),
+        identity(*store, clock, account_id), workspaces(*store),
+        catalog(*store, identity.directory(), sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
+        provisioner({*store, identity.workspace_principals(), catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
+        networks(*store, clock, account_settings), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
+        parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
+        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
+        sql(*store, clock, catalog, identity.directory(), delta, engines, objects, sessions) {}
+
+  void bootstrap() {
+    const std::string file = data + "/admin/client-secret";
+    const auto admin = identity.bootstrap().ensure_admin(!fs::exists(file));
+    admin_client = admin.client_id;
+    if (!admin.client_secret.empty()) write_private(file, admin.client_secret + "\n");
+  }
+
+  void listen() {
+    authority = std::make_unique<gateway::Authority>(data + "/tls", options.domain);
+    const gateway::Services services{
+        .router = router,
+        .directory = identity.directory(),
+        .workspaces = workspaces,
+        .storage = {.handle = [this](const api::Request& r) { return s3.handle(r); }, .admit = [this](const api::Request& r) { return s3.admit(r); }},
+        .account_id = account_id,
+        .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) { audit_refusal(r, route, e); }};
+    server = std::make_unique<gateway::Server>(
+        gateway::Options{.io_threads = options.io_threads, .spool_dir = data + "/spool/uploads", .access_log = options.access_log ? data + "/run/access.log" : "", .allowed_hosts = options.allow}, services,
+        gateway::Hosts(options.domain, options.region), authority.get());
+    using gateway::Protocol;
+    using gateway::Site;
+    const auto [address, port] = address_of(options.listen);
+    storage_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::storage}})).port;
+    sessions.set_endpoint(fmt::format("http://127.0.0.1:{}", storage_port));
+    account_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::account}})).port;
+    metrics_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::admin}})).port;
+    proxy_port = ready(server->listen({.protocol = Protocol::proxy})).port;
+    tls_port = ready(server->listen({.protocol = Protocol::https, .address = address, .port = port})).port;
+    add_control_routes(control, {.identity = identity.bootstrap(), .prefixes = prefixes, .workspaces = workspaces, .status = [this] { return status(); },
+                                 .allow_host = [this](const std::string& host) { server->allow(host); }});
+    const std::string socket = data + "/run/control.sock";
+    ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
+  }
+
+  void audit_refusal(const api::Request& r, const api::Route& route, const api::WireError& e) {
+    auto event = r.context.event(r.surface == api::Surface::account ? "accounts" : "workspace", "authorise", {{"path", route.pattern}, {"method", std::string(json::name_of(r.method))}});
+    event.outcome = store::Outcome::denied;
+    event.status = e.status;
+    event.error = e.message;
+    store->audit_later(std::move(event));
+  }
+
+  /// A loopback port for each running workspace, opened when it appears and closed when it goes.
+  void follow_workspaces() {
+    std::map<std::int64_t, bool> running;
+    for (const auto& w : workspaces.all())
+      if (w.running) running[w.id] = true;
+    std::lock_guard lock(ports_mutex);
+    for (auto i = workspace_ports.begin(); i != workspace_ports.end();) {
+      if (running.contains(i->first)) {
+        ++i;
+        continue;
+      }
+      server->close(i->second.id);
+      i = workspace_ports.erase(i);
+    }
+    for (const auto& [id, yes] : running) {
+      if (workspace_ports.contains(id)) continue;
+      auto opened = server->listen({.protocol = gateway::Protocol::http, .fixed = {.site = gateway::Site::workspace, .workspace_id = id}});
+      if (opened)
+        workspace_ports[id] = *opened;
+      else
+        spdlog::warn("no loopback port for workspace {}: {}", id, opened.error());
+    }
+  }
+
+  json::object status() {
+    follow_workspaces();
+    const auto url = [&](const std::string& label) { return fmt::format("https://{}.{}:{}", label, options.domain, tls_port); };
+    json::object named, plain;
+    {
+      std::lock_guard lock(ports_mutex);
+      for (const auto& w : workspaces.all()) {
+        if (!w.running) continue;
+        named[w.name] = url(w.deployment_name);
+        if (const auto port = workspace_ports.find(w.id); port != workspace_ports.end()) plain[w.name] = fmt::format("http://127.0.0.1:{}", port->second.port);
+      }
+    }
+    return {{"ready", true},
+            {"version", TARN_VERSION},
+            {"accounts_url", url("accounts")},
+            {"proxy_url", fmt::format("http://127.0.0.1:{}", proxy_port)},
+            {"s3_endpoint", fmt::format("http://127.0.0.1:{}", storage_port)},
+            {"region", options.region},
+            {"account_id", account_id},
+            {"ca_cert", authority->ca_path()},
+            {"java_trust_store", authority->java_trust_store()},
+            {"workspaces", named},
+            {"admin", json::object{{"client_id", admin_client}, {"client_secret_file", data + "/admin/client-secret"}}},
+            {"plain_http", plain},
+            {"plain_http_account", fmt::format("http://127.0.0.1:{}", account_port)},
+            {"metrics_url", fmt::format("http://127.0.0.1:{}/metrics", metrics_port)},
+            {"tls_direct", fmt::format("127.0.0.1:{}", tls_port)},
+            {"pid", static_cast<std::int64_t>(::getpid())}};
+  }
+
+  /// Between requests: workspaces' ports, and storage whose retention is over.
+  void housekeeping(std::stop_token stop) {
+    std::mutex m;
+    std::condition_variable_any wake;
+    std::unique_lock lock(m);
+    std::int64_t seen = -1;
+    for (int turn = 0; !stop.stop_requested(); ++turn) {
+      wake.wait_for(lock, stop, std::chrono::milliseconds(500), [] { return false; });
+      if (stop.stop_requested()) return;
+      try {
+        if (const auto now = store->generation(); now != seen) {
+          seen = now;
+          follow_workspaces();
+        }
+        if (turn % 120 == 0) catalog.remove_expired_storage();
+      } catch (const std::exception& e) {
+        spdlog::warn("housekeeping: {}", e.what());
+      }
+    }
+  }
+};
+
+Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(options)) {
+  Impl& p = *impl_;
+  p.bootstrap();
+  p.router.add(p.identity.routes());
+  p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
+  p.router.add(catalog::routes(p.catalog));
+  p.router.add(p.sql.routes());
+  p.provisioner.start();
+  p.listen();
+  write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
+  p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
+}
+
+Platform::~Platform() { drain(std::chrono::milliseconds(0)); }
+
+json::object Platform::status() { return impl_->status(); }
+
+bool Platform::drain(std::chrono::milliseconds patience) {
+  Impl& p = *impl_;
+  if (p.ports_thread.joinable()) {
+    p.ports_thread.request_stop();
+    p.ports_thread.join();
+  }
+  const bool clean = p.server->drain(patience);
+  p.provisioner.stop();
+  p.store->flush_audit();
+  std::error_code ignored;
+  fs::remove(p.data + "/run/server.json", ignored);
+  return clean;
+}
+
+}  // namespace tarn::app

@@ -1,0 +1,40 @@
+#pragma once
+// The whole server, wired: the only place that knows every room. Constructs bottom up (store, keys, objects, identity, catalog, account,
+// delta, engine, sql, gateway), listens, and ends in the opposite order.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace tarn::app {
+
+struct ServeOptions {
+  std::string data;                        // the data folder; made if absent
+  std::string listen = "127.0.0.1:0";      // ADDRESS:PORT of the TLS listener; 0 picks one
+  std::string store;                       // empty: sqlite in the data folder
+  std::string key_file;                    // empty: root.key in the data folder
+  std::string domain = "tarn.localhost";
+  std::string region = "eu-central-1";     // of the local storage and of what names none
+  std::vector<std::string> allow;          // hosts that the proxy may connect to as they are
+  unsigned io_threads = 2;
+  bool access_log = true;
+};
+
+class Platform {
+ public:
+  /// Starts everything; ready when it returns. Throws std::runtime_error with a text for people.
+  explicit Platform(const ServeOptions& options);
+  ~Platform();
+
+  /// The ready line and `tarn status`: addresses, authority, workspaces, where the automation principal's secret is.
+  json::object status();
+  /// Stops accepting, lets what runs finish for at most `patience`, writes what is due. True if nothing had to be cut.
+  bool drain(std::chrono::milliseconds patience);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tarn::app

@@ -1,0 +1,60 @@
+#include "app/serve_verb.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "app/platform.h"
+#include "base/log.h"
+
+namespace tarn::app {
+namespace {
+
+int serve(const ServeOptions& options, const std::string& log_level, int drain_seconds) {
+  log::init(log_level);
+  // All threads inherit the mask: the signals are taken here, by sigwait, and nowhere else.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    Platform platform(options);
+    std::cout << boost::json::serialize(platform.status()) << std::endl;
+    int signal_number = 0;
+    sigwait(&signals, &signal_number);
+    spdlog::info("draining for at most {} s", drain_seconds);
+    if (!platform.drain(std::chrono::seconds(drain_seconds))) spdlog::warn("some requests were cut off");
+    return 0;
+  } catch (const std::exception& e) {
+    spdlog::critical("cannot serve: {}", e.what());
+    return 1;
+  }
+}
+
+}  // namespace
+
+void add_serve_verb(CLI::App& app, int& exit_code) {
+  auto o = std::make_shared<ServeOptions>();
+  auto level = std::make_shared<std::string>("info");
+  auto drain = std::make_shared<int>(10);
+  CLI::App* v = app.add_subcommand("serve", "Run the control plane: gateway, APIs, storage");
+  v->add_option("--data", o->data, "Data folder; made if absent")->required();
+  v->add_option("--listen", o->listen, "ADDRESS:PORT for TLS; port 0 picks one")->capture_default_str();
+  v->add_option("--store", o->store, "sqlite:PATH or postgresql://USER@HOST/DATABASE (default: a file in the data folder)");
+  v->add_option("--key-file", o->key_file, "File with the root key (default: root.key in the data folder)");
+  v->add_option("--domain", o->domain, "accounts.DOMAIN is the account, NAME.DOMAIN a workspace")->capture_default_str();
+  v->add_option("--region", o->region, "Region of the local storage")->capture_default_str();
+  v->add_option("--allow", o->allow, "A host that the proxy may connect to as it is (repeatable)")->allow_extra_args(false);
+  v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
+  v->add_flag("!--no-access-log", o->access_log, "Do not log each request");
+  v->add_option("--log-level", *level, "trace, debug, info, warn or error")->capture_default_str();
+  v->add_option("--drain-seconds", *drain, "How long requests in flight may take after SIGTERM")->check(CLI::Range(0, 3600))->capture_default_str();
+  v->footer("Examples:\n  tarn serve --data ~/tarn\n  tarn serve --data ~/tarn --store postgresql://tarn@db/tarn --key-file /run/secrets/tarn.key");
+  v->callback([o, level, drain, &exit_code] { exit_code = serve(*o, *level, *drain); });
+}
+
+}  // namespace tarn::app
