@@ -46,6 +46,11 @@ void add_control_routes(api::Router& router, OwnerServices s) {
     if (!token) return fail(api::bad_request(token.error()));
     return api::ok(json::value(json::object{{"token", *token}}));
   });
+  row(api::Method::GET, "/doctor", [s](const api::Request&) -> api::Result {
+    json::object out{{"version", TARN_VERSION}, {"deployment_prefix", nullptr}};
+    if (auto prefix = s.prefixes.current()) out["deployment_prefix"] = *prefix;
+    return api::ok(json::value(out));
+  });
   row(api::Method::GET, "/prefixes", [s](const api::Request&) -> api::Result {
     json::object out;
     if (auto prefix = s.prefixes.current()) out["prefix"] = *prefix;

@@ -4,6 +4,7 @@
 
 #include "app/serve_verb.h"
 #include "base/log.h"
+#include "cli/control.h"
 #include "cli/demo_verb.h"
 #include "cli/doctor_verb.h"
 #include "cli/owner_verbs.h"
@@ -26,7 +27,10 @@ int main(int argc, char** argv) {
   tarn::cli::add_platform_verbs(app, exit_code);
   tarn::cli::add_sql_verb(app, exit_code);
   tarn::cli::add_rehearse_verb(app, exit_code);
-  tarn::cli::add_doctor_verb(app, exit_code);
+  tarn::cli::add_doctor_verb(app, exit_code, TARN_VERSION, [](const std::string& data, const std::string& what) {
+    auto answer = tarn::cli::Control(data).call("GET", "/" + what);
+    return answer ? std::optional(*std::move(answer)) : std::nullopt;
+  });
   tarn::cli::add_demo_verb(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -1,10 +1,10 @@
+// tarn doctor: what is wrong on this machine, on the way to the account host, and in the platform; each with cause and cure.
 #include "cli/doctor_verb.h"
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "cli/control.h"
-#include "cli/platform_view.h"
+#include "base/clock.h"
 #include "client/session.h"
 #include "doctor/egress.h"
 #include "doctor/local.h"
@@ -13,85 +13,119 @@
 namespace tarn::cli {
 namespace {
 
+constexpr Millis kOlderThanAnyRelease = 1'767'225'600'000;  // 2026-01-01: a clock before it is wrong
+
 struct Arguments {
-  std::string data, what, host;
+  std::string data, host;
+  double seconds = 5;
   bool json = false;
 };
 
-/// The checks' questions, asked as the session's principal; the prefix as the folder's owner.
+std::string text_at(const json::value& v, std::string_view field) {
+  const auto* o = v.if_object();
+  const auto* f = o ? o->if_contains(field) : nullptr;
+  return f && f->is_string() ? std::string(f->as_string()) : "";
+}
+
 class SessionProbe final : public doctor::Probe {
  public:
-  SessionProbe(client::Session& session, std::string data) : session_(session), data_(std::move(data)) {}
-
+  SessionProbe(client::Session& session, std::optional<json::value> control) : session_(session), control_(std::move(control)) {}
   Answer get(std::string_view path) override {
-    auto answer = session_.account("GET", "/api/2.0/accounts/{account}" + std::string(path));
-    if (answer) return {.status = 200, .body = *std::move(answer)};
-    return {.status = answer.error().status, .error_code = answer.error().error_code, .message = answer.error().message};
+    auto body = session_.account("GET", "/api/2.0/accounts/{account}" + std::string(path));
+    if (body) return {200, "", "", *std::move(body)};
+    const auto& e = body.error();
+    return {e.status, e.error_code, e.message, nullptr};
   }
   std::optional<std::optional<std::string>> deployment_prefix() override {
-    if (data_.empty()) return std::nullopt;
-    auto answer = Control(data_).call("GET", "/prefixes");
-    if (!answer) return std::nullopt;
-    const auto* prefix = answer->as_object().if_contains("prefix");
-    return prefix && prefix->is_string() ? std::optional<std::string>(prefix->as_string()) : std::optional<std::string>();
+    if (!control_ || !control_->is_object() || !control_->as_object().contains("deployment_prefix")) return std::nullopt;
+    const auto prefix = text_at(*control_, "deployment_prefix");
+    return prefix.empty() ? std::optional<std::string>() : prefix;
   }
-  std::string principal() const override { return session_.target().client_id.empty() ? "the token's principal" : session_.target().client_id; }
+  std::string principal() const override {
+    const auto& t = session_.target();
+    return t.client_id.empty() ? "the token's principal" : t.client_id;
+  }
 
  private:
   client::Session& session_;
-  std::string data_;
+  std::optional<json::value> control_;
 };
 
-int run(const Arguments& a) {
-  doctor::Findings findings;
-  const auto add = [&](doctor::Findings more) { findings.insert(findings.end(), more.begin(), more.end()); };
-  auto target = a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data);
-  const std::string account_url = !a.host.empty() ? a.host : target ? target->accounts_url : "https://accounts.cloud.databricks.com";
-  const auto host = doctor::host_of(account_url);
-  if (!host) {
-    std::cerr << "error: '" << account_url << "' names no host\n";
-    return 1;
-  }
-  auto proxy = target && !target->proxy_url.empty() ? doctor::host_of(target->proxy_url) : doctor::proxy_for(*host);
-  if (!a.host.empty()) proxy = doctor::proxy_for(*host);
-  if (a.what.empty() && !a.data.empty()) {
-    add(doctor::check_data_folder(a.data));
-    findings.push_back(doctor::check_disk(a.data));
-  }
-  if (a.what.empty()) findings.push_back(doctor::check_clock(SystemClock().now(), TARN_BUILT_MS, doctor::kernel_clock_synchronised()));
-  findings.push_back(doctor::check_egress(*host, proxy));
-  if (a.what.empty()) {
-    if (!target) {
-      findings.push_back({"credentials", doctor::Level::unknown, target.error().message, "", "", std::nullopt});
-    } else if (doctor::healthy(findings)) {
-      client::Session session(*target);
-      SessionProbe probe(session, a.data);
-      add(doctor::check_platform(probe));
-      if (!a.data.empty())
-        if (auto status = Control(a.data).call("GET", "/status")) {
-          const auto* version = status->as_object().if_contains("version");
-          findings.push_back(doctor::check_versions(TARN_VERSION, version && version->is_string() ? std::optional<std::string>(version->as_string()) : std::nullopt));
-        }
-    }
-  }
-  if (a.json)
+int show(const doctor::Findings& findings, bool as_json) {
+  if (as_json)
     std::cout << json::encode_text(findings) << std::endl;
   else
-    std::cout << doctor::render(findings);
+    std::cout << doctor::render(findings) << std::flush;
   return doctor::healthy(findings) ? 0 : 1;
+}
+
+client::Result<client::Target> target_of(const Arguments& a) { return a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data); }
+
+doctor::Finding egress(const Arguments& a, const std::string& url, const std::string& proxy_url, const std::string& ca_file) {
+  const auto host = doctor::host_of(url);
+  if (!host) return {"egress", doctor::Level::problem, "'" + url + "' names no host", "The address is not a URL or host:port.", "Correct DATABRICKS_HOST or --host.", std::nullopt};
+  const auto proxy = proxy_url.empty() ? doctor::proxy_for(*host) : doctor::host_of(proxy_url);
+  const doctor::Tls tls{!url.starts_with("http://"), ca_file};
+  return doctor::check_egress(*host, proxy, std::chrono::milliseconds(static_cast<long long>(a.seconds * 1000)), tls);
+}
+
+int run_egress(const Arguments& a) {
+  if (!a.host.empty()) return show({egress(a, a.host, "", "")}, a.json);
+  if (!a.data.empty()) {
+    const auto target = client::target_of_folder(a.data);
+    if (target) return show({egress(a, target->accounts_url, target->proxy_url, target->ca_file)}, a.json);
+    return show({{"server", doctor::Level::problem, target.error().message, "No server runs on that folder.", "Start it: tarn serve --data " + a.data, std::nullopt}}, a.json);
+  }
+  // No credential is needed to ask whether packets get there.
+  const char* host = std::getenv("DATABRICKS_HOST");
+  return show({egress(a, host && *host ? host : "https://accounts.cloud.databricks.com", "", "")}, a.json);
+}
+
+int run_all(const Arguments& a, const std::string& version, const AskControl& ask) {
+  doctor::Findings out;
+  const auto add = [&](doctor::Findings more) { out.insert(out.end(), more.begin(), more.end()); };
+  std::optional<json::value> control;
+  if (!a.data.empty()) {
+    add(doctor::check_data_folder(a.data));
+    out.push_back(doctor::check_disk(a.data));
+    if (ask) control = ask(a.data, "doctor");
+  }
+  out.push_back(doctor::check_clock(SystemClock().now(), kOlderThanAnyRelease, doctor::kernel_clock_synchronised()));
+  auto target = target_of(a);
+  if (!target) {
+    out.push_back({"server", doctor::Level::problem, target.error().message, "There is nothing to ask, or no credential to ask with.",
+                   "Start a server and name its folder with --data, or set DATABRICKS_HOST, DATABRICKS_ACCOUNT_ID and a credential.", std::nullopt});
+    return show(out, a.json);
+  }
+  const auto server = control ? text_at(*control, "version") : "";
+  if (!a.data.empty()) out.push_back(doctor::check_versions(version, server.empty() ? std::nullopt : std::optional(server)));
+  out.push_back(egress(a, target->accounts_url, target->proxy_url, target->ca_file));
+  if (out.back().level == doctor::Level::ok) {
+    client::Session session(*std::move(target));
+    SessionProbe probe(session, std::move(control));
+    add(doctor::check_platform(probe));
+  }
+  return show(out, a.json);
 }
 
 }  // namespace
 
-void add_doctor_verb(CLI::App& app, int& exit_code) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* v = app.add_subcommand("doctor", "What is wrong, why, and the cure");
-  v->add_option("check", a->what, "Only this check: egress")->check(CLI::IsMember({"egress"}));
-  v->add_option("--data", a->data, "Data folder of a running server (else the DATABRICKS_* environment says where and who)");
-  v->add_option("--host", a->host, "Account host for the egress check");
-  v->add_flag("--json", a->json, "JSON instead of text");
-  v->footer("Examples:\n  tarn doctor --data ~/tarn\n  tarn doctor egress --host https://accounts.cloud.databricks.com");
-  v->callback([a, &exit_code] { exit_code = run(*a); });
+void add_doctor_verb(CLI::App& app, int& exit_code, std::string version, AskControl ask) {
+  auto arguments = std::make_shared<Arguments>();
+  const auto common = [arguments](CLI::App* verb) {
+    verb->add_option("--data", arguments->data, "the data folder of a server on this machine (else DATABRICKS_*)");
+    verb->add_option("--timeout", arguments->seconds, "seconds to wait for the account host")->check(CLI::Range(0.1, 60.0))->capture_default_str();
+    verb->add_flag("--json", arguments->json, "findings as JSON");
+  };
+  auto* verb = app.add_subcommand("doctor", "find what is wrong, with cause and cure");
+  common(verb);
+  auto* only_egress = verb->add_subcommand("egress", "only: does this machine get through to the account host?");
+  common(only_egress);
+  only_egress->add_option("--host", arguments->host, "another host[:port] or URL");
+  only_egress->callback([arguments, &exit_code] { exit_code = run_egress(*arguments); });
+  verb->callback([arguments, only_egress, &exit_code, version = std::move(version), ask = std::move(ask)] {
+    if (!only_egress->parsed()) exit_code = run_all(*arguments, version, ask);
+  });
 }
 
 }  // namespace tarn::cli
