@@ -80,8 +80,9 @@ class PyPI:
 
 def npm_download(pin, path, npm):
     with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run([npm, "pack", "--silent", f"{pin['name']}@{pin['version']}"], cwd=scratch, check=True,
-                       stdout=subprocess.DEVNULL)
+        # npm is a script for the node beside it.
+        env = dict(os.environ, PATH=os.path.dirname(npm) + os.pathsep + os.environ.get("PATH", ""))
+        subprocess.run([npm, "pack", "--silent", f"{pin['name']}@{pin['version']}"], cwd=scratch, check=True, env=env, stdout=subprocess.DEVNULL)
         shutil.move(os.path.join(scratch, pin["file"]), path)
 
 

@@ -24,7 +24,10 @@
 #include "delta/log.h"
 #include "engine/engine.h"
 #include "gateway/server.h"
-#include "identity/service.h"
+#include "identity/bootstrap.h"
+#include "identity/cached_directory.h"
+#include "identity/routes.h"
+#include "identity/tokens.h"
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
@@ -120,7 +123,9 @@ struct Platform::Impl {
   objects::LocalObjects objects;
   objects::SessionCredentials sessions;
   objects::S3Endpoint s3;
-  identity::Service identity;
+  identity::CachedDirectory directory;
+  identity::Tokens tokens;
+  identity::OwnerDoor owner;
   account::CachedWorkspaceDirectory workspaces;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
@@ -146,17 +151,17 @@ struct Platform::Impl {
   explicit Impl(const ServeOptions& o)
       : options(o), data(prepared(o)), store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)), account_id(account_of(*store)),
         keys(store::load_root_key(data, o.key_file)), objects(data + "/objects"), sessions(keys, clock, o.region), s3(objects, sessions, *store, clock),
-        identity(*store, clock, account_id), workspaces(*store),
-        catalog(*store, identity.directory(), sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
-        provisioner({*store, identity.workspace_principals(), catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
+        directory(*store, clock), tokens(*store, clock), owner(*store, clock, tokens), workspaces(*store),
+        catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
+        provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
         networks(*store, clock, account_settings), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
         parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
-        sql(*store, clock, catalog, identity.directory(), delta, engines, objects, sessions) {}
+        sql(*store, clock, catalog, directory, delta, engines, objects, sessions) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
-    const auto admin = identity.bootstrap().ensure_admin(!fs::exists(file));
+    const auto admin = owner.ensure_admin(!fs::exists(file));
     admin_client = admin.client_id;
     if (!admin.client_secret.empty()) write_private(file, admin.client_secret + "\n");
   }
@@ -165,7 +170,7 @@ struct Platform::Impl {
     authority = std::make_unique<gateway::Authority>(data + "/tls", options.domain);
     const gateway::Services services{
         .router = router,
-        .directory = identity.directory(),
+        .directory = directory,
         .workspaces = workspaces,
         .storage = {.handle = [this](const api::Request& r) { return s3.handle(r); }, .admit = [this](const api::Request& r) { return s3.admit(r); }},
         .account_id = account_id,
@@ -182,7 +187,7 @@ struct Platform::Impl {
     metrics_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::admin}})).port;
     proxy_port = ready(server->listen({.protocol = Protocol::proxy})).port;
     tls_port = ready(server->listen({.protocol = Protocol::https, .address = address, .port = port})).port;
-    add_control_routes(control, {.identity = identity.bootstrap(), .prefixes = prefixes, .workspaces = workspaces, .status = [this] { return status(); },
+    add_control_routes(control, {.identity = owner, .prefixes = prefixes, .workspaces = workspaces, .status = [this] { return status(); },
                                  .allow_host = [this](const std::string& host) { server->allow(host); }});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
@@ -275,7 +280,7 @@ struct Platform::Impl {
 Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(options)) {
   Impl& p = *impl_;
   p.bootstrap();
-  p.router.add(p.identity.routes());
+  p.router.add(identity::oauth_routes(p.tokens));
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(p.sql.routes());

@@ -52,7 +52,7 @@ Result<ResultSet> Statements::run(const std::string& sql, const std::string& cat
   const std::string path = "/api/2.0/sql/statements/" + out.statement_id;
   for (std::string state = text(at(answer, {"status", "state"})); state == "PENDING" || state == "RUNNING"; state = text(at(answer, {"status", "state"}))) {
     if (keep_waiting && !keep_waiting()) {
-      TARN_TRY(cancelled, session_->workspace(deployment_, "POST", path + "/cancel"));
+      TARN_CHECK(session_->workspace(deployment_, "POST", path + "/cancel"));
       return fail(ApiError{0, "CANCELLED", "The statement was cancelled"});
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
