@@ -19,6 +19,25 @@ struct HostRequest {
 };
 BOOST_DESCRIBE_STRUCT(HostRequest, (), (host))
 
+/// One row of the declared table, for docs/compatibility and for the test that walks routes x principals.
+struct RouteRow {
+  api::Method method;
+  std::string pattern, surface, auth, group;
+};
+BOOST_DESCRIBE_STRUCT(RouteRow, (), (method, pattern, surface, auth, group))
+
+std::string surface_name(api::Surface s) { return s == api::Surface::account ? "account" : s == api::Surface::workspace ? "workspace" : "both"; }
+
+std::string auth_name(api::Auth a) {
+  switch (a) {
+    case api::Auth::open: return "open";
+    case api::Auth::authenticated: return "authenticated";
+    case api::Auth::workspace_admin: return "workspace_admin";
+    case api::Auth::account_admin: return "account_admin";
+  }
+  return "unknown";
+}
+
 /// A workspace by name, deployment name or id, as people say it.
 Expected<std::optional<std::int64_t>, api::WireError> workspace_of(account::WorkspaceDirectory& all, const std::optional<std::string>& said) {
   if (!said) return std::optional<std::int64_t>();
@@ -39,6 +58,11 @@ void add_control_routes(api::Router& router, OwnerServices s) {
     router.add(api::Route{.method = method, .pattern = path, .surface = api::Surface::both, .auth = api::Auth::open, .group = "control", .handler = std::move(handler)});
   };
   row(api::Method::GET, "/status", [s](const api::Request&) -> api::Result { return api::ok(json::value(s.status())); });
+  row(api::Method::GET, "/routes", [s](const api::Request&) -> api::Result {
+    std::vector<RouteRow> rows;
+    for (const auto& r : s.platform_routes.routes()) rows.push_back({r->method, r->pattern, surface_name(r->surface), auth_name(r->auth), r->group});
+    return api::ok(rows);
+  });
   row(api::Method::POST, "/token", [s](const api::Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<TokenRequest>(r));
     TARN_TRY(workspace, workspace_of(s.workspaces, body.workspace));

@@ -15,6 +15,7 @@ struct OwnerServices {
   identity::Bootstrap& identity;
   account::DeploymentPrefixes& prefixes;
   account::WorkspaceDirectory& workspaces;
+  const api::Router& platform_routes;
   std::function<json::object()> status;
   std::function<void(const std::string& host)> allow_host;  // the proxy may connect to it as it is
 };

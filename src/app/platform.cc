@@ -187,7 +187,7 @@ struct Platform::Impl {
     metrics_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::admin}})).port;
     proxy_port = ready(server->listen({.protocol = Protocol::proxy})).port;
     tls_port = ready(server->listen({.protocol = Protocol::https, .address = address, .port = port})).port;
-    add_control_routes(control, {.identity = owner, .prefixes = prefixes, .workspaces = workspaces, .status = [this] { return status(); },
+    add_control_routes(control, {.identity = owner, .prefixes = prefixes, .workspaces = workspaces, .platform_routes = router, .status = [this] { return status(); },
                                  .allow_host = [this](const std::string& host) { server->allow(host); }});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
