@@ -154,7 +154,7 @@ struct Platform::Impl {
         directory(*store, clock), tokens(*store, clock), owner(*store, clock, tokens), workspaces(*store),
         catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
         provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
-        networks(*store, clock, account_settings), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
+        networks(*store, clock, account_settings, nullptr), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
         parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
         sql(*store, clock, catalog, directory, delta, engines, objects, sessions) {}
