@@ -18,7 +18,6 @@
 #include "app/control_routes.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
 #include "delta/log.h"
@@ -31,7 +30,6 @@
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
-#include "sql/service.h"
 #include "store/root_key.h"
 
 namespace tarn::app {
@@ -138,7 +136,6 @@ struct Platform::Impl {
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
   engine::Pool engines;
-  sql::Service sql;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -156,8 +153,7 @@ struct Platform::Impl {
         provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
         networks(*store, clock, account_settings, nullptr), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
         parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
-        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
-        sql(*store, clock, catalog, directory, delta, engines, objects, sessions) {}
+        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -282,8 +278,6 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.bootstrap();
   p.router.add(identity::oauth_routes(p.tokens));
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
-  p.router.add(catalog::routes(p.catalog));
-  p.router.add(p.sql.routes());
   p.provisioner.start();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
