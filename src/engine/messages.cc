@@ -17,14 +17,14 @@ std::optional<std::string> optional_text(Decoder& d) {
 
 std::string encode(const Settings& s) {
   Encoder e;
-  e.u32(s.threads), e.u64(s.memory_bytes), e.text(s.spill_directory), e.u64(s.spill_bytes), e.u64(s.most_row_bytes), e.u32(s.run_as_uid);
+  e.u32(s.threads), e.u64(s.memory_bytes), e.text(s.spill_directory), e.u64(s.spill_bytes), e.u64(s.most_row_bytes), e.u32(s.run_as_uid), e.u8(s.verify_extensions);
   e.texts(s.extensions);
   return std::move(e.out);
 }
 
 bool decode(std::string_view in, Settings& s) {
   Decoder d(in);
-  s.threads = d.u32(), s.memory_bytes = d.u64(), s.spill_directory = d.text(), s.spill_bytes = d.u64(), s.most_row_bytes = d.u64(), s.run_as_uid = d.u32();
+  s.threads = d.u32(), s.memory_bytes = d.u64(), s.spill_directory = d.text(), s.spill_bytes = d.u64(), s.most_row_bytes = d.u64(), s.run_as_uid = d.u32(), s.verify_extensions = d.u8() != 0;
   s.extensions = d.texts();
   return d.finished();
 }

@@ -55,6 +55,17 @@ Result<Bound> bound(const Scope& scope) {
   return out;
 }
 
+/// The files' identities: any change of a file changes its entry.
+std::string identity(const std::vector<std::string>& files) {
+  std::string out;
+  for (const auto& file : files) {
+    struct stat st {};
+    if (::stat(file.c_str(), &st) != 0) return {};
+    out += fmt::format("{}:{}:{}:{}.{}:{}.{};", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+  }
+  return out;
+}
+
 /// What a killed writer may have left.
 void clear_leavings(const std::string& directory, const std::string& token) {
   std::error_code ignored;
@@ -106,6 +117,7 @@ struct Pool::Impl {
   void keep() {
     std::unique_lock lock(mutex);
     while (!stopping) {
+      settle_verifier();
       if (!graveyard.empty()) {
         auto dead = std::exchange(graveyard, {});
         lock.unlock();
@@ -128,7 +140,7 @@ struct Pool::Impl {
       }
       lock.unlock();
       std::string error;
-      auto process = Process::start(options, error);
+      auto process = start_next(error);
       lock.lock();
       if (process) {
         ++counts.starts;
@@ -141,12 +153,33 @@ struct Pool::Impl {
       }
       changed.notify_all();
     }
+    verifier = nullptr;
     auto last = std::exchange(graveyard, {});
     for (auto& p : spares) last.push_back(std::move(p));
     for (auto& [key, slot] : slots) last.push_back(std::move(slot.process));
     spares.clear(), slots.clear();
     lock.unlock();
     last.clear();
+  }
+
+  /// Takes over what the verifying process found out, and lets go of it.
+  void settle_verifier() {
+    if (!verifier || (verifier->alive() && !verifier->loaded())) return;
+    if (verifier->loaded()) verified = verifying;
+    verifier = nullptr;
+  }
+
+  /// The first process checks the extensions' signatures, which takes most of its start; later ones load the same, unchanged files without.
+  /// Called by the keeper without the lock.
+  std::shared_ptr<Process> start_next(std::string& error) {
+    if (verifier && verifier->alive()) verifier->wait_ready(Clock::now() + std::chrono::seconds(10));
+    settle_verifier();
+    verifier = nullptr;
+    const auto now = identity(options.extensions);
+    const bool known = !options.extensions.empty() && !now.empty() && now == verified;
+    auto process = Process::start(options, !known, error);
+    if (process && !known) verifier = process, verifying = now;
+    return process;
   }
 
   static void log_failure(const std::string& error) { spdlog::error("engine start failed error=\"{}\"", error); }
@@ -309,6 +342,9 @@ struct Pool::Impl {
   int failures = 0;
   Clock::time_point not_before{};
   bool stopping = false;
+  // The keeper's own.
+  std::shared_ptr<Process> verifier;
+  std::string verifying, verified;
   Stats counts;
   std::thread keeper;
 };

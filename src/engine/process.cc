@@ -31,7 +31,7 @@ struct SpawnPlan {
 
 }  // namespace
 
-std::shared_ptr<Process> Process::start(const Options& options, std::string& error) {
+std::shared_ptr<Process> Process::start(const Options& options, bool verify, std::string& error) {
   namespace fs = std::filesystem;
   std::string spill;
   if (!options.spill_directory.empty()) {
@@ -84,6 +84,7 @@ std::shared_ptr<Process> Process::start(const Options& options, std::string& err
   settings.spill_bytes = options.spill_bytes;
   settings.most_row_bytes = options.most_row_bytes;
   settings.run_as_uid = options.run_as_uid.value_or(0);
+  settings.verify_extensions = verify;
   settings.extensions = options.extensions;
   process->send(FrameType::configure, 0, encode(settings));
   return process;
@@ -185,6 +186,11 @@ bool Process::killed_for_another() const {
 bool Process::wait_ready(std::chrono::steady_clock::time_point deadline) const {
   std::unique_lock lock(mutex_);
   return changed_.wait_until(lock, deadline, [&] { return ready_ || dead_; });
+}
+
+bool Process::loaded() const {
+  std::lock_guard lock(mutex_);
+  return ready_;
 }
 
 std::string Process::last_words() const {

@@ -27,7 +27,8 @@ class Process {
  public:
   /// Starts the program with a socket as descriptor 3. Call on a thread that lives as long as the process may: the kernel ends the child with the
   /// thread that made it. Null with `error` set if it could not be started.
-  static std::shared_ptr<Process> start(const Options& options, std::string& error);
+  /// `verify`: have the extensions' signatures checked.
+  static std::shared_ptr<Process> start(const Options& options, bool verify, std::string& error);
   Process(pid_t pid, int fd, std::string spill);
   ~Process();  // kills, reaps, clears its spill folder
 
@@ -44,6 +45,8 @@ class Process {
   bool killed_for_another() const;
   /// Waits until loaded (or dead); false at the deadline.
   bool wait_ready(std::chrono::steady_clock::time_point deadline) const;
+  /// Whether its extensions are loaded.
+  bool loaded() const;
   /// Why it ended by itself, empty if unknown.
   std::string last_words() const;
   pid_t pid() const { return pid_; }

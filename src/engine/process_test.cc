@@ -226,6 +226,26 @@ TEST(Children, ASpareIsReadyForANewScope) {
   EXPECT_EQ(f.pool->stats().children, 1u);
 }
 
+TEST(Start, AnExtensionThatIsTamperedWithIsNeverLoaded) {
+  const Folder extensions;
+  const auto copy = extensions / "delta.duckdb_extension";
+  std::filesystem::copy_file(default_extensions().at(0), copy);
+  Fixture f([&](Options& o) { o.extensions = {copy}; });
+  ASSERT_TRUE(run(*f.pool, f.scope(), "SELECT 1"));
+  std::filesystem::create_directories(f.folder / "a");
+  ASSERT_TRUE(run(*f.pool, {{f.folder / "a"}, {}}, "SELECT 1")) << "the second process loads the same file";
+  {
+    std::fstream file(copy, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1 << 20);
+    file << "tampered";
+  }
+  std::filesystem::create_directories(f.folder / "b");
+  const auto result = run(*f.pool, {{f.folder / "b"}, {}}, "SELECT 1");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Errc::unavailable);
+  EXPECT_NE(result.error().message.find("signature"), std::string::npos) << result.error().message;
+}
+
 TEST(Memory, TheLimitIsAnErrorNotADeath) {
   Fixture f([](Options& o) {
     o.memory_bytes = 128u << 20;

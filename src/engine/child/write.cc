@@ -134,7 +134,8 @@ class Scratch {
  public:
   explicit Scratch(fs::path at) : at_(std::move(at)) {}
   Scratch(const Scratch&) = delete;
-  ~Scratch() {
+  ~Scratch() { clear(); }
+  void clear() {
     std::error_code ignored;
     fs::remove_all(at_, ignored);
   }
@@ -235,7 +236,7 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
     }
   }
 
-  const Scratch scratch(directory / (".tarn-" + order.token));
+  Scratch scratch(directory / (".tarn-" + order.token));
   std::error_code failure;
   if (!fs::create_directories(scratch.path(), failure) && failure) throw Refused{{Errc::sql, "IO Error: " + scratch.path().string() + ": " + failure.message()}};
   Prepared statement;
@@ -276,6 +277,7 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
     }
     throw Refused{{Errc::sql, std::string("IO Error: ") + e.what()}};
   }
+  scratch.clear();
   out.send(FrameType::written, task.id, encode(files));
   out.send(FrameType::done, task.id, encode(Summary{}));
 }
