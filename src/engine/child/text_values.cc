@@ -15,13 +15,16 @@ void append_floating(std::string& out, T value) {
   if (std::isinf(value)) return void(out += "Infinity");
   if (value == 0) return void(out += "0.0");
   char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  // Where one digit would do Java takes the closest of two digits: 4.9E-324, not 5.0E-324.
+  if (text[1] == 'e') end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 1).ptr;
   // d[.ddd]e±xx: the digits and the exponent, laid out again as Java does.
   const char* e = static_cast<const char*>(std::memchr(text, 'e', static_cast<std::size_t>(end - text)));
   int exponent = 0;
   std::from_chars(e[1] == '+' ? e + 2 : e + 1, end, exponent);
   std::string digits(1, text[0]);
   if (e - text > 2) digits.append(text + 2, static_cast<std::size_t>(e - text - 2));
+  if (digits.size() == 2 && digits[1] == '0') digits.pop_back();
   if (exponent < -3 || exponent >= 7) {
     out += digits[0];
     out += '.';

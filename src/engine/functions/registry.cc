@@ -1,7 +1,44 @@
 #include "engine/functions/registry.h"
 
-namespace tarn::engine::functions {
+#include "engine/functions/strings.h"
+#include "engine/functions/vectors.h"
 
-std::string register_all(duckdb_connection) { return {}; }
+namespace tarn::engine::functions {
+namespace {
+
+struct Entry {
+  const char* name;
+  duckdb_scalar_function (*make)(const char* name);
+};
+
+// Overloads of a name stand together.
+constexpr Entry entries[] = {
+    {"spark_conv", Scalar<conv>::make},
+    {"spark_crc32", Scalar<crc32>::make},
+    {"spark_find_in_set", Scalar<find_in_set>::make},
+    {"spark_soundex", Scalar<soundex>::make},
+    {"spark_substring_index", Scalar<substring_index>::make},
+    {"spark_to_string", Scalar<double_to_string>::make},
+    {"spark_to_string", Scalar<float_to_string>::make},
+};
+
+}  // namespace
+
+std::string register_all(duckdb_connection connection) {
+  for (std::size_t i = 0; i < std::size(entries);) {
+    const std::string name = entries[i].name;
+    auto set = duckdb_create_scalar_function_set(name.c_str());
+    bool good = true;
+    for (; i < std::size(entries) && name == entries[i].name; ++i) {
+      auto function = entries[i].make(name.c_str());
+      good = good && duckdb_add_scalar_function_to_set(set, function) == DuckDBSuccess;
+      duckdb_destroy_scalar_function(&function);
+    }
+    good = good && duckdb_register_scalar_function_set(connection, set) == DuckDBSuccess;
+    duckdb_destroy_scalar_function_set(&set);
+    if (!good) return "DuckDB refuses the function " + name;
+  }
+  return {};
+}
 
 }  // namespace tarn::engine::functions
