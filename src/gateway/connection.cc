@@ -151,6 +151,7 @@ asio::awaitable<Connection::Next> Connection::read_head(Exchange& x, RequestRead
   bytes_in_ = bytes_out_ = 0;
   request_id_.clear();
   keep_alive_ = false;
+  fixed_ = spec_.fixed;
   if (in_.size() > kFirstBuffer && begin_ == end_) {
     begin_ = end_ = 0;
     std::vector<char>(kFirstBuffer).swap(in_);  // a large body's buffer is not kept by an idle connection
@@ -264,7 +265,7 @@ asio::awaitable<bool> Connection::read_body(std::shared_ptr<Exchange> x, Request
 asio::awaitable<void> Connection::respond(std::shared_ptr<Exchange> x, RequestReader& reader) {
   const auto started = Clock::now();
   auto& r = x->request;
-  dispatcher_->plan(*x, spec_.fixed, reader.method, reader.method_text);
+  dispatcher_->plan(*x, fixed_, reader.method, reader.method_text);
   if (const auto coding = r.headers.find("transfer-encoding"); coding != r.headers.end() && !boost::beast::iequals(coding->second, "chunked")) {
     input_left_ = true;
     const WireError error{501, "MALFORMED_REQUEST", "Only the transfer coding 'chunked' is understood, got '" + coding->second + "'"};

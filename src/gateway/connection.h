@@ -73,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Core& core_;
   const Dispatcher* dispatcher_;
   ListenSpec spec_;
+  Fixed fixed_;  // of the current request
   std::unique_ptr<Transport> transport_;
   std::string peer_;
   std::vector<char> in_;

@@ -67,17 +67,17 @@ void Dispatcher::plan(Exchange& x, const Fixed& fixed, std::optional<api::Method
   x.group = unknown_group_;
   x.body_limit = limits_.body_bytes;
   r.account_id = services_.account_id;
-  if (r.path == "/healthz" && method && (*method == api::Method::GET || *method == api::Method::HEAD)) {
-    x.group = admin_group_;
-    x.refusal = api::Reply{.body = R"({"status":"ok"})"};
-    return;
-  }
   x.site = fixed.site;
   x.workspace_id = fixed.workspace_id;
   if (x.site == Site::unknown) {
     auto match = hosts_.match(r.host);
     x.site = match.site;
     x.deployment = std::move(match.deployment);
+  }
+  if (x.site != Site::storage && r.path == "/healthz" && method && (*method == api::Method::GET || *method == api::Method::HEAD)) {
+    x.group = admin_group_;
+    x.refusal = api::Reply{.body = R"({"status":"ok"})"};
+    return;
   }
   switch (x.site) {
     case Site::unknown:

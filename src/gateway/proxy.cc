@@ -89,7 +89,7 @@ asio::awaitable<Connection::Next> Connection::forward(std::shared_ptr<Exchange> 
   const int port = port_of(reader.authority, 80);
   if (is_loopback(r.host)) {
     if (const auto own = core_.own_port(port)) {
-      spec_.fixed = own->fixed;
+      fixed_ = own->fixed;  // this request's only: the next one may name another host
       co_return Next::proceed;
     }
   }

@@ -14,7 +14,7 @@ namespace tarn::gateway {
 struct Options {
   Limits limits{};
   unsigned io_threads = 2;
-  unsigned workers = 8;
+  unsigned workers = 16;
   std::size_t queue = 1024;              // requests waiting for a worker; beyond: 503
   std::string spool_dir;                 // where large uploads wait; emptied at start
   std::string access_log;                // empty: none

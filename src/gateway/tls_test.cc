@@ -97,6 +97,12 @@ TEST_F(TlsTest, ProxyAnswersForThePlatform) {
   EXPECT_EQ(fetch("http://accounts.tarn.localhost/api/2.0/me", true).status, 200) << "absolute form";
   const auto own = listen({.fixed = {Site::workspace, 11}});
   EXPECT_EQ(fetch(fmt::format("http://127.0.0.1:{}/api/2.0/me", own), true).status, 200) << "its own loopback ports";
+  Raw c(proxy_port);  // one connection, several hosts
+  const auto absolute = [](const std::string& authority) {
+    return fmt::format("GET http://{0}/api/2.0/me HTTP/1.1\r\nHost: {0}\r\nAuthorization: Bearer good\r\n\r\n", authority);
+  };
+  EXPECT_EQ(c.ask(absolute(fmt::format("127.0.0.1:{}", own))).headers["x-databricks-org-id"], "11");
+  EXPECT_FALSE(c.ask(absolute("accounts.tarn.localhost")).headers.contains("x-databricks-org-id"));
 }
 
 TEST_F(TlsTest, ProxyRefusesEverythingElseByName) {
