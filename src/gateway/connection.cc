@@ -96,6 +96,11 @@ void Connection::kill() {
   transport_->close();
 }
 
+void Connection::abort() {
+  kill();
+  stop_.emit(asio::cancellation_type::terminal);
+}
+
 asio::awaitable<void> Connection::run() {
   const auto self = shared_from_this();
   try {
@@ -113,7 +118,7 @@ asio::awaitable<void> Connection::run() {
     }
     if (phase_ != Phase::tunnel) co_await linger(input_left_);
   } catch (const std::exception& e) {
-    spdlog::error("connection failed peer={} cause=\"{}\"", peer_, e.what());
+    if (!core_.draining) spdlog::error("connection failed peer={} cause=\"{}\"", peer_, e.what());
   }
   kill();
 }

@@ -2,6 +2,7 @@
 // One client connection: reads requests one after another, has each answered, writes replies. Lives on one I/O thread; its clock is a sweep
 // that compares one deadline, so no operation pays for a timer.
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 
 #include <memory>
 #include <string>
@@ -43,6 +44,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void check(std::chrono::steady_clock::time_point now);  // the clock
   void close_if_idle();
   void kill();
+  /// The same, and whatever an asynchronous handler waits for ends with operation_aborted.
+  void abort();
+  boost::asio::cancellation_slot stop_slot() { return stop_.slot(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -87,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
   std::string request_id_;
   std::shared_ptr<Exchange> handling_;
+  boost::asio::cancellation_signal stop_;
   std::shared_ptr<boost::asio::ip::tcp::socket> near_, far_;  // of a tunnel
 };
 

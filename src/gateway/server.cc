@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -137,17 +138,16 @@ struct Server::Impl {
       const Dispatcher& dispatcher = door->control ? *door->control : *core.dispatcher;
       auto connection = std::make_shared<Connection>(core, dispatcher, door->spec, std::move(transport));
       ++loop.alive;
-      asio::co_spawn(loop.ctx, live(loop, std::move(connection), door), asio::detached);
+      const auto slot = connection->stop_slot();
+      // The completion holds the connection (its signal must outlive the coroutine) and the door (its control table the connection).
+      auto ended = [&loop, connection, door](std::exception_ptr) { --loop.alive; };
+      asio::co_spawn(loop.ctx, live(loop, std::move(connection)), asio::bind_cancellation_slot(slot, std::move(ended)));
     }
   }
 
-  /// `door` rides along: its control table must outlive the connection.
-  asio::awaitable<void> live(Loop& loop, std::shared_ptr<Connection> connection, std::shared_ptr<Door> door) {
+  asio::awaitable<void> live(Loop& loop, std::shared_ptr<Connection> connection) {
     loop.open.push_back(connection);
     co_await connection->run();
-    connection.reset();
-    door.reset();
-    --loop.alive;
   }
 
   std::size_t total_alive() const {
@@ -269,10 +269,10 @@ bool Server::drain(std::chrono::milliseconds patience) {
   }
   const bool clean = left == 0;
   if (!clean) spdlog::warn("drain cut connections={}", left);
-  for (auto& loop : me.loops) on_loop(*loop, [&] { loop->each([](Connection& c) { c.kill(); }); });
+  for (auto& loop : me.loops) on_loop(*loop, [&] { loop->each([](Connection& c) { c.abort(); }); });
   me.core.workers.stop();  // handlers end; their continuations find closed sockets
   while (me.total_alive() > 0) {
-    for (auto& loop : me.loops) on_loop(*loop, [&] { loop->each([](Connection& c) { c.kill(); }); });
+    for (auto& loop : me.loops) on_loop(*loop, [&] { loop->each([](Connection& c) { c.abort(); }); });
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   for (auto& loop : me.loops) {

@@ -1,3 +1,6 @@
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "gateway/fixtures.h"
 
 namespace tarn::gateway::test {
@@ -222,6 +225,23 @@ TEST_F(ServerTest, DrainCutsWhatDoesNotFinish) {
   for (int i = 0; i < 500 && server->metrics().text().find("tarn_http_requests_in_flight 1") == std::string::npos; ++i) std::this_thread::yield();
   EXPECT_FALSE(server->drain(std::chrono::milliseconds(50)));
   EXPECT_TRUE(stuck.closed());
+}
+
+TEST_F(ServerTest, DrainEndsWhatAnAsynchronousHandlerWaitsFor) {
+  std::atomic<bool> waiting = false;
+  router.add({api::Method::GET, "/api/2.0/forever", api::Surface::both, api::Auth::open, "forever",
+              api::AsyncHandler([&](const api::Request&) -> boost::asio::awaitable<api::Result> {
+                boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, std::chrono::hours(1));
+                waiting = true;
+                co_await timer.async_wait(boost::asio::use_awaitable);
+                co_return api::Reply{};
+              })});
+  start();
+  Raw c(port);
+  ASSERT_TRUE(c.send(get("/api/2.0/forever")));
+  while (!waiting) std::this_thread::yield();
+  EXPECT_FALSE(server->drain(std::chrono::milliseconds(20)));
+  EXPECT_TRUE(c.closed());
 }
 
 TEST_F(ServerTest, WritesAnAccessLogWithoutQueryStringsOrCredentials) {
