@@ -1,7 +1,10 @@
 #pragma once
 // Identity's rows of the route table, and how its errors look on the wire.
 #include "api/api.h"
+#include "identity/assignments.h"
 #include "identity/errors.h"
+#include "identity/rule_sets.h"
+#include "identity/scim.h"
 #include "identity/tokens.h"
 
 namespace tarn::identity {
@@ -10,5 +13,13 @@ api::WireError wire(const Error& error);
 
 /// Discovery documents and token endpoints on account and workspace hosts. Services must outlive the router.
 std::vector<api::Route> oauth_routes(Tokens& tokens);
+/// Users, groups, service principals and Me. The rows ask for a live principal only; the service asks for account or workspace admins,
+/// or a group's manager, and answers in SCIM's shape.
+std::vector<api::Route> scim_routes(scim::Service& service);
+std::vector<api::Route> assignment_routes(Assignments& assignments);
+std::vector<api::Route> rule_set_routes(RuleSets& rule_sets);
+std::vector<api::Route> secret_routes(Tokens& tokens);
+/// Personal access tokens, their administration, and who may use them.
+std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, scim::Service& directory);
 
 }  // namespace tarn::identity
