@@ -23,10 +23,7 @@
 #include "delta/log.h"
 #include "engine/engine.h"
 #include "gateway/server.h"
-#include "identity/bootstrap.h"
-#include "identity/cached_directory.h"
-#include "identity/routes.h"
-#include "identity/tokens.h"
+#include "identity/room.h"
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
@@ -121,9 +118,9 @@ struct Platform::Impl {
   objects::LocalObjects objects;
   objects::SessionCredentials sessions;
   objects::S3Endpoint s3;
-  identity::CachedDirectory directory;
-  identity::Tokens tokens;
-  identity::OwnerDoor owner;
+  identity::Room identity;
+  identity::CachedDirectory& directory;
+  identity::OwnerDoor& owner;
   account::CachedWorkspaceDirectory workspaces;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
@@ -148,7 +145,7 @@ struct Platform::Impl {
   explicit Impl(const ServeOptions& o)
       : options(o), data(prepared(o)), store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)), account_id(account_of(*store)),
         keys(store::load_root_key(data, o.key_file)), objects(data + "/objects"), sessions(keys, clock, o.region), s3(objects, sessions, *store, clock),
-        directory(*store, clock), tokens(*store, clock), owner(*store, clock, tokens), workspaces(*store),
+        identity(*store, clock, account_id), directory(identity.directory), owner(identity.owner), workspaces(*store),
         catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
         provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
         networks(*store, clock, account_settings, nullptr), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
@@ -276,7 +273,7 @@ struct Platform::Impl {
 Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(options)) {
   Impl& p = *impl_;
   p.bootstrap();
-  p.router.add(identity::oauth_routes(p.tokens));
+  p.router.add(p.identity.routes());
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.provisioner.start();
   p.listen();

@@ -133,7 +133,8 @@ asio::awaitable<bool> Connection::secure(std::string early) {
   arm(core_.limits.handshake);
   error_code ec;
   co_await handshaking->handshake(std::move(early), ec);
-  co_return !ec;
+  over_tls_ = !ec;
+  co_return over_tls_;
 }
 
 /// Reads what is there, after making room for `want` bytes. False: the stream ended, failed, or the clock ran out.
@@ -188,6 +189,7 @@ asio::awaitable<Connection::Next> Connection::read_head(Exchange& x, RequestRead
     co_return Next::stop;
   }
   note_request_id(x);
+  x.request.secure = over_tls_;
   if (!reader.problem.empty()) {
     input_left_ = true;
     const WireError error = api::malformed(reader.problem);

@@ -75,6 +75,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string_view unread() const { return {in_.data() + begin_, end_ - begin_}; }
 
   Core& core_;
+  bool over_tls_ = false;
   const Dispatcher* dispatcher_;
   ListenSpec spec_;
   Fixed fixed_;  // of the current request
