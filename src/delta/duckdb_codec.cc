@@ -114,26 +114,21 @@ class DuckdbCodec final : public ParquetCodec {
     }
     Connection connection(database_);
     const std::string table = "read_parquet([" + sql_string(*local) + "], hive_partitioning = false)";
-    auto top = connection.query("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM " + table + ")", 2);
-    if (!top) return fail(unreadable(file, top.error()));
+    TARN_TRY(columns, action_columns(connection, *local, file));
     std::string cases;
-    for (std::size_t i = 0; i < (*top)[0].size(); ++i) {
-      const std::string& name = (*top)[0][i];
+    for (const auto& [name, fields] : columns) {
       static constexpr std::string_view known[] = {"txn", "add", "remove", "metaData", "protocol", "domainMetadata", "sidecar", "checkpointMetadata"};
       if (std::find(std::begin(known), std::end(known), name) == std::end(known)) continue;
-      if (!std::string_view((*top)[1][i]).starts_with("STRUCT(")) return fail(unreadable(file, "column " + name + " is not a struct"));
-      auto fields = connection.query("SELECT column_name FROM (DESCRIBE SELECT unnest(" + sql_identifier(name) + ") FROM " + table + ")", 1);
-      if (!fields) return fail(unreadable(file, fields.error()));
-      const auto& names = (*fields)[0];
-      const bool has_stats = std::find(names.begin(), names.end(), "stats") != names.end();
+      const bool has_stats = std::find(fields.begin(), fields.end(), "stats") != fields.end();
       std::string body;
-      for (const auto& field : names) {
+      for (const auto& field : fields) {
         if (field == "partitionValues_parsed" || (field == "stats_parsed" && has_stats)) continue;
         const std::string column = sql_identifier(name) + "." + sql_identifier(field);
         body += body.empty() ? "" : ", ";
         if (field == "stats_parsed") body += "\"stats\" := CAST(to_json(" + column + ") AS VARCHAR)";  // delta.checkpoint.writeStatsAsJson = false
         else body += sql_identifier(field) + " := " + column;
       }
+      if (body.empty()) return fail(unreadable(file, "column " + name + " is not a struct"));
       cases += " WHEN " + sql_identifier(name) + " IS NOT NULL THEN CAST(to_json(struct_pack(" + sql_identifier(name) + " := struct_pack(" + body + "))) AS VARCHAR)";
     }
     if (cases.empty()) return fail(unreadable(file, "it has no column of a checkpoint"));
@@ -169,6 +164,22 @@ class DuckdbCodec final : public ParquetCodec {
   }
 
  private:
+  /// The file's top-level columns with their fields, from its schema listed depth first.
+  static Result<std::vector<std::pair<std::string, std::vector<std::string>>>> action_columns(Connection& connection, const std::string& local, const objects::Url& file) {
+    auto schema = connection.query("SELECT name, CAST(coalesce(num_children, 0) AS VARCHAR) FROM parquet_schema(" + sql_string(local) + ")", 2);
+    if (!schema) return fail(unreadable(file, schema.error()));
+    std::vector<std::pair<std::string, std::vector<std::string>>> out;
+    std::vector<int> open;  // children still to come, by depth
+    for (std::size_t i = 0; i < (*schema)[0].size(); ++i) {
+      while (!open.empty() && open.back() == 0) open.pop_back();
+      if (!open.empty()) --open.back();
+      if (open.size() == 1) out.push_back({(*schema)[0][i], {}});
+      if (open.size() == 2) out.back().second.push_back((*schema)[0][i]);
+      open.push_back(std::atoi((*schema)[1][i].c_str()));
+    }
+    return out;
+  }
+
   static Error unreadable(const objects::Url& file, std::string_view why) {
     return corrupt(fmt::format("cannot be read: {} ({})", why.substr(0, why.find('\n')), file.text()));
   }

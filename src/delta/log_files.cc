@@ -7,7 +7,7 @@
 namespace tarn::delta {
 namespace {
 
-constexpr std::size_t kPage = 1000;
+constexpr std::size_t kPage = 100'000;  // a folder is read once, whatever its length; a remote store answers with its own page size
 
 std::optional<std::int64_t> number(std::string_view digits, std::size_t width) {
   std::int64_t n = 0;
