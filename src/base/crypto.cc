@@ -124,21 +124,34 @@ bool equal(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-Keyring::Keyring(std::string current, std::vector<std::string> older) {
-  keys_.push_back(std::move(current));
-  for (auto& k : older) keys_.push_back(std::move(k));
-  for (const auto& k : keys_)
+Keyring::Keyring(std::string current, std::vector<std::string> older) : shared_(std::make_shared<Shared>()) {
+  older.insert(older.begin(), std::move(current));
+  for (const auto& k : older)
     if (k.size() != kKey) throw std::invalid_argument("a root key has 32 bytes");
+  shared_->keys = std::make_shared<const std::vector<std::string>>(std::move(older));
+}
+
+Keyring::Keys Keyring::keys() const {
+  std::lock_guard lock(shared_->mutex);
+  return shared_->keys;
+}
+
+void Keyring::adopt(const Keyring& other) {
+  auto taken = other.keys();
+  std::lock_guard lock(shared_->mutex);
+  shared_->keys = std::move(taken);
 }
 
 std::string Keyring::seal(std::string_view plain, std::string_view purpose) const {
   const std::string data_key = random_bytes(kKey);
-  return key_id(keys_[0]) + gcm_seal(keys_[0], data_key, kWrapPurpose) + gcm_seal(data_key, plain, purpose);
+  const auto held = keys();
+  return key_id(held->front()) + gcm_seal(held->front(), data_key, kWrapPurpose) + gcm_seal(data_key, plain, purpose);
 }
 
 std::optional<std::string> Keyring::open(std::string_view sealed, std::string_view purpose) const {
   if (sealed.size() < kId + kWrapped) return std::nullopt;
-  for (const auto& key : keys_) {
+  const auto held = keys();
+  for (const auto& key : *held) {
     if (key_id(key) != sealed.substr(0, kId)) continue;
     const auto data_key = gcm_open(key, sealed.substr(kId, kWrapped), kWrapPurpose);
     return data_key ? gcm_open(*data_key, sealed.substr(kId + kWrapped), purpose) : std::nullopt;
@@ -148,17 +161,18 @@ std::optional<std::string> Keyring::open(std::string_view sealed, std::string_vi
 
 std::optional<std::string> Keyring::rewrap(std::string_view sealed) const {
   if (sealed.size() < kId + kWrapped) return std::nullopt;
-  for (const auto& key : keys_) {
+  const auto held = keys();
+  for (const auto& key : *held) {
     if (key_id(key) != sealed.substr(0, kId)) continue;
     const auto data_key = gcm_open(key, sealed.substr(kId, kWrapped), kWrapPurpose);
     if (!data_key) return std::nullopt;
-    return key_id(keys_[0]) + gcm_seal(keys_[0], *data_key, kWrapPurpose) + std::string(sealed.substr(kId + kWrapped));
+    return key_id(held->front()) + gcm_seal(held->front(), *data_key, kWrapPurpose) + std::string(sealed.substr(kId + kWrapped));
   }
   return std::nullopt;
 }
 
 bool Keyring::is_current(std::string_view sealed) const {
-  return sealed.size() >= kId && sealed.substr(0, kId) == key_id(keys_[0]);
+  return sealed.size() >= kId && sealed.substr(0, kId) == key_id(keys()->front());
 }
 
 }  // namespace tarn::crypto

@@ -1,9 +1,12 @@
 #pragma once
 // Hashing, random bytes, text encodings and envelope encryption, over OpenSSL. Byte strings are std::string.
 // All functions are thread-safe; a failure of the library itself throws std::runtime_error (a broken invariant).
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tarn::crypto {
 
@@ -20,6 +23,7 @@ bool equal(std::string_view a, std::string_view b);
 
 /// Seals secrets under a root key by envelope encryption: every secret has a data key of its own (AES-256-GCM), wrapped by
 /// the root key. Rotation adds a root key and re-wraps; secrets sealed under an older root key stay readable until then.
+/// Copies share their keys: what one adopts, all have.
 class Keyring {
  public:
   /// `current` seals; `older` only open. Keys are 32 bytes. Throws std::invalid_argument for another length.
@@ -31,9 +35,17 @@ class Keyring {
   /// The same secret wrapped under the current root key; the data key and ciphertext stay. Nothing if it does not open.
   std::optional<std::string> rewrap(std::string_view sealed) const;
   bool is_current(std::string_view sealed) const;
+  /// Takes over the keys of another ring (rotation); what runs at the moment ends with the old ones.
+  void adopt(const Keyring& other);
 
  private:
-  std::vector<std::string> keys_;  // keys_[0] is current
+  using Keys = std::shared_ptr<const std::vector<std::string>>;  // [0] is current
+  struct Shared {
+    std::mutex mutex;
+    Keys keys;
+  };
+  Keys keys() const;
+  std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace tarn::crypto

@@ -1,6 +1,9 @@
-// What every backend must do. PostgreSQL joins through StoreFactory when a server is given (see tests/).
+// What every backend must do: each test runs on SQLite and on PostgreSQL.
 #include <gtest/gtest.h>
 
+#include <barrier>
+
+#include "store/postgres_for_tests.h"
 #include "store/store.h"
 
 namespace tarn::store {
@@ -21,9 +24,11 @@ struct TestError {
 };
 using Done = Expected<std::int64_t, TestError>;
 
-struct StoreConformance : testing::Test {
+struct StoreConformance : testing::TestWithParam<const char*> {
+  std::string fresh_url() { return GetParam() == std::string_view("sqlite") ? "sqlite::memory:" : postgres_for_tests().fresh_url(); }
   FakeClock clock;
-  std::unique_ptr<Store> store = open_store("sqlite::memory:", clock);
+  std::string url = fresh_url();
+  std::unique_ptr<Store> store = open_store(url, clock);
 
   Expected<std::int64_t, PutError> insert(const Thing& thing) {
     std::optional<Expected<std::int64_t, PutError>> out;
@@ -32,7 +37,7 @@ struct StoreConformance : testing::Test {
   }
 };
 
-TEST_F(StoreConformance, KeepsRecordsUniqueValuesAndVersions) {
+TEST_P(StoreConformance, KeepsRecordsUniqueValuesAndVersions) {
   EXPECT_EQ(*insert({"a", "ann", "1"}), 1);
   EXPECT_EQ(insert({"a", "ann", "2"}).error(), PutError::already_exists);
   EXPECT_EQ(insert({"b", "ann", "1"}).error(), PutError::unique_taken);
@@ -50,7 +55,7 @@ TEST_F(StoreConformance, KeepsRecordsUniqueValuesAndVersions) {
   });
 }
 
-TEST_F(StoreConformance, ScansByKeysetInByteOrder) {
+TEST_P(StoreConformance, ScansByKeysetInByteOrder) {
   for (const char* n : {"b", "a", "Z", "a1", "\xc3\xa9"}) ASSERT_TRUE(insert({n, "ann", n}));
   store->read([](ReadTxn& t) {
     std::vector<std::string> names;
@@ -67,7 +72,7 @@ TEST_F(StoreConformance, ScansByKeysetInByteOrder) {
   });
 }
 
-TEST_F(StoreConformance, CommitsTheEventWithTheWriteAndTheRefusalAlone) {
+TEST_P(StoreConformance, CommitsTheEventWithTheWriteAndTheRefusalAlone) {
   const auto before = store->generation();
   ASSERT_TRUE(insert({"a", "ann", "1"}));
   EXPECT_GT(store->generation(), before);
@@ -89,13 +94,13 @@ TEST_F(StoreConformance, CommitsTheEventWithTheWriteAndTheRefusalAlone) {
   EXPECT_EQ(store->audit_log({.principal = "eve"}, 10).size(), 1u);
 }
 
-TEST_F(StoreConformance, GroupsTheAuditOfReads) {
+TEST_P(StoreConformance, GroupsTheAuditOfReads) {
   for (int i = 0; i < 100; ++i) store->audit_later({.action = "getTable", .principal = "ann"});
   store->flush_audit();
   EXPECT_EQ(store->audit_log({.action = "getTable"}, 1000).size(), 100u);
 }
 
-TEST_F(StoreConformance, AThrowingBodyLeavesNothing) {
+TEST_P(StoreConformance, AThrowingBodyLeavesNothing) {
   EXPECT_THROW(store->write({}, [&](WriteTxn& t) -> bool {
     EXPECT_TRUE(things.insert(t, {"a", "ann", "1"}));
     throw std::runtime_error("broken");
@@ -103,6 +108,74 @@ TEST_F(StoreConformance, AThrowingBodyLeavesNothing) {
   EXPECT_TRUE(store->read_as([](ReadTxn& t) { return things.scan(t); }).empty());
   EXPECT_TRUE(insert({"a", "ann", "1"}));
 }
+
+TEST_P(StoreConformance, ScansPrefixesWhateverTheirLastByte) {
+  for (const char* n : {"a\x7f", "a\x7f!", "a\xc2\xbf", "a\xc2\xbfz", "b", "\xf4\x8f\xbf\xbd"}) ASSERT_TRUE(insert({n, "ann", n}));
+  store->read([](ReadTxn& t) {
+    EXPECT_EQ(things.scan(t, key({"t", "a\x7f"})).size(), 2u);
+    EXPECT_EQ(things.scan(t, key({"t", "a\xc2\xbf"})).size(), 2u);
+    EXPECT_EQ(things.scan(t, key({"t", "a"})).size(), 4u);
+    EXPECT_EQ(things.scan(t).size(), 6u);
+    EXPECT_EQ(t.count("test.thing", key({"t", "\xf4\x8f\xbf\xbd"})), 1);
+  });
+}
+
+TEST_P(StoreConformance, FindsNothingUnderNamesThatAreNoText) {
+  ASSERT_TRUE(insert({"a", "ann", "1"}));
+  for (const std::string bad : {std::string("\xff"), std::string("a\0b", 3), std::string("\xed\xa0\x80"), std::string("\xc3")}) {
+    store->read([&](ReadTxn& t) {
+      EXPECT_FALSE(things.get(t, bad));
+      EXPECT_FALSE(things.find(t, "external_id", bad));
+      EXPECT_TRUE(things.scan_index(t, "owner", bad).empty());
+      EXPECT_EQ(t.count("test.thing", bad), 0);
+    });
+    store->write({}, [&](WriteTxn& t) {
+      EXPECT_FALSE(t.erase("test.thing", bad));
+      EXPECT_EQ(t.update("test.thing", bad, "{}", {}).error(), PutError::not_found);
+      return true;
+    });
+  }
+}
+
+TEST_P(StoreConformance, SerialisesWritersOfAllThreads) {
+  ASSERT_TRUE(insert({"counter", "0", "c"}));
+  constexpr int kThreads = 4, kEach = 25;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kThreads; ++i)
+    threads.emplace_back([&] {
+      for (int k = 0; k < kEach; ++k)
+        store->write({.action = "count"}, [&](WriteTxn& t) {
+          auto c = things.get(t, key({"t", "counter"}))->value;
+          c.owner = std::to_string(std::stoi(c.owner) + 1);
+          return things.update(t, c).has_value();
+        });
+    });
+  threads.clear();
+  EXPECT_EQ(store->read_as([](ReadTxn& t) { return things.get(t, key({"t", "counter"})); })->value.owner, std::to_string(kThreads * kEach));
+  const auto log = store->audit_log({.action = "count"}, 1000);
+  ASSERT_EQ(log.size(), static_cast<std::size_t>(kThreads * kEach));
+  for (std::size_t i = 1; i < log.size(); ++i) EXPECT_LT(log[i - 1].sequence, log[i].sequence);
+}
+
+TEST_P(StoreConformance, ReadsOneSnapshotWhileWritersCommit) {
+  ASSERT_TRUE(insert({"a", "0", "1"}));
+  ASSERT_TRUE(insert({"b", "0", "2"}));
+  std::jthread writer([&](std::stop_token stop) {
+    for (int n = 1; !stop.stop_requested(); ++n)
+      store->write({}, [&](WriteTxn& t) { return things.update(t, {"a", std::to_string(n), "1"}) && things.update(t, {"b", std::to_string(n), "2"}); });
+  });
+  std::set<std::string> seen;
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20); seen.size() < 5 && std::chrono::steady_clock::now() < end;) {
+    store->read([&](ReadTxn& t) {
+      const auto a = things.get(t, key({"t", "a"}))->value.owner, b = things.get(t, key({"t", "b"}))->value.owner;
+      EXPECT_EQ(a, b);
+      seen.insert(a);
+    });
+  }
+  EXPECT_GE(seen.size(), 5u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, StoreConformance, testing::Values("sqlite", "postgresql"), [](const auto& i) { return std::string(i.param); });
 
 }  // namespace
 }  // namespace tarn::store

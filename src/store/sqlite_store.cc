@@ -5,15 +5,18 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "store/migrations.h"
+#include "store/sql_text.h"
 
 namespace tarn::store {
 
 /// One SQLite handle with its prepared statements. Used by one thread at a time.
 class SqliteStore::Connection {
  public:
-  Connection(const std::string& path, bool shared_memory) {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | (shared_memory ? SQLITE_OPEN_URI : 0);
+  Connection(const std::string& path, bool durable) {
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
       const std::string why = sqlite3_errmsg(db_);
       sqlite3_close(db_);
@@ -21,9 +24,8 @@ class SqliteStore::Connection {
     }
     sqlite3_busy_timeout(db_, 10'000);
     run("PRAGMA journal_mode=WAL");
-    run("PRAGMA synchronous=FULL");
+    run(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF");
     run("PRAGMA foreign_keys=ON");
-    if (shared_memory) run("PRAGMA read_uncommitted=0");
   }
   Connection(const Connection&) = delete;
   ~Connection() {
@@ -92,14 +94,6 @@ namespace {
 
 using Connection = SqliteStore::Connection;
 using Query = Connection::Query;
-
-/// The least string above every string with this prefix; empty when there is none.
-std::string prefix_end(std::string_view prefix) {
-  std::string end(prefix);
-  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
-  if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;
-}
 
 void insert_audit(Connection& c, Millis at, const AuditEvent& e) {
   c.exec("INSERT INTO audit (at, service, action, principal, body) VALUES (?1, ?2, ?3, ?4, ?5)", at, std::string_view(e.service),
@@ -193,8 +187,6 @@ class Txn final : public WriteTxn {
   AuditEvent taken_event() { return std::move(event_); }
   const std::vector<AuditEvent>& also() const { return also_; }
 
- private:
-  static Record row(Query& q) { return {q.text(0), q.number(1), q.text(2)}; }
   bool add_indexes(std::string_view kind, std::string_view key, const std::vector<IndexEntry>& indexes) {
     for (const auto& e : indexes) {
       const std::string_view value = e.value;
@@ -206,6 +198,9 @@ class Txn final : public WriteTxn {
     }
     return true;
   }
+
+ private:
+  static Record row(Query& q) { return {q.text(0), q.number(1), q.text(2)}; }
   void drop_indexes(std::string_view kind, std::string_view key) {
     c_.exec("DELETE FROM record_unique WHERE kind=?1 AND key=?2", kind, key);
     c_.exec("DELETE FROM record_index WHERE kind=?1 AND key=?2", kind, key);
@@ -245,10 +240,19 @@ struct Transaction {
   Connection& c;
 };
 
+/// SQLite's own shared memory mode locks whole tables against readers; a scratch file (in memory where /dev/shm is) behaves as production does.
+std::string scratch_folder() {
+  std::string shm = "/dev/shm/tarn-XXXXXX", tmp = (std::filesystem::temp_directory_path() / "tarn-XXXXXX").string();
+  if (::mkdtemp(shm.data())) return shm;
+  if (::mkdtemp(tmp.data())) return tmp;
+  throw StoreUnavailable("no folder for an in-memory store");
+}
+
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string& path, const Clock& clock)
-    : path_(path == ":memory:" ? "file:tarn-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "?mode=memory&cache=shared" : path),
+    : scratch_{path == ":memory:" ? scratch_folder() : ""},
+      path_(scratch_.path.empty() ? path : scratch_.path + "/store.db"),
       clock_(clock),
       audit_(clock, [this](const auto& events) {
         std::lock_guard lock(writer_mutex_);
@@ -256,18 +260,23 @@ SqliteStore::SqliteStore(const std::string& path, const Clock& clock)
         for (const auto& [at, e] : events) insert_audit(*writer_, at, e);
         writer_->run("COMMIT");
       }) {
-  if (path != ":memory:") {
+  if (scratch_.path.empty()) {
     lock_fd_ = ::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_fd_ < 0 || ::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
       if (lock_fd_ >= 0) ::close(lock_fd_);
       throw StoreUnavailable("the store '" + path + "' is in use by another server (or its folder cannot be written)");
     }
   }
-  writer_ = std::make_unique<Connection>(path_, path == ":memory:");
+  writer_ = std::make_unique<Connection>(path_, scratch_.path.empty());
   migrate(*writer_, path);
   Query q(*writer_, "SELECT value FROM generation");
   q.next();
   generation_ = q.number(0);
+}
+
+SqliteStore::Scratch::~Scratch() {
+  std::error_code ignored;
+  if (!path.empty()) std::filesystem::remove_all(path, ignored);
 }
 
 SqliteStore::~SqliteStore() {
@@ -283,7 +292,7 @@ std::unique_ptr<Connection> SqliteStore::take_reader() {
       return c;
     }
   }
-  return std::make_unique<Connection>(path_, path_.starts_with("file:tarn-"));
+  return std::make_unique<Connection>(path_, scratch_.path.empty());
 }
 
 void SqliteStore::give_back(std::unique_ptr<Connection> c) {
@@ -324,6 +333,54 @@ void SqliteStore::write(AuditEvent event, const std::function<bool(WriteTxn&)>& 
   writer_->run("COMMIT");
 }
 
+void SqliteStore::dump(DumpSink& sink) {
+  audit_.flush();
+  auto c = take_reader();
+  {
+    Transaction txn(*c, "BEGIN");
+    Query records(*c, "SELECT kind, key, version, body FROM record ORDER BY kind, key");
+    while (records.next()) {
+      DumpedRecord r{records.text(0), records.text(1), records.number(2), records.text(3), {}};
+      Query indexes(*c,
+                    "SELECT i.name, i.value, EXISTS (SELECT 1 FROM record_unique u WHERE u.kind=i.kind AND u.name=i.name AND u.value=i.value AND u.key=i.key) "
+                    "FROM record_index i WHERE i.kind=?1 AND i.key=?2 ORDER BY i.name, i.value",
+                    std::string_view(r.kind), std::string_view(r.key));
+      while (indexes.next()) r.indexes.push_back({indexes.text(0), indexes.text(1), indexes.number(2) != 0});
+      sink.record(r);
+    }
+    Query audit(*c, "SELECT sequence, at, body FROM audit ORDER BY sequence");
+    while (audit.next()) sink.audit({audit.number(0), audit.number(1), audit_event(audit.text(2))});
+    Query generation(*c, "SELECT value FROM generation");
+    generation.next();
+    sink.generation(generation.number(0));
+  }
+  give_back(std::move(c));
+}
+
+void SqliteStore::load(DumpSource& source) {
+  std::lock_guard lock(writer_mutex_);
+  Transaction txn(*writer_, "BEGIN IMMEDIATE");
+  {
+    Query q(*writer_, "SELECT (SELECT count(*) FROM record) + (SELECT count(*) FROM audit)");
+    q.next();
+    if (q.number(0) != 0) throw StoreUnavailable("a backup is restored into an empty store only; '" + path_ + "' has records");
+  }
+  Txn t(*writer_, {});
+  while (const auto r = source.record()) {
+    writer_->exec("INSERT INTO record (kind, key, version, body) VALUES (?1, ?2, ?3, ?4)", std::string_view(r->kind), std::string_view(r->key), r->version,
+                  std::string_view(r->body));
+    if (!t.add_indexes(r->kind, r->key, r->entries())) throw StoreUnavailable("the backup holds one unique value twice: " + r->kind + " " + r->key);
+  }
+  while (const auto a = source.audit())
+    writer_->exec("INSERT INTO audit (sequence, at, service, action, principal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", a->sequence, a->at,
+                  std::string_view(a->event.service), std::string_view(a->event.action), std::string_view(a->event.principal),
+                  std::string_view(json::encode_text(a->event)));
+  const auto generation = source.generation() + 1;
+  writer_->exec("UPDATE generation SET value=?1", generation);
+  writer_->run("COMMIT");
+  generation_.store(generation, std::memory_order_release);
+}
+
 std::vector<AuditRecord> SqliteStore::audit_log(const AuditFilter& f, std::size_t limit) {
   std::vector<AuditRecord> out;
   auto c = take_reader();
@@ -335,9 +392,7 @@ std::vector<AuditRecord> SqliteStore::audit_log(const AuditFilter& f, std::size_
             std::string_view(f.principal ? *f.principal : ""), std::string_view(f.service ? *f.service : ""),
             std::string_view(f.action ? *f.action : ""), static_cast<std::int64_t>(limit));
     while (q.next()) {
-      auto e = json::decode_text<AuditEvent>(q.text(2), {.absent = json::Absent::keep});
-      if (!e) throw std::logic_error("an audit record does not decode");
-      out.push_back({q.number(0), q.number(1), *std::move(e)});
+      out.push_back({q.number(0), q.number(1), audit_event(q.text(2))});
     }
   }
   give_back(std::move(c));

@@ -13,7 +13,7 @@ namespace tarn::store {
 
 class SqliteStore final : public Store {
  public:
-  /// `path` may be ":memory:" for tests. Throws StoreUnavailable.
+  /// `path` may be ":memory:" for tests: a scratch file that goes with the store. Throws StoreUnavailable.
   SqliteStore(const std::string& path, const Clock& clock);
   ~SqliteStore() override;
 
@@ -23,6 +23,8 @@ class SqliteStore final : public Store {
   void audit_later(AuditEvent event) override { audit_.post(std::move(event)); }
   void flush_audit() override { audit_.flush(); }
   std::vector<AuditRecord> audit_log(const AuditFilter& filter, std::size_t limit) override;
+  void dump(DumpSink& sink) override;
+  void load(DumpSource& source) override;
 
   class Connection;
 
@@ -30,6 +32,10 @@ class SqliteStore final : public Store {
   std::unique_ptr<Connection> take_reader();
   void give_back(std::unique_ptr<Connection> c);
 
+  struct Scratch {
+    std::string path;
+    ~Scratch();
+  } scratch_;  // first: the files go after the connections
   std::string path_;
   const Clock& clock_;
   int lock_fd_ = -1;

@@ -107,6 +107,42 @@ struct AuditFilter {
   std::optional<std::string> principal, service, action;
 };
 
+/// One record as a backup holds it: any backend's records load into any other.
+struct DumpedIndex {
+  std::string index, value;
+  bool unique = false;
+};
+BOOST_DESCRIBE_STRUCT(DumpedIndex, (), (index, value, unique))
+struct DumpedRecord {
+  std::string kind, key;
+  std::int64_t version = 0;
+  std::string body;
+  std::vector<DumpedIndex> indexes;
+  std::vector<IndexEntry> entries() const {
+    std::vector<IndexEntry> out;
+    for (const auto& i : indexes) out.push_back({i.index, i.value, i.unique});
+    return out;
+  }
+};
+BOOST_DESCRIBE_STRUCT(DumpedRecord, (), (kind, key, version, body, indexes))
+
+/// Receives a dump: all records, then all audit records, then the generation.
+class DumpSink {
+ public:
+  virtual ~DumpSink() = default;
+  virtual void record(const DumpedRecord& r) = 0;
+  virtual void audit(const AuditRecord& r) = 0;
+  virtual void generation(std::int64_t value) = 0;
+};
+/// Gives one back in the same order.
+class DumpSource {
+ public:
+  virtual ~DumpSource() = default;
+  virtual std::optional<DumpedRecord> record() = 0;
+  virtual std::optional<AuditRecord> audit() = 0;
+  virtual std::int64_t generation() = 0;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -123,6 +159,11 @@ class Store {
   virtual void flush_audit() = 0;
   /// Audit records in sequence order.
   virtual std::vector<AuditRecord> audit_log(const AuditFilter& filter, std::size_t limit) = 0;
+
+  /// The whole store as of one moment, while it serves (see backup.h).
+  virtual void dump(DumpSink& sink) = 0;
+  /// Fills an empty store in one transaction; throws StoreUnavailable if it is not empty. The generation moves past the dump's.
+  virtual void load(DumpSource& source) = 0;
 
   // Typed conveniences. F: (ReadTxn&) -> R, and (WriteTxn&) -> Expected<T, E>.
   template <class F>
