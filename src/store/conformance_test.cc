@@ -122,7 +122,7 @@ TEST_P(StoreConformance, ScansPrefixesWhateverTheirLastByte) {
 
 TEST_P(StoreConformance, FindsNothingUnderNamesThatAreNoText) {
   ASSERT_TRUE(insert({"a", "ann", "1"}));
-  for (const std::string bad : {std::string("\xff"), std::string("a\0b", 3), std::string("\xed\xa0\x80"), std::string("\xc3")}) {
+  for (const std::string& bad : {std::string("\xff"), std::string("a\0b", 3), std::string("\xed\xa0\x80"), std::string("\xc3")}) {
     store->read([&](ReadTxn& t) {
       EXPECT_FALSE(things.get(t, bad));
       EXPECT_FALSE(things.find(t, "external_id", bad));
