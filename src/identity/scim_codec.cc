@@ -289,8 +289,9 @@ json::object encode(const Page& page, const Selection& s, bool in_workspace) {
 
 api::Reply refusal(const Error& e) {
   const int status = status_of(e.code);
-  json::object o{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:Error"}}, {"detail", e.message}, {"status", std::to_string(status)}};
-  // The SDKs put scimType before the message, and the provider compares messages of conflicts whole: those carry none.
+  json::object o{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:Error"}}, {"scimType", ""}, {"detail", e.message}, {"status", std::to_string(status)}};
+  // The SDKs put scimType before the message, and the provider compares messages of conflicts whole: those have an empty one (where
+  // it is absent, the Python SDK says "None").
   switch (e.code) {
     case Errc::invalid:
       o["scimType"] = "invalidValue";
