@@ -49,7 +49,8 @@ inline int only_child() {
 struct Fixture {
   static Options options(const Folder& folder) {
     Options o;
-    o.binary = TARN_ENGINE_PROGRAM;
+    const char* other = std::getenv("TARN_ENGINE_PROGRAM");  // a sanitised test over a plain engine
+    o.binary = other ? other : TARN_ENGINE_PROGRAM;
     o.memory_bytes = 512u << 20;
     o.spill_directory = folder / "spill";
     o.spares = 0;
