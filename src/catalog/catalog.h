@@ -172,7 +172,8 @@ class Catalog {
   virtual Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name, std::optional<std::string> principal) = 0;
 
   virtual void record_lineage(const access::Context& ctx, const LineageRecord& record) = 0;
-  /// Table-level and column-level edges, newest first, filtered to what the caller may see; for system.access.*.
+  /// Table-level and column-level edges, newest first: the rows of system.access.table_lineage and column_lineage. Needs SELECT on that table
+  /// (metastore and account admins hold it without a grant); edges of tables that the caller may not see are left out even so.
   struct LineageRow {
     LineageEdge edge;
     std::string statement_id, created_by, entity_type;

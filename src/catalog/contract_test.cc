@@ -171,7 +171,9 @@ TEST_F(Contract, LineageIsRecordedAcrossWorkspacesAndFiltered) {
   const auto hers = uc.lineage().table(as(ana), "main.s.silver");
   ASSERT_TRUE(hers);
   EXPECT_TRUE(hers->upstreams.empty() && hers->downstreams.empty());
-  EXPECT_TRUE(uc.lineage_rows(as(ana), false)->empty());
+  refused(uc.lineage_rows(as(ana), false), Errc::permission_denied, "User does not have USE CATALOG on Catalog 'system'.");
+  grant(CATALOG, "system", "ana@acme.test", {USE_CATALOG, USE_SCHEMA, SELECT});
+  EXPECT_TRUE(uc.lineage_rows(as(ana), false)->empty());  // the table is readable, its rows are filtered
   grant(TABLE, "main.s.t", "ana@acme.test", {SELECT});
   EXPECT_EQ(uc.lineage_rows(as(ana), false)->size(), 1u);
 }

@@ -116,7 +116,9 @@ void Lineage::run() {
 Result<std::vector<Catalog::LineageRow>> Lineage::rows(const access::Context& ctx, bool column_level) {
   flush();
   return core_.store.read_as([&](store::ReadTxn& t) -> Result<std::vector<Catalog::LineageRow>> {
-    TARN_TRY(m, current_metastore(t, ctx));
+    const std::string_view table = column_level ? "system.access.column_lineage" : "system.access.table_lineage";
+    TARN_TRY(place, locate_for(t, ctx, SecurableType::TABLE, table, Privilege::SELECT));
+    const MetastoreRecord& m = place.metastore;
     Seen seen(t, ctx);
     std::vector<Catalog::LineageRow> out;
     for (const auto& e : kLineage.scan(t, store::prefix({m.info.metastore_id, column_level ? "c" : "t"}))) {

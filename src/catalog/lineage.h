@@ -32,7 +32,7 @@ class Lineage {
   ~Lineage();
 
   void record(const access::Context& ctx, const LineageRecord& record);
-  /// Newest first; edges of tables that the caller may not see are left out.
+  /// Newest first. Needs SELECT on system.access.table_lineage or column_lineage; edges of tables that the caller may not see are left out even so.
   Result<std::vector<Catalog::LineageRow>> rows(const access::Context& ctx, bool column_level);
   /// The caller must see the table (BROWSE is enough). Neighbours that the caller may not see are left out.
   Result<Neighbours<TableNeighbour>> table(const access::Context& ctx, std::string_view full_name);

@@ -39,6 +39,20 @@ void add_metastore_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     TARN_TRY(force, flag(r, "force"));
     return answer(m.remove(r.context, r.capture("id"), force));
   }));
+  // The one system schema there is comes enabled and stays so.
+  const std::string schemas = "/metastores/{id}/systemschemas";
+  out.push_back(uc_row(Method::GET, schemas, "system-schemas", [&m](const Request& r) -> api::Result {
+    const auto found = m.get(r.context, r.capture("id"));
+    if (!found) return fail(wire(found.error()));
+    return api::ok(json::value(json::object{{"schemas", json::array{json::object{{"schema", "access"}, {"state", "ENABLE_COMPLETED"}}}}}));
+  }));
+  for (const Method method : {Method::PUT, Method::DELETE})
+    out.push_back(uc_row(method, schemas + "/{schema}", "system-schemas", [&m, method](const Request& r) -> api::Result {
+      const auto found = m.get(r.context, r.capture("id"));
+      if (!found) return fail(wire(found.error()));
+      if (method == Method::PUT && r.capture("schema") == "access") return api::ok();
+      return fail(api::not_enabled((method == Method::PUT ? "System schema '" : "Disabling system schema '") + r.capture("schema") + "'"));
+    }));
   out.push_back(uc_row(Method::GET, "/metastore_summary", "metastores", [&m](const Request& r) { return answer(m.summary(r.context)); }));
   out.push_back(uc_row(Method::GET, "/current-metastore-assignment", "metastores", [&m](const Request& r) { return answer(m.assignment(r.context, r.context.workspace_id.value_or(0))); }));
   out.push_back(uc_row(Method::PUT, "/workspaces/{workspace_id}/metastore", "metastores", [&m](const Request& r) -> api::Result {

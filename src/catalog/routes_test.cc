@@ -103,6 +103,10 @@ TEST_F(Routes, WorkspaceMetastoreViews) {
   EXPECT_EQ(work(Method::GET, "/metastore_summary", ana).body.at("global_metastore_id").as_string(), "aws:us-east-1:" + metastore_id);
   expect(work(Method::GET, "/metastores/" + metastore_id, ana), 403, "PERMISSION_DENIED");
   expect(work(Method::PATCH, "/metastores/" + metastore_id, ana, R"({"external_access_enabled":true})"), 403, "PERMISSION_DENIED");
+  EXPECT_EQ(work(Method::GET, "/metastores/" + metastore_id + "/systemschemas", automation).body.at("schemas").as_array().size(), 1u);
+  expect(work(Method::GET, "/metastores/" + metastore_id + "/systemschemas", ana), 403, "PERMISSION_DENIED");
+  expect(work(Method::PUT, "/metastores/" + metastore_id + "/systemschemas/access", automation), 200);
+  expect(work(Method::PUT, "/metastores/" + metastore_id + "/systemschemas/billing", automation), 404, "FEATURE_DISABLED");
   expect(work(Method::PUT, "/workspaces/1/metastore", ana, R"({"metastore_id":")" + metastore_id + R"("})"), 403, "PERMISSION_DENIED");
   expect(work(Method::DELETE, "/workspaces/2/metastore?metastore_id=" + metastore_id, automation), 200);
   expect(work(Method::PUT, "/workspaces/2/metastore", automation, R"({"metastore_id":")" + metastore_id + R"("})"), 200);
@@ -364,6 +368,27 @@ TEST_F(Routes, TemporaryCredentialsAreHardToGet) {
   expect(path(ana, "s3://lake/data/in", "PATH_READ_WRITE"), 403, "PERMISSION_DENIED", "User does not have WRITE FILES on External Location 'lake'.");
   expect(path(ana, "s3://other/in"), 403, "PERMISSION_DENIED");
   expect(path(ana, "file:///etc/passwd"), 400, "INVALID_PARAMETER_VALUE");
+}
+
+TEST_F(Routes, LineageByQueryAndByBody) {
+  own_catalog();
+  make_table("main.s.silver");
+  uc.record_lineage(as(automation), {.statement_id = "st", .read_tables = {"main.s.t"}, .written_table = "main.s.silver", .columns = {{"main.s.t", "a", "main.s.silver", "a"}}});
+  const std::string base = "/api/2.0/lineage-tracking";
+  const auto by_query = call(Method::GET, base + "/table-lineage?table_name=main.s.silver", as(automation));
+  expect(by_query, 200);
+  const auto& up = by_query.body.at("upstreams").as_array().at(0).at("tableInfo");
+  EXPECT_EQ(up.at("name"), "t");
+  EXPECT_EQ(up.at("lineage_timestamp"), "2023-11-14 22:13:20.0");
+  EXPECT_EQ(call(Method::GET, base + "/table-lineage", as(automation), R"({"table_name":"main.s.silver"})").body, by_query.body);
+  const auto column = call(Method::GET, base + "/column-lineage", as(automation), R"({"table_name":"main.s.t","column_name":"a"})");
+  expect(column, 200);
+  EXPECT_EQ(column.body.at("downstream_cols").as_array().at(0).at("table_name"), "silver");
+  expect(call(Method::GET, base + "/table-lineage", as(automation)), 400, "INVALID_PARAMETER_VALUE", "Field 'table_name' is required");
+  expect(call(Method::GET, base + "/column-lineage?table_name=main.s.t", as(automation)), 400, "INVALID_PARAMETER_VALUE");
+  expect(call(Method::GET, base + "/table-lineage?table_name=main.s.none", as(automation)), 404, "TABLE_DOES_NOT_EXIST");
+  expect(call(Method::GET, base + "/table-lineage?table_name=main.s.t", as(ana)), 403, "PERMISSION_DENIED");
+  expect(call(Method::GET, base + "/table-lineage", as(automation), "[]"), 400, "MALFORMED_REQUEST");
 }
 
 TEST_F(Routes, VolumesLiveAndOpenTheirPaths) {

@@ -17,7 +17,7 @@ const std::vector<Column> kAudit{{"account_id", "string", "STRING"}, {"workspace
   {"user_identity", "struct<email:string,subject_name:string>", "STRUCT"}, {"service_name", "string", "STRING"}, {"action_name", "string", "STRING"},
   {"request_id", "string", "STRING"}, {"request_params", "map<string,string>", "MAP"},
   {"response", "struct<status_code:int,error_message:string,result:string>", "STRUCT"}, {"audit_level", "string", "STRING"}, {"event_id", "string", "STRING"}};
-const std::vector<Column> kTableLineage{{"account_id", "string", "STRING"}, {"metastore_id", "string", "STRING"}, {"workspace_id", "string", "STRING"},
+const std::vector<Column> kTableLineage{{"account_id", "string", "STRING"}, {"workspace_id", "string", "STRING"},
   {"entity_type", "string", "STRING"}, {"source_table_full_name", "string", "STRING"}, {"source_table_catalog", "string", "STRING"},
   {"source_table_schema", "string", "STRING"}, {"source_table_name", "string", "STRING"}, {"target_table_full_name", "string", "STRING"},
   {"target_table_catalog", "string", "STRING"}, {"target_table_schema", "string", "STRING"}, {"target_table_name", "string", "STRING"},
