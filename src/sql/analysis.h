@@ -1,0 +1,104 @@
+#pragma once
+// What the parser says of a statement: described structs that mirror the sidecar's JSON (sidecar/analyze.py, tokens.py, rewrite.py).
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "sql/errors.h"
+
+namespace tarn::sql {
+
+enum class StatementKind {
+  query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table,
+  drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
+  describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema
+};
+BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema, drop_catalog, drop_schema,
+  drop_table, drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
+  describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
+
+/// A place in a query that reads something.
+enum class ReferenceKind { table, path, files, range };
+BOOST_DESCRIBE_ENUM(ReferenceKind, table, path, files, range)
+
+struct Reference {
+  ReferenceKind kind = ReferenceKind::table;
+  std::vector<std::string> parts;              // as written, outermost first
+  std::string path;                            // path, files: the URL; range: its arguments
+  std::map<std::string, std::string> options;  // files
+  std::optional<std::int64_t> version;         // VERSION AS OF
+};
+BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version))
+
+struct ColumnClause {
+  std::string name;
+  std::string type;  // empty where only a name was given
+  bool nullable = true;
+  std::optional<std::string> comment;
+};
+BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment))
+
+struct Analysis {
+  StatementKind kind = StatementKind::query;
+  std::vector<std::string> target;
+  std::vector<Reference> tables;          // in the order that Rewrite's pieces count them
+  std::vector<std::string> parameters;    // named ones
+  int positional = 0;
+  bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false, by_name = false;
+  std::vector<ColumnClause> columns;
+  std::vector<std::string> insert_columns, partitioned_by, privileges, files;
+  std::optional<std::string> comment, location, like;
+  std::map<std::string, std::string> properties, options, copy_options;
+  std::string file_format, securable_type, principal, source;
+  std::string query_text;                 // a view's body, EXPLAIN's statement
+};
+BOOST_DESCRIBE_STRUCT(Analysis, (), (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite, by_name, columns,
+  insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source, query_text))
+
+/// A piece of generated SQL: its text, or a hole that the resolver fills.
+struct Piece {
+  enum class Kind { text, relation, target, parameter, user, member, local_member, catalog, schema } kind = Kind::text;
+  std::string text;  // text; the parameter's or the group's name
+  int index = 0;     // relation: place in Analysis::tables
+};
+
+struct RelationColumn {
+  std::string name;
+  std::string type;  // Databricks SQL's spelling
+};
+BOOST_DESCRIBE_STRUCT(RelationColumn, (), (name, type))
+
+struct Assignment {
+  std::string column;
+  std::vector<Piece> value;
+};
+
+struct Rewrite {
+  std::vector<Piece> query;                                         // queries
+  std::vector<std::string> columns;                                 // output names
+  std::vector<std::vector<std::pair<int, std::string>>> lineage;    // for each output (or assignment): relation and column
+  std::vector<Piece> predicate;                                     // DELETE, UPDATE
+  std::vector<Assignment> assignments;
+  std::string target_alias;
+};
+
+struct RewriteRequest {
+  std::string sql;
+  std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
+  std::vector<ReferenceKind> kinds;
+  std::vector<RelationColumn> target;                  // DELETE, UPDATE
+};
+
+/// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,
+/// timeout (a statement that takes the parser too long), unavailable.
+class Parser {
+ public:
+  virtual ~Parser() = default;
+  virtual Result<std::shared_ptr<const Analysis>> analyze(const std::string& sql) = 0;
+  virtual Result<std::shared_ptr<const Rewrite>> rewrite(const RewriteRequest& request) = 0;
+};
+
+}  // namespace tarn::sql

@@ -1,0 +1,92 @@
+#pragma once
+// Names and rights, in one place: what a query refers to, resolved against the catalog, authorised, and compiled to DuckDB SQL that
+// reads exactly that. A view's body runs with its owner's rights; current_user() inside it is still the caller.
+// Thread-safe. The only code of the room that turns a name into data.
+#include <span>
+
+#include "access/caller.h"
+#include "catalog/catalog.h"
+#include "sql/analysis.h"
+#include "sql/engine_port.h"
+#include "sql/tables.h"
+
+namespace tarn::sql {
+
+struct Parameter {
+  std::optional<std::string> value;  // nothing: NULL
+  std::string type = "STRING";
+};
+
+/// What one statement runs under.
+struct Session {
+  access::Context ctx;
+  std::string catalog, schema;  // defaults for unqualified names; empty: none
+  std::map<std::string, Parameter> parameters;
+  std::string statement_id;
+  engine::CancelToken* cancel = nullptr;
+};
+
+/// A query ready for the engine.
+struct Compiled {
+  std::string sql;
+  std::vector<std::string> columns;
+  std::vector<std::string> directories;  // sorted, unique
+  std::vector<std::string> read_tables;  // full names as referred to: a view counts as itself
+  std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
+};
+
+/// A DELETE's or UPDATE's expressions over its target.
+struct CompiledChange {
+  std::string predicate, alias;
+  std::vector<std::pair<std::string, std::string>> assignments;
+  std::vector<std::string> directories, read_tables;
+  std::vector<catalog::LineageEdge> lineage;
+};
+
+/// Rows that the platform itself provides (information_schema, system.access), as a DuckDB relation. Nothing: no such table.
+class SystemTables;
+/// Files outside tables (read_files, csv.`s3://…`).
+class FileSources;
+
+class Resolver {
+ public:
+  Resolver(catalog::Catalog& catalog, Parser& parser, Tables& tables, SystemTables& system, FileSources& files)
+      : catalog_(catalog), parser_(parser), tables_(tables), system_(system), files_(files) {}
+
+  /// A name of one to three parts with the session's defaults. Error: not_found where a default is missing, invalid for more parts.
+  Result<catalog::TableName> qualify(const Session& session, const std::vector<std::string>& parts) const;
+  /// The same for `catalog.schema` or `schema`.
+  Result<std::pair<std::string, std::string>> qualify_schema(const Session& session, const std::vector<std::string>& parts) const;
+
+  Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis);
+  Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target, const std::string& target_name);
+
+  /// The vendor's text for a catalog refusal about a table.
+  static Error table_error(const catalog::Error& e, const catalog::TableName& name);
+  static Error catalog_error(const catalog::Error& e);
+
+ private:
+  struct Rights {
+    std::optional<std::string> owner;       // of the view whose body is being compiled
+    std::vector<std::string> views;         // the way here
+  };
+  struct Relation {
+    std::string name;  // for lineage; empty: none
+    std::vector<RelationColumn> columns;
+    std::string sql;
+    std::vector<std::string> directories;
+  };
+  Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
+  Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
+  Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
+  Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations) const;
+
+  catalog::Catalog& catalog_;
+  Parser& parser_;
+  Tables& tables_;
+  SystemTables& system_;
+  FileSources& files_;
+};
+
+}  // namespace tarn::sql

@@ -1,0 +1,77 @@
+#include "sql/rewrite_json.h"
+
+namespace tarn::sql {
+namespace {
+
+json::array columns_json(const std::vector<RelationColumn>& columns) {
+  json::array out;
+  for (const auto& c : columns) out.push_back({{"name", c.name}, {"type", c.type}});
+  return out;
+}
+
+std::vector<Piece> pieces_of(const json::value& v) {
+  std::vector<Piece> out;
+  for (const auto& p : v.as_array()) {
+    if (p.is_string()) {
+      out.push_back({Piece::Kind::text, std::string(p.as_string()), 0});
+      continue;
+    }
+    const auto& hole = *p.as_object().begin();
+    const std::string_view kind = hole.key();
+    Piece piece;
+    if (kind == "rel") piece.kind = Piece::Kind::relation, piece.index = static_cast<int>(hole.value().as_int64());
+    else if (kind == "target") piece.kind = Piece::Kind::target;
+    else if (kind == "param") piece.kind = Piece::Kind::parameter, piece.text = hole.value().as_string();
+    else if (kind == "user") piece.kind = Piece::Kind::user;
+    else if (kind == "member") piece.kind = Piece::Kind::member, piece.text = hole.value().as_string();
+    else if (kind == "local_member") piece.kind = Piece::Kind::local_member, piece.text = hole.value().as_string();
+    else if (kind == "catalog") piece.kind = Piece::Kind::catalog;
+    else if (kind == "schema") piece.kind = Piece::Kind::schema;
+    else throw std::logic_error("the SQL parser sent an unknown piece");
+    out.push_back(std::move(piece));
+  }
+  return out;
+}
+
+}  // namespace
+
+json::object to_json(const RewriteRequest& request) {
+  json::array relations;
+  for (std::size_t i = 0; i < request.relations.size(); ++i)
+    relations.push_back({{"columns", columns_json(request.relations[i])}, {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
+  json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
+  if (!request.target.empty()) out["target"] = columns_json(request.target);
+  return out;
+}
+
+Rewrite rewrite_of(const json::value& answer) {
+  const auto& o = answer.as_object();
+  Rewrite out;
+  if (auto* v = o.if_contains("query")) out.query = pieces_of(*v);
+  if (auto* v = o.if_contains("columns"))
+    for (const auto& c : v->as_array()) out.columns.emplace_back(c.as_string());
+  if (auto* v = o.if_contains("lineage"))
+    for (const auto& column : v->as_array()) {
+      auto& sources = out.lineage.emplace_back();
+      for (const auto& s : column.as_array()) sources.emplace_back(static_cast<int>(s.as_array().at(0).as_int64()), std::string(s.as_array().at(1).as_string()));
+    }
+  if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
+  if (auto* v = o.if_contains("assignments"))
+    for (const auto& a : v->as_array()) out.assignments.push_back({std::string(a.as_object().at("column").as_string()), pieces_of(a.as_object().at("value"))});
+  if (auto* v = o.if_contains("target_alias")) out.target_alias = v->as_string();
+  return out;
+}
+
+std::string cache_key(const RewriteRequest& request) {
+  std::string key = request.sql;
+  const auto add = [&key](const std::vector<RelationColumn>& columns) {
+    key += '\x1e';
+    for (const auto& c : columns) key.append(c.name).append(1, '\x1f').append(c.type).append(1, '\x1f');
+  };
+  for (const auto& r : request.relations) add(r);
+  key += '\x1d';
+  add(request.target);
+  return key;
+}
+
+}  // namespace tarn::sql

@@ -1,0 +1,283 @@
+"""What a statement is and what it refers to, before any name is resolved."""
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError, TokenError
+
+import functions
+import tokens
+from errors import Refused, syntax, unsupported
+
+PATH_FORMATS = {"csv", "json", "parquet", "delta"}
+
+
+@lru_cache(maxsize=256)
+def parsed(sql):
+    """One statement's tree; never changed by its users (they copy)."""
+    try:
+        trees = [t for t in sqlglot.parse(sql, dialect="databricks", error_level=ErrorLevel.IMMEDIATE) if t is not None]
+    except ParseError as e:
+        first = e.errors[0] if e.errors else {}
+        raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
+    except TokenError as e:
+        raise syntax("end of input", str(e).split("\n")[0])
+    if not trees:
+        raise syntax("end of input", "the statement is empty")
+    if len(trees) > 1:
+        raise syntax("';'", "one statement at a time is accepted")
+    return trees[0]
+
+
+def analyze(sql, path="`current`.`schema`"):
+    strict = tokens.parse(sql)
+    if strict is not None:
+        return strict
+    tree = parsed(sql)
+    out = {"options": {}}
+    if isinstance(tree, (exp.Query, exp.Values)):
+        out["kind"] = "query"
+    elif isinstance(tree, exp.Create):
+        create(tree, sql, out)
+    elif isinstance(tree, exp.Insert):
+        insert(tree, out)
+    elif isinstance(tree, exp.Delete):
+        no_more(tree, {"this", "where"})
+        out.update(kind="delete", target=name_of(tree.this))
+    elif isinstance(tree, exp.Update):
+        no_more(tree, {"this", "where", "expressions"})
+        out.update(kind="update", target=name_of(tree.this))
+    elif isinstance(tree, exp.TruncateTable):
+        if len(tree.expressions) != 1 or tree.args.get("partition"):
+            raise unsupported("TRUNCATE of more than one table or of a partition")
+        out.update(kind="delete", target=name_of(tree.expressions[0]))
+    else:
+        word = sql.strip().split(None, 2)
+        raise unsupported("The statement " + " ".join(w.upper() for w in word[:2] if w.isalpha()))
+    body = query_of(tree)
+    names, count = [], 0
+    refs = []
+    for part in ([body] if body is not None else []) + extra_parts(tree):
+        functions.check(part, path)
+        refs += [reference(t) for t in references(part)]
+        for p in part.find_all(exp.Placeholder, exp.Parameter):
+            name = p.name
+            if name:
+                if name not in names:
+                    names.append(name)
+            else:
+                count += 1
+    out["tables"] = refs
+    out["parameters"] = names
+    out["positional"] = count
+    return out
+
+
+def no_more(tree, known):
+    for key, value in tree.args.items():
+        if value and key not in known:
+            raise unsupported(f"{key.strip('_').replace('_', ' ').upper()} in {tree.key.upper()}")
+
+
+def query_of(tree):
+    if isinstance(tree, (exp.Query, exp.Values)):
+        return tree
+    if isinstance(tree, (exp.Create, exp.Insert)):
+        return tree.expression
+    return None
+
+
+def extra_parts(tree):
+    """Expressions over the target that are no query: the predicate and the assignments."""
+    if isinstance(tree, exp.Delete):
+        return [tree.args["where"].this] if tree.args.get("where") else []
+    if isinstance(tree, exp.Update):
+        return [e.expression for e in tree.expressions] + ([tree.args["where"].this] if tree.args.get("where") else [])
+    return []
+
+
+def name_of(table):
+    if isinstance(table, exp.Schema):
+        table = table.this
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        raise syntax(f"'{functions.shown(table)}'", "expected a table name")
+    if isinstance(table.this, exp.Anonymous) or table.args.get("joins"):
+        raise unsupported("This target")
+    parts = [table.this.name]
+    node_db, node_catalog = table.args.get("db"), table.args.get("catalog")
+    if node_db:
+        parts.insert(0, node_db.name)
+    if node_catalog:
+        parts.insert(0, node_catalog.name)
+    if any(not p for p in parts):
+        raise syntax("'``'", "an empty name")
+    return parts
+
+
+def visible_ctes(node):
+    """Names of the common table expressions that a reference at this node can mean."""
+    out = set()
+    child, parent = node, node.parent
+    while parent is not None:
+        if isinstance(parent, exp.With):
+            recursive = parent.args.get("recursive")
+            for cte in parent.expressions:
+                if cte is child and not recursive:
+                    break
+                out.add(cte.alias.lower())
+            child, parent = parent.parent, parent.parent.parent if parent.parent is not None else None
+            continue
+        w = parent.args.get("with_") or parent.args.get("with")
+        if w is not None and w is not child:
+            out.update(cte.alias.lower() for cte in w.expressions)
+        child, parent = parent, parent.parent
+    return out
+
+
+def references(part):
+    """Tables of a query that are not its own expressions, in an order that depends on the text alone."""
+    out = []
+    for t in part.find_all(exp.Table):
+        if isinstance(t.parent, (exp.Version,)):
+            continue
+        if isinstance(t.this, exp.Identifier) and not t.args.get("db") and t.this.name.lower() in visible_ctes(t):
+            continue
+        out.append(t)
+    return out
+
+
+def literal(node):
+    if isinstance(node, exp.Literal):
+        return node.this
+    if isinstance(node, exp.Boolean):
+        return "true" if node.this else "false"
+    if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal):
+        return "-" + node.this.this
+    if isinstance(node, exp.Map) or isinstance(node, exp.Anonymous):
+        raise unsupported("A map as an option of read_files")
+    raise unsupported("An option that is not a literal")
+
+
+def reference(t):
+    this = t.this
+    for key in ("pivots", "sample", "hints", "changes", "partition", "only", "rows_from", "when"):
+        if t.args.get(key):
+            raise unsupported(key.strip("_").upper() + " on a table")
+    ref = {"kind": "table", "parts": [], "options": {}}
+    if isinstance(this, exp.Identifier):
+        ref["parts"] = name_of(t)
+        if len(ref["parts"]) == 2 and ref["parts"][0].lower() in PATH_FORMATS and ("/" in ref["parts"][1]):
+            ref.update(kind="path", path=ref["parts"][1], options={"format": ref["parts"][0].lower()})
+        version = t.args.get("version")
+        if version is not None:
+            if version.this != "VERSION" or not isinstance(version.expression, exp.Literal) or version.expression.is_string:
+                raise unsupported("TIMESTAMP AS OF", "Use VERSION AS OF.")
+            ref["version"] = int(version.expression.this)
+        return ref
+    if t.args.get("version"):
+        raise unsupported("Time travel on a function")
+    name = (this.name if isinstance(this, exp.Anonymous) else this.sql_name() if isinstance(this, exp.Func) else "").lower()
+    if name == "read_files":
+        args = list(this.expressions)
+        if not args or not isinstance(args[0], exp.Literal) or not args[0].is_string:
+            raise unsupported("read_files without a literal path")
+        ref.update(kind="files", path=args[0].this)
+        for a in args[1:]:
+            if not isinstance(a, (exp.Kwarg, exp.PropertyEQ)):
+                raise unsupported("A positional option of read_files")
+            ref["options"][a.this.name.lower()] = literal(a.expression)
+        return ref
+    if name == "range" or isinstance(this, exp.GenerateSeries):
+        values = []
+        for key in ("start", "end", "step"):
+            if this.args.get(key) is not None:
+                values.append(literal(this.args[key]))
+        values = values or [literal(e) for e in this.expressions]
+        try:
+            [int(v) for v in values]
+        except ValueError:
+            raise unsupported("range with arguments that are not whole numbers")
+        ref.update(kind="range", path=", ".join(str(int(v)) for v in values))
+        return ref
+    if name == "identifier":
+        raise unsupported("IDENTIFIER()", "Write the name itself.")
+    raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function. SQLSTATE: 42883")
+
+
+def column_defs(schema):
+    out = []
+    for c in schema.expressions:
+        if isinstance(c, (exp.Identifier, exp.Column)):
+            out.append({"name": c.name})
+            continue
+        if not isinstance(c, exp.ColumnDef):
+            raise unsupported("A table constraint")
+        col = {"name": c.name, "nullable": True}
+        if c.args.get("kind") is not None:
+            col["type"] = c.args["kind"].sql("databricks").lower()
+        for constraint in c.args.get("constraints") or []:
+            kind = constraint.kind
+            if isinstance(kind, exp.NotNullColumnConstraint):
+                col["nullable"] = bool(kind.args.get("allow_null"))
+            elif isinstance(kind, exp.CommentColumnConstraint):
+                col["comment"] = kind.this.name
+            else:
+                raise unsupported("The column constraint " + functions.shown(kind))
+        out.append(col)
+    return out
+
+
+def create(tree, sql, out):
+    kind = (tree.args.get("kind") or "").upper()
+    if kind not in ("TABLE", "VIEW"):
+        raise unsupported("CREATE " + kind)
+    no_more(tree, {"this", "kind", "replace", "exists", "expression", "properties"})
+    out.update(
+        kind="create_table" if kind == "TABLE" else "create_view",
+        target=name_of(tree.this),
+        or_replace=bool(tree.args.get("replace")),
+        if_not_exists=bool(tree.args.get("exists")),
+        has_query=tree.expression is not None,
+        properties={},
+        partitioned_by=[],
+    )
+    if isinstance(tree.this, exp.Schema):
+        out["columns"] = column_defs(tree.this)
+    for p in tree.args["properties"].expressions if tree.args.get("properties") else []:
+        if isinstance(p, exp.FileFormatProperty):
+            out["file_format"] = p.this.name.lower()
+        elif isinstance(p, exp.SchemaCommentProperty):
+            out["comment"] = p.this.name
+        elif isinstance(p, exp.LocationProperty):
+            out["location"] = p.this.name
+        elif isinstance(p, exp.PartitionedByProperty):
+            for c in p.this.expressions if isinstance(p.this, exp.Schema) else [p.this]:
+                if not isinstance(c, (exp.Identifier, exp.Column)):
+                    raise unsupported("PARTITIONED BY with a type or an expression")
+                out["partitioned_by"].append(c.name)
+        elif type(p) is exp.Property:
+            out["properties"][p.name] = literal(p.args["value"])
+        else:
+            raise unsupported(functions.shown(p))
+    if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, exp.Query):
+        raise unsupported("This form of CREATE TABLE")
+    if kind == "VIEW":
+        if tree.expression is None:
+            raise syntax("end of input", "a view needs AS and a query")
+        depth = 0
+        for i, w in enumerate(tokens.words_of(sql)):
+            if w.kind == "symbol" and w.text in "()":
+                depth += 1 if w.text == "(" else -1
+            elif depth == 0 and w.kind == "word" and w.text.upper() == "AS":
+                out["query_text"] = sql[w.end + 1:].strip().rstrip(";").strip()
+                break
+
+
+def insert(tree, out):
+    no_more(tree, {"this", "expression", "overwrite", "by_name", "is_function"})
+    columns = []
+    if isinstance(tree.this, exp.Schema):
+        columns = [c.name for c in tree.this.expressions]
+    out.update(kind="insert", target=name_of(tree.this), overwrite=bool(tree.args.get("overwrite")), by_name=bool(tree.args.get("by_name")), insert_columns=columns, has_query=True)
+    if not isinstance(tree.expression, (exp.Query, exp.Values)):
+        raise syntax("end of input", "INSERT needs a query or VALUES")

@@ -1,0 +1,20 @@
+"""What the sidecar refuses, as values that travel to the server: a code the server switches on and the vendor's text."""
+
+
+class Refused(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def syntax(near, detail=""):
+    return Refused("parse_error", f"[PARSE_SYNTAX_ERROR] Syntax error at or near {near}{': ' + detail if detail else ''}. SQLSTATE: 42601")
+
+
+def unsupported(what, cure=""):
+    return Refused("unsupported", f"[UNSUPPORTED_FEATURE] {what} is not supported by this warehouse.{' ' + cure if cure else ''} SQLSTATE: 0A000")
+
+
+def quoted(name):
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,355 @@
+"""Statements that sqlglot only wraps (SHOW, DESCRIBE, GRANT, USE, COPY INTO, catalogs and schemas), parsed strictly from its tokens."""
+from sqlglot.dialects.databricks import Databricks
+from sqlglot.tokens import TokenType
+
+from errors import syntax, unsupported
+
+
+class StrictTokenizer(Databricks.Tokenizer):
+    # The stock tokenizer swallows everything after SHOW and its like as one string.
+    COMMANDS = set()
+
+
+class Word:
+    """One token; a multi-word keyword comes as several words."""
+
+    __slots__ = ("text", "kind", "start", "end")
+
+    def __init__(self, text, kind, start, end):
+        self.text, self.kind, self.start, self.end = text, kind, start, end
+
+
+def words_of(sql):
+    out = []
+    for t in StrictTokenizer(dialect="databricks").tokenize(sql):
+        if t.token_type == TokenType.IDENTIFIER:
+            out.append(Word(t.text, "quoted", t.start, t.end))
+        elif t.token_type in (TokenType.STRING, TokenType.RAW_STRING):
+            out.append(Word(t.text, "string", t.start, t.end))
+        elif t.token_type == TokenType.NUMBER:
+            out.append(Word(t.text, "number", t.start, t.end))
+        else:
+            parts = t.text.split()
+            for p in parts:
+                out.append(Word(p, "word" if p[0].isalpha() or p[0] == "_" else "symbol", t.start, t.end))
+    return out
+
+
+SECURABLES = {
+    "CATALOG": "CATALOG", "SCHEMA": "SCHEMA", "DATABASE": "SCHEMA", "TABLE": "TABLE", "VIEW": "TABLE", "VOLUME": "VOLUME", "FUNCTION": "FUNCTION", "METASTORE": "METASTORE",
+}
+
+
+class Cursor:
+    def __init__(self, sql):
+        self.sql = sql
+        self.words = words_of(sql)
+        while self.words and self.words[-1].text == ";" and self.words[-1].kind == "symbol":
+            self.words.pop()
+        self.at = 0
+
+    def peek(self, ahead=0):
+        i = self.at + ahead
+        return self.words[i] if i < len(self.words) else None
+
+    def near(self):
+        w = self.peek()
+        return f"'{w.text}'" if w else "end of input"
+
+    def is_word(self, *texts, ahead=0):
+        w = self.peek(ahead)
+        return w is not None and w.kind == "word" and w.text.upper() in texts
+
+    def take(self, *texts):
+        """Consumes these words in a row, or nothing."""
+        for i, t in enumerate(texts):
+            if not self.is_word(t, ahead=i):
+                return False
+        self.at += len(texts)
+        return True
+
+    def expect(self, *texts):
+        for t in texts:
+            if not self.take(t):
+                raise syntax(self.near(), f"expected {t}")
+
+    def symbol(self, text):
+        w = self.peek()
+        if w is not None and w.kind == "symbol" and w.text == text:
+            self.at += 1
+            return True
+        return False
+
+    def expect_symbol(self, text):
+        if not self.symbol(text):
+            raise syntax(self.near(), f"expected '{text}'")
+
+    def identifier(self):
+        w = self.peek()
+        if w is None or w.kind not in ("word", "quoted") or not w.text:
+            raise syntax(self.near(), "expected a name")
+        self.at += 1
+        return w.text
+
+    def name(self, most=3):
+        parts = [self.identifier()]
+        while self.symbol("."):
+            parts.append(self.identifier())
+        if len(parts) > most:
+            raise syntax("'.'", f"a name of at most {most} parts is expected here, got {'.'.join(parts)}")
+        return parts
+
+    def string(self):
+        w = self.peek()
+        if w is None or w.kind != "string":
+            raise syntax(self.near(), "expected a string")
+        self.at += 1
+        return w.text
+
+    def literal(self):
+        w = self.peek()
+        if w is not None and (w.kind in ("string", "number") or (w.kind == "word" and w.text.upper() in ("TRUE", "FALSE"))):
+            self.at += 1
+            return w.text
+        raise syntax(self.near(), "expected a literal")
+
+    def end(self):
+        if self.at < len(self.words):
+            raise syntax(self.near(), "extra input")
+
+
+def parse(sql):
+    """The statement as a dict, or None if it is one for sqlglot's own parser."""
+    c = Cursor(sql)
+    if not c.words:
+        raise syntax("end of input", "the statement is empty")
+    first = c.words[0]
+    if first.kind != "word":
+        return None
+    handler = STATEMENTS.get(first.text.upper())
+    if handler is None:
+        return None
+    c.at = 1
+    out = handler(c)
+    if out is None:
+        return None
+    c.end()
+    return out
+
+
+def pattern(c):
+    if c.take("LIKE") or (c.peek() is not None and c.peek().kind == "string"):
+        return c.string()
+    return None
+
+
+def show(c):
+    if c.take("CATALOGS"):
+        return {"kind": "show_catalogs", "like": pattern(c)}
+    if c.take("SCHEMAS") or c.take("DATABASES"):
+        target = c.name(1) if c.take("IN") or c.take("FROM") else []
+        return {"kind": "show_schemas", "target": target, "like": pattern(c)}
+    for word, kind in (("TABLES", "show_tables"), ("VIEWS", "show_views")):
+        if c.take(word):
+            target = c.name(2) if c.take("IN") or c.take("FROM") else []
+            return {"kind": kind, "target": target, "like": pattern(c)}
+    if c.take("COLUMNS"):
+        if not (c.take("IN") or c.take("FROM")):
+            raise syntax(c.near(), "expected IN")
+        target = c.name()
+        if c.take("IN") or c.take("FROM"):
+            if len(target) > 1:
+                raise syntax(c.near(), "the table is already qualified")
+            target = c.name(2) + target
+        return {"kind": "show_columns", "target": target}
+    if c.take("CREATE", "TABLE"):
+        return {"kind": "show_create_table", "target": c.name()}
+    if c.take("TBLPROPERTIES"):
+        return {"kind": "show_properties", "target": c.name()}
+    if c.take("GRANTS") or c.take("GRANT"):
+        principal = ""
+        if not c.is_word("ON") or c.is_word("ON", ahead=1):
+            principal = c.identifier()
+        c.expect("ON")
+        out = securable(c)
+        out.update(kind="show_grants", principal=principal)
+        return out
+    raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
+
+
+def describe(c):
+    if c.take("HISTORY"):
+        return {"kind": "describe_history", "target": c.name()}
+    if c.take("DETAIL"):
+        return {"kind": "describe_detail", "target": c.name()}
+    for words, kind in ((("CATALOG",), "describe_catalog"), (("SCHEMA",), "describe_schema"), (("DATABASE",), "describe_schema")):
+        if c.take(*words):
+            extended = c.take("EXTENDED")
+            return {"kind": kind, "extended": extended, "target": c.name(2 if kind == "describe_schema" else 1)}
+    if c.is_word("QUERY", "FUNCTION", "VOLUME", "SELECT", "WITH", "CREDENTIAL", "LOCATION", "EXTERNAL"):
+        raise unsupported("DESCRIBE " + c.peek().text.upper())
+    c.take("TABLE")
+    extended = c.take("EXTENDED") or c.take("FORMATTED")
+    return {"kind": "describe_table", "extended": extended, "target": c.name()}
+
+
+def use(c):
+    if c.take("CATALOG"):
+        return {"kind": "use_catalog", "target": c.name(1)}
+    if not c.take("SCHEMA"):
+        c.take("DATABASE")
+    return {"kind": "use_schema", "target": c.name(2)}
+
+
+def securable(c):
+    if c.take("EXTERNAL", "LOCATION"):
+        return {"securable_type": "EXTERNAL_LOCATION", "target": c.name(1)}
+    if c.take("STORAGE", "CREDENTIAL"):
+        return {"securable_type": "STORAGE_CREDENTIAL", "target": c.name(1)}
+    if c.take("METASTORE"):
+        return {"securable_type": "METASTORE", "target": []}
+    for word, kind in SECURABLES.items():
+        if c.is_word(word):
+            c.at += 1
+            return {"securable_type": kind, "target": c.name({"CATALOG": 1, "SCHEMA": 2}.get(kind, 3))}
+    if c.is_word("ANY", "ANONYMOUS", "SHARE", "CONNECTION", "RECIPIENT", "PROVIDER", "PROCEDURE"):
+        raise unsupported("A grant on " + c.peek().text.upper())
+    return {"securable_type": "TABLE", "target": c.name()}
+
+
+def privileges(c):
+    out, words = [], []
+    while not c.is_word("ON"):
+        if c.symbol(","):
+            if not words:
+                raise syntax("','", "expected a privilege")
+            out.append(" ".join(words))
+            words = []
+            continue
+        w = c.peek()
+        if w is None or w.kind != "word":
+            raise syntax(c.near(), "expected a privilege")
+        c.at += 1
+        words.append(w.text.upper())
+    if not words:
+        raise syntax(c.near(), "expected a privilege")
+    out.append(" ".join(words))
+    c.expect("ON")
+    return out
+
+
+def grant(c):
+    held = privileges(c)
+    out = securable(c)
+    c.expect("TO")
+    out.update(kind="grant", privileges=held, principal=c.identifier())
+    return out
+
+
+def revoke(c):
+    held = privileges(c)
+    out = securable(c)
+    c.expect("FROM")
+    out.update(kind="revoke", privileges=held, principal=c.identifier())
+    return out
+
+
+def clauses(c, comment=True):
+    out = {}
+    while c.peek() is not None:
+        if comment and c.take("COMMENT"):
+            out["comment"] = c.string()
+        elif c.take("MANAGED", "LOCATION"):
+            out["location"] = c.string()
+        elif c.is_word("LOCATION"):
+            raise unsupported("LOCATION here", "Use MANAGED LOCATION.")
+        else:
+            break
+    return out
+
+
+def create(c):
+    if not c.is_word("CATALOG", "SCHEMA", "DATABASE"):
+        return None
+    kind = "create_catalog" if c.is_word("CATALOG") else "create_schema"
+    c.at += 1
+    missing = c.take("IF", "NOT", "EXISTS")
+    out = {"kind": kind, "if_not_exists": missing, "target": c.name(1 if kind == "create_catalog" else 2)}
+    out.update(clauses(c))
+    return out
+
+
+def drop(c):
+    if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW"):
+        if c.peek() is None:
+            raise syntax("end of input")
+        raise unsupported("DROP " + c.peek().text.upper())
+    word = c.identifier().upper()
+    kind = {"CATALOG": "drop_catalog", "SCHEMA": "drop_schema", "DATABASE": "drop_schema", "TABLE": "drop_table", "VIEW": "drop_view"}[word]
+    out = {"kind": kind, "if_exists": c.take("IF", "EXISTS")}
+    out["target"] = c.name({"drop_catalog": 1, "drop_schema": 2}.get(kind, 3))
+    if kind in ("drop_catalog", "drop_schema"):
+        out["cascade"] = c.take("CASCADE")
+        if not out["cascade"]:
+            c.take("RESTRICT")
+    return out
+
+
+def explain(c):
+    if c.is_word("EXTENDED", "CODEGEN", "COST", "FORMATTED"):
+        raise unsupported("EXPLAIN " + c.peek().text.upper())
+    w = c.peek()
+    if w is None:
+        raise syntax("end of input")
+    c.at = len(c.words)
+    return {"kind": "explain", "query_text": c.sql[w.start:]}
+
+
+def options(c):
+    out = {}
+    c.expect_symbol("(")
+    if c.symbol(")"):
+        return out
+    while True:
+        w = c.peek()
+        key = c.string() if w is not None and w.kind == "string" else c.identifier()
+        c.expect_symbol("=")
+        out[key] = c.literal()
+        if c.symbol(")"):
+            return out
+        c.expect_symbol(",")
+
+
+def copy(c):
+    c.expect("INTO")
+    out = {"kind": "copy_into", "target": c.name(), "options": {}, "copy_options": {}, "files": []}
+    c.expect("FROM")
+    if c.peek() is not None and c.peek().kind == "symbol":
+        raise unsupported("COPY INTO from a query", "Load the files, then INSERT ... SELECT.")
+    out["source"] = c.string()
+    if c.is_word("WITH"):
+        raise unsupported("COPY INTO with an inline credential", "Use an external location.")
+    c.expect("FILEFORMAT")
+    c.expect_symbol("=")
+    out["file_format"] = c.identifier().lower()
+    while c.peek() is not None:
+        if c.take("FILES"):
+            c.expect_symbol("=")
+            c.expect_symbol("(")
+            while True:
+                out["files"].append(c.string())
+                if c.symbol(")"):
+                    break
+                c.expect_symbol(",")
+        elif c.take("FORMAT_OPTIONS"):
+            out["options"] = options(c)
+        elif c.take("COPY_OPTIONS"):
+            out["copy_options"] = options(c)
+        else:
+            raise unsupported("COPY INTO ... " + c.peek().text.upper()) if c.peek().kind == "word" else syntax(c.near())
+    return out
+
+
+STATEMENTS = {
+    "SHOW": show, "DESCRIBE": describe, "DESC": describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
+}

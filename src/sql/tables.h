@@ -1,0 +1,66 @@
+#pragma once
+// Delta tables as statements use them: a version to read as a DuckDB relation, and new versions from rows that the engine wrote.
+// Every write is: data files into the table's folder, then one commit; files of a commit that did not happen are removed again.
+#include "delta/data_files.h"
+#include "delta/log.h"
+#include "objects/object_store.h"
+#include "sql/analysis.h"
+#include "sql/engine_port.h"
+#include "sql/lru.h"
+
+namespace tarn::sql {
+
+/// One version of a table, ready to be read. Immutable, shared.
+struct OpenTable {
+  std::shared_ptr<const delta::Snapshot> snapshot;
+  delta::DataFiles files;
+  std::vector<RelationColumn> columns;
+  std::string relation;   // DuckDB: a parenthesised SELECT
+  std::string directory;  // local
+  objects::Url root;
+};
+
+/// What a write did.
+struct Written {
+  std::int64_t version = 0;
+  std::int64_t rows = 0;
+};
+
+class Tables {
+ public:
+  Tables(objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine) : objects_(objects), log_(log), engine_(engine), relations_(32u << 20) {}
+
+  /// Errors: not_found (no table there, or no such version), unsupported (a reader feature, by name), unavailable.
+  Result<std::shared_ptr<const OpenTable>> open(const std::string& location, std::optional<std::int64_t> version = {});
+  /// Whether a Delta log is at the location.
+  bool exists(const std::string& location);
+
+  /// Version 0 (or, with `replace` over an existing log, a new version that replaces everything). `query` yields exactly the metadata's
+  /// columns, read from `sources`; empty: no rows.
+  Result<Written> create(const std::string& location, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel);
+  /// Adds rows, or replaces all rows (`overwrite`). `transaction`: an idempotent writer's id.
+  Result<Written> insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite, std::optional<std::pair<std::string, std::int64_t>> transaction,
+                         const std::string& user, engine::CancelToken* cancel);
+  /// Copy-on-write: rewrites the files in which `hit` (a query of file locations) finds rows; `rest` names the rows of one set of files that stay,
+  /// as they shall be, given the relation of those files.
+  Result<Written> rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias, const std::vector<std::pair<std::string, std::string>>& assignments,
+                          const std::vector<std::string>& sources, const std::string& user, engine::CancelToken* cancel);
+  Result<std::vector<delta::CommitInfo>> history(const std::string& location, std::size_t limit);
+
+ private:
+  Result<std::vector<delta::AddFile>> write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources, std::int64_t& rows,
+                                                  engine::CancelToken* cancel);
+  void discard(const std::string& directory, const std::vector<delta::AddFile>& files);
+
+  objects::ObjectStore& objects_;
+  delta::DeltaLog& log_;
+  Engine& engine_;
+  Lru<OpenTable> relations_;
+};
+
+/// The room's error for one of Delta's.
+Error from_delta(const delta::Error& e);
+/// Delta's schema for columns with SQL types.
+Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns);
+
+}  // namespace tarn::sql
