@@ -151,6 +151,8 @@ class Catalog {
   virtual Result<void> require(const access::Context& ctx, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
   /// The same for a view's owner (definer's rights) instead of the request's caller, in the same workspace.
   virtual Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
+  /// What table() answers, to a view's owner.
+  virtual Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) = 0;
   /// Whether the caller may read (or write) files at a URL: an external location's READ_FILES / WRITE_FILES, or a volume's privileges.
   virtual Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) = 0;
 

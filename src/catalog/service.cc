@@ -55,22 +55,33 @@ Result<void> UnityCatalog::require(const access::Context& ctx, Privilege privile
   return decision;
 }
 
-Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) {
+std::optional<access::Context> UnityCatalog::owner_context(const access::Context& ctx, std::string_view owner) {
   access::Context as = ctx;
   as.caller = {};
-  const auto gone = [&] { return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' does not have {} on {} '{}': it is not a principal of this account any more.", owner, spelled(privilege), label(type), full_name)}); };
   if (folded(owner) == "account users") {
     as.caller.id = -1;  // holds what everybody holds
-  } else {
-    const auto principal = core_.directory.find_principal(owner);
-    if (!principal) return gone();
-    if (auto caller = core_.directory.caller(principal->id, std::nullopt)) as.caller = *std::move(caller);
-    else if (principal->kind != identity::Kind::group) return gone();
-    as.caller.id = principal->id;
-    as.caller.name = principal->name;
-    as.caller.account_admin = as.caller.workspace_admin = false;  // roles of administration carry no data
+    return as;
   }
-  auto decision = require(as, privilege, type, full_name);
+  const auto principal = core_.directory.find_principal(owner);
+  if (!principal) return std::nullopt;
+  if (auto caller = core_.directory.caller(principal->id, std::nullopt)) as.caller = *std::move(caller);
+  else if (principal->kind != identity::Kind::group) return std::nullopt;
+  as.caller.id = principal->id;
+  as.caller.name = principal->name;
+  as.caller.account_admin = as.caller.workspace_admin = false;  // roles of administration carry no data
+  return as;
+}
+
+Result<TableInfo> UnityCatalog::table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) {
+  const auto as = owner_context(ctx, owner);
+  if (!as) return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' is not a principal of this account any more.", owner)});
+  return table(*as, name);
+}
+
+Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) {
+  const auto as = owner_context(ctx, owner);
+  if (!as) return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' does not have {} on {} '{}': it is not a principal of this account any more.", owner, spelled(privilege), label(type), full_name)});
+  auto decision = require(*as, privilege, type, full_name);
   if (!decision && decision.error().code == Errc::permission_denied) {
     // The refusal is the owner's, and must say so.
     auto error = decision.error();

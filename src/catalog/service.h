@@ -44,6 +44,7 @@ class UnityCatalog final : public Catalog {
   Result<std::vector<TableInfo>> tables(const access::Context& ctx, std::string_view catalog, std::string_view schema) override;
   Result<void> require(const access::Context& ctx, Privilege privilege, SecurableType type, std::string_view full_name) override;
   Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) override;
+  Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) override;
   Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) override;
   Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) override;
   Result<void> drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) override;
@@ -61,6 +62,8 @@ class UnityCatalog final : public Catalog {
   Result<std::vector<store::AuditRecord>> audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) override;
 
  private:
+  /// The context of a view's owner in the caller's workspace; nothing if that principal is gone.
+  std::optional<access::Context> owner_context(const access::Context& ctx, std::string_view owner);
   Core core_;
   Metastores metastores_{core_};
   Credentials credentials_{core_};

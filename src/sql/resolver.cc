@@ -179,9 +179,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       e.message = "The owner '" + *rights.owner + "' of view " + rights.views.back() + " may not read what it refers to: " + e.message;
       return fail(std::move(e));
     }
-    auto system = access::system_context(session.ctx.request_id);
-    system.workspace_id = session.ctx.workspace_id;
-    auto found = catalog_.table(system, name);
+    auto found = catalog_.table_as_owner(session.ctx, *rights.owner, name);
     if (!found) return fail(table_error(found.error(), name));
     info = *std::move(found);
   } else {

@@ -121,7 +121,7 @@ void SidecarParser::warm() {
   warmer_ = std::thread([this] {
     std::vector<std::string> samples{"SELECT 1", "SELECT 2"};
     for (std::size_t i = 0; i < options_.processes; ++i)
-      if (auto r = analyze(samples[i % samples.size()] + std::string(i, ' ')); !r) log::warn("the SQL parser does not start error={}", r.error().message);
+      if (auto r = analyze(samples[i % samples.size()] + std::string(i, ' ')); !r) spdlog::warn("the SQL parser does not start error={}", r.error().message);
   });
 }
 

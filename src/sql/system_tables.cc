@@ -69,7 +69,7 @@ Result<SystemRows> SystemTables::information_schema(const access::Context& ctx, 
   std::vector<std::string> seen = all ? *catalogs : std::vector<std::string>{name.catalog};
   json::array rows;
   if (name.table == "catalogs") {
-    for (const auto& c : seen) rows.push_back({{"catalog_name", c}});
+    for (const auto& c : seen) rows.push_back(json::object{{"catalog_name", c}});
     return inline_rows({{"catalog_name", "string"}}, rows);
   }
   const bool schemata = name.table == "schemata", tables = name.table == "tables", columns = name.table == "columns", views = name.table == "views";

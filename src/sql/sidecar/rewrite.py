@@ -200,6 +200,9 @@ def known(scope):
             out += [f"{name}.{c}" for c in COLUMNS.get(source.name, [])]
         elif isinstance(source.expression, exp.Query):
             out += [f"{name}.{c}" for c in source.expression.named_selects]
+        else:
+            alias = source.expression.args.get("alias")
+            out += [f"{name}.{c.name}" for c in (alias.args.get("columns") or [])] if alias else []
     return out
 
 

@@ -1,0 +1,59 @@
+// COPY INTO: each file is loaded once. What was loaded is in the table's own log (one application transaction a file), so it holds for every
+// server and goes with the table.
+#include "base/crypto.h"
+#include "sql/executor.h"
+
+namespace tarn::sql {
+namespace {
+
+std::string lower(std::string text) {
+  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+Result<Done> Executor::copy_into(const Call& c) {
+  const auto& a = c.analysis;
+  bool force = false;
+  for (const auto& [k, v] : a.copy_options) {
+    if (lower(k) == "force") force = lower(v) == "true";
+    else if (lower(k) != "mergeschema" || lower(v) != "false")
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The copy option '" + k + "' = '" + v + "' is not supported by this warehouse. SQLSTATE: 0A000");
+  }
+  TARN_TRY(target, writable(c.session, a.target));
+  std::vector<SourceFile> found;
+  if (a.files.empty()) {
+    TARN_TRY(listed, files_.list(c.session, a.source));
+    found = std::move(listed);
+  } else {
+    for (const auto& f : a.files) {
+      TARN_TRY(listed, files_.list(c.session, (a.source.ends_with('/') ? a.source : a.source + "/") + f));
+      found.insert(found.end(), listed.begin(), listed.end());
+    }
+  }
+  auto options = a.options;
+  options["format"] = a.file_format;
+  std::int64_t rows = 0;
+  for (const auto& file : found) {
+    // The same name with other content is another file.
+    const auto app = "copy-into-" + crypto::to_hex(crypto::sha256(file.url + "\n" + file.etag)).substr(0, 32);
+    TARN_TRY(table, tables_.open(*target.info.storage_location));
+    if (!force && table->snapshot->transactions.contains(app)) continue;
+    TARN_TRY(source, files_.relation(c.session, {file}, options));
+    Compiled query{.sql = "SELECT * FROM " + source.sql + " AS files_", .directories = source.directories};
+    for (const auto& col : source.columns) query.columns.push_back(col.name);
+    std::vector<std::optional<std::size_t>> places;
+    // Columns go by name where the files have names, by place otherwise.
+    const bool named = a.file_format != "csv" || lower(a.options.contains("header") ? a.options.at("header") : "false") == "true";
+    TARN_TRY(text, shaped(*table, query, {}, named, "`" + target.name.full() + "`", places));
+    const auto transaction = force ? std::nullopt : std::optional(std::pair{app, std::int64_t{1}});
+    TARN_TRY(written, tables_.insert(*table, text, query.directories, false, transaction, c.session.ctx.caller.name, c.session.cancel));
+    rows += written.rows;
+  }
+  catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = {}, .written_table = target.name.full()});
+  const auto n = std::to_string(rows);
+  return deliver(c, {{"num_affected_rows", "bigint"}, {"num_inserted_rows", "bigint"}, {"num_skipped_corrupt_files", "bigint"}}, {{n, n, "0"}});
+}
+
+}  // namespace tarn::sql

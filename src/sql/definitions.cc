@@ -1,0 +1,177 @@
+// Statements that change the namespace and its rights: views, catalogs, schemas, DROP, GRANT, REVOKE; and USE, which only checks.
+#include "sql/executor.h"
+#include "sql/types.h"
+
+namespace tarn::sql {
+namespace {
+
+std::string lower(std::string text) {
+  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::string spelled(std::string_view wire) {
+  std::string out(wire);
+  std::ranges::replace(out, '_', ' ');
+  return out;
+}
+
+Result<catalog::Privilege> privilege(std::string text) {
+  std::ranges::replace(text, ' ', '_');
+  if (text == "CREATE") text = "CREATE_SCHEMA";
+  if (text == "USAGE") text = "USE_SCHEMA";
+  if (auto p = json::enum_of<catalog::Privilege>(text)) return *p;
+  return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] '" + spelled(text) + "' is not a privilege. SQLSTATE: 42601");
+}
+
+}  // namespace
+
+Result<Done> Executor::create_view(const Call& c) {
+  const auto& a = c.analysis;
+  TARN_TRY(name, resolver_.qualify(c.session, a.target));
+  if (!a.parameters.empty() || a.positional) return refuse(Errc::invalid, "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. SQLSTATE: 0A000");
+  auto existing = catalog_.table(c.session.ctx, name);
+  if (existing && a.if_not_exists) return deliver(c, {}, {});
+  // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
+  TARN_TRY(body, parser_.analyze(a.query_text));
+  if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
+  TARN_TRY(query, resolver_.compile(c.session, a.query_text, *body));
+  if (std::ranges::find(query.read_tables, name.full()) != query.read_tables.end())
+    return refuse(Errc::invalid, "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");
+  TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
+  if (!a.columns.empty() && a.columns.size() != found.size())
+    return refuse(Errc::invalid, fmt::format("[CREATE_VIEW_COLUMN_ARITY_MISMATCH.{}] Cannot create view {}, the reason is {} data columns: {} named, {} in the query. SQLSTATE: 21S01",
+                                             a.columns.size() > found.size() ? "NOT_ENOUGH_DATA_COLUMNS" : "TOO_MANY_DATA_COLUMNS", backticked({name.catalog, name.schema, name.table}),
+                                             a.columns.size() > found.size() ? "not enough" : "too many", a.columns.size(), found.size()));
+  catalog::NewTable wanted{.name = name, .type = catalog::TableType::VIEW};
+  std::set<std::string> seen;
+  std::vector<std::string> names;
+  std::vector<std::optional<std::size_t>> sources;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    TARN_TRY(type, sql_type_of(found[i].type));
+    const auto& called = a.columns.empty() ? query.columns.at(i) : a.columns[i].name;
+    if (!seen.insert(lower(called)).second) return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) + " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
+    TARN_TRY(info, column_info(called, type == "void" ? "string" : type, static_cast<int>(i), true, a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    names.push_back(info.name);
+    sources.emplace_back(i);
+    wanted.columns.push_back(std::move(info));
+  }
+  wanted.view_definition = a.query_text;
+  wanted.comment = a.comment;
+  wanted.properties = a.properties;
+  // Spark's own names for the defaults that the body was written under.
+  if (!c.session.catalog.empty()) {
+    wanted.properties["view.catalogAndNamespace.numParts"] = "2";
+    wanted.properties["view.catalogAndNamespace.part.0"] = c.session.catalog;
+    wanted.properties["view.catalogAndNamespace.part.1"] = c.session.schema;
+  }
+  auto planned = catalog_.plan_table(c.session.ctx, wanted);
+  if (!planned) return fail(Resolver::catalog_error(planned.error()));
+  auto made = catalog_.create_table(c.session.ctx, wanted, *planned, a.or_replace);
+  if (!made) {
+    if (made.error().code == catalog::Errc::already_exists)
+      return refuse(Errc::already_exists, "[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view " + backticked({name.catalog, name.schema, name.table}) +
+                                            " because it already exists. Choose a different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects. SQLSTATE: 42P07");
+    return fail(Resolver::catalog_error(made.error()));
+  }
+  record(c.session, query, name, names, sources);
+  return deliver(c, {}, {});
+}
+
+Result<Done> Executor::create_namespace(const Call& c) {
+  const auto& a = c.analysis;
+  catalog::Result<void> made;
+  if (a.kind == StatementKind::create_catalog) {
+    made = catalog_.create_catalog(c.session.ctx, a.target.at(0), a.comment, a.location, a.if_not_exists);
+  } else {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    made = catalog_.create_schema(c.session.ctx, name.first, name.second, a.comment, a.location, a.if_not_exists);
+  }
+  if (!made) {
+    if (made.error().code == catalog::Errc::already_exists && a.kind == StatementKind::create_schema)
+      return refuse(Errc::already_exists, "[SCHEMA_ALREADY_EXISTS] Cannot create schema " + backticked(a.target) +
+                                            " because it already exists. Choose a different name, drop the existing schema, or add the IF NOT EXISTS clause to tolerate pre-existing schema. SQLSTATE: 42P06");
+    return fail(Resolver::catalog_error(made.error()));
+  }
+  return deliver(c, {}, {});
+}
+
+Result<Done> Executor::drop(const Call& c) {
+  const auto& a = c.analysis;
+  catalog::Result<void> gone;
+  catalog::TableName table;
+  if (a.kind == StatementKind::drop_catalog) {
+    gone = catalog_.drop_catalog(c.session.ctx, a.target.at(0), a.cascade, a.if_exists);
+  } else if (a.kind == StatementKind::drop_schema) {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    gone = catalog_.drop_schema(c.session.ctx, name.first, name.second, a.cascade, a.if_exists);
+    if (!gone && gone.error().code == catalog::Errc::not_empty)
+      return refuse(Errc::invalid, "[SCHEMA_NOT_EMPTY] Cannot drop a schema " + backticked(a.target) + " because it contains objects. Use DROP SCHEMA ... CASCADE to drop the schema and all its objects. SQLSTATE: 2BP01");
+    if (!gone && gone.error().code == catalog::Errc::not_found)
+      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(a.target) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+  } else {
+    TARN_TRY(name, resolver_.qualify(c.session, a.target));
+    table = name;
+    gone = catalog_.drop_table(c.session.ctx, name, a.kind == StatementKind::drop_view, a.if_exists);
+    if (!gone) return fail(Resolver::table_error(gone.error(), table));
+  }
+  if (!gone) return fail(Resolver::catalog_error(gone.error()));
+  return deliver(c, {}, {});
+}
+
+Result<Done> Executor::grants(const Call& c) {
+  const auto& a = c.analysis;
+  const auto type = json::enum_of<catalog::SecurableType>(a.securable_type);
+  if (!type) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Grants on " + a.securable_type + " are not supported. SQLSTATE: 0A000");
+  std::string full;
+  switch (*type) {
+    case catalog::SecurableType::SCHEMA: {
+      TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+      full = name.first + "." + name.second;
+      break;
+    }
+    case catalog::SecurableType::TABLE:
+    case catalog::SecurableType::VOLUME:
+    case catalog::SecurableType::FUNCTION: {
+      TARN_TRY(name, resolver_.qualify(c.session, a.target));
+      full = name.full();
+      break;
+    }
+    default: full = a.target.empty() ? "" : a.target[0];
+  }
+  if (a.kind == StatementKind::show_grants) {
+    auto found = catalog_.grants(c.session.ctx, *type, full, a.principal.empty() ? std::nullopt : std::optional(a.principal));
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    Rows rows;
+    for (const auto& g : *found)
+      rows.push_back({g.principal, spelled(json::name_of(g.privilege)), std::string(json::name_of(g.inherited_from_type.value_or(g.securable_type))), g.inherited_from_name.value_or(g.securable_name)});
+    return deliver(c, {{"Principal", "string"}, {"ActionType", "string"}, {"ObjectType", "string"}, {"ObjectKey", "string"}}, rows);
+  }
+  std::vector<catalog::Privilege> held;
+  for (const auto& p : a.privileges) {
+    TARN_TRY(one, privilege(p));
+    held.push_back(one);
+  }
+  auto done = a.kind == StatementKind::grant ? catalog_.grant(c.session.ctx, *type, full, a.principal, held) : catalog_.revoke(c.session.ctx, *type, full, a.principal, held);
+  if (!done) return fail(Resolver::catalog_error(done.error()));
+  return deliver(c, {}, {});
+}
+
+Result<Done> Executor::use(const Call& c) {
+  // Each statement of this API is a session of its own: USE has nothing to last for, but a wrong name is still an error.
+  const auto& a = c.analysis;
+  std::string catalog = c.session.catalog, schema;
+  if (a.kind == StatementKind::use_catalog) {
+    catalog = lower(a.target.at(0));
+  } else {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    catalog = name.first, schema = name.second;
+  }
+  auto schemas = catalog_.schemas(c.session.ctx, catalog);
+  if (!schemas) return fail(Resolver::catalog_error(schemas.error()));
+  if (!schema.empty() && std::ranges::find(*schemas, schema) == schemas->end())
+    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({catalog, schema}) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+  return deliver(c, {}, {});
+}
+
+}  // namespace tarn::sql

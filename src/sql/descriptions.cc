@@ -1,0 +1,168 @@
+// SHOW and DESCRIBE: what the catalog lets this caller see.
+#include "sql/executor.h"
+#include "sql/types.h"
+
+namespace tarn::sql {
+namespace {
+
+std::optional<std::string> known(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
+
+std::string properties_text(const std::map<std::string, std::string>& p) {
+  std::string out = "[";
+  for (const auto& [k, v] : p) out += (out.size() > 1 ? "," : "") + k + "=" + v;
+  return out + "]";
+}
+
+}  // namespace
+
+Result<catalog::TableInfo> Executor::readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name) {
+  TARN_TRY(qualified, resolver_.qualify(session, parts));
+  name = qualified;
+  auto info = catalog_.table(session.ctx, name);
+  if (!info) return fail(Resolver::table_error(info.error(), name));
+  return *std::move(info);
+}
+
+Result<Done> Executor::show(const Call& c) {
+  const auto& a = c.analysis;
+  const auto& ctx = c.session.ctx;
+  const auto fits = [&](const std::string& name) { return !a.like || like(*a.like, name); };
+  Rows rows;
+  if (a.kind == StatementKind::show_catalogs) {
+    auto found = catalog_.catalogs(ctx);
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    for (auto& n : *found)
+      if (fits(n)) rows.push_back({n});
+    return deliver(c, {{"catalog", "string"}}, rows);
+  }
+  if (a.kind == StatementKind::show_schemas) {
+    const auto catalog = a.target.empty() ? c.session.catalog : a.target[0];
+    if (catalog.empty()) return refuse(Errc::invalid, "SHOW SCHEMAS needs a catalog: SHOW SCHEMAS IN catalog, or send `catalog` with the statement");
+    auto found = catalog_.schemas(ctx, catalog);
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    for (auto& n : *found)
+      if (fits(n)) rows.push_back({n});
+    return deliver(c, {{"databaseName", "string"}}, rows);
+  }
+  if (a.kind == StatementKind::show_tables || a.kind == StatementKind::show_views) {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    auto found = catalog_.tables(ctx, name.first, name.second);
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    const bool views = a.kind == StatementKind::show_views;
+    for (auto& t : *found)
+      if (fits(t.name) && (!views || t.table_type == catalog::TableType::VIEW)) {
+        rows.push_back({name.second, t.name, "false"});
+        if (views) rows.back().emplace_back("false");
+      }
+    std::vector<ResultColumn> columns{{views ? "namespace" : "database", "string"}, {views ? "viewName" : "tableName", "string"}, {"isTemporary", "boolean"}};
+    if (views) columns.push_back({"isMaterialized", "boolean"});
+    return deliver(c, std::move(columns), rows);
+  }
+  catalog::TableName name;
+  TARN_TRY(info, readable(c.session, a.target, name));
+  if (a.kind == StatementKind::show_columns) {
+    for (const auto& col : info.columns) rows.push_back({col.name});
+    return deliver(c, {{"col_name", "string"}}, rows);
+  }
+  if (a.kind == StatementKind::show_properties) {
+    for (const auto& [k, v] : info.properties) rows.push_back({k, v});
+    return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
+  }
+  std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
+  text += name.full() + " (\n";
+  for (std::size_t i = 0; i < info.columns.size(); ++i) {
+    const auto& col = info.columns[i];
+    text += "  " + backticked(col.name);
+    if (info.table_type != catalog::TableType::VIEW) text += " " + col.type_text + (col.nullable ? "" : " NOT NULL");
+    if (col.comment) text += " COMMENT " + delta::sql_string(*col.comment);
+    text += i + 1 < info.columns.size() ? ",\n" : ")\n";
+  }
+  if (info.table_type != catalog::TableType::VIEW) text += "USING delta\n";
+  if (info.comment) text += "COMMENT " + delta::sql_string(*info.comment) + "\n";
+  if (info.table_type == catalog::TableType::EXTERNAL && info.storage_location) text += "LOCATION " + delta::sql_string(*info.storage_location) + "\n";
+  if (info.view_definition) text += "AS " + *info.view_definition + "\n";
+  return deliver(c, {{"createtab_stmt", "string"}}, {{text}});
+}
+
+Result<Done> Executor::describe_table(const Call& c) {
+  catalog::TableName name;
+  TARN_TRY(info, readable(c.session, c.analysis.target, name));
+  Rows rows;
+  for (const auto& col : info.columns) rows.push_back({col.name, col.type_text, col.comment});
+  std::vector<const catalog::ColumnInfo*> partitions;
+  for (const auto& col : info.columns)
+    if (col.partition_index) partitions.push_back(&col);
+  if (!partitions.empty()) {
+    rows.push_back({"# Partition Information", "", ""});
+    rows.push_back({"# col_name", "data_type", "comment"});
+    for (const auto* p : partitions) rows.push_back({p->name, p->type_text, p->comment});
+  }
+  if (c.analysis.extended) {
+    rows.push_back({"", "", ""});
+    rows.push_back({"# Detailed Table Information", "", ""});
+    const auto add = [&](const char* key, std::string value) {
+      if (!value.empty()) rows.push_back({key, std::move(value), ""});
+    };
+    add("Catalog", info.catalog_name);
+    add("Database", info.schema_name);
+    add("Table", info.name);
+    add("Created Time", to_rfc3339(info.created_at));
+    add("Created By", info.created_by);
+    add("Type", std::string(json::name_of(info.table_type)));
+    add("Comment", info.comment.value_or(""));
+    add("Location", info.storage_location.value_or(""));
+    add("Provider", info.data_source_format ? "delta" : "");
+    add("Owner", info.owner);
+    add("View Text", info.view_definition.value_or(""));
+    if (!info.properties.empty()) add("Table Properties", properties_text(info.properties));
+  }
+  return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
+}
+
+Result<Done> Executor::describe_history(const Call& c) {
+  catalog::TableName name;
+  TARN_TRY(info, readable(c.session, c.analysis.target, name));
+  // The log tells of rows: who may read them may read it.
+  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok) return fail(Resolver::table_error(ok.error(), name));
+  if (info.table_type == catalog::TableType::VIEW || !info.storage_location)
+    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " + backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
+  if (c.analysis.kind == StatementKind::describe_detail) {
+    TARN_TRY(table, tables_.open(*info.storage_location));
+    const auto& s = *table->snapshot;
+    return deliver(c, {{"format", "string"}, {"id", "string"}, {"name", "string"}, {"description", "string"}, {"location", "string"}, {"createdAt", "timestamp"}, {"lastModified", "timestamp"},
+                       {"numFiles", "bigint"}, {"sizeInBytes", "bigint"}, {"minReaderVersion", "int"}, {"minWriterVersion", "int"}},
+                   {{"delta", s.metadata.id, name.full(), info.comment, *info.storage_location, to_rfc3339(s.metadata.created_at), to_rfc3339(s.timestamp), std::to_string(s.files.size()),
+                     std::to_string(s.size_in_bytes()), std::to_string(s.protocol.min_reader), std::to_string(s.protocol.min_writer)}});
+  }
+  TARN_TRY(commits, tables_.history(*info.storage_location, 1000));
+  Rows rows;
+  for (const auto& h : commits)
+    rows.push_back({std::to_string(h.version), to_rfc3339(h.timestamp), known(h.user_name), h.operation, boost::json::serialize(h.operation_parameters),
+                    h.read_version ? std::optional(std::to_string(*h.read_version)) : std::nullopt, known(h.isolation_level),
+                    h.blind_append ? std::optional<std::string>(*h.blind_append ? "true" : "false") : std::nullopt, boost::json::serialize(h.operation_metrics), known(h.engine_info)});
+  return deliver(c, {{"version", "bigint"}, {"timestamp", "timestamp"}, {"userName", "string"}, {"operation", "string"}, {"operationParameters", "string"}, {"readVersion", "bigint"},
+                     {"isolationLevel", "string"}, {"isBlindAppend", "boolean"}, {"operationMetrics", "string"}, {"engineInfo", "string"}}, rows);
+}
+
+Result<Done> Executor::describe_namespace(const Call& c) {
+  const auto& a = c.analysis;
+  Rows rows;
+  if (a.kind == StatementKind::describe_catalog) {
+    auto found = catalog_.catalogs(c.session.ctx);
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    if (std::ranges::find(*found, a.target.at(0)) == found->end())
+      return refuse(Errc::not_found, "[CATALOG_NOT_FOUND] The catalog " + backticked(a.target) + " not found. Consider to set the SQL config to a catalog plugin. SQLSTATE: 42P08");
+    rows.push_back({"Catalog Name", a.target[0]});
+  } else {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    auto found = catalog_.schemas(c.session.ctx, name.first);
+    if (!found) return fail(Resolver::catalog_error(found.error()));
+    if (std::ranges::find(*found, name.second) == found->end())
+      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+    rows.push_back({"Catalog Name", name.first});
+    rows.push_back({"Namespace Name", name.second});
+  }
+  return deliver(c, {{"info_name", "string"}, {"info_value", "string"}}, rows);
+}
+
+}  // namespace tarn::sql

@@ -1,0 +1,166 @@
+#include "sql/executor.h"
+
+#include "sql/types.h"
+
+namespace tarn::sql {
+
+Result<Done> Executor::run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink) {
+  TARN_TRY(analysis, parser_.analyze(sql));
+  const Call c{session, sql, *analysis, options, sink};
+  const auto done = [&]() -> Result<Done> {
+    switch (analysis->kind) {
+      case StatementKind::query: return query(c);
+      case StatementKind::explain: return explain(c);
+      case StatementKind::create_table: return create_table(c);
+      case StatementKind::insert: return insert(c);
+      case StatementKind::delete_:
+      case StatementKind::update: return change(c);
+      case StatementKind::copy_into: return copy_into(c);
+      case StatementKind::create_view: return create_view(c);
+      case StatementKind::create_catalog:
+      case StatementKind::create_schema: return create_namespace(c);
+      case StatementKind::drop_catalog:
+      case StatementKind::drop_schema:
+      case StatementKind::drop_table:
+      case StatementKind::drop_view: return drop(c);
+      case StatementKind::grant:
+      case StatementKind::revoke:
+      case StatementKind::show_grants: return grants(c);
+      case StatementKind::use_catalog:
+      case StatementKind::use_schema: return use(c);
+      case StatementKind::show_catalogs:
+      case StatementKind::show_schemas:
+      case StatementKind::show_tables:
+      case StatementKind::show_views:
+      case StatementKind::show_columns:
+      case StatementKind::show_create_table:
+      case StatementKind::show_properties: return show(c);
+      case StatementKind::describe_table: return describe_table(c);
+      case StatementKind::describe_history:
+      case StatementKind::describe_detail: return describe_history(c);
+      case StatementKind::describe_catalog:
+      case StatementKind::describe_schema: return describe_namespace(c);
+    }
+    throw std::logic_error("a statement kind without a meaning");
+  };
+  auto out = done();
+  if (out) out->kind = analysis->kind;
+  return out;
+}
+
+Result<Done> Executor::query(const Call& c) {
+  TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis));
+  engine::Request request;
+  request.sql = std::move(compiled.sql);
+  request.format = c.options.format;
+  request.row_limit = c.options.row_limit;
+  request.chunk_bytes = c.options.chunk_bytes;
+  request.timeout_ms = c.options.timeout_ms;
+  std::optional<Error> broken;
+  const engine::Sink sink{.schema =
+                            [&](const std::vector<engine::Column>& columns) {
+                              std::vector<ResultColumn> out;
+                              for (std::size_t i = 0; i < columns.size(); ++i) {
+                                auto type = sql_type_of(columns[i].type);
+                                if (!type) broken = type.error();
+                                out.push_back({i < compiled.columns.size() ? compiled.columns[i] : columns[i].name, type ? *std::move(type) : "string"});
+                              }
+                              c.sink.schema(std::move(out));
+                            },
+                          .chunk = [&](std::string content, std::int64_t rows) { return !broken && c.sink.chunk(std::move(content), rows); }};
+  TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
+  if (broken) return fail(*std::move(broken));
+  if (!compiled.read_tables.empty()) catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = compiled.read_tables});
+  return Done{.truncated = summary.truncated};
+}
+
+Result<Done> Executor::explain(const Call& c) {
+  TARN_TRY(inner, parser_.analyze(c.analysis.query_text));
+  if (inner->kind != StatementKind::query) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] EXPLAIN of a statement that is no query is not supported by this warehouse. SQLSTATE: 0A000");
+  TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
+  engine::Request request;
+  request.sql = "EXPLAIN " + compiled.sql;
+  request.timeout_ms = c.options.timeout_ms;
+  std::string plan;
+  const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
+                          .chunk = [&](std::string content, std::int64_t) {
+                            auto rows = json::parse(content);
+                            if (!rows) return false;
+                            for (const auto& r : rows->as_array()) plan += std::string(r.as_array().back().as_string());
+                            return true;
+                          }};
+  TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
+  (void)summary;
+  return deliver(c, {{"plan", "string"}}, {{plan}});
+}
+
+Result<Done> Executor::deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows) {
+  const auto limit = static_cast<std::size_t>(std::min<std::int64_t>(c.options.row_limit.value_or(INT64_MAX), static_cast<std::int64_t>(rows.size())));
+  Done out{.truncated = limit < rows.size()};
+  if (c.options.format == engine::Format::json_array || columns.empty()) {
+    json::array list;
+    for (std::size_t i = 0; i < limit; ++i) {
+      json::array row;
+      for (const auto& v : rows[i]) row.push_back(v ? json::value(*v) : json::value(nullptr));
+      list.push_back(std::move(row));
+    }
+    c.sink.schema(std::move(columns));
+    if (!list.empty()) c.sink.chunk(boost::json::serialize(list), static_cast<std::int64_t>(limit));
+    return out;
+  }
+  // Arrow comes from the engine, so that there is one writer of it.
+  std::string list, names;
+  for (const auto& column : columns) {
+    const auto type = delta::delta_type(column.type);
+    names += (names.empty() ? "" : ", ") + fmt::format("CAST({0} AS {1}) AS {0}", delta::sql_identifier(column.name), type ? delta::duckdb_type(*type) : "VARCHAR");
+  }
+  for (std::size_t i = 0; i < limit; ++i) {
+    list += i == 0 ? "(" : ", (";
+    for (std::size_t k = 0; k < rows[i].size(); ++k) list += (k ? ", " : "") + (rows[i][k] ? delta::sql_string(*rows[i][k]) : std::string("NULL"));
+    list += ")";
+  }
+  if (list.empty()) {
+    list = "(";
+    for (std::size_t k = 0; k < columns.size(); ++k) list += k ? ", NULL" : "NULL";
+    list += ")";
+  }
+  std::string bare;
+  for (const auto& column : columns) bare += (bare.empty() ? "" : ", ") + delta::sql_identifier(column.name);
+  engine::Request request;
+  request.sql = fmt::format("SELECT {} FROM (VALUES {}) AS v({}){}", names, list, bare, limit == 0 ? " WHERE false" : "");
+  request.format = c.options.format;
+  const engine::Sink sink{.schema = [&](const std::vector<engine::Column>&) { c.sink.schema(std::move(columns)); },
+                          .chunk = [&](std::string content, std::int64_t n) { return c.sink.chunk(std::move(content), n); }};
+  TARN_TRY(summary, engine_.run(engine::Scope{}, request, sink, c.session.cancel));
+  (void)summary;
+  return out;
+}
+
+Result<Done> Executor::affected(const Call& c, std::int64_t rows, bool inserted) {
+  const auto n = std::to_string(rows);
+  if (inserted) return deliver(c, {{"num_affected_rows", "bigint"}, {"num_inserted_rows", "bigint"}}, {{n, n}});
+  return deliver(c, {{"num_affected_rows", "bigint"}}, {{n}});
+}
+
+bool like(std::string_view pattern, std::string_view name) {
+  const auto fold = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  const auto one = [&](std::string_view p) {
+    std::size_t i = 0, j = 0, star = std::string_view::npos, mark = 0;
+    while (j < name.size()) {
+      if (i < p.size() && p[i] == '*') star = i++, mark = j;
+      else if (i < p.size() && fold(p[i]) == fold(name[j])) ++i, ++j;
+      else if (star != std::string_view::npos) i = star + 1, j = ++mark;
+      else return false;
+    }
+    while (i < p.size() && p[i] == '*') ++i;
+    return i == p.size();
+  };
+  for (;;) {
+    const auto bar = pattern.find('|');
+    if (one(pattern.substr(0, bar))) return true;
+    if (bar == std::string_view::npos) return false;
+    pattern.remove_prefix(bar + 1);
+  }
+}
+
+}  // namespace tarn::sql

@@ -1,0 +1,101 @@
+#pragma once
+// One statement from text to result, on the calling thread: parsed, resolved, authorised, run, recorded (lineage). Everything that a
+// statement may do is in the table of run(); what is not there was refused by the parser. Thread-safe.
+#include "objects/object_store.h"
+#include "sql/file_sources.h"
+#include "sql/resolver.h"
+#include "sql/system_tables.h"
+
+namespace tarn::sql {
+
+struct ResultColumn {
+  std::string name;
+  std::string type;  // Databricks SQL's spelling, lower case
+};
+
+/// Receives one statement's result in order, on the thread that runs it.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  virtual void schema(std::vector<ResultColumn> columns) = 0;
+  /// A JSON array of rows, or one Arrow IPC stream. False: stop, enough.
+  virtual bool chunk(std::string content, std::int64_t rows) = 0;
+};
+
+struct ResultOptions {
+  engine::Format format = engine::Format::json_array;
+  std::optional<std::int64_t> row_limit;
+  std::size_t chunk_bytes = 4u << 20;
+  std::int64_t timeout_ms = 0;
+};
+
+struct Done {
+  StatementKind kind = StatementKind::query;
+  bool truncated = false;
+};
+
+class Executor {
+ public:
+  Executor(catalog::Catalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
+      : catalog_(catalog), parser_(parser), objects_(objects), engine_(engine), tables_(objects, log, engine), system_(catalog, std::move(account_id)),
+        files_(catalog, objects, engine), resolver_(catalog, parser, tables_, system_, files_) {}
+
+  Result<Done> run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink);
+
+ private:
+  using Rows = std::vector<std::vector<std::optional<std::string>>>;
+  struct Call {
+    const Session& session;
+    const std::string& sql;
+    const Analysis& analysis;
+    const ResultOptions& options;
+    ResultSink& sink;
+  };
+  struct Target {
+    catalog::TableName name;
+    catalog::TableInfo info;
+    std::shared_ptr<const OpenTable> table;
+  };
+
+  Result<Done> query(const Call& c);                      // executor.cc
+  Result<Done> explain(const Call& c);
+  /// Rows that the platform made itself, all columns strings unless said otherwise.
+  Result<Done> deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows);
+  Result<Done> affected(const Call& c, std::int64_t rows, bool inserted);
+
+  Result<Done> create_table(const Call& c);               // writes.cc
+  Result<Done> insert(const Call& c);
+  Result<Done> change(const Call& c);
+  Result<Done> copy_into(const Call& c);                  // copy_into.cc
+  /// An existing Delta table that the caller may MODIFY.
+  Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
+  /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
+  Result<std::string> shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources);
+  void record(const Session& session, const Compiled& query, const catalog::TableName& target, const std::vector<std::string>& target_columns, const std::vector<std::optional<std::size_t>>& sources);
+
+  Result<Done> create_view(const Call& c);                // definitions.cc
+  Result<Done> create_namespace(const Call& c);
+  Result<Done> drop(const Call& c);
+  Result<Done> grants(const Call& c);
+  Result<Done> use(const Call& c);
+
+  Result<Done> show(const Call& c);                       // descriptions.cc
+  Result<Done> describe_table(const Call& c);
+  Result<Done> describe_history(const Call& c);
+  Result<Done> describe_namespace(const Call& c);
+  Result<catalog::TableInfo> readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name);
+
+  catalog::Catalog& catalog_;
+  Parser& parser_;
+  objects::ObjectStore& objects_;
+  Engine& engine_;
+  Tables tables_;
+  SystemTables system_;
+  FileSources files_;
+  Resolver resolver_;
+};
+
+/// Whether a name matches SHOW's pattern: `*` any text, `|` alternatives, without case.
+bool like(std::string_view pattern, std::string_view name);
+
+}  // namespace tarn::sql
