@@ -104,6 +104,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   out.columns = rewritten->columns;
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
+    add_unique(out.views, r.views);
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
   std::ranges::sort(out.directories);
@@ -236,6 +237,8 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";
   out.directories = std::move(body.directories);
+  out.views = std::move(body.views);
+  add_unique(out.views, {info.full_name});
   return out;
 }
 

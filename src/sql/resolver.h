@@ -32,6 +32,7 @@ struct Compiled {
   std::vector<std::string> columns;
   std::vector<std::string> directories;  // sorted, unique
   std::vector<std::string> read_tables;  // full names as referred to: a view counts as itself
+  std::vector<std::string> views;        // every view on the way down
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
 };
 
@@ -74,7 +75,7 @@ class Resolver {
     std::string name;  // for lineage; empty: none
     std::vector<RelationColumn> columns;
     std::string sql;
-    std::vector<std::string> directories;
+    std::vector<std::string> directories, views;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);

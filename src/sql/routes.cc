@@ -1,0 +1,193 @@
+#include "sql/routes.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "sql/wire.h"
+
+namespace tarn::sql {
+namespace {
+
+using api::Method;
+using api::Request;
+namespace asio = boost::asio;
+using Steady = std::chrono::steady_clock;
+
+struct Permissions {
+  std::vector<AclEntry> access_control_list;
+};
+BOOST_DESCRIBE_STRUCT(Permissions, (), (access_control_list))
+
+json::object empty() { return {}; }
+
+api::Route row(Method m, std::string pattern, std::string group, api::Handler h) {
+  return {.method = m, .pattern = std::move(pattern), .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = std::move(group), .handler = std::move(h)};
+}
+
+template <class F>
+api::Result answered(const Result<Warehouse>& w, F&& encode) {
+  if (!w) return fail(wire(w.error()));
+  return api::ok(json::value(encode(*w)));
+}
+
+api::Result nothing(const Result<void>& r) {
+  if (!r) return fail(wire(r.error()));
+  return api::ok();
+}
+
+/// Something that ends on another thread, waited for without a thread. The timer is only touched on the waiter's executor; it wakes once
+/// a second beside, so a wake-up that comes before the wait begins costs at most that.
+struct Signal {
+  std::atomic<bool> set{false};
+  std::shared_ptr<asio::steady_timer> timer;
+  asio::any_io_executor executor;
+  void fire() {
+    set = true;
+    asio::post(executor, [t = timer] { t->cancel(); });
+  }
+};
+
+asio::awaitable<void> wait_for(std::shared_ptr<Signal> signal, Steady::time_point until) {
+  while (!signal->set && Steady::now() < until) {
+    signal->timer->expires_at(std::min(until, Steady::now() + std::chrono::seconds(1)));
+    auto token = asio::as_tuple(asio::use_awaitable);
+    co_await signal->timer->async_wait(token);
+  }
+}
+
+asio::awaitable<std::shared_ptr<Signal>> new_signal() {
+  auto executor = co_await asio::this_coro::executor;
+  auto signal = std::make_shared<Signal>();
+  signal->executor = executor;
+  signal->timer = std::make_shared<asio::steady_timer>(executor);
+  co_return signal;
+}
+
+asio::awaitable<api::Result> execute(Statements& statements, const Request& request) {
+  auto decoded = api::body_of<StatementRequest>(request);
+  if (!decoded) co_return fail(decoded.error());
+  auto submitted = statements.submit(request.context, *decoded);
+  if (!submitted) co_return fail(wire(submitted.error()));
+  const std::shared_ptr<Statement> s = *submitted;
+  if (s->wait > 0) {
+    auto signal = co_await new_signal();
+    s->on_done([signal] { signal->fire(); });
+    const auto until = std::min(Steady::now() + std::chrono::milliseconds(s->wait), request.deadline);
+    co_await wait_for(signal, until);
+    if (!s->done() && s->on_wait_timeout == OnWaitTimeout::CANCEL) {
+      s->cancel.cancel();
+      auto grace = Steady::now() + std::chrono::seconds(3);
+      co_await wait_for(signal, grace);
+    }
+  }
+  if (!s->done()) {
+    // The client will ask again: it must find the statement, whatever happens to this process.
+    auto stored = co_await new_signal();
+    statements.hand_over(s, [stored] { stored->fire(); });
+    auto until = Steady::now() + std::chrono::seconds(10);
+    co_await wait_for(stored, until);
+  }
+  api::Reply reply;
+  reply.body = statement_body(*s, statements);
+  co_return reply;
+}
+
+}  // namespace
+
+api::WireError wire(const Error& e) {
+  switch (e.code) {
+    case Errc::parse:
+    case Errc::unsupported:
+    case Errc::unresolved:
+    case Errc::engine:
+    case Errc::invalid: return api::bad_request(e.message);
+    case Errc::too_large: return {413, "REQUEST_LIMIT_EXCEEDED", e.message};
+    case Errc::not_found:
+    case Errc::principal_not_found: return api::not_found(e.message);
+    case Errc::already_exists: return {400, "RESOURCE_ALREADY_EXISTS", e.message};
+    case Errc::permission_denied: return api::forbidden(e.message);
+    case Errc::conflict: return {409, "RESOURCE_CONFLICT", e.message};
+    case Errc::cancelled: return {499, "CANCELLED", e.message};
+    case Errc::timeout: return {504, "DEADLINE_EXCEEDED", e.message};
+    case Errc::unavailable: return {503, "TEMPORARILY_UNAVAILABLE", e.message};
+  }
+  throw std::logic_error("an error code without a meaning");
+}
+
+std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
+  auto& w = warehouses;
+  auto& s = statements;
+  std::vector<api::Route> out;
+  const std::string base = "/api/2.0/sql/warehouses";
+  const auto shown = [](const Request& r) { return [host = r.host](const Warehouse& one) { return warehouse_json(one, host); }; };
+  out.push_back(row(Method::POST, base, "sql-warehouses", [&w](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<WarehouseRequest>(r));
+    return answered(w.create(r.context, body), [](const Warehouse& one) { return json::object{{"id", one.id}}; });
+  }));
+  out.push_back(row(Method::GET, base, "sql-warehouses", [&w](const Request& r) -> api::Result {
+    auto all = w.list(r.context);
+    if (!all) return fail(wire(all.error()));
+    json::array list;
+    for (const auto& one : *all) list.push_back(warehouse_json(one, r.host));
+    return api::ok(json::value(json::object{{"warehouses", std::move(list)}}));
+  }));
+  out.push_back(row(Method::GET, base + "/{id}", "sql-warehouses", [&w, shown](const Request& r) -> api::Result { return answered(w.get(r.context, r.capture("id")), shown(r)); }));
+  out.push_back(row(Method::POST, base + "/{id}/edit", "sql-warehouses", [&w](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<WarehouseRequest>(r));
+    return answered(w.edit(r.context, r.capture("id"), body), [](const Warehouse&) { return empty(); });
+  }));
+  out.push_back(row(Method::DELETE, base + "/{id}", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.remove(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::POST, base + "/{id}/start", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
+  for (const std::string object : {"warehouses", "sql/warehouses"}) {
+    const std::string path = "/api/2.0/permissions/" + object + "/{id}";
+    out.push_back(row(Method::GET, path, "permissions", [&w](const Request& r) -> api::Result { return answered(w.permissions(r.context, r.capture("id")), permissions_json); }));
+    out.push_back(row(Method::GET, path + "/permissionLevels", "permissions", [&w](const Request& r) -> api::Result {
+      return answered(w.permissions(r.context, r.capture("id")), [](const Warehouse&) { return permission_levels_json(); });
+    }));
+    for (const auto method : {Method::PUT, Method::PATCH})
+      out.push_back(row(method, path, "permissions", [&w, method](const Request& r) -> api::Result {
+        TARN_TRY(body, api::body_of<Permissions>(r));
+        return answered(w.set_permissions(r.context, r.capture("id"), body.access_control_list, method == Method::PUT), permissions_json);
+      }));
+  }
+  const std::string base_statements = "/api/2.0/sql/statements";
+  out.push_back({.method = Method::POST, .pattern = base_statements, .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = "sql-statements",
+                 .handler = api::AsyncHandler([&s](const Request& r) { return execute(s, r); })});
+  out.push_back(row(Method::GET, base_statements + "/{id}", "sql-statements", [&s](const Request& r) -> api::Result {
+    auto found = s.find(r.context, r.capture("id"));
+    if (!found) return fail(wire(found.error()));
+    api::Reply reply;
+    reply.body = statement_body(**found, s);
+    return reply;
+  }));
+  out.push_back(row(Method::POST, base_statements + "/{id}/cancel", "sql-statements", [&s](const Request& r) -> api::Result { return nothing(s.cancel(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::GET, base_statements + "/{id}/result/chunks/{index}", "sql-statements", [&s](const Request& r) -> api::Result {
+    TARN_TRY(index, api::integer("chunk_index", r.capture("index")));
+    auto found = s.find(r.context, r.capture("id"));
+    if (!found) return fail(wire(found.error()));
+    auto body = index < 0 ? std::nullopt : chunk_body(**found, s, static_cast<std::size_t>(index));
+    if (!body) return fail(api::not_found("The statement " + r.capture("id") + " has no result chunk " + r.capture("index")));
+    api::Reply reply;
+    reply.body = *std::move(body);
+    return reply;
+  }));
+  out.push_back(row(Method::GET, "/api/2.0/sql/history/queries", "sql-history", [&s](const Request& r) -> api::Result {
+    std::int64_t limit = 100;
+    if (const auto given = r.param("max_results")) {
+      TARN_TRY(n, api::integer("max_results", *given));
+      if (n < 1 || n > 1000) return fail(api::bad_request("Parameter 'max_results' must be between 1 and 1000, got " + *given));
+      limit = n;
+    }
+    auto found = s.history(r.context, static_cast<std::size_t>(limit));
+    if (!found) return fail(wire(found.error()));
+    return api::ok(history_json(*found));
+  }));
+  return out;
+}
+
+}  // namespace tarn::sql

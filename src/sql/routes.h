@@ -1,0 +1,13 @@
+#pragma once
+// The SQL room on the wire: warehouses and their permissions, statements, query history. Source: databricks-sdk-go service/sql.
+#include "api/api.h"
+#include "sql/statements.h"
+
+namespace tarn::sql {
+
+/// The services must outlive the routes.
+std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements);
+
+api::WireError wire(const Error& e);
+
+}  // namespace tarn::sql

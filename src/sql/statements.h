@@ -1,0 +1,169 @@
+#pragma once
+// The Statement Execution API's statements: submitted, queued on their warehouse, run, waited for, read in chunks, cancelled, forgotten.
+// A statement is held in memory from submission until an hour after its end (sooner when results outgrow their share); its outcome is in
+// the store, so it survives a restart: what was running then answers FAILED with the reason. Thread-safe; nothing here blocks on a
+// statement, callers wait through on_done. Source: REST API reference "Statement Execution", databricks-sdk-go service/sql.
+#include <condition_variable>
+#include <deque>
+
+#include "objects/object_store.h"
+#include "sql/executor.h"
+#include "sql/scheduler.h"
+#include "sql/warehouses.h"
+
+namespace tarn::sql {
+
+enum class StatementState { PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED };
+BOOST_DESCRIBE_ENUM(StatementState, PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED)
+enum class Disposition { INLINE, EXTERNAL_LINKS };
+BOOST_DESCRIBE_ENUM(Disposition, INLINE, EXTERNAL_LINKS)
+enum class ResultFormat { JSON_ARRAY, ARROW_STREAM, CSV };
+BOOST_DESCRIBE_ENUM(ResultFormat, JSON_ARRAY, ARROW_STREAM, CSV)
+enum class OnWaitTimeout { CONTINUE, CANCEL };
+BOOST_DESCRIBE_ENUM(OnWaitTimeout, CONTINUE, CANCEL)
+
+struct StatementParameter {
+  std::string name;
+  std::optional<std::string> value, type;
+};
+BOOST_DESCRIBE_STRUCT(StatementParameter, (), (name, value, type))
+
+struct StatementRequest {
+  std::string statement, warehouse_id;
+  std::optional<std::string> catalog, schema, wait_timeout;
+  std::optional<OnWaitTimeout> on_wait_timeout;
+  std::optional<Disposition> disposition;
+  std::optional<ResultFormat> format;
+  std::optional<std::int64_t> row_limit, byte_limit;
+  std::vector<StatementParameter> parameters;
+};
+BOOST_DESCRIBE_STRUCT(StatementRequest, (), (statement, warehouse_id, catalog, schema, wait_timeout, on_wait_timeout, disposition, format, row_limit, byte_limit, parameters))
+
+/// What the store keeps of a statement.
+struct StatementRecord {
+  std::string id;
+  std::int64_t workspace_id = 0;
+  std::string warehouse_id, user_name, server_id, kind;
+  std::int64_t user_id = 0;
+  StatementState state = StatementState::PENDING;
+  std::string error_code, error_message, text;  // text: only of what could be parsed
+  Millis started_at = 0, ended_at = 0;
+  std::int64_t rows = 0;
+
+  std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
+  std::vector<store::IndexEntry> store_indexes() const {
+    std::vector<store::IndexEntry> out;
+    if (ended_at == 0) out.push_back({"running", server_id});
+    return out;
+  }
+};
+BOOST_DESCRIBE_STRUCT(StatementRecord, (), (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at, ended_at, rows))
+
+/// One piece of a result.
+struct Chunk {
+  std::string content;                    // empty once it lies in the object store
+  std::optional<objects::Url> object;
+  std::int64_t row_offset = 0, rows = 0;
+  std::size_t bytes = 0;
+};
+
+/// A statement in memory. Fields above the mutex never change after submission.
+class Statement {
+ public:
+  std::string id, warehouse_id, text;
+  Session session;
+  Disposition disposition = Disposition::INLINE;
+  ResultFormat format = ResultFormat::JSON_ARRAY;
+  std::optional<std::int64_t> row_limit, byte_limit;
+  Millis wait = 0;
+  OnWaitTimeout on_wait_timeout = OnWaitTimeout::CONTINUE;
+  Millis started_at = 0;
+  engine::CancelToken cancel;
+
+  struct Snapshot {
+    StatementState state = StatementState::PENDING;
+    std::string error_code, error_message;
+    std::vector<ResultColumn> columns;
+    bool has_schema = false, truncated = false;
+    std::vector<std::shared_ptr<const Chunk>> chunks;
+    std::int64_t rows = 0;
+    Millis ended_at = 0;
+  };
+  Snapshot snapshot() const;
+  bool done() const;
+  /// Calls `callback` once when the statement has ended, at once if it has; on the thread that ends it.
+  void on_done(std::function<void()> callback);
+
+ private:
+  friend class Statements;
+  mutable std::mutex mutex_;
+  Snapshot now_;
+  std::string kind_;
+  std::vector<std::function<void()>> waiters_;
+};
+
+struct StatementOptions {
+  std::string server_id = "local";        // stable for a data folder: whose unfinished statements a start fails
+  std::string results_bucket = "tarn-results";
+  std::size_t threads = 16;
+  std::size_t most_result_bytes = 256u << 20;  // results in memory, all statements
+  Millis retention = 3'600'000;
+  Millis link_lifetime = 900'000;
+  Millis statement_timeout = 4 * 3'600'000;
+};
+
+class Statements {
+ public:
+  Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects, objects::CredentialVendor& vendor, const Clock& clock, StatementOptions options = {});
+  ~Statements();
+
+  /// Fails what an earlier process of this server left unfinished. Call once before the first request.
+  void recover();
+
+  // Errors: invalid (a field, by name), not_found, permission_denied.
+  Result<std::shared_ptr<Statement>> submit(const access::Context& ctx, const StatementRequest& request);
+  /// The caller's own statement, or anybody's on a warehouse that he manages. Found only in the store: a statement without results.
+  Result<std::shared_ptr<Statement>> find(const access::Context& ctx, const std::string& id);
+  Result<void> cancel(const access::Context& ctx, const std::string& id);
+  /// Makes a statement that goes on after its request durable; `then` runs when the store has it (on another thread).
+  void hand_over(const std::shared_ptr<Statement>& statement, std::function<void()> then);
+  /// A presigned URL for a chunk and when it ends.
+  std::pair<std::string, Millis> link(const Chunk& chunk);
+  /// The newest statements of the workspace that the caller may see.
+  Result<std::vector<StatementRecord>> history(const access::Context& ctx, std::size_t limit);
+  Millis now() const { return clock_.now(); }
+
+ private:
+  class Sink;
+  struct Write {
+    StatementRecord record;
+    std::function<void()> then;
+  };
+  void run(const std::shared_ptr<Statement>& s);
+  void finish(Statement& s, StatementState state, const std::optional<Error>& error, std::string kind, bool parsed);
+  void keep_house();
+  void forget_old();
+  StatementRecord record_of(const Statement& s) const;
+
+  Executor& executor_;
+  Warehouses& warehouses_;
+  store::Store& store_;
+  objects::ObjectStore& objects_;
+  objects::CredentialVendor& vendor_;
+  const Clock& clock_;
+  StatementOptions options_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<std::string, std::shared_ptr<Statement>> live_;
+  std::deque<std::string> ended_;  // oldest first
+  std::size_t held_bytes_ = 0;
+  std::vector<Write> writes_;
+  bool urgent_ = false, stop_ = false;
+  std::thread keeper_;
+  Scheduler scheduler_;            // last: its threads use the rest
+};
+
+/// The vendor's code for an error of a statement.
+std::string statement_error_code(Errc code);
+
+}  // namespace tarn::sql

@@ -1,0 +1,64 @@
+#pragma once
+// A whole platform for the room's tests: real catalog, Delta log, local objects, parser and engine; principals as a simple model.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "catalog/testing.h"
+#include "objects/local_objects.h"
+#include "sql/sidecar.h"
+#include "sql/statements.h"
+
+namespace tarn::sql::testing {
+
+namespace identity = tarn::identity;
+
+/// Rows as text, joined: what expectations compare.
+class Collector final : public ResultSink {
+ public:
+  void schema(std::vector<ResultColumn> c) override { columns = std::move(c); }
+  bool chunk(std::string content, std::int64_t) override {
+    const auto parsed = boost::json::parse(content);
+    for (const auto& row : parsed.as_array()) {
+      std::string line;
+      for (const auto& v : row.as_array()) line += (line.empty() && &v == row.as_array().begin() ? "" : "|") + (v.is_null() ? std::string("NULL") : std::string(v.as_string()));
+      rows.push_back(std::move(line));
+    }
+    return true;
+  }
+  std::vector<ResultColumn> columns;
+  std::vector<std::string> rows;
+};
+
+/// One parser and one pool of engines for all tests of the program.
+SidecarParser& shared_parser();
+engine::Pool& shared_pool();
+
+class World {
+ public:
+  World();
+  ~World();
+
+  access::Context as(const std::string& name, std::int64_t workspace = 1);
+  Result<Done> run(const access::Context& ctx, const std::string& sql, ResultSink& sink, std::map<std::string, Parameter> parameters = {});
+
+  std::filesystem::path folder;
+  SystemClock clock;
+  std::unique_ptr<store::Store> store;
+  catalog::testing::FakeDirectory directory;
+  catalog::testing::FakeWorkspaces workspaces;
+  catalog::testing::FakeVendor vendor;
+  std::unique_ptr<objects::LocalObjects> objects;
+  std::unique_ptr<catalog::UnityCatalog> catalog;
+  std::unique_ptr<delta::ParquetCodec> codec;
+  std::unique_ptr<delta::DeltaLog> log;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Executor> executor;
+  std::map<std::string, std::int64_t> ids;
+  std::string default_catalog = "main", default_schema = "s";
+
+ private:
+  int statements_ = 0;
+};
+
+}  // namespace tarn::sql::testing

@@ -1,0 +1,94 @@
+#pragma once
+// SQL warehouses of workspaces: their settings, states and permissions (/api/2.0/sql/warehouses, /api/2.0/permissions/warehouses).
+// A warehouse here is a share of this server's engine: a queue with a limit on statements that run at once. It starts at once, and stops
+// by itself after auto_stop_mins without a statement. Stored, so it survives; thread-safe.
+// Source: REST API reference "SQL Warehouses", databricks-sdk-go service/sql.
+#include <mutex>
+
+#include "access/caller.h"
+#include "identity/directory.h"
+#include "sql/errors.h"
+#include "store/store.h"
+
+namespace tarn::sql {
+
+enum class WarehouseState { STARTING, RUNNING, STOPPING, STOPPED, DELETED };
+BOOST_DESCRIBE_ENUM(WarehouseState, STARTING, RUNNING, STOPPING, STOPPED, DELETED)
+
+enum class PermissionLevel { CAN_VIEW, CAN_MONITOR, CAN_USE, CAN_MANAGE, IS_OWNER };
+BOOST_DESCRIBE_ENUM(PermissionLevel, CAN_VIEW, CAN_MONITOR, CAN_USE, CAN_MANAGE, IS_OWNER)
+
+/// One line of an access control list: exactly one of the names.
+struct AclEntry {
+  std::optional<std::string> user_name, group_name, service_principal_name;
+  PermissionLevel permission_level = PermissionLevel::CAN_USE;
+};
+BOOST_DESCRIBE_STRUCT(AclEntry, (), (user_name, group_name, service_principal_name, permission_level))
+
+struct Warehouse {
+  std::string id;
+  std::int64_t workspace_id = 0;
+  std::string name, cluster_size, creator_name, warehouse_type = "PRO", spot_instance_policy = "COST_OPTIMIZED";
+  int min_num_clusters = 1, max_num_clusters = 1, auto_stop_mins = 120;
+  bool enable_photon = true, enable_serverless_compute = false;
+  json::value tags, channel;
+  WarehouseState state = WarehouseState::RUNNING;
+  Millis started_at = 0;
+  std::vector<AclEntry> acl;
+
+  std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
+  std::vector<store::IndexEntry> store_indexes() const { return {{"name", store::key({store::sortable(workspace_id), name}), true}}; }
+  /// Statements that may run at once, as the vendor counts them.
+  std::size_t most_statements() const { return 10u * static_cast<std::size_t>(std::max(1, max_num_clusters)); }
+};
+BOOST_DESCRIBE_STRUCT(Warehouse, (), (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters, auto_stop_mins,
+  enable_photon, enable_serverless_compute, tags, channel, state, started_at, acl))
+
+/// A create or edit request; absent fields keep their value (edit) or the default (create).
+struct WarehouseRequest {
+  std::optional<std::string> name, cluster_size, warehouse_type, spot_instance_policy, creator_name;
+  std::optional<int> min_num_clusters, max_num_clusters, auto_stop_mins;
+  std::optional<bool> enable_photon, enable_serverless_compute;
+  json::value tags, channel;
+};
+BOOST_DESCRIBE_STRUCT(WarehouseRequest, (), (name, cluster_size, warehouse_type, spot_instance_policy, creator_name, min_num_clusters, max_num_clusters, auto_stop_mins, enable_photon,
+  enable_serverless_compute, tags, channel))
+
+class Warehouses {
+ public:
+  Warehouses(store::Store& store, identity::Directory& directory, const Clock& clock) : store_(store), directory_(directory), clock_(clock) {}
+
+  // Errors of all: permission_denied (also without the databricks-sql-access entitlement), not_found, invalid, already_exists.
+  Result<Warehouse> create(const access::Context& ctx, const WarehouseRequest& request);
+  Result<Warehouse> get(const access::Context& ctx, std::string_view id);
+  Result<std::vector<Warehouse>> list(const access::Context& ctx);
+  Result<Warehouse> edit(const access::Context& ctx, std::string_view id, const WarehouseRequest& request);
+  Result<void> remove(const access::Context& ctx, std::string_view id);
+  Result<void> start(const access::Context& ctx, std::string_view id);
+  Result<void> stop(const access::Context& ctx, std::string_view id);
+
+  /// For a statement: the warehouse if the caller may use it, started if it was stopped.
+  Result<std::shared_ptr<const Warehouse>> use(const access::Context& ctx, std::string_view id);
+  /// Whether the caller may see other people's statements of a warehouse.
+  bool manages(const access::Context& ctx, std::string_view id);
+
+  Result<Warehouse> permissions(const access::Context& ctx, std::string_view id);
+  Result<Warehouse> set_permissions(const access::Context& ctx, std::string_view id, std::vector<AclEntry> entries, bool replace);
+
+ private:
+  std::shared_ptr<const Warehouse> find(const access::Context& ctx, std::string_view id);
+  Result<std::shared_ptr<const Warehouse>> require(const access::Context& ctx, std::string_view id, PermissionLevel least);
+  Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, PermissionLevel least, const std::function<Result<void>(Warehouse&)>& body);
+  Result<AclEntry> checked(AclEntry entry);
+  WarehouseState state_of(const Warehouse& w);
+
+  store::Store& store_;
+  identity::Directory& directory_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::int64_t generation_ = -1;
+  std::map<std::string, std::shared_ptr<const Warehouse>, std::less<>> cache_;
+  std::map<std::string, Millis, std::less<>> used_;
+};
+
+}  // namespace tarn::sql

@@ -1,0 +1,133 @@
+#include "sql/wire.h"
+
+#include "sql/types.h"
+
+namespace tarn::sql {
+namespace {
+
+std::string upper(std::string text) {
+  for (auto& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::string link_to(const Statement& s, std::size_t index) { return "/api/2.0/sql/statements/" + s.id + "/result/chunks/" + std::to_string(index) + "?row_offset="; }
+
+json::object manifest(const Statement& s, const Statement::Snapshot& now) {
+  json::array columns;
+  int position = 0;
+  for (const auto& c : now.columns) {
+    json::object o{{"name", c.name}, {"type_text", upper(c.type)}, {"type_name", type_name(c.type)}, {"position", position++}};
+    if (const auto p = decimal_precision(c.type)) o["type_precision"] = p->precision, o["type_scale"] = p->scale;
+    columns.push_back(std::move(o));
+  }
+  json::array chunks;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < now.chunks.size(); ++i) {
+    const auto& c = *now.chunks[i];
+    bytes += c.bytes;
+    chunks.push_back({{"chunk_index", i}, {"row_offset", c.row_offset}, {"row_count", c.rows}, {"byte_count", c.bytes}});
+  }
+  json::object out{{"format", json::name_of(s.format)}, {"schema", {{"column_count", columns.size()}, {"columns", columns}}}, {"total_chunk_count", now.chunks.size()}};
+  if (!chunks.empty()) out["chunks"] = std::move(chunks);
+  out["total_row_count"] = now.rows;
+  out["total_byte_count"] = bytes;
+  out["truncated"] = now.truncated;
+  return out;
+}
+
+std::string chunk_text(const Statement& s, const Statement::Snapshot& now, Statements& statements, std::size_t index) {
+  const auto& c = *now.chunks[index];
+  json::object head{{"chunk_index", index}, {"row_offset", c.row_offset}, {"row_count", c.rows}, {"byte_count", c.bytes}};
+  if (index + 1 < now.chunks.size()) {
+    head["next_chunk_index"] = index + 1;
+    head["next_chunk_internal_link"] = link_to(s, index + 1) + std::to_string(now.chunks[index + 1]->row_offset);
+  }
+  if (c.object) {
+    const auto [url, until] = statements.link(c);
+    json::object one = head;
+    one["external_link"] = url;
+    one["expiration"] = to_rfc3339(until);
+    return boost::json::serialize(json::object{{"external_links", json::array{one}}});
+  }
+  std::string out = boost::json::serialize(head);
+  out.pop_back();
+  out += ",\"data_array\":";
+  out += c.content;
+  return out + '}';
+}
+
+json::object acl_json(const AclEntry& e) {
+  json::object out;
+  if (e.user_name) out["user_name"] = *e.user_name;
+  if (e.group_name) out["group_name"] = *e.group_name;
+  if (e.service_principal_name) out["service_principal_name"] = *e.service_principal_name;
+  out["all_permissions"] = json::array{json::object{{"permission_level", json::name_of(e.permission_level)}, {"inherited", false}}};
+  return out;
+}
+
+}  // namespace
+
+json::value warehouse_json(const Warehouse& w, std::string_view host) {
+  json::object out{{"id", w.id}, {"name", w.name}, {"cluster_size", w.cluster_size}, {"min_num_clusters", w.min_num_clusters}, {"max_num_clusters", w.max_num_clusters},
+                   {"auto_stop_mins", w.auto_stop_mins}, {"auto_resume", true}, {"creator_name", w.creator_name}, {"warehouse_type", w.warehouse_type}, {"spot_instance_policy", w.spot_instance_policy},
+                   {"enable_photon", w.enable_photon}, {"enable_serverless_compute", w.enable_serverless_compute}, {"state", json::name_of(w.state)},
+                   {"num_clusters", w.state == WarehouseState::RUNNING ? 1 : 0}, {"size", w.cluster_size}};
+  if (!w.tags.is_null()) out["tags"] = w.tags;
+  if (!w.channel.is_null()) out["channel"] = w.channel;
+  out["odbc_params"] = json::object{{"hostname", host}, {"path", "/sql/1.0/warehouses/" + w.id}, {"protocol", "https"}, {"port", 443}};
+  return out;
+}
+
+json::value permissions_json(const Warehouse& w) {
+  json::array acl;
+  const bool service = w.creator_name.find('@') == std::string::npos;
+  AclEntry owner{.permission_level = PermissionLevel::IS_OWNER};
+  (service ? owner.service_principal_name : owner.user_name) = w.creator_name;
+  acl.push_back(acl_json(owner));
+  for (const auto& e : w.acl) acl.push_back(acl_json(e));
+  acl.push_back(json::object{{"group_name", "admins"},
+                             {"all_permissions", json::array{json::object{{"permission_level", "CAN_MANAGE"}, {"inherited", true}, {"inherited_from_object", json::array{"/sql/warehouses/"}}}}}});
+  return json::object{{"object_id", "/sql/warehouses/" + w.id}, {"object_type", "warehouses"}, {"access_control_list", std::move(acl)}};
+}
+
+json::value permission_levels_json() {
+  json::array out;
+  for (const auto& [level, text] : {std::pair{"CAN_VIEW", "Can view the SQL warehouse"}, {"CAN_MONITOR", "Can monitor the SQL warehouse"}, {"CAN_USE", "Can use the SQL warehouse"},
+                                    {"CAN_MANAGE", "Can manage the SQL warehouse"}, {"IS_OWNER", "Is owner of the SQL warehouse"}})
+    out.push_back(json::object{{"permission_level", level}, {"description", text}});
+  return json::object{{"permission_levels", std::move(out)}};
+}
+
+std::string statement_body(const Statement& s, Statements& statements) {
+  const auto now = s.snapshot();
+  json::object status{{"state", json::name_of(now.state)}};
+  if (!now.error_message.empty()) status["error"] = json::object{{"error_code", now.error_code}, {"message", now.error_message}};
+  std::string out = boost::json::serialize(json::object{{"statement_id", s.id}, {"status", std::move(status)}});
+  if (now.state != StatementState::SUCCEEDED) return out;
+  out.pop_back();
+  out += ",\"manifest\":" + boost::json::serialize(manifest(s, now));
+  out += ",\"result\":" + (now.chunks.empty() ? std::string("{}") : chunk_text(s, now, statements, 0));
+  return out + '}';
+}
+
+std::optional<std::string> chunk_body(const Statement& s, Statements& statements, std::size_t index) {
+  const auto now = s.snapshot();
+  if (now.state != StatementState::SUCCEEDED || index >= now.chunks.size()) return std::nullopt;
+  return chunk_text(s, now, statements, index);
+}
+
+json::value history_json(const std::vector<StatementRecord>& records) {
+  json::array out;
+  for (const auto& r : records) {
+    const std::string_view state = r.state == StatementState::SUCCEEDED || r.state == StatementState::CLOSED ? "FINISHED" : r.state == StatementState::PENDING ? "QUEUED" : json::name_of(r.state);
+    json::object o{{"query_id", r.id}, {"status", state}, {"query_text", r.text}, {"query_start_time_ms", r.started_at}, {"user_id", r.user_id}, {"user_name", r.user_name},
+                   {"executed_as_user_name", r.user_name}, {"warehouse_id", r.warehouse_id}, {"endpoint_id", r.warehouse_id}, {"rows_produced", r.rows}, {"is_final", r.ended_at != 0}};
+    if (r.ended_at) o["query_end_time_ms"] = r.ended_at, o["execution_end_time_ms"] = r.ended_at, o["duration"] = r.ended_at - r.started_at;
+    if (!r.error_message.empty()) o["error_message"] = r.error_message;
+    if (!r.kind.empty()) o["statement_type"] = upper(r.kind == "query" ? "select" : r.kind);
+    out.push_back(std::move(o));
+  }
+  return json::object{{"res", std::move(out)}, {"has_next_page", false}};
+}
+
+}  // namespace tarn::sql
