@@ -1,0 +1,203 @@
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "sql/routes.h"
+#include "sql/testing.h"
+#include "sql/wire.h"
+
+namespace tarn::sql::testing {
+namespace {
+
+Errc code(const auto& r) {
+  EXPECT_FALSE(r.has_value());
+  return r ? Errc::unavailable : r.error().code;
+}
+
+TEST(Parser, RefusesWhatWouldBreakIt) {
+  auto& p = shared_parser();
+  EXPECT_EQ(code(p.analyze("SELECT " + std::string(10'000, '(') + "1" + std::string(10'000, ')'))), Errc::parse);
+  EXPECT_EQ(code(p.analyze("SELECT " + std::string(10'000, '-') + "1")), Errc::parse);
+  EXPECT_EQ(code(p.analyze(std::string("SELECT '\0'", 10))), Errc::parse);
+  EXPECT_EQ(code(p.analyze("SELECT '" + std::string(10u << 20, 'x') + "'")), Errc::too_large);
+  EXPECT_EQ(code(p.analyze("")), Errc::parse);
+  EXPECT_EQ(code(p.analyze("SELECT 'open")), Errc::parse);
+  EXPECT_TRUE(p.analyze("SELECT 1 AS `a``b`, 'ü'"));
+}
+
+TEST(Parser, AnswersAgainAfterAStatementOverranItsTime) {
+  SidecarParser p({.processes = 1, .request_timeout = 1});
+  const auto late = p.analyze("SELECT 1");  // starting Python alone takes longer
+  EXPECT_EQ(code(late), Errc::timeout);
+  EXPECT_EQ(p.starts(), 1u);
+  EXPECT_EQ(code(p.analyze("SELECT 1")), Errc::timeout);
+  EXPECT_EQ(p.starts(), 2u);
+}
+
+TEST(Scheduler, KeepsEachQueuesLimitAndOrder) {
+  std::mutex m;
+  std::string order;
+  std::promise<void> open, last;
+  auto gate = open.get_future().share();
+  {
+    Scheduler s(1);
+    s.post("x", 1, [gate] { gate.wait(); });
+    for (const char c : std::string("abc"))
+      s.post("busy", 1, [&, c] {
+        const std::lock_guard lock(m);
+        order += c;
+      });
+    s.post("quiet", 1, [&] {
+      const std::lock_guard lock(m);
+      order += '!';
+    });
+    s.post("zlast", 1, [] {});
+    EXPECT_EQ(s.waiting("busy"), 3u);
+    open.set_value();
+    s.post("busy", 1, [&] { last.set_value(); });
+    last.get_future().wait();
+  }
+  EXPECT_EQ(order, "a!bc");  // the flooded queue waits its turn
+}
+
+class Services : public ::testing::Test {
+ protected:
+  World world;
+  Warehouses warehouses{*world.store, world.directory, world.clock};
+  Statements statements{*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock};
+  std::string id;
+
+  void SetUp() override {
+    statements.recover();
+    auto w = warehouses.create(world.as("automation"), {.name = "shared", .cluster_size = "2X-Small"});
+    ASSERT_TRUE(w) << w.error().message;
+    id = w->id;
+  }
+  std::shared_ptr<Statement> finished(const access::Context& ctx, StatementRequest r) {
+    r.warehouse_id = id;
+    auto s = statements.submit(ctx, r);
+    if (!s) throw std::runtime_error(s.error().message);
+    std::promise<void> done;
+    (*s)->on_done([&] { done.set_value(); });
+    if (done.get_future().wait_for(std::chrono::seconds(60)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
+    return *s;
+  }
+  json::object body(const Statement& s) { return boost::json::parse(statement_body(s, statements)).as_object(); }
+};
+
+TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
+  EXPECT_EQ(code(warehouses.create(world.as("ana"), {.name = "mine", .cluster_size = "Small"})), Errc::permission_denied);
+  EXPECT_EQ(code(warehouses.create(world.as("automation"), {.name = "shared", .cluster_size = "Small"})), Errc::already_exists);
+  EXPECT_EQ(code(warehouses.create(world.as("automation"), {.name = "x", .cluster_size = "Huge"})), Errc::invalid);
+  EXPECT_EQ(code(warehouses.create(world.as("automation"), {.name = "x", .cluster_size = "Small", .auto_stop_mins = 3})), Errc::invalid);
+  EXPECT_EQ(code(warehouses.get(world.as("ana"), id)), Errc::permission_denied);
+  EXPECT_TRUE(warehouses.list(world.as("ana"))->empty());
+  EXPECT_EQ(code(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "nobody"}}, true)), Errc::principal_not_found);
+  ASSERT_TRUE(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "engineers", .permission_level = PermissionLevel::CAN_USE}}, true));
+  EXPECT_TRUE(warehouses.use(world.as("bob"), id));
+  EXPECT_EQ(code(warehouses.stop(world.as("bob"), id)), Errc::permission_denied);
+  EXPECT_EQ(code(warehouses.use(world.as("ana"), id)), Errc::permission_denied);
+  EXPECT_EQ(code(warehouses.use(world.as("bob", 2), id)), Errc::not_found);  // it belongs to its workspace
+  auto without = world.as("bob");
+  without.caller.entitlements.clear();
+  EXPECT_EQ(code(warehouses.use(without, id)), Errc::permission_denied);
+  ASSERT_TRUE(warehouses.stop(world.as("automation"), id));
+  EXPECT_EQ(warehouses.get(world.as("bob"), id)->state, WarehouseState::STOPPED);
+  EXPECT_TRUE(warehouses.use(world.as("bob"), id));  // a statement starts it
+  EXPECT_EQ(warehouses.get(world.as("bob"), id)->state, WarehouseState::RUNNING);
+  EXPECT_TRUE(warehouses.remove(world.as("automation"), id));
+  EXPECT_EQ(code(warehouses.get(world.as("automation"), id)), Errc::not_found);
+}
+
+TEST_F(Services, StatementAnswersAsTheSdkReadsIt) {
+  const auto s = finished(world.as("automation"), {.statement = "SELECT id, CAST(:d AS DECIMAL(10,2)) AS d FROM range(2)", .parameters = {{"d", "1.5", "DECIMAL(10,2)"}}});
+  const auto b = body(*s);
+  EXPECT_EQ(boost::json::serialize(b.at("status")), R"({"state":"SUCCEEDED"})");
+  const auto& columns = b.at("manifest").at("schema").at("columns").as_array();
+  EXPECT_EQ(boost::json::serialize(columns[0]), R"({"name":"id","type_text":"BIGINT","type_name":"LONG","position":0})");
+  EXPECT_EQ(boost::json::serialize(columns[1]), R"({"name":"d","type_text":"DECIMAL(10,2)","type_name":"DECIMAL","position":1,"type_precision":10,"type_scale":2})");
+  EXPECT_EQ(boost::json::serialize(b.at("result").at("data_array")), R"([["0","1.50"],["1","1.50"]])");
+  EXPECT_EQ(b.at("manifest").at("total_row_count").to_number<int>(), 2);
+  EXPECT_FALSE(chunk_body(*s, statements, 1));
+}
+
+TEST_F(Services, LimitsAndFailuresAreShown) {
+  const auto cut = body(*finished(world.as("automation"), {.statement = "SELECT * FROM range(100)", .row_limit = 3}));
+  EXPECT_TRUE(cut.at("manifest").at("truncated").as_bool());
+  EXPECT_EQ(cut.at("manifest").at("total_row_count").to_number<int>(), 3);
+  const auto failed = body(*finished(world.as("automation"), {.statement = "SELECT * FROM main.s.nothing"}));
+  EXPECT_EQ(failed.at("status").at("state").as_string(), "FAILED");
+  EXPECT_EQ(failed.at("status").at("error").at("error_code").as_string(), "NOT_FOUND");
+  for (auto [field, r] : std::vector<std::pair<std::string, StatementRequest>>{{"statement", {}},
+                                                                              {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "3s"}},
+                                                                              {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "x"}},
+                                                                              {"row_limit", {.statement = "SELECT 1", .row_limit = -1}},
+                                                                              {"ARROW_STREAM", {.statement = "SELECT 1", .format = ResultFormat::ARROW_STREAM}}}) {
+    r.warehouse_id = id;
+    const auto refused = statements.submit(world.as("automation"), r);
+    ASSERT_FALSE(refused) << field;
+    EXPECT_THAT(refused.error().message, ::testing::HasSubstr(field));
+  }
+}
+
+TEST_F(Services, ExternalLinksNameObjectsThatHoldTheChunks) {
+  const auto s = finished(world.as("automation"), {.statement = "SELECT 'x' AS a", .disposition = Disposition::EXTERNAL_LINKS});
+  const auto b = body(*s);
+  const auto& link = b.at("result").at("external_links").as_array().at(0);
+  const auto url = objects::Url::parse(std::string(link.at("external_link").as_string()));  // the model signs nothing
+  ASSERT_TRUE(url);
+  EXPECT_EQ(*world.objects->get(*url), R"([["x"]])");
+  const auto arrow = finished(world.as("automation"), {.statement = "SELECT 1 AS a", .disposition = Disposition::EXTERNAL_LINKS, .format = ResultFormat::ARROW_STREAM});
+  const auto at = arrow->snapshot().chunks.at(0)->object;
+  EXPECT_GT(world.objects->get(*at)->size(), 100u);
+}
+
+TEST_F(Services, StatementIsItsOwnersAndCancelEndsIt) {
+  ASSERT_TRUE(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "users"}}, true));
+  const auto s = finished(world.as("ana"), {.statement = "SELECT current_user() AS u"});
+  EXPECT_TRUE(statements.find(world.as("ana"), s->id));
+  EXPECT_TRUE(statements.find(world.as("automation"), s->id));  // manages the warehouse
+  EXPECT_EQ(code(statements.find(world.as("bob"), s->id)), Errc::not_found);
+  EXPECT_EQ(code(statements.find(world.as("ana", 2), s->id)), Errc::not_found);
+  EXPECT_EQ(code(statements.find(world.as("ana"), "no-such-statement")), Errc::not_found);
+  auto r = StatementRequest{.statement = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b", .warehouse_id = id};
+  auto slow = statements.submit(world.as("ana"), r);
+  ASSERT_TRUE(slow);
+  std::promise<void> ended, stored;
+  (*slow)->on_done([&] { ended.set_value(); });
+  statements.hand_over(*slow, [&] { stored.set_value(); });
+  stored.get_future().wait();
+  ASSERT_TRUE(statements.cancel(world.as("ana"), (*slow)->id));
+  ASSERT_EQ(ended.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  EXPECT_EQ((*slow)->snapshot().state, StatementState::CANCELED);
+}
+
+TEST_F(Services, RestartFailsWhatItFindsUnfinished) {
+  auto r = StatementRequest{.statement = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b", .warehouse_id = id};
+  auto slow = statements.submit(world.as("automation"), r);
+  ASSERT_TRUE(slow);
+  std::promise<void> stored;
+  statements.hand_over(*slow, [&] { stored.set_value(); });
+  stored.get_future().wait();
+  Statements next(*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock);
+  next.recover();
+  const auto found = next.find(world.as("automation"), (*slow)->id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ((*found)->snapshot().state, StatementState::FAILED);
+  EXPECT_THAT((*found)->snapshot().error_message, ::testing::HasSubstr("restarted"));
+}
+
+TEST(Lineage, NamesTheColumnsThatACopyCameFrom) {
+  World world;
+  Collector sink;
+  const auto admin = world.as("automation");
+  ASSERT_TRUE(world.run(admin, "CREATE TABLE bronze AS SELECT 1 AS id, 'a' AS word", sink));
+  ASSERT_TRUE(world.run(admin, "CREATE TABLE gold AS WITH x AS (SELECT id * 2 AS twice, word FROM bronze) SELECT max(twice) AS top, word FROM x GROUP BY word", sink));
+  Collector rows;
+  const auto read = world.run(admin, "SELECT source_table_name, source_column_name, target_column_name FROM system.access.column_lineage WHERE target_table_name = 'gold' ORDER BY 2", rows);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_THAT(rows.rows, ::testing::ElementsAre("bronze|id|top", "bronze|word|word"));
+}
+
+}  // namespace
+}  // namespace tarn::sql::testing
