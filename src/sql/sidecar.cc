@@ -180,7 +180,7 @@ Result<json::value> SidecarParser::ask(const json::object& request) {
         return v.as_object().at("ok");
       }
     }
-    const bool late = Steady::now() >= until;
+    const bool late = Steady::now() + std::chrono::milliseconds(1) >= until;  // poll counts whole milliseconds
     p->stop();
     if (late) return refuse(Errc::timeout, "[PARSE_TIMEOUT] The statement could not be parsed within " + std::to_string(options_.request_timeout / 1000) + " seconds. Simplify it.");
     if (fresh) return fail(unavailable("it ended while it read the statement"));

@@ -58,6 +58,9 @@ def analyze(sql, path="`current`.`schema`"):
     names, count = [], 0
     refs = []
     for part in ([body] if body is not None else []) + extra_parts(tree):
+        for select in part.find_all(exp.Select):
+            if not select.expressions:
+                raise syntax("end of input", "a SELECT without columns")
         functions.check(part, path)
         refs += [reference(t) for t in references(part)]
         for p in part.find_all(exp.Placeholder, exp.Parameter):

@@ -1,5 +1,6 @@
 """Statements that sqlglot only wraps (SHOW, DESCRIBE, GRANT, USE, COPY INTO, catalogs and schemas), parsed strictly from its tokens."""
 from sqlglot.dialects.databricks import Databricks
+from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from errors import syntax, unsupported
@@ -43,7 +44,10 @@ SECURABLES = {
 class Cursor:
     def __init__(self, sql):
         self.sql = sql
-        self.words = words_of(sql)
+        try:
+            self.words = words_of(sql)
+        except TokenError as e:
+            raise syntax("end of input", str(e).split("\n")[0][:200])
         while self.words and self.words[-1].text == ";" and self.words[-1].kind == "symbol":
             self.words.pop()
         self.at = 0
