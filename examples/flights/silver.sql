@@ -1,4 +1,4 @@
--- Silver: typed, joined with who flew and where to. Runs in the pipeline workspace; reads what landing registered, without a copy.
+-- Silver: typed, joined with who flew and where to. Runs in the pipeline workspace and reads what landing registered, without a copy.
 CREATE OR REPLACE TABLE pipeline_silver.flights.departures
 COMMENT 'One row a scheduled departure, with carrier and destination'
 AS SELECT
