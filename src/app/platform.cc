@@ -18,6 +18,7 @@
 #include "app/control_routes.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
 #include "delta/log.h"
@@ -27,6 +28,11 @@
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
+#include "sql/executor.h"
+#include "sql/routes.h"
+#include "sql/sidecar.h"
+#include "sql/statements.h"
+#include "sql/warehouses.h"
 #include "store/root_key.h"
 
 namespace tarn::app {
@@ -133,6 +139,11 @@ struct Platform::Impl {
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
   engine::Pool engines;
+  sql::SidecarParser parser;
+  std::unique_ptr<sql::Engine> sql_engine;
+  sql::Executor executor;
+  sql::Warehouses warehouses;
+  sql::Statements statements;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -150,7 +161,9 @@ struct Platform::Impl {
         provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
         networks(*store, clock, account_settings, nullptr), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
         parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
-        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}) {}
+        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
+        sql_engine(sql::pool_engine(engines)), executor(catalog, parser, objects, delta, *sql_engine, account_id), warehouses(*store, directory, clock),
+        statements(executor, warehouses, *store, objects, sessions, clock) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -275,6 +288,10 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.bootstrap();
   p.router.add(p.identity.routes());
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
+  p.router.add(catalog::routes(p.catalog));
+  p.router.add(sql::routes(p.warehouses, p.statements));
+  p.statements.recover();
+  p.parser.warm();
   p.provisioner.start();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
