@@ -22,6 +22,7 @@
 #include "catalog/service.h"
 #include "cli/child_process.h"
 #include "delta/log.h"
+#include "doctor/edges.h"
 #include "engine/engine.h"
 #include "gateway/server.h"
 #include "identity/room.h"
@@ -205,6 +206,7 @@ struct Platform::Impl {
     event.status = e.status;
     event.error = e.message;
     store->audit_later(std::move(event));
+    if (route.auth == api::Auth::account_admin && e.status == 403) doctor::log_edge(doctor::Edge::not_account_admin, r.caller().name);
   }
 
   /// A loopback port for each running workspace, opened when it appears and closed when it goes.

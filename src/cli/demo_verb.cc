@@ -15,6 +15,7 @@
 #include "cli/child_process.h"
 #include "cli/platform_verbs.h"
 #include "cli/platform_view.h"
+#include "cli/script.h"
 #include "cli/table_view.h"
 #include "client/s3.h"
 #include "client/statements.h"
@@ -93,7 +94,7 @@ class Demo {
 
 void Demo::step(const std::string& name, const std::function<std::string()>& body) {
   if (broken_) return;
-  if (!a_.json) std::cout << style_.paint("2", "  … ") << name << std::flush;
+  if (!a_.json && style_.colour) std::cout << style_.paint("2", "  … ") << name << std::flush;
   const auto begun = std::chrono::steady_clock::now();
   Row row{.name = name, .held = true};
   try {
@@ -106,7 +107,7 @@ void Demo::step(const std::string& name, const std::function<std::string()>& bod
   row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   if (!a_.json) {
     const bool tty = style_.colour;
-    std::cout << (tty ? "\r\033[K" : "\n") << "  " << (row.held ? style_.paint("32", "✓") : style_.paint("31", "✗")) << " " << name << "  "
+    std::cout << (tty ? "\r\033[K" : "") << "  " << (row.held ? style_.paint("32", "✓") : style_.paint("31", "✗")) << " " << name << "  "
               << style_.paint("2", fmt::format("{:.1f} s", row.seconds)) << "\n      " << (row.held ? row.detail : style_.paint("31", row.detail)) << "\n"
               << std::flush;
   }
@@ -226,11 +227,9 @@ std::string Demo::transform(const std::string& script) {
   std::ifstream in(resources::shipped("examples/flights/" + script));
   std::stringstream text;
   text << in.rdbuf();
-  std::string sql = text.str(), shown;
-  std::istringstream parts(sql);
-  for (std::string statement; std::getline(parts, statement, ';');) {
+  std::string shown;
+  for (const auto& statement : split_script(text.str())) {
     const auto at = statement.find("CREATE OR REPLACE TABLE ");
-    if (at == statement.npos) continue;
     query("emil@acme.example", "pipeline", statement);
     const auto name = statement.substr(at + 24, statement.find('\n', at) - at - 24);
     shown += (shown.empty() ? "" : ", ") + name + " " + query("emil@acme.example", "pipeline", "SELECT count(*) FROM " + name).rows.at(0).at(0).value_or("?");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/platform_view.h"
+#include "cli/script.h"
 #include "cli/sql_verb.h"
 #include "cli/table_view.h"
 
@@ -22,39 +23,6 @@ struct Arguments {
 };
 
 volatile std::sig_atomic_t interrupted = 0;
-
-/// The statements of a script, split at semicolons outside quotes and comments.
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> out;
-  std::string now;
-  char quote = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const char next = i + 1 < text.size() ? text[i + 1] : 0;
-    if (quote) {
-      now += c;
-      if (c == '\\' && quote != '`' && next) now += text[++i];
-      else if (c == quote) quote = 0;
-    } else if (c == '\'' || c == '"' || c == '`') {
-      quote = c;
-      now += c;
-    } else if (c == '-' && next == '-') {
-      while (i < text.size() && text[i] != '\n') ++i;
-      now += '\n';
-    } else if (c == '/' && next == '*') {
-      const auto end = text.find("*/", i + 2);
-      i = end == text.npos ? text.size() : end + 1;
-      now += ' ';
-    } else if (c == ';') {
-      out.push_back(std::exchange(now, {}));
-    } else {
-      now += c;
-    }
-  }
-  out.push_back(now);
-  std::erase_if(out, [](const std::string& s) { return s.find_first_not_of(" \t\r\n") == s.npos; });
-  return out;
-}
 
 int run_one(client::Statements& sql, const Arguments& a, const std::string& statement) {
   interrupted = 0;
@@ -96,7 +64,7 @@ int shell(client::Statements& sql, const Arguments& a) {
     const auto last = pending.find_last_not_of(" \t\r\n");
     if (last == pending.npos || pending[last] != ';') continue;
     ::history(history, &event, H_ENTER, pending.c_str());
-    for (const auto& statement : split(pending)) run_one(sql, a, statement);
+    for (const auto& statement : split_script(pending)) run_one(sql, a, statement);
     pending.clear();
     continued = false;
   }
@@ -120,7 +88,7 @@ int run(const Arguments& a) {
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::vector<std::string> statements;
   for (const auto& s : a.statements)
-    for (auto& one : split(s)) statements.push_back(std::move(one));
+    for (auto& one : split_script(s)) statements.push_back(std::move(one));
   if (!a.file.empty() || (statements.empty() && !isatty(STDIN_FILENO))) {
     std::stringstream text;
     if (a.file.empty() || a.file == "-") {
@@ -130,7 +98,7 @@ int run(const Arguments& a) {
       if (!in) return failed("Cannot read '" + a.file + "'");
       text << in.rdbuf();
     }
-    for (auto& one : split(text.str())) statements.push_back(std::move(one));
+    for (auto& one : split_script(text.str())) statements.push_back(std::move(one));
   }
   if (statements.empty() && a.file.empty() && isatty(STDIN_FILENO)) return shell(*sql, a);
   for (const auto& s : statements)

@@ -68,6 +68,7 @@ class LocalObjects final : public ObjectStore {
 
   Result<void> create_bucket(std::string_view bucket) override;
   bool bucket_exists(std::string_view bucket) override;
+  bool provide_bucket(std::string_view bucket) override { return create_bucket(bucket).has_value(); }
   Result<std::string> get(const Url& url, std::uint64_t offset = 0, std::optional<std::uint64_t> length = {}) override;
   Result<ObjectInfo> head(const Url& url) override;
   Result<ObjectInfo> put(const Url& url, std::string_view content, bool if_absent = false) override;

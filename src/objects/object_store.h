@@ -45,6 +45,9 @@ class ObjectStore {
   virtual ~ObjectStore() = default;
   virtual Result<void> create_bucket(std::string_view bucket) = 0;  // idempotent
   virtual bool bucket_exists(std::string_view bucket) = 0;
+  /// Whether a bucket that is being registered (a root, a location) can be used. Buckets are the cloud account's, an input to the platform:
+  /// a remote store answers whether there is one; the local store stands in for that account too, and makes it.
+  virtual bool provide_bucket(std::string_view bucket) { return bucket_exists(bucket); }
   virtual Result<std::string> get(const Url& url, std::uint64_t offset = 0, std::optional<std::uint64_t> length = {}) = 0;
   virtual Result<ObjectInfo> head(const Url& url) = 0;
   /// Durable when it returns. `if_absent`: fails with already_exists if the key has an object (atomic: link(2) locally, If-None-Match remotely).
