@@ -74,6 +74,16 @@ std::string account_of(store::Store& store) {
   return id;
 }
 
+/// A name for this data folder that outlives its servers: whose unfinished statements a start takes up. Servers that share a store differ.
+std::string server_of(const std::string& data) {
+  const std::string path = data + "/run/server-id";
+  std::string id;
+  if (std::ifstream in(path); std::getline(in, id) && !id.empty()) return id;
+  id = new_hex(8);
+  std::ofstream(path, std::ios::trunc) << id << "\n";
+  return id;
+}
+
 /// Written whole or not at all, readable by the owner only.
 void write_private(const std::string& path, const std::string& text) {
   const std::string next = path + ".new";
@@ -164,7 +174,7 @@ struct Platform::Impl {
         parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
         sql_engine(sql::pool_engine(engines)), executor(catalog, parser, objects, delta, *sql_engine, account_id), warehouses(*store, directory, clock),
-        statements(executor, warehouses, *store, objects, sessions, clock) {}
+        statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
