@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import select
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -153,3 +155,26 @@ def platform(*arguments):
             admin.workspace(name, "PATCH", f"/api/2.0/permissions/warehouses/{made['id']}",
                             {"access_control_list": [{"group_name": "users", "permission_level": "CAN_USE"}]})
         yield server
+
+
+@contextlib.contextmanager
+def postgres():
+    """A PostgreSQL 15 of the test's own on a Unix socket; yields its URL. It refuses to run as root, so root hands it to `postgres`."""
+    binaries = next(pathlib.Path("/usr/lib/postgresql").glob("15/bin"))
+    with tempfile.TemporaryDirectory(prefix="tarn-pg-") as folder:
+        as_user = []
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        data = f"{folder}/data"
+        subprocess.run([*as_user, binaries / "initdb", "-D", data, "-A", "trust", "-U", "tarn", "--no-sync"], check=True, capture_output=True, cwd=folder)
+        server = subprocess.Popen([*as_user, binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+                                  stderr=subprocess.PIPE, cwd=folder)
+        try:
+            deadline = time.monotonic() + 30
+            while subprocess.run([binaries / "pg_isready", "-q", "-h", folder]).returncode != 0:
+                assert server.poll() is None and time.monotonic() < deadline, "PostgreSQL did not get ready"
+            yield f"postgresql://tarn@/postgres?host={folder}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)

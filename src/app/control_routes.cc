@@ -14,6 +14,11 @@ struct PrefixRequest {
   std::string prefix;
 };
 BOOST_DESCRIBE_STRUCT(PrefixRequest, (), (prefix))
+struct BackupRequest {
+  std::string to;
+  std::optional<bool> with_key;
+};
+BOOST_DESCRIBE_STRUCT(BackupRequest, (), (to, with_key))
 struct HostRequest {
   std::string host;
 };
@@ -85,6 +90,17 @@ void add_control_routes(api::Router& router, OwnerServices s) {
     if (auto done = s.prefixes.register_prefix({.operator_name = "uid " + std::to_string(getuid()), .request_id = r.context.request_id}, body.prefix); !done)
       return fail(api::bad_request(done.error().message));
     return api::ok(json::value(json::object{{"prefix", body.prefix}}));
+  });
+  row(api::Method::POST, "/backup", [s](const api::Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<BackupRequest>(r));
+    try {
+      return api::ok(s.backup(body.to, body.with_key.value_or(true)));
+    } catch (const store::StoreUnavailable& e) {
+      return fail(api::bad_request(e.what()));  // the owner asked: the text is for them
+    }
+  });
+  row(api::Method::POST, "/keys/rotate", [s](const api::Request&) -> api::Result {
+    return api::ok(json::value(json::object{{"secrets", static_cast<std::int64_t>(s.rotate_key())}}));
   });
   row(api::Method::POST, "/proxy/allow", [s](const api::Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<HostRequest>(r));

@@ -17,6 +17,8 @@ struct OwnerServices {
   account::WorkspaceDirectory& workspaces;
   const api::Router& platform_routes;
   std::function<json::object()> status;
+  std::function<json::value(const std::string& to, bool with_key)> backup;  // throws StoreUnavailable
+  std::function<std::size_t()> rotate_key;                                  // secrets sealed anew
   std::function<void(const std::string& host)> allow_host;  // the proxy may connect to it as it is
 };
 

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstring>
 
+#include "app/restore_verb.h"
 #include "app/serve_verb.h"
 #include "base/log.h"
 #include "cli/control.h"
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
   tarn::log::init("warn");
   tarn::app::add_serve_verb(app, exit_code);
   tarn::cli::add_owner_verbs(app, exit_code);
+  tarn::app::add_restore_verb(app, exit_code);
   tarn::cli::add_platform_verbs(app, exit_code);
   tarn::cli::add_sql_verb(app, exit_code);
   tarn::cli::add_rehearse_verb(app, exit_code);

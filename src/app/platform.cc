@@ -16,6 +16,7 @@
 #include "account/routes.h"
 #include "account/workspace_service.h"
 #include "app/control_routes.h"
+#include "app/whole_backup.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "catalog/routes.h"
@@ -35,6 +36,7 @@
 #include "sql/statements.h"
 #include "sql/warehouses.h"
 #include "store/root_key.h"
+#include "store/secrets.h"
 
 namespace tarn::app {
 namespace {
@@ -205,6 +207,12 @@ struct Platform::Impl {
     proxy_port = ready(server->listen({.protocol = Protocol::proxy})).port;
     tls_port = ready(server->listen({.protocol = Protocol::https, .address = address, .port = port})).port;
     add_control_routes(control, {.identity = owner, .prefixes = prefixes, .workspaces = workspaces, .platform_routes = router, .status = [this] { return status(); },
+                                 .backup = [this](const std::string& to, bool with_key) {
+                                   return json::encode(backup_whole(*store, data + "/objects", with_key ? (options.key_file.empty() ? data + "/root.key" : options.key_file) : "", to, clock));
+                                 },
+                                 .rotate_key = [this] {
+                                   return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data, options.key_file);
+                                 },
                                  .allow_host = [this](const std::string& host) { server->allow(host); }});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));

@@ -88,6 +88,36 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
       std::cout << (a->json ? boost::json::serialize(*answer) : "Registered: a workspace's deployment name now begins with '" + a->prefix + "-'.") << std::endl;
     });
   }
+  {
+    auto [v, a] = verb(app, "backup", "Everything a running server knows and holds, into a new folder", "Example:\n  tarn backup --data ~/tarn ~/backups/monday");
+    auto without_key = std::make_shared<bool>(false);
+    v->add_option("to", a->to, "Folder to make")->required();
+    v->add_flag("--without-key", *without_key, "Leave the root key out (the backup then opens no secret by itself)");
+    v->callback([a = a, without_key, &exit_code] {
+      auto answer = Control(a->data).call("POST", "/backup", json::object{{"to", std::filesystem::absolute(a->to).string()}, {"with_key", !*without_key}});
+      if (!answer) {
+        exit_code = failed(answer.error());
+        return;
+      }
+      if (a->json)
+        std::cout << boost::json::serialize(*answer) << std::endl;
+      else
+        std::cout << fmt::format("Backed up {} records, {} audit records and {} objects to {}\n", shown(answer->at("records")), shown(answer->at("audit_records")), shown(answer->at("objects")), a->to);
+    });
+  }
+  {
+    CLI::App* keys = app.add_subcommand("keys", "The root key that seals secrets");
+    keys->require_subcommand(1);
+    auto [v, a] = verb(*keys, "rotate", "Make a new root key and seal every secret under it", "Example:\n  tarn keys rotate --data ~/tarn");
+    v->callback([a = a, &exit_code] {
+      auto answer = Control(a->data).call("POST", "/keys/rotate", json::object{});
+      if (!answer) {
+        exit_code = failed(answer.error());
+        return;
+      }
+      std::cout << (a->json ? boost::json::serialize(*answer) : fmt::format("A new root key is in place; {} secrets are sealed under it.", shown(answer->at("secrets")))) << std::endl;
+    });
+  }
 }
 
 }  // namespace tarn::cli
