@@ -190,6 +190,14 @@ void add_platform_verbs(CLI::App& app, int& exit_code) {
     v->callback([a = a, &exit_code] { exit_code = show_plan(*a, true); });
   }
   {
+    CLI::App* v = app.add_subcommand("schema", "The JSON Schema of the platform's YAML, for editors and checks");
+    v->footer("Example:\n  tarn schema > platform.schema.json");
+    v->callback([&exit_code] {
+      std::cout << boost::json::serialize(platform::json_schema()) << std::endl;
+      exit_code = 0;
+    });
+  }
+  {
     auto [v, a] = verb("destroy", "Delete everything the folder describes, backwards", "Example:\n  tarn destroy --data ~/tarn --yes platform");
     v->add_option("folder", a->what, "Folder of *.yaml")->required();
     v->add_flag("--yes", a->yes, "Do it");

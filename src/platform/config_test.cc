@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 namespace tarn::platform {
 namespace {
 
@@ -52,6 +55,21 @@ TEST(Config, TheSchemaNamesRequiredFieldsAndRefusesOthers) {
   EXPECT_EQ(group.at("required"), (json::array{"name"}));
   EXPECT_EQ(group.at("additionalProperties"), json::value(false));
   EXPECT_TRUE(schema.at("properties").as_object().contains("budgets"));
+}
+
+TEST(Config, ThePublishedSchemaIsFresh) {
+  std::ifstream in(TARN_SOURCE_DIR "/docs/platform.schema.json");
+  std::stringstream text;
+  text << in.rdbuf();
+  const auto published = json::parse(text.str());
+  ASSERT_TRUE(published) << "make it with:  build/tarn schema | python3 -m json.tool > docs/platform.schema.json";
+  EXPECT_EQ(*published, json_schema());
+}
+
+TEST(Config, TheArticlesPlatformIsWithoutProblems) {
+  const auto loaded = load(TARN_SOURCE_DIR "/platform");
+  EXPECT_TRUE(loaded.ok()) << loaded.problems[0].text();
+  EXPECT_EQ(loaded.config.workspaces.size(), 2u);
 }
 
 }  // namespace
