@@ -193,7 +193,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table " + backticked({name.catalog, name.schema, name.table}) + " has a row filter, which this warehouse cannot apply. SQLSTATE: 0A000");
   for (const auto& column : info.columns)
     if (column.mask)
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Column " + backticked({column.name}) + " of table " + backticked({name.catalog, name.schema, name.table}) + " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Column " + backticked(std::string_view(column.name)) + " of table " + backticked({name.catalog, name.schema, name.table}) + " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
   if (info.table_type == catalog::TableType::VIEW) {
     if (reference.version) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
     return view(session, info, rights);
