@@ -180,6 +180,7 @@ client::Result<void> Remote::observe_metastore(std::vector<Resource>& out, const
     const auto id = answer->is_object() ? text(child(answer->as_object(), "metastore_assignment"), "metastore_id") : "";
     if (id.empty()) continue;
     out.push_back({Kind::metastore_assignment, name, {{"metastore", names[id]}}});
+    if (wanted.empty() && metastore_id_.empty()) metastore_id_ = id;  // the scope names none: it is the one that is assigned
     if (id == metastore_id_) reachable = true;
   }
   return {};

@@ -85,9 +85,10 @@ def test_each_route_holds_its_least_right_for_each_principal(server, tokens):
             if answer.status_code >= 500:
                 wrong.append((who, route["method"], route["pattern"], answer.status_code, answer.text[:200]))
             if expected is None:
-                if answer.status_code == 401 or (answer.status_code == 403 and any(t in answer.text for t in GATEWAY_TEXTS)):
-                    if route["auth"] != "open":
-                        wrong.append((who, route["method"], route["pattern"], answer.status_code, "must be let through"))
+                # The row lets it through; the room may still say 403, but an administrator's own level is never refused by the row's text.
+                own_level = route["auth"] == who or who == "account_admin"
+                if route["auth"] != "open" and (answer.status_code == 401 or own_level and any(t in answer.text for t in GATEWAY_TEXTS)):
+                    wrong.append((who, route["method"], route["pattern"], answer.status_code, "must be let through"))
                 continue
             # An outsider is a live principal of the account: on the account host it is a plain user, on a workspace host it is not at home.
             if who == "outsider" and route["surface"] == "account" and route["auth"] == "authenticated":
