@@ -114,17 +114,7 @@ Result<Page<CatalogInfo>> Catalogs::list(const access::Context& ctx, const PageR
 Result<CatalogInfo> Catalogs::update(const access::Context& ctx, std::string_view name, const CatalogChange& request) {
   const std::map<std::string, std::string> params{{"name_arg", std::string(name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")},
                                                   {"isolation_mode", request.isolation_mode ? std::string(json::name_of(*request.isolation_mode)) : ""}};
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
-  }
-  if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateCatalog", "CatalogInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
-  }
+  const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateCatalog", "CatalogInfo.name");
   auto changed = change(core_, ctx, "updateCatalog", params, [&](store::WriteTxn& t) -> Result<CatalogRecord> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::CATALOG, name));
     if (problem) return fail(*problem);

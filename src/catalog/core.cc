@@ -269,4 +269,17 @@ VolumeInfo shown(const Core& core, const VolumeRecord& r, const CatalogRecord& c
   return info;
 }
 
+CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name, std::string_view rpc, std::string_view field) {
+  CheckedChange out;
+  if (owner && !owner->empty()) {
+    if (auto p = find_principal(core, *owner)) out.owner = *std::move(p);
+    else out.problem = p.error();
+  }
+  if (new_name) {
+    if (auto n = checked_name(*new_name, rpc, field)) out.new_name = *std::move(n);
+    else out.problem = n.error();
+  }
+  return out;
+}
+
 }  // namespace tarn::catalog

@@ -77,6 +77,15 @@ Result<Place> locate_to_manage(store::ReadTxn& t, const access::Context& ctx, Se
 
 /// An account-level principal by name; principal_not_found "Could not find principal with name NAME". Asks the directory: outside transactions.
 Result<Principal> find_principal(const Core& core, std::string_view name);
+
+/// What every securable's update may ask for, checked before its transaction: the new owner and name, or what is wrong with them. An empty
+/// owner is none. `rpc` and `field` are what the vendor's text names.
+struct CheckedChange {
+  std::optional<Principal> owner;
+  std::optional<std::string> new_name;
+  std::optional<Error> problem;
+};
+CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name, std::string_view rpc, std::string_view field);
 /// How a principal is called now: renamed ones by their new name, deleted ones by the last one known. Outside transactions.
 std::string name_of(const Core& core, const Principal& p);
 

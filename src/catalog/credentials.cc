@@ -114,17 +114,7 @@ Result<Page<CredentialInfo>> Credentials::list(const access::Context& ctx, const
 
 Result<CredentialInfo> Credentials::update(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name, const CredentialChange& request) {
   const std::map<std::string, std::string> params{{"name", std::string(name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")}};
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
-  }
-  if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateStorageCredential", "StorageCredentialInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
-  }
+  auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateStorageCredential", "StorageCredentialInfo.name");
   if (request.aws_iam_role)
     if (auto arn = check_arn(request.aws_iam_role->role_arn, "UpdateStorageCredential"); !arn) problem = arn.error();
   auto changed = change(core_, ctx, "updateStorageCredential", params, [&](store::WriteTxn& t) -> Result<CredentialRecord> {

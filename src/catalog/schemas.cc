@@ -95,17 +95,7 @@ Result<Page<SchemaInfo>> Schemas::list(const access::Context& ctx, std::string_v
 
 Result<SchemaInfo> Schemas::update(const access::Context& ctx, std::string_view full_name, const SchemaChange& request) {
   const std::map<std::string, std::string> params{{"full_name_arg", std::string(full_name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")}};
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
-  }
-  if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateSchema", "SchemaInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
-  }
+  const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateSchema", "SchemaInfo.name");
   auto changed = change(core_, ctx, "updateSchema", params, [&](store::WriteTxn& t) -> Result<Place> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::SCHEMA, full_name));
     if (problem) return fail(*problem);

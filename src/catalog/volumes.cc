@@ -89,17 +89,7 @@ Result<Page<VolumeInfo>> Volumes::list(const access::Context& ctx, std::string_v
 }
 
 Result<VolumeInfo> Volumes::update(const access::Context& ctx, std::string_view full_name, const VolumeChange& request) {
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
-  }
-  if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateVolume", "VolumeInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
-  }
+  const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateVolume", "VolumeInfo.name");
   auto changed = change(core_, ctx, "updateVolume", {{"volume_full_name", std::string(full_name)}, {"owner", request.owner.value_or("")}, {"new_name", request.new_name.value_or("")}},
                         [&](store::WriteTxn& t) -> Result<Place> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::VOLUME, full_name));
