@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: build run test lint format clean setup-run setup-test
+.PHONY: build run test bench lint format clean setup-run setup-test
 
 build:
 	@scripts/setup build run
@@ -17,6 +17,15 @@ test:
 	@cmake --preset $(PRESET) >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
 	@cmake --build $(BUILD)
 	@tests/run $(BUILD)
+
+# Every figure of docs/performance.md, on this machine, with its peer beside it.
+bench:
+	@scripts/setup build run test
+	@cmake --preset release >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
+	@cmake --build build --target tarn bench_plan bench_gateway bench_engine bench_delta
+	@build/bench/bench_plan
+	@bench/server.py build/tarn
+	@bench/gateway.py build/bench/bench_gateway
 
 lint:
 	@scripts/setup build run lint

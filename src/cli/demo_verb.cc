@@ -354,9 +354,9 @@ int Demo::run() {
     return broken_ ? 1 : 0;
   }
   std::cout << "\nThe server stays up. Try:\n"
-            << "  tarn sql --data " << a_.data << " -w " << host("pipeline") << " 'SELECT * FROM pipeline_gold.flights.carrier_delays'\n"
-            << "  tarn rehearse --data " << a_.data << " -- curl https://accounts.cloud.databricks.com/healthz\n"
-            << "  tarn drift --data " << a_.data << " " << a_.folder << "\n"
+            << "  " << own_binary() << " sql --data " << a_.data << " --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.carrier_delays'\n"
+            << "  " << own_binary() << " rehearse --data " << a_.data << " -- curl https://accounts.cloud.databricks.com/healthz\n"
+            << "  " << own_binary() << " drift --data " << a_.data << " " << a_.folder << "\n"
             << "account " << text_at(ready_, {"accounts_url"}) << "\nproxy   " << text_at(ready_, {"proxy_url"}) << "\nstorage " << text_at(ready_, {"s3_endpoint"})
             << "\nEnd it with Ctrl-C.\n"
             << std::flush;

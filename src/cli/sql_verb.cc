@@ -8,6 +8,7 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "cli/control.h"
 #include "cli/platform_view.h"
 #include "cli/script.h"
 #include "cli/sql_verb.h"
@@ -17,7 +18,7 @@ namespace tarn::cli {
 namespace {
 
 struct Arguments {
-  std::string data, workspace, warehouse, catalog, schema, file, format = "table";
+  std::string data, as, workspace, warehouse, catalog, schema, file, format = "table";
   std::vector<std::string> statements;
   bool timing = true;
 };
@@ -75,6 +76,16 @@ int shell(client::Statements& sql, const Arguments& a) {
   return 0;
 }
 
+/// A workspace by its name: the first label of its URL. What is no name is taken for a deployment name.
+std::string deployment_of(const json::value& status, const std::string& said) {
+  const auto* all = status.as_object().if_contains("workspaces");
+  const auto* url = all && all->is_object() ? all->as_object().if_contains(said) : nullptr;
+  if (!url || !url->is_string()) return said;
+  const std::string text(url->as_string());
+  const auto host = text.find("://") + 3;
+  return text.substr(host, text.find('.', host) - host);
+}
+
 int run(const Arguments& a) {
   const auto failed = [](const std::string& message) {
     std::cerr << Style::of_stdout().paint("31", "error") << ": " << message << "\n";
@@ -82,8 +93,22 @@ int run(const Arguments& a) {
   };
   auto target = a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data);
   if (!target) return failed(target.error().text());
+  std::string deployment = a.workspace;
+  if (!a.data.empty()) {
+    const Control control(a.data);
+    if (auto status = control.call("GET", "/status")) deployment = deployment_of(*status, a.workspace);
+    if (!a.as.empty()) {
+      auto minted = control.call("POST", "/token", json::object{{"user", a.as}, {"workspace", a.workspace}});
+      if (!minted) return failed(minted.error().text());
+      target->client_id.clear();
+      target->client_secret.clear();
+      target->token = std::string(minted->at("token").as_string());
+    }
+  } else if (!a.as.empty()) {
+    return failed("--as needs --data: only a data folder's owner may speak for others");
+  }
   client::Session session(*target);
-  auto sql = client::Statements::open(session, a.workspace, a.warehouse);
+  auto sql = client::Statements::open(session, deployment, a.warehouse);
   if (!sql) return failed(sql.error().text());
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::vector<std::string> statements;
@@ -113,14 +138,15 @@ void add_sql_verb(CLI::App& app, int& exit_code) {
   CLI::App* v = app.add_subcommand("sql", "Run SQL in a workspace, or open a shell");
   v->add_option("statement", a->statements, "Statements; without any: a file, standard input, or the shell");
   v->add_option("--data", a->data, "Data folder of a running server (else the DATABRICKS_* environment says where and who)");
-  v->add_option("-w,--workspace", a->workspace, "Deployment name of the workspace (the first label of its host)")->required();
+  v->add_option("--as", a->as, "Speak as this user or service principal (the folder's owner only)");
+  v->add_option("-w,--workspace", a->workspace, "Workspace, by its deployment name (the first label of its host) or, with --data, its name")->required();
   v->add_option("--warehouse", a->warehouse, "Warehouse id (default: the first one you may use)");
   v->add_option("--catalog", a->catalog, "Catalog for names with fewer than three parts");
   v->add_option("--schema", a->schema, "Schema for names of one part");
   v->add_option("-f,--file", a->file, "Read statements from a file (- for standard input)");
   v->add_option("--format", a->format, "table, csv or json")->check(CLI::IsMember({"table", "csv", "json"}));
   v->add_flag_callback("--json", [a] { a->format = "json"; }, "The same as --format json");
-  v->footer("Examples:\n  tarn sql --data ~/tarn -w acme-pipeline 'SELECT count(*) FROM pipeline_gold.flights.delays'\n  tarn sql --data ~/tarn -w acme-landing --format csv -f report.sql > report.csv");
+  v->footer("Examples:\n  tarn sql --data ~/tarn --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.monthly_delays'\n  tarn sql --data ~/tarn -w acme-landing --format csv -f report.sql > report.csv");
   v->callback([a, &exit_code] { exit_code = run(*a); });
 }
 
