@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "base/json_read.h"
+
 namespace tarn::cli {
 
 client::Result<json::value> Control::call(std::string_view method, std::string_view path, const std::optional<json::value>& body) const {
@@ -38,11 +40,7 @@ client::Result<json::value> Control::call(std::string_view method, std::string_v
   auto parsed = json::parse(answer);
   if (!parsed) return fail(client::ApiError{static_cast<int>(status), "", "The server's answer is not JSON"});
   if (status >= 300) {
-    const auto field = [&](const char* name) {
-      const auto* v = parsed->is_object() ? parsed->as_object().if_contains(name) : nullptr;
-      return v && v->is_string() ? std::string(v->as_string()) : std::string();
-    };
-    return fail(client::ApiError{static_cast<int>(status), field("error_code"), field("message")});
+    return fail(client::ApiError{static_cast<int>(status), json::text_at(*parsed, {"error_code"}), json::text_at(*parsed, {"message"})});
   }
   return *std::move(parsed);
 }

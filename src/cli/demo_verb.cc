@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "base/ids.h"
+#include "base/json_read.h"
 #include "base/resources.h"
 #include "cli/child_process.h"
 #include "cli/platform_verbs.h"
@@ -39,16 +40,6 @@ T must(client::Result<T> r, const std::string& what) {
   if constexpr (!std::is_void_v<T>) return *std::move(r);
 }
 
-std::string text_at(const json::value& v, std::initializer_list<std::string_view> path) {
-  const json::value* here = &v;
-  for (const auto name : path) {
-    if (!here->is_object() || !here->as_object().contains(name)) return {};
-    here = &here->as_object().at(name);
-  }
-  if (here->is_string()) return std::string(here->as_string());
-  return here->is_null() ? "" : boost::json::serialize(*here);
-}
-
 /// The demo's people, each with a session of their own, and what the steps learn on the way.
 class Demo {
  public:
@@ -60,7 +51,8 @@ class Demo {
   void step(const std::string& name, const std::function<std::string()>& body);
   void serve();
   client::Session as_admin() { return client::Session(must(client::target_of_folder(a_.data), "the data folder")); }
-  client::Session as_person(const std::string& user, const std::string& workspace);
+  /// Made once for each person and workspace: a token is minted by a verb of its own.
+  client::Session& as_person(const std::string& user, const std::string& workspace);
   client::ResultSet query(const std::string& user, const std::string& workspace, const std::string& sql);
   std::string host(const std::string& workspace) { return deployments_.at(workspace); }
 
@@ -82,6 +74,7 @@ class Demo {
   std::unique_ptr<Server> server_;
   json::value ready_;
   std::map<std::string, std::string> deployments_, warehouses_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<client::Session>> people_;
   json::object facts_;
   struct Row {
     std::string name, detail;
@@ -124,7 +117,9 @@ void Demo::serve() {
   ready_ = *parsed;
 }
 
-client::Session Demo::as_person(const std::string& user, const std::string& workspace) {
+client::Session& Demo::as_person(const std::string& user, const std::string& workspace) {
+  auto& session = people_[{user, workspace}];
+  if (session) return *session;
   const auto minted = run_child({own_binary(), "token", "--data", a_.data, "--user", user, "--workspace", workspace}, a_.data + "/verbs.log");
   std::string token = minted.output;
   while (!token.empty() && std::isspace(static_cast<unsigned char>(token.back()))) token.pop_back();
@@ -133,11 +128,12 @@ client::Session Demo::as_person(const std::string& user, const std::string& work
   target.client_id.clear();
   target.client_secret.clear();
   target.token = token;
-  return client::Session(std::move(target));
+  session = std::make_unique<client::Session>(std::move(target));
+  return *session;
 }
 
 client::ResultSet Demo::query(const std::string& user, const std::string& workspace, const std::string& sql) {
-  client::Session session = as_person(user, workspace);
+  client::Session& session = as_person(user, workspace);
   auto statements = must(client::Statements::open(session, host(workspace), warehouses_.at(workspace)), "the warehouse");
   return must(statements.run(sql), user + " in " + workspace);
 }
@@ -156,12 +152,12 @@ std::string Demo::stand_up() {
   for (std::string line; std::getline(lines, line);) {
     const auto v = json::parse(line);
     if (!v) continue;
-    if (text_at(*v, {"state"}) == "done") ++done;
-    if (const auto note = text_at(*v, {"note"}); note.starts_with("deleted the default metastore")) evicted = "; " + note;
+    if (json::text_at(*v, {"state"}) == "done") ++done;
+    if (const auto note = json::text_at(*v, {"note"}); note.starts_with("deleted the default metastore")) evicted = "; " + note;
   }
   client::Session admin = as_admin();
   const auto list = must(admin.account("GET", "/api/2.0/accounts/{account}/workspaces"), "workspaces");
-  for (const auto& w : list.as_array()) deployments_[text_at(w, {"workspace_name"})] = text_at(w, {"deployment_name"});
+  for (const auto& w : list.as_array()) deployments_[json::text_at(w, {"workspace_name"})] = json::text_at(w, {"deployment_name"});
   facts_["changes_applied"] = done;
   return fmt::format("{} changes applied in the fixed order{}", done, evicted);
 }
@@ -178,7 +174,7 @@ std::string Demo::warehouses() {
     const auto made = must(admin.workspace(deployment, "POST", "/api/2.0/sql/warehouses",
                                            json::object{{"name", "shared"}, {"cluster_size", "2X-Small"}, {"auto_stop_mins", 10}, {"max_num_clusters", 1}}),
                            "a warehouse in " + name);
-    warehouses_[name] = text_at(made, {"id"});
+    warehouses_[name] = json::text_at(made, {"id"});
     must(admin.workspace(deployment, "PATCH", "/api/2.0/permissions/warehouses/" + warehouses_[name],
                          json::object{{"access_control_list", json::array{json::object{{"group_name", "users"}, {"permission_level", "CAN_USE"}}}}}),
          "its permissions");
@@ -192,19 +188,19 @@ std::string Demo::upload() {
   std::filesystem::create_directories(scratch);
   const auto unpacked = run_child({"python3", "-m", "zipfile", "-e", (source / "flights.csv.zip").string(), scratch}, a_.data + "/verbs.log");
   if (unpacked.exit_code != 0) throw Broken{"cannot unpack flights.csv.zip from " + source.string()};
-  client::Session emil = as_person("emil@acme.example", "landing");
+  client::Session& emil = as_person("emil@acme.example", "landing");
   const auto vended = must(emil.workspace(host("landing"), "POST", "/api/2.1/unity-catalog/temporary-path-credentials",
                                           json::object{{"url", "s3://acme-landing-files/nycflights13/"}, {"operation", "PATH_READ_WRITE"}}),
                            "temporary credentials for emil");
-  const client::S3Credentials credentials{text_at(vended, {"aws_temp_credentials", "access_key_id"}), text_at(vended, {"aws_temp_credentials", "secret_access_key"}),
-                                          text_at(vended, {"aws_temp_credentials", "session_token"})};
+  const client::S3Credentials credentials{json::text_at(vended, {"aws_temp_credentials", "access_key_id"}), json::text_at(vended, {"aws_temp_credentials", "secret_access_key"}),
+                                          json::text_at(vended, {"aws_temp_credentials", "session_token"})};
   std::uint64_t bytes = 0;
   for (const char* table : {"flights", "airlines", "airports", "planes", "weather"}) {
     const std::string file = std::string(table) == "flights" ? scratch + "/flights.csv" : (source / (std::string(table) + ".csv")).string();
     bytes += std::filesystem::file_size(file);
-    must(client::put_object(text_at(ready_, {"s3_endpoint"}), text_at(ready_, {"ca_cert"}), text_at(ready_, {"region"}), credentials, "acme-landing-files", std::string("nycflights13/") + table + ".csv", file), "upload");
+    must(client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}), credentials, "acme-landing-files", std::string("nycflights13/") + table + ".csv", file), "upload");
   }
-  const auto neighbour = client::put_object(text_at(ready_, {"s3_endpoint"}), text_at(ready_, {"ca_cert"}), text_at(ready_, {"region"}), credentials, "acme-landing-files", "elsewhere/x.csv", scratch + "/flights.csv");
+  const auto neighbour = client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}), credentials, "acme-landing-files", "elsewhere/x.csv", scratch + "/flights.csv");
   if (neighbour || neighbour.error().status != 403) throw Broken{"the vended credentials reached the neighbouring prefix"};
   std::filesystem::remove(scratch + "/flights.csv");
   return fmt::format("5 files, {:.1f} MB, over S3 with vended credentials; the neighbouring prefix answered 403", static_cast<double>(bytes) / 1e6);
@@ -250,7 +246,7 @@ std::string Demo::same_row() {
 
 std::string Demo::analyst() {
   query("nora@acme.example", "pipeline", "SELECT max(flights) FROM pipeline_gold.flights.monthly_delays");
-  client::Session nora = as_person("nora@acme.example", "landing");
+  client::Session& nora = as_person("nora@acme.example", "landing");
   auto statements = must(client::Statements::open(nora, host("landing"), warehouses_.at("landing")), "the warehouse");
   const auto refused = statements.run("SELECT * FROM landing_raw.flights.flights");
   if (refused) throw Broken{"nora read landing_raw.flights.flights without a grant"};
@@ -259,13 +255,13 @@ std::string Demo::analyst() {
 }
 
 std::string Demo::lineage() {
-  client::Session emil = as_person("emil@acme.example", "pipeline");
+  client::Session& emil = as_person("emil@acme.example", "pipeline");
   const auto column = [&](const std::string& table, const std::string& name) {
     const auto answer = must(emil.workspace(host("pipeline"), "GET", "/api/2.0/lineage-tracking/column-lineage?table_name=" + table + "&column_name=" + name), "lineage of " + table + "." + name);
     std::string found;
     if (answer.is_object() && answer.as_object().contains("upstream_cols"))
       for (const auto& u : answer.as_object().at("upstream_cols").as_array())
-        found += (found.empty() ? "" : ", ") + text_at(u, {"catalog_name"}) + "." + text_at(u, {"schema_name"}) + "." + text_at(u, {"table_name"}) + "." + text_at(u, {"name"});
+        found += (found.empty() ? "" : ", ") + json::text_at(u, {"catalog_name"}) + "." + json::text_at(u, {"schema_name"}) + "." + json::text_at(u, {"table_name"}) + "." + json::text_at(u, {"name"});
     return found;
   };
   const auto silver = column("pipeline_gold.flights.carrier_delays", "mean_departure_delay");
@@ -288,7 +284,6 @@ std::string Demo::audit() {
 }
 
 std::string Demo::drift() {
-  client::Session ada = as_person("ada@acme.example", "pipeline");
   client::Session admin = as_admin();
   // Somebody clicks: a grant past the groups, and a group that nobody reviewed.
   must(admin.workspace(host("pipeline"), "PATCH", "/api/2.1/unity-catalog/permissions/catalog/pipeline_gold",
@@ -334,7 +329,7 @@ int Demo::run() {
   }
   if (a_.folder.empty()) a_.folder = resources::shipped("platform").string();
   if (!a_.json) std::cout << style_.paint("1", "Tarn") << ": the platform of the article, on real data, in " << a_.data << "\n\n";
-  step("serve: control plane, storage and TLS from nothing", [&] { serve(); return text_at(ready_, {"accounts_url"}) + " through the proxy " + text_at(ready_, {"proxy_url"}); });
+  step("serve: control plane, storage and TLS from nothing", [&] { serve(); return json::text_at(ready_, {"accounts_url"}) + " through the proxy " + json::text_at(ready_, {"proxy_url"}); });
   step("plan and apply: the platform as code", [&] { return stand_up(); });
   step("plan again", [&] { return plan_again(); });
   step("warehouses", [&] { return warehouses(); });
@@ -357,7 +352,7 @@ int Demo::run() {
             << "  " << own_binary() << " sql --data " << a_.data << " --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.carrier_delays'\n"
             << "  " << own_binary() << " rehearse --data " << a_.data << " -- curl https://accounts.cloud.databricks.com/healthz\n"
             << "  " << own_binary() << " drift --data " << a_.data << " " << a_.folder << "\n"
-            << "account " << text_at(ready_, {"accounts_url"}) << "\nproxy   " << text_at(ready_, {"proxy_url"}) << "\nstorage " << text_at(ready_, {"s3_endpoint"})
+            << "account " << json::text_at(ready_, {"accounts_url"}) << "\nproxy   " << json::text_at(ready_, {"proxy_url"}) << "\nstorage " << json::text_at(ready_, {"s3_endpoint"})
             << "\nEnd it with Ctrl-C.\n"
             << std::flush;
   static volatile std::sig_atomic_t leave = 0;

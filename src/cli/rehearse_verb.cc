@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "base/json_read.h"
 #include "cli/control.h"
 #include "cli/platform_view.h"
 
@@ -18,11 +19,6 @@ struct Arguments {
   std::vector<std::string> command, allow;
 };
 
-std::string text(const json::value& v, const char* name) {
-  const auto* x = v.is_object() ? v.as_object().if_contains(name) : nullptr;
-  return x && x->is_string() ? std::string(x->as_string()) : std::string();
-}
-
 int failed(const std::string& message) {
   std::cerr << Style::of_stdout().paint("31", "error") << ": " << message << "\n";
   return 1;
@@ -30,7 +26,7 @@ int failed(const std::string& message) {
 
 /// The command's environment: ours, with every client family's way to name a proxy and an authority.
 std::vector<std::string> environment(const json::value& status) {
-  const std::string proxy = text(status, "proxy_url"), ca = text(status, "ca_cert"), store = text(status, "java_trust_store");
+  const std::string proxy = json::text_at(status, {"proxy_url"}), ca = json::text_at(status, {"ca_cert"}), store = json::text_at(status, {"java_trust_store"});
   const auto scheme = proxy.find("://");
   const std::string address = scheme == proxy.npos ? proxy : proxy.substr(scheme + 3);
   const std::string host = address.substr(0, address.find(':')), port = address.substr(address.find(':') + 1);
@@ -40,7 +36,7 @@ std::vector<std::string> environment(const json::value& status) {
   for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) set[name] = ca;
   set["NODE_USE_ENV_PROXY"] = "1";
   set["USE_SYSTEM_PROPERTIES_HTTP"] = "true";
-  set["AWS_REGION"] = text(status, "region");
+  set["AWS_REGION"] = json::text_at(status, {"region"});
   std::string java = fmt::format("-Dhttps.proxyHost={0} -Dhttps.proxyPort={1} -Dhttp.proxyHost={0} -Dhttp.proxyPort={1} -Dhttp.nonProxyHosts=", host, port);
   if (!store.empty()) java += fmt::format(" -Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit", store);
   if (const char* own = std::getenv("JAVA_TOOL_OPTIONS")) java = std::string(own) + " " + java;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/json_read.h"
 
 namespace tarn::client {
 namespace {
@@ -15,11 +16,6 @@ namespace {
 std::string env(const char* name) {
   const char* v = std::getenv(name);
   return v ? v : "";
-}
-
-std::string text_of(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  return v && v->is_string() ? std::string(v->as_string()) : std::string();
 }
 
 }  // namespace
@@ -114,12 +110,12 @@ Result<std::string> Session::bearer() {
                                target_.client_id + ":" + target_.client_secret));
   auto parsed = json::parse(answer.body);
   if (answer.status != 200 || !parsed || !parsed->is_object()) {
-    std::string why = parsed && parsed->is_object() ? text_of(parsed->as_object(), "error_description") : "";
-    if (why.empty() && parsed && parsed->is_object()) why = text_of(parsed->as_object(), "message");
+    std::string why = parsed && parsed->is_object() ? json::text_at(parsed->as_object(), "error_description") : "";
+    if (why.empty() && parsed && parsed->is_object()) why = json::text_at(parsed->as_object(), "message");
     return fail(ApiError{static_cast<int>(answer.status), "UNAUTHENTICATED", "No access token for client '" + target_.client_id + "': " + (why.empty() ? "status " + std::to_string(answer.status) : why)});
   }
   const auto& o = parsed->as_object();
-  token_ = text_of(o, "access_token");
+  token_ = json::text_at(o, "access_token");
   const auto* lifetime = o.if_contains("expires_in");
   token_ends_ = now + (lifetime && lifetime->is_int64() ? lifetime->as_int64() : 300) * 1000 - 60'000;
   return token_;
@@ -145,9 +141,9 @@ Result<json::value> Session::call(const std::string& base, std::string_view meth
     }
     ApiError e{static_cast<int>(answer.status), "", ""};
     if (parsed && parsed->is_object()) {
-      e.error_code = text_of(parsed->as_object(), "error_code");
-      e.message = text_of(parsed->as_object(), "message");
-      if (e.message.empty()) e.message = text_of(parsed->as_object(), "detail");
+      e.error_code = json::text_at(parsed->as_object(), "error_code");
+      e.message = json::text_at(parsed->as_object(), "message");
+      if (e.message.empty()) e.message = json::text_at(parsed->as_object(), "detail");
     }
     if (e.message.empty()) e.message = std::string(method) + " " + base + full + " answered " + std::to_string(answer.status);
     return fail(std::move(e));
@@ -176,12 +172,12 @@ Result<Target> target_of_folder(const std::string& dir) {
   if (!in || !parsed || !parsed->is_object())
     return fail(ApiError{0, "", "No server runs on '" + dir + "': start one with  tarn serve --data " + dir});
   const auto& o = parsed->as_object();
-  Target t{.accounts_url = text_of(o, "accounts_url"), .account_id = text_of(o, "account_id"), .proxy_url = text_of(o, "proxy_url"), .ca_file = text_of(o, "ca_cert")};
+  Target t{.accounts_url = json::text_at(o, "accounts_url"), .account_id = json::text_at(o, "account_id"), .proxy_url = json::text_at(o, "proxy_url"), .ca_file = json::text_at(o, "ca_cert")};
   if (const auto* admin = o.if_contains("admin"); admin && admin->is_object()) {
-    t.client_id = text_of(admin->as_object(), "client_id");
-    std::ifstream secret(text_of(admin->as_object(), "client_secret_file"));
+    t.client_id = json::text_at(admin->as_object(), "client_id");
+    std::ifstream secret(json::text_at(admin->as_object(), "client_secret_file"));
     if (!std::getline(secret, t.client_secret))
-      return fail(ApiError{0, "", "Cannot read the automation principal's secret '" + text_of(admin->as_object(), "client_secret_file") + "': only the folder's owner may"});
+      return fail(ApiError{0, "", "Cannot read the automation principal's secret '" + json::text_at(admin->as_object(), "client_secret_file") + "': only the folder's owner may"});
   }
   return t;
 }

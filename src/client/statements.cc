@@ -2,31 +2,21 @@
 
 #include <thread>
 
+#include "base/json_read.h"
+
 namespace tarn::client {
 namespace {
-
-std::string text(const json::value* v) { return v && v->is_string() ? std::string(v->as_string()) : std::string(); }
-
-const json::value* at(const json::value& v, std::initializer_list<std::string_view> path) {
-  const json::value* here = &v;
-  for (const auto name : path) {
-    if (!here->is_object()) return nullptr;
-    here = here->as_object().if_contains(name);
-    if (!here) return nullptr;
-  }
-  return here;
-}
 
 void collect(ResultSet& out, const json::value* data) {
   if (!data || !data->is_array()) return;
   for (const auto& row : data->as_array()) {
     auto& cells = out.rows.emplace_back();
-    for (const auto& cell : row.as_array()) cells.push_back(cell.is_null() ? std::nullopt : std::optional(text(&cell)));
+    for (const auto& cell : row.as_array()) cells.push_back(cell.is_null() ? std::nullopt : std::optional(json::text_of(&cell)));
   }
 }
 
 std::int64_t next_chunk(const json::value* result) {
-  const auto* n = result ? at(*result, {"next_chunk_index"}) : nullptr;
+  const auto* n = result ? json::find(*result, {"next_chunk_index"}) : nullptr;
   return n && n->is_int64() ? n->as_int64() : -1;
 }
 
@@ -35,8 +25,8 @@ std::int64_t next_chunk(const json::value* result) {
 Result<Statements> Statements::open(Session& session, const std::string& deployment, std::string warehouse) {
   if (warehouse.empty()) {
     TARN_TRY(list, session.workspace(deployment, "GET", "/api/2.0/sql/warehouses"));
-    const auto* all = at(list, {"warehouses"});
-    if (all && all->is_array() && !all->as_array().empty()) warehouse = text(at(all->as_array()[0], {"id"}));
+    const auto* all = json::find(list, {"warehouses"});
+    if (all && all->is_array() && !all->as_array().empty()) warehouse = json::text_at(all->as_array()[0], {"id"});
     if (warehouse.empty())
       return fail(ApiError{404, "RESOURCE_DOES_NOT_EXIST", "There is no SQL warehouse in workspace '" + deployment + "' that you may use: have an administrator make one (POST /api/2.0/sql/warehouses)"});
   }
@@ -48,9 +38,9 @@ Result<ResultSet> Statements::run(const std::string& sql, const std::string& cat
   if (!catalog.empty()) request["catalog"] = catalog;
   if (!schema.empty()) request["schema"] = schema;
   TARN_TRY(answer, session_->workspace(deployment_, "POST", "/api/2.0/sql/statements", request));
-  ResultSet out{.statement_id = text(at(answer, {"statement_id"}))};
+  ResultSet out{.statement_id = json::text_at(answer, {"statement_id"})};
   const std::string path = "/api/2.0/sql/statements/" + out.statement_id;
-  for (std::string state = text(at(answer, {"status", "state"})); state == "PENDING" || state == "RUNNING"; state = text(at(answer, {"status", "state"}))) {
+  for (std::string state = json::text_at(answer, {"status", "state"}); state == "PENDING" || state == "RUNNING"; state = json::text_at(answer, {"status", "state"})) {
     if (keep_waiting && !keep_waiting()) {
       TARN_CHECK(session_->workspace(deployment_, "POST", path + "/cancel"));
       return fail(ApiError{0, "CANCELLED", "The statement was cancelled"});
@@ -59,22 +49,22 @@ Result<ResultSet> Statements::run(const std::string& sql, const std::string& cat
     TARN_TRY(next, session_->workspace(deployment_, "GET", path));
     answer = std::move(next);
   }
-  if (const auto state = text(at(answer, {"status", "state"})); state != "SUCCEEDED") {
-    const auto message = text(at(answer, {"status", "error", "message"}));
-    return fail(ApiError{400, text(at(answer, {"status", "error", "error_code"})), message.empty() ? "The statement ended as " + state : message});
+  if (const auto state = json::text_at(answer, {"status", "state"}); state != "SUCCEEDED") {
+    const auto message = json::text_at(answer, {"status", "error", "message"});
+    return fail(ApiError{400, json::text_at(answer, {"status", "error", "error_code"}), message.empty() ? "The statement ended as " + state : message});
   }
-  if (const auto* columns = at(answer, {"manifest", "schema", "columns"}); columns && columns->is_array())
+  if (const auto* columns = json::find(answer, {"manifest", "schema", "columns"}); columns && columns->is_array())
     for (const auto& c : columns->as_array()) {
-      out.columns.push_back(text(at(c, {"name"})));
-      out.types.push_back(text(at(c, {"type_text"})));
+      out.columns.push_back(json::text_at(c, {"name"}));
+      out.types.push_back(json::text_at(c, {"type_text"}));
     }
-  const auto* truncated = at(answer, {"manifest", "truncated"});
+  const auto* truncated = json::find(answer, {"manifest", "truncated"});
   out.truncated = truncated && truncated->is_bool() && truncated->as_bool();
-  const auto* result = at(answer, {"result"});
-  collect(out, result ? at(*result, {"data_array"}) : nullptr);
+  const auto* result = json::find(answer, {"result"});
+  collect(out, result ? json::find(*result, {"data_array"}) : nullptr);
   for (auto next = next_chunk(result); next >= 0;) {
     TARN_TRY(chunk, session_->workspace(deployment_, "GET", path + "/result/chunks/" + std::to_string(next)));
-    collect(out, at(chunk, {"data_array"}));
+    collect(out, json::find(chunk, {"data_array"}));
     next = next_chunk(&chunk);
   }
   return out;

@@ -1,5 +1,6 @@
 #include <thread>
 
+#include "base/json_read.h"
 #include "platform/remote.h"
 
 namespace tarn::platform {
@@ -8,14 +9,7 @@ namespace {
 using Note = std::function<void(const std::string&)>;
 constexpr std::string_view kAccount = "/api/2.0/accounts/{account}/";
 
-std::string text(const json::value& v, std::string_view name) {
-  if (!v.is_object()) return {};
-  const auto* x = v.as_object().if_contains(name);
-  if (!x) return {};
-  if (x->is_string()) return std::string(x->as_string());
-  if (x->is_int64()) return std::to_string(x->as_int64());
-  return {};
-}
+std::string text(const json::value& v, std::string_view name) { return json::id_of(json::find(v, {name})); }
 
 client::ApiError problem(std::string message) { return {0, "", std::move(message)}; }
 

@@ -1,15 +1,11 @@
 #include "platform/remote.h"
 
+#include "base/json_read.h"
+
 namespace tarn::platform {
 namespace {
 
-std::string text(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  if (!v) return {};
-  if (v->is_string()) return std::string(v->as_string());
-  if (v->is_int64()) return std::to_string(v->as_int64());
-  return {};
-}
+std::string text(const json::object& o, std::string_view name) { return json::id_of(o.if_contains(name)); }
 
 std::int64_t number(const json::object& o, std::string_view name) {
   const auto* v = o.if_contains(name);
@@ -181,7 +177,9 @@ client::Result<void> Remote::observe_metastore(std::vector<Resource>& out, const
     if (id.empty()) continue;
     out.push_back({Kind::metastore_assignment, name, {{"metastore", names[id]}}});
     if (wanted.empty() && metastore_id_.empty()) metastore_id_ = id;  // the scope names none: it is the one that is assigned
-    if (id == metastore_id_) reachable = true;
+    if (id != metastore_id_) continue;
+    reachable = true;
+    if (door_.empty()) door_ = w.deployment;
   }
   return {};
 }
