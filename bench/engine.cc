@@ -1,11 +1,12 @@
 // The SQL engine alone, through its pool: latency of a small statement, throughput of eight callers, streaming, the first statement of a scope.
 //   bench_engine PATH/tarn-engine
+#include "engine/engine.h"
+
 #include <cstdio>
 #include <filesystem>
 #include <thread>
 
 #include "base/ids.h"
-#include "engine/engine.h"
 
 namespace {
 

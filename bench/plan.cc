@@ -1,7 +1,7 @@
 // A plan of 10,000 objects, pure: YAML text -> configuration -> resources -> difference. Prints the median of five runs.
-#include <cstdio>
-
 #include "platform/plan.h"
+
+#include <cstdio>
 
 int main() {
   using namespace tarn::platform;
@@ -30,5 +30,6 @@ int main() {
   }
   std::sort(load_seconds.begin(), load_seconds.end());
   std::sort(plan_seconds.begin(), plan_seconds.end());
-  std::printf("| plan of %zu objects: read YAML %.3f s, plan %.3f s | %.3f s | 1 s |\n", objects, load_seconds[2], plan_seconds[2], load_seconds[2] + plan_seconds[2]);
+  std::printf("| plan of %zu objects: read YAML %.3f s, plan %.3f s | %.3f s | 1 s |\n", objects, load_seconds[2], plan_seconds[2],
+              load_seconds[2] + plan_seconds[2]);
 }

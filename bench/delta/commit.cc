@@ -29,7 +29,8 @@ delta::Commit append(int n) {
   c.add.resize(1);
   c.add[0].path = fmt::format("part-{:08d}-5fba94ed-9794-4965-ba6e-6ee3c0d22af9.c000.snappy.parquet", n);
   c.add[0].size = 1'000'000;
-  c.add[0].stats = R"({"numRecords":1000,"minValues":{"id":1,"name":"aaaaaaaaaaaa"},"maxValues":{"id":1000,"name":"zzzzzzzzzzzzzzz"},"nullCount":{"id":0,"name":3}})";
+  c.add[0].stats =
+      R"({"numRecords":1000,"minValues":{"id":1,"name":"aaaaaaaaaaaa"},"maxValues":{"id":1000,"name":"zzzzzzzzzzzzzzz"},"nullCount":{"id":0,"name":3}})";
   return c;
 }
 
@@ -85,7 +86,8 @@ void measure(const std::string& folder, int length) {
   }();
   // What the disk itself asks for: one durable put of the same size.
   std::vector<double> floor;
-  for (int i = 0; i < 200; ++i) floor.push_back(milliseconds([&] { must(objects.put({"lake", fmt::format("floor/{}/{}", length, i)}, std::string(900, 'x'), true)); }));
+  for (int i = 0; i < 200; ++i)
+    floor.push_back(milliseconds([&] { must(objects.put({"lake", fmt::format("floor/{}/{}", length, i)}, std::string(900, 'x'), true)); }));
   std::cout << json::value(json::object{{"log_length", length},
                                         {"commit", shape(commits)},
                                         {"durable_put", shape(floor)},

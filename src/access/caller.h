@@ -19,11 +19,11 @@ struct Caller {
   std::string name;  // user name (e-mail), or a service principal's application id: what grants and audit rows name
   std::string display_name;
   bool account_admin = false;
-  bool workspace_admin = false;        // of the workspace that the request is for
-  std::set<std::int64_t> group_ids;    // account-level groups, nested ones included
-  std::set<std::string> group_names;   // their names, plus `account users`: what Unity Catalog grants may name
+  bool workspace_admin = false;            // of the workspace that the request is for
+  std::set<std::int64_t> group_ids;        // account-level groups, nested ones included
+  std::set<std::string> group_names;       // their names, plus `account users`: what Unity Catalog grants may name
   std::set<std::string> workspace_groups;  // workspace-local groups (`users`, `admins`, …) in this workspace; never hold catalog grants
-  std::set<std::string> entitlements;  // in this workspace: workspace-access, databricks-sql-access, allow-cluster-create, …
+  std::set<std::string> entitlements;      // in this workspace: workspace-access, databricks-sql-access, allow-cluster-create, …
 };
 
 /// One request's context: the caller and what its audit event must say.
@@ -36,15 +36,26 @@ struct Context {
 
   /// The audit event of an action of this request.
   store::AuditEvent event(std::string service, std::string action, std::map<std::string, std::string> params = {}) const {
-    return {.service = std::move(service), .action = std::move(action), .principal = caller.name, .workspace_id = workspace_id,
-            .request_id = request_id, .source_ip = source_ip, .user_agent = user_agent, .params = std::move(params)};
+    return {.service = std::move(service),
+            .action = std::move(action),
+            .principal = caller.name,
+            .workspace_id = workspace_id,
+            .request_id = request_id,
+            .source_ip = source_ip,
+            .user_agent = user_agent,
+            .params = std::move(params)};
   }
 };
 
 /// The platform itself (start-up, provisioning steps, background work): account admin under a name that no user can take.
 inline Context system_context(std::string request_id = "system") {
   Context c;
-  c.caller = {.id = 0, .kind = PrincipalKind::service_principal, .name = "System-User", .display_name = "System", .account_admin = true, .workspace_admin = true};
+  c.caller = {.id = 0,
+              .kind = PrincipalKind::service_principal,
+              .name = "System-User",
+              .display_name = "System",
+              .account_admin = true,
+              .workspace_admin = true};
   c.request_id = std::move(request_id);
   return c;
 }

@@ -53,8 +53,8 @@ std::vector<Credential> Configurations::list_credentials(const access::Context& 
   return read_all<Credential>(store_, credentials_table, ctx, "listCredentialsConfigurations");
 }
 Result<Credential> Configurations::delete_credential(const access::Context& ctx, const std::string& id) {
-  return remove<Credential>(store_, credentials_table, ctx.event(kAuditService, "deleteCredentialsConfiguration", {{"credentials_id", id}}), kCredentials,
-                            "credentials_id", id, settings_);
+  return remove<Credential>(store_, credentials_table, ctx.event(kAuditService, "deleteCredentialsConfiguration", {{"credentials_id", id}}),
+                            kCredentials, "credentials_id", id, settings_);
 }
 
 Result<StorageConfiguration> Configurations::create_storage(const access::Context& ctx, const CreateStorage& request) {
@@ -84,8 +84,9 @@ std::vector<StorageConfiguration> Configurations::list_storage(const access::Con
   return read_all<StorageConfiguration>(store_, storage_table, ctx, "listStorageConfigurations");
 }
 Result<StorageConfiguration> Configurations::delete_storage(const access::Context& ctx, const std::string& id) {
-  return remove<StorageConfiguration>(store_, storage_table, ctx.event(kAuditService, "deleteStorageConfiguration", {{"storage_configuration_id", id}}),
-                                      kStorage, "storage_configuration_id", id, settings_);
+  return remove<StorageConfiguration>(store_, storage_table,
+                                      ctx.event(kAuditService, "deleteStorageConfiguration", {{"storage_configuration_id", id}}), kStorage,
+                                      "storage_configuration_id", id, settings_);
 }
 
 Result<CustomerManagedKey> Configurations::create_key(const access::Context& ctx, const CreateKey& request) {
@@ -95,9 +96,11 @@ Result<CustomerManagedKey> Configurations::create_key(const access::Context& ctx
     TARN_TRY(region, validate::key_arn("aws_key_info.key_arn", info.key_arn));
     TARN_CHECK(validate::region("aws_key_info.key_arn", region, settings_));
     if (info.key_region && *info.key_region != region)
-      return fail(Error{Errc::invalid, fmt::format("Field 'aws_key_info.key_region' must be the region of key_arn, {}; got '{}'", region, *info.key_region)});
+      return fail(
+          Error{Errc::invalid, fmt::format("Field 'aws_key_info.key_region' must be the region of key_arn, {}; got '{}'", region, *info.key_region)});
     if (info.key_alias && (!info.key_alias->starts_with("alias/") || info.key_alias->size() == 6 || info.key_alias->size() > 256))
-      return fail(Error{Errc::invalid, fmt::format("Field 'aws_key_info.key_alias' must start with 'alias/'; got '{}'", info.key_alias->substr(0, 80))});
+      return fail(
+          Error{Errc::invalid, fmt::format("Field 'aws_key_info.key_alias' must start with 'alias/'; got '{}'", info.key_alias->substr(0, 80))});
     if (request.use_cases.empty()) return fail(Error{Errc::invalid, "Field 'use_cases' must have at least 1 entry: MANAGED_SERVICES, STORAGE"});
     if (std::set<KeyUseCase>(request.use_cases.begin(), request.use_cases.end()).size() != request.use_cases.size())
       return fail(Error{Errc::invalid, "Field 'use_cases' must not name a use case twice"});
@@ -121,8 +124,9 @@ std::vector<CustomerManagedKey> Configurations::list_keys(const access::Context&
   return read_all<CustomerManagedKey>(store_, keys_table, ctx, "listCustomerManagedKeyConfigurations");
 }
 Result<CustomerManagedKey> Configurations::delete_key(const access::Context& ctx, const std::string& id) {
-  return remove<CustomerManagedKey>(store_, keys_table, ctx.event(kAuditService, "deleteCustomerManagedKeyConfiguration", {{"customer_managed_key_id", id}}),
-                                    kKey, "customer_managed_key_id", id, settings_);
+  return remove<CustomerManagedKey>(store_, keys_table,
+                                    ctx.event(kAuditService, "deleteCustomerManagedKeyConfiguration", {{"customer_managed_key_id", id}}), kKey,
+                                    "customer_managed_key_id", id, settings_);
 }
 
 }  // namespace tarn::account

@@ -32,7 +32,10 @@ TEST_F(AccountTest, CredentialsRefuseWhatIsNotARoleAndWriteNothing) {
 TEST_F(AccountTest, NamesAreForPeopleButBounded) {
   EXPECT_EQ(message_of(room.configurations.create_credential(admin, {"", {{kRole, std::nullopt}}})), "Field 'credentials_name' must not be empty");
   EXPECT_EQ(code_of(room.configurations.create_credential(admin, {"   ", {{kRole, std::nullopt}}})), Errc::invalid);
-  EXPECT_EQ(code_of(room.configurations.create_credential(admin, {std::string("a\x1f" "b"), {{kRole, std::nullopt}}})), Errc::invalid);
+  EXPECT_EQ(code_of(room.configurations.create_credential(admin, {std::string("a\x1f"
+                                                                              "b"),
+                                                                  {{kRole, std::nullopt}}})),
+            Errc::invalid);
   EXPECT_EQ(code_of(room.configurations.create_credential(admin, {std::string(257, 'x'), {{kRole, std::nullopt}}})), Errc::invalid);
   std::string umlauts;
   for (int i = 0; i < 256; ++i) umlauts += "\xc3\xbc";
@@ -47,7 +50,9 @@ TEST_F(AccountTest, ANameIsTakenOnce) {
 }
 
 TEST_F(AccountTest, StorageNamesABucketByTheRulesOfS3) {
-  for (const std::string bucket : {"", "ab", "Upper", "under_score", "-lead", "a..b", "b\xc3\xbc" "cket"}) {
+  for (const std::string bucket : {"", "ab", "Upper", "under_score", "-lead", "a..b",
+                                   "b\xc3\xbc"
+                                   "cket"}) {
     const auto made = room.configurations.create_storage(admin, {"root", {bucket}, std::nullopt});
     EXPECT_EQ(code_of(made), Errc::invalid) << bucket;
     EXPECT_NE(message_of(made).find("root_bucket_info.bucket_name"), std::string::npos);
@@ -65,8 +70,11 @@ TEST_F(AccountTest, KeysKnowTheirRegionFromTheArn) {
   EXPECT_EQ(code_of(room.configurations.create_key(admin, {{arn, std::nullopt, "eu-west-1", std::nullopt}, {KeyUseCase::STORAGE}})), Errc::invalid);
   EXPECT_EQ(code_of(room.configurations.create_key(admin, {{arn, "k", std::nullopt, std::nullopt}, {KeyUseCase::STORAGE}})), Errc::invalid);
   EXPECT_EQ(code_of(room.configurations.create_key(admin, {{arn, std::nullopt, std::nullopt, std::nullopt}, {}})), Errc::invalid);
-  EXPECT_EQ(code_of(room.configurations.create_key(admin, {{arn, std::nullopt, std::nullopt, std::nullopt}, {KeyUseCase::STORAGE, KeyUseCase::STORAGE}})), Errc::invalid);
-  EXPECT_EQ(code_of(room.configurations.create_key(admin, {{kRole, std::nullopt, std::nullopt, std::nullopt}, {KeyUseCase::STORAGE}})), Errc::invalid);
+  EXPECT_EQ(
+      code_of(room.configurations.create_key(admin, {{arn, std::nullopt, std::nullopt, std::nullopt}, {KeyUseCase::STORAGE, KeyUseCase::STORAGE}})),
+      Errc::invalid);
+  EXPECT_EQ(code_of(room.configurations.create_key(admin, {{kRole, std::nullopt, std::nullopt, std::nullopt}, {KeyUseCase::STORAGE}})),
+            Errc::invalid);
   EXPECT_EQ(room.configurations.list_keys(admin).size(), 1u);
 }
 

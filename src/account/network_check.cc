@@ -15,7 +15,8 @@ void judge_vpc(NetworkVerdict& out, const Network& network, const NetworkFacts& 
   const auto& vpc = *facts.vpc;
   if (vpc.region != facts.workspace_region)
     error(ErrorType::vpc, fmt::format("VPC {} is in {}, the workspace is in {}.", vpc.id, vpc.region, facts.workspace_region));
-  if (!vpc.dns_support || !vpc.dns_hostnames) error(ErrorType::vpc, fmt::format("VPC {} must have DNS hostnames and DNS resolution enabled.", vpc.id));
+  if (!vpc.dns_support || !vpc.dns_hostnames)
+    error(ErrorType::vpc, fmt::format("VPC {} must have DNS hostnames and DNS resolution enabled.", vpc.id));
   std::set<std::string> zones;
   bool all_found = true;
   for (const auto& id : network.subnet_ids) {
@@ -36,7 +37,8 @@ void judge_vpc(NetworkVerdict& out, const Network& network, const NetworkFacts& 
       continue;
     }
     if (!group->egress_443) error(ErrorType::securityGroup, fmt::format("Security group {} must allow egress to TCP port 443.", id));
-    if (!group->internal_all) error(ErrorType::securityGroup, fmt::format("Security group {} must allow all TCP and UDP traffic between its own members.", id));
+    if (!group->internal_all)
+      error(ErrorType::securityGroup, fmt::format("Security group {} must allow all TCP and UDP traffic between its own members.", id));
   }
 }
 
@@ -49,13 +51,17 @@ NetworkVerdict judge(const Network& network, const NetworkFacts& facts) {
     if (endpoint.state != "available")
       out.errors.push_back({ErrorType::vpc, fmt::format("VPC endpoint {} is {}, not available.", endpoint.aws_vpc_endpoint_id, endpoint.state)});
     if (endpoint.region != facts.workspace_region)
-      out.errors.push_back({ErrorType::vpc, fmt::format("VPC endpoint {} is in {}, the workspace is in {}.", endpoint.aws_vpc_endpoint_id, endpoint.region, facts.workspace_region)});
+      out.errors.push_back({ErrorType::vpc, fmt::format("VPC endpoint {} is in {}, the workspace is in {}.", endpoint.aws_vpc_endpoint_id,
+                                                        endpoint.region, facts.workspace_region)});
     const auto vpc = facts.endpoint_vpcs.find(endpoint.aws_vpc_endpoint_id);
     if (vpc != facts.endpoint_vpcs.end() && vpc->second != network.vpc_id)
-      out.errors.push_back({ErrorType::vpc, fmt::format("VPC endpoint {} stands in VPC {}, not in {}.", endpoint.aws_vpc_endpoint_id, vpc->second, network.vpc_id)});
+      out.errors.push_back(
+          {ErrorType::vpc, fmt::format("VPC endpoint {} stands in VPC {}, not in {}.", endpoint.aws_vpc_endpoint_id, vpc->second, network.vpc_id)});
   }
   for (const auto& [group, other] : facts.shared_groups)
-    out.warnings.push_back({WarningType::securityGroup, fmt::format("Security group {} is shared with network {}: a rule changed for one workspace changes for both.", group, other)});
+    out.warnings.push_back(
+        {WarningType::securityGroup,
+         fmt::format("Security group {} is shared with network {}: a rule changed for one workspace changes for both.", group, other)});
   out.status = !out.errors.empty() ? VpcStatus::BROKEN : !out.warnings.empty() ? VpcStatus::WARNED : VpcStatus::VALID;
   return out;
 }

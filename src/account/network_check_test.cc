@@ -6,7 +6,8 @@ namespace tarn::account {
 namespace {
 
 struct NetworkVerdicts : testing::Test {
-  Network network{.network_id = "n", .network_name = "landing", .vpc_id = "vpc-1", .subnet_ids = {"subnet-1", "subnet-2"}, .security_group_ids = {"sg-1"}};
+  Network network{
+      .network_id = "n", .network_name = "landing", .vpc_id = "vpc-1", .subnet_ids = {"subnet-1", "subnet-2"}, .security_group_ids = {"sg-1"}};
   NetworkFacts facts{.workspace_region = "us-east-1",
                      .cloud_known = true,
                      .vpc = VpcInventory::Vpc{.id = "vpc-1",

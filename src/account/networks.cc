@@ -15,16 +15,16 @@ bool serves(EndpointUseCase actual, EndpointUseCase wanted) {
 }
 
 /// Checks the endpoints that a network names for one purpose; an endpoint without a known use takes this one.
-Result<void> take_endpoints(store::WriteTxn& t, const Settings& settings, std::string_view field, const std::vector<std::string>& ids, EndpointUseCase wanted,
-                            std::set<std::string>& regions) {
+Result<void> take_endpoints(store::WriteTxn& t, const Settings& settings, std::string_view field, const std::vector<std::string>& ids,
+                            EndpointUseCase wanted, std::set<std::string>& regions) {
   if (ids.size() != 1) return fail(Error{Errc::invalid, fmt::format("Field '{}' must have exactly 1 entry, got {}", field, ids.size())});
   const auto& id = ids.front();
   auto found = endpoints_table.get(t, id);
   if (!found) return fail(not_found(kEndpoint, id, settings));
   auto& endpoint = found->value;
   if (endpoint.use_case && !serves(*endpoint.use_case, wanted))
-    return fail(Error{Errc::malformed, fmt::format("Failed network validation checks: VPC endpoint {} of field '{}' has use case {}, not {}", id, field,
-                                                   json::name_of(*endpoint.use_case), json::name_of(wanted))});
+    return fail(Error{Errc::malformed, fmt::format("Failed network validation checks: VPC endpoint {} of field '{}' has use case {}, not {}", id,
+                                                   field, json::name_of(*endpoint.use_case), json::name_of(wanted))});
   regions.insert(endpoint.region);
   if (!endpoint.use_case) {
     endpoint.use_case = wanted;
@@ -47,14 +47,18 @@ Result<Network> Networks::create(const access::Context& ctx, const CreateNetwork
     TARN_CHECK(validate::cloud_ids("security_group_ids", request.security_group_ids, "sg-", 1, 5));
     for (const auto& id : request.subnet_ids)
       if (const auto other = networks_table.find(t, "subnet_id", id))
-        return fail(Error{Errc::already_exists, fmt::format("Field 'subnet_ids': subnet {} is already part of network {} ({}). Networks may share a VPC, not a subnet.",
-                                                            id, other->value.network_id, other->value.network_name)});
+        return fail(Error{Errc::already_exists,
+                          fmt::format("Field 'subnet_ids': subnet {} is already part of network {} ({}). Networks may share a VPC, not a subnet.", id,
+                                      other->value.network_id, other->value.network_name)});
     if (request.vpc_endpoints) {
       std::set<std::string> regions;
       TARN_CHECK(take_endpoints(t, settings_, "vpc_endpoints.rest_api", request.vpc_endpoints->rest_api, EndpointUseCase::WORKSPACE_ACCESS, regions));
-      TARN_CHECK(take_endpoints(t, settings_, "vpc_endpoints.dataplane_relay", request.vpc_endpoints->dataplane_relay, EndpointUseCase::DATAPLANE_RELAY_ACCESS, regions));
+      TARN_CHECK(take_endpoints(t, settings_, "vpc_endpoints.dataplane_relay", request.vpc_endpoints->dataplane_relay,
+                                EndpointUseCase::DATAPLANE_RELAY_ACCESS, regions));
       if (regions.size() != 1)
-        return fail(Error{Errc::malformed, fmt::format("Failed network validation checks: the VPC endpoints of a network must be in one region, got {}", fmt::join(regions, ", "))});
+        return fail(Error{
+            Errc::malformed,
+            fmt::format("Failed network validation checks: the VPC endpoints of a network must be in one region, got {}", fmt::join(regions, ", "))});
     }
     NetworkRecord record;
     record.account_id = settings_.account_id;
@@ -74,31 +78,37 @@ Result<Network> Networks::create(const access::Context& ctx, const CreateNetwork
 Result<Network> Networks::get(const access::Context& ctx, const std::string& id) {
   return read_one<Network>(store_, networks_table, ctx, kNetwork, "getNetworkConfiguration", "network_id", id, settings_);
 }
-std::vector<Network> Networks::list(const access::Context& ctx) { return read_all<Network>(store_, networks_table, ctx, "listNetworkConfigurations"); }
+std::vector<Network> Networks::list(const access::Context& ctx) {
+  return read_all<Network>(store_, networks_table, ctx, "listNetworkConfigurations");
+}
 
 Result<Network> Networks::remove(const access::Context& ctx, const std::string& id) {
-  return write_audited(store_, ctx.event(kAuditService, "deleteNetworkConfiguration", {{"network_id", id}}), [&](store::WriteTxn& t) -> Result<Network> {
-    const auto found = networks_table.get(t, id);
-    if (!found) return fail(not_found(kNetwork, id, settings_));
-    if (const auto user = workspaces_table.find(t, "network_id", id)) return fail(used_by_workspace(kNetwork, user->value.workspace_id));
-    networks_table.erase(t, id);
-    return Network(found->value);
-  });
+  return write_audited(store_, ctx.event(kAuditService, "deleteNetworkConfiguration", {{"network_id", id}}),
+                       [&](store::WriteTxn& t) -> Result<Network> {
+                         const auto found = networks_table.get(t, id);
+                         if (!found) return fail(not_found(kNetwork, id, settings_));
+                         if (const auto user = workspaces_table.find(t, "network_id", id))
+                           return fail(used_by_workspace(kNetwork, user->value.workspace_id));
+                         networks_table.erase(t, id);
+                         return Network(found->value);
+                       });
 }
 
 Result<VpcEndpoint> Networks::create_endpoint(const access::Context& ctx, const CreateVpcEndpoint& request) {
-  auto event = ctx.event(kAuditService, "createVpcEndpoint",
-                         {{"vpc_endpoint_name", request.vpc_endpoint_name}, {"aws_vpc_endpoint_id", request.aws_vpc_endpoint_id}, {"region", request.region}});
+  auto event =
+      ctx.event(kAuditService, "createVpcEndpoint",
+                {{"vpc_endpoint_name", request.vpc_endpoint_name}, {"aws_vpc_endpoint_id", request.aws_vpc_endpoint_id}, {"region", request.region}});
   const auto facts = inventory_ ? inventory_->endpoint(request.aws_vpc_endpoint_id, request.region) : std::nullopt;
   return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
     TARN_CHECK(validate::name("vpc_endpoint_name", request.vpc_endpoint_name));
     TARN_CHECK(validate::cloud_id("aws_vpc_endpoint_id", request.aws_vpc_endpoint_id, "vpce-"));
     TARN_CHECK(validate::region("region", request.region, settings_));
     if (inventory_ && !facts)
-      return fail(Error{Errc::invalid, fmt::format("Field 'aws_vpc_endpoint_id': there is no VPC endpoint {} in {}", request.aws_vpc_endpoint_id, request.region)});
+      return fail(Error{Errc::invalid,
+                        fmt::format("Field 'aws_vpc_endpoint_id': there is no VPC endpoint {} in {}", request.aws_vpc_endpoint_id, request.region)});
     if (const auto other = endpoints_table.find(t, "aws_vpc_endpoint_id", request.aws_vpc_endpoint_id))
-      return fail(Error{Errc::already_exists, fmt::format("VPC endpoint {} is already registered as {} ({})", request.aws_vpc_endpoint_id, other->value.vpc_endpoint_id,
-                                                          other->value.vpc_endpoint_name)});
+      return fail(Error{Errc::already_exists, fmt::format("VPC endpoint {} is already registered as {} ({})", request.aws_vpc_endpoint_id,
+                                                          other->value.vpc_endpoint_id, other->value.vpc_endpoint_name)});
     VpcEndpointRecord record;
     record.account_id = settings_.account_id;
     record.vpc_endpoint_id = new_uuid();
@@ -121,19 +131,23 @@ Result<VpcEndpoint> Networks::create_endpoint(const access::Context& ctx, const 
 Result<VpcEndpoint> Networks::get_endpoint(const access::Context& ctx, const std::string& id) {
   return read_one<VpcEndpoint>(store_, endpoints_table, ctx, kEndpoint, "getVpcEndpoint", "vpc_endpoint_id", id, settings_);
 }
-std::vector<VpcEndpoint> Networks::list_endpoints(const access::Context& ctx) { return read_all<VpcEndpoint>(store_, endpoints_table, ctx, "listVpcEndpoints"); }
+std::vector<VpcEndpoint> Networks::list_endpoints(const access::Context& ctx) {
+  return read_all<VpcEndpoint>(store_, endpoints_table, ctx, "listVpcEndpoints");
+}
 
 Result<VpcEndpoint> Networks::delete_endpoint(const access::Context& ctx, const std::string& id) {
-  return write_audited(store_, ctx.event(kAuditService, "deleteVpcEndpoint", {{"vpc_endpoint_id", id}}), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
-    const auto found = endpoints_table.get(t, id);
-    if (!found) return fail(not_found(kEndpoint, id, settings_));
-    if (const auto networks = networks_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !networks.empty())
-      return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by network {}", kEndpoint, networks.front().network_id)});
-    if (const auto settings = private_access_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !settings.empty())
-      return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by private access settings {}", kEndpoint, settings.front().private_access_settings_id)});
-    endpoints_table.erase(t, id);
-    return VpcEndpoint(found->value);
-  });
+  return write_audited(
+      store_, ctx.event(kAuditService, "deleteVpcEndpoint", {{"vpc_endpoint_id", id}}), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
+        const auto found = endpoints_table.get(t, id);
+        if (!found) return fail(not_found(kEndpoint, id, settings_));
+        if (const auto networks = networks_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !networks.empty())
+          return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by network {}", kEndpoint, networks.front().network_id)});
+        if (const auto settings = private_access_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !settings.empty())
+          return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by private access settings {}", kEndpoint,
+                                                      settings.front().private_access_settings_id)});
+        endpoints_table.erase(t, id);
+        return VpcEndpoint(found->value);
+      });
 }
 
 Result<void> Networks::fill(store::ReadTxn& t, PrivateAccessSettings& out, const CreatePrivateAccess& request) {
@@ -147,7 +161,8 @@ Result<void> Networks::fill(store::ReadTxn& t, PrivateAccessSettings& out, const
     const auto endpoint = endpoints_table.get(t, id);
     if (!endpoint) return fail(not_found(kEndpoint, id, settings_));
     if (endpoint->value.region != request.region)
-      return fail(Error{Errc::invalid, fmt::format("Field 'allowed_vpc_endpoint_ids': VPC endpoint {} is in {}, not in {}", id, endpoint->value.region, request.region)});
+      return fail(Error{Errc::invalid, fmt::format("Field 'allowed_vpc_endpoint_ids': VPC endpoint {} is in {}, not in {}", id,
+                                                   endpoint->value.region, request.region)});
     if (std::count(allowed.begin(), allowed.end(), id) > 1)
       return fail(Error{Errc::invalid, fmt::format("Field 'allowed_vpc_endpoint_ids' must not name '{}' twice", id)});
   }
@@ -174,13 +189,15 @@ Result<PrivateAccessSettings> Networks::create_private_access(const access::Cont
 }
 
 Result<PrivateAccessSettings> Networks::get_private_access(const access::Context& ctx, const std::string& id) {
-  return read_one<PrivateAccessSettings>(store_, private_access_table, ctx, kPrivateAccess, "getPrivateAccessSettings", "private_access_settings_id", id, settings_);
+  return read_one<PrivateAccessSettings>(store_, private_access_table, ctx, kPrivateAccess, "getPrivateAccessSettings", "private_access_settings_id",
+                                         id, settings_);
 }
 std::vector<PrivateAccessSettings> Networks::list_private_access(const access::Context& ctx) {
   return read_all<PrivateAccessSettings>(store_, private_access_table, ctx, "listPrivateAccessSettings");
 }
 
-Result<PrivateAccessSettings> Networks::replace_private_access(const access::Context& ctx, const std::string& id, const CreatePrivateAccess& request) {
+Result<PrivateAccessSettings> Networks::replace_private_access(const access::Context& ctx, const std::string& id,
+                                                               const CreatePrivateAccess& request) {
   auto event = ctx.event(kAuditService, "replacePrivateAccessSettings", {{"private_access_settings_id", id}});
   return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
     auto found = private_access_table.get(t, id);
@@ -190,8 +207,8 @@ Result<PrivateAccessSettings> Networks::replace_private_access(const access::Con
     TARN_CHECK(fill(t, record, request));
     const auto users = workspaces_table.scan_index(t, "private_access_settings_id", id, {}, 1);
     if (old_region != record.region && !users.empty())
-      return fail(Error{Errc::invalid, fmt::format("Field 'region' cannot change from {} to {} while workspace {} uses these settings", old_region, record.region,
-                                                   users.front().workspace_id)});
+      return fail(Error{Errc::invalid, fmt::format("Field 'region' cannot change from {} to {} while workspace {} uses these settings", old_region,
+                                                   record.region, users.front().workspace_id)});
     if (!private_access_table.update(t, record, found->version)) return fail(name_taken(kPrivateAccess, request.private_access_settings_name));
     return PrivateAccessSettings(record);
   });

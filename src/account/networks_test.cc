@@ -34,7 +34,8 @@ TEST_F(AccountTest, NetworksNameTheFieldThatIsWrong) {
   EXPECT_EQ(refused([](auto& r) { r.subnet_ids.pop_back(); }), "Field 'subnet_ids' must have at least 2 entries, got 1");
   EXPECT_EQ(refused([](auto& r) { r.subnet_ids[1] = r.subnet_ids[0]; }), "Field 'subnet_ids' must not name 'subnet-a1' twice");
   EXPECT_EQ(refused([](auto& r) { r.security_group_ids.clear(); }), "Field 'security_group_ids' must have at least 1 entry, got 0");
-  EXPECT_EQ(refused([](auto& r) { r.security_group_ids = {"sg-1", "sg-2", "sg-3", "sg-4", "sg-5", "sg-6"}; }), "Field 'security_group_ids' must have at most 5 entries, got 6");
+  EXPECT_EQ(refused([](auto& r) { r.security_group_ids = {"sg-1", "sg-2", "sg-3", "sg-4", "sg-5", "sg-6"}; }),
+            "Field 'security_group_ids' must have at most 5 entries, got 6");
   EXPECT_NE(refused([](auto& r) { r.vpc_id = "subnet-1"; }).find("Field 'vpc_id'"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.subnet_ids[1] = "subnet-\xc3\xa9"; }).find("Field 'subnet_ids[1]'"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.network_name.clear(); }).find("Field 'network_name'"), std::string::npos);
@@ -107,9 +108,12 @@ TEST_F(AccountTest, PrivateAccessIsReplacedAsAWhole) {
 
 TEST_F(AccountTest, PrivateAccessChecksWhatItAllows) {
   const auto far = room.networks.create_endpoint(admin, {"rest", "vpce-01", "eu-west-1"});
-  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "us-east-1", true, PrivateAccessLevel::ENDPOINT, {far->vpc_endpoint_id}})), Errc::invalid);
-  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "us-east-1", true, PrivateAccessLevel::ENDPOINT, {"nowhere"}})), Errc::not_found);
-  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "eu-west-1", true, PrivateAccessLevel::ACCOUNT, {far->vpc_endpoint_id}})), Errc::invalid);
+  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "us-east-1", true, PrivateAccessLevel::ENDPOINT, {far->vpc_endpoint_id}})),
+            Errc::invalid);
+  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "us-east-1", true, PrivateAccessLevel::ENDPOINT, {"nowhere"}})),
+            Errc::not_found);
+  EXPECT_EQ(code_of(room.networks.create_private_access(admin, {"p", "eu-west-1", true, PrivateAccessLevel::ACCOUNT, {far->vpc_endpoint_id}})),
+            Errc::invalid);
   EXPECT_TRUE(room.networks.list_private_access(admin).empty());
 }
 

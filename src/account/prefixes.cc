@@ -9,8 +9,11 @@ DeploymentPrefixes::DeploymentPrefixes(store::Store& store, const Clock& clock, 
     : store_(store), clock_(clock), settings_(std::move(settings)) {}
 
 Result<void> DeploymentPrefixes::register_prefix(const VendorContext& vendor, const std::string& prefix) {
-  store::AuditEvent event{.service = kAuditService, .action = "registerDeploymentPrefix", .principal = "vendor:" + vendor.operator_name,
-                          .request_id = vendor.request_id, .params = {{"prefix", prefix}}};
+  store::AuditEvent event{.service = kAuditService,
+                          .action = "registerDeploymentPrefix",
+                          .principal = "vendor:" + vendor.operator_name,
+                          .request_id = vendor.request_id,
+                          .params = {{"prefix", prefix}}};
   return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(validate::label("prefix", prefix));
     if (prefix.size() > 40) return fail(Error{Errc::invalid, fmt::format("Field 'prefix' must have at most 40 characters, got {}", prefix.size())});

@@ -176,7 +176,8 @@ bool Provisioner::network_step(std::int64_t id) {
     NetworkFacts named;
     parts_.store.read([&](store::ReadTxn& t) { add_registrations(t, network->value, named); });
     for (const auto& e : named.endpoints)
-      if (const auto known = parts_.inventory->endpoint(e.aws_vpc_endpoint_id, e.region)) facts.endpoint_vpcs.emplace(e.aws_vpc_endpoint_id, known->vpc_id);
+      if (const auto known = parts_.inventory->endpoint(e.aws_vpc_endpoint_id, e.region))
+        facts.endpoint_vpcs.emplace(e.aws_vpc_endpoint_id, known->vpc_id);
   }
   return take(parts_.store, id, Step::network, [&](store::WriteTxn& t, WorkspaceRecord& r) {
     next(r, Step::launch);
@@ -233,7 +234,8 @@ void Provisioner::unexpected(std::int64_t id, const std::string& what) {
     t.audit().error = "an unexpected failure; the log names it";
     if (!found || found->value.step == Step::none) return false;
     auto& r = found->value;
-    if (++r.attempts >= kMostAttempts) failed(r, "Provisioning failed unexpectedly in step " + std::string(json::name_of(r.step)) + ". The server's log names the cause.");
+    if (++r.attempts >= kMostAttempts)
+      failed(r, "Provisioning failed unexpectedly in step " + std::string(json::name_of(r.step)) + ". The server's log names the cause.");
     return workspaces_table.update(t, r, found->version).has_value();
   });
 }

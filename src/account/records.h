@@ -44,7 +44,9 @@ BOOST_DESCRIBE_STRUCT(NetworkRecord, (Network), ())
 
 struct VpcEndpointRecord : VpcEndpoint {
   std::string store_key() const { return vpc_endpoint_id; }
-  std::vector<store::IndexEntry> store_indexes() const { return {{"name", vpc_endpoint_name, true}, {"aws_vpc_endpoint_id", aws_vpc_endpoint_id, true}}; }
+  std::vector<store::IndexEntry> store_indexes() const {
+    return {{"name", vpc_endpoint_name, true}, {"aws_vpc_endpoint_id", aws_vpc_endpoint_id, true}};
+  }
 };
 BOOST_DESCRIBE_STRUCT(VpcEndpointRecord, (VpcEndpoint), ())
 
@@ -136,8 +138,8 @@ inline void set_network_user(store::WriteTxn& t, const std::string& network_id, 
 
 /// Get and list of one table, for all services alike.
 template <class Wire, class Record>
-Result<Wire> read_one(store::Store& s, const store::Collection<Record>& table, const access::Context& ctx, std::string_view label, std::string_view action,
-                      std::string_view field, const std::string& id, const Settings& settings) {
+Result<Wire> read_one(store::Store& s, const store::Collection<Record>& table, const access::Context& ctx, std::string_view label,
+                      std::string_view action, std::string_view field, const std::string& id, const Settings& settings) {
   auto event = ctx.event(kAuditService, std::string(action), {{std::string(field), id}});
   auto found = s.read_as([&](store::ReadTxn& t) { return table.get(t, id); });
   if (!found) {

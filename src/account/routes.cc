@@ -31,7 +31,12 @@ api::Route row(Method method, const std::string& path, const std::string& group,
     if (r.capture("account_id") != r.account_id) return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
     return handler(r);
   };
-  return {.method = method, .pattern = kBase + path, .surface = api::Surface::account, .auth = api::Auth::account_admin, .group = group, .handler = api::Handler(std::move(checked))};
+  return {.method = method,
+          .pattern = kBase + path,
+          .surface = api::Surface::account,
+          .auth = api::Auth::account_admin,
+          .group = group,
+          .handler = api::Handler(std::move(checked))};
 }
 
 /// The five rows of an immutable configuration object.
@@ -44,7 +49,8 @@ void add(std::vector<api::Route>& out, const std::string& path, const std::strin
   }));
   out.push_back(row(Method::GET, path, group, [&s, list](const Request& r) -> api::Result { return api::ok((s.*list)(r.context)); }));
   out.push_back(row(Method::GET, one, group, [&s, get, id](const Request& r) -> api::Result { return answer((s.*get)(r.context, r.capture(id))); }));
-  out.push_back(row(Method::DELETE, one, group, [&s, remove, id](const Request& r) -> api::Result { return answer((s.*remove)(r.context, r.capture(id))); }));
+  out.push_back(
+      row(Method::DELETE, one, group, [&s, remove, id](const Request& r) -> api::Result { return answer((s.*remove)(r.context, r.capture(id))); }));
 }
 
 }  // namespace
@@ -77,17 +83,18 @@ std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService&
                         &Configurations::list_credentials, &Configurations::delete_credential);
   add<CreateStorage>(out, "/storage-configurations", "storage_configuration_id", c, &Configurations::create_storage, &Configurations::get_storage,
                      &Configurations::list_storage, &Configurations::delete_storage);
-  add<CreateKey>(out, "/customer-managed-keys", "customer_managed_key_id", c, &Configurations::create_key, &Configurations::get_key, &Configurations::list_keys,
-                 &Configurations::delete_key);
+  add<CreateKey>(out, "/customer-managed-keys", "customer_managed_key_id", c, &Configurations::create_key, &Configurations::get_key,
+                 &Configurations::list_keys, &Configurations::delete_key);
   add<CreateNetwork>(out, "/networks", "network_id", n, &Networks::create, &Networks::get, &Networks::list, &Networks::remove);
   add<CreateVpcEndpoint>(out, "/vpc-endpoints", "vpc_endpoint_id", n, &Networks::create_endpoint, &Networks::get_endpoint, &Networks::list_endpoints,
                          &Networks::delete_endpoint);
-  add<CreatePrivateAccess>(out, "/private-access-settings", "private_access_settings_id", n, &Networks::create_private_access, &Networks::get_private_access,
-                           &Networks::list_private_access, &Networks::delete_private_access);
-  out.push_back(row(Method::PUT, "/private-access-settings/{private_access_settings_id}", "private-access-settings", [&n](const Request& r) -> api::Result {
-    TARN_TRY(body, api::body_of<CreatePrivateAccess>(r));
-    return answer(n.replace_private_access(r.context, r.capture("private_access_settings_id"), body));
-  }));
+  add<CreatePrivateAccess>(out, "/private-access-settings", "private_access_settings_id", n, &Networks::create_private_access,
+                           &Networks::get_private_access, &Networks::list_private_access, &Networks::delete_private_access);
+  out.push_back(
+      row(Method::PUT, "/private-access-settings/{private_access_settings_id}", "private-access-settings", [&n](const Request& r) -> api::Result {
+        TARN_TRY(body, api::body_of<CreatePrivateAccess>(r));
+        return answer(n.replace_private_access(r.context, r.capture("private_access_settings_id"), body));
+      }));
 
   const auto with_id = [](auto method) {
     return [method](const Request& r) -> api::Result {
@@ -109,8 +116,9 @@ std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService&
   out.push_back(row(Method::DELETE, "/workspaces/{workspace_id}", "workspaces",
                     with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.remove(r.context, id)); })));
   // Out of scope, and said so: an unknown path would read as a typing mistake.
-  for (const auto& [path, name] : {std::pair("/log-delivery", "Log delivery"), std::pair("/network-connectivity-configs", "Network connectivity configuration"),
-                                   std::pair("/budgets", "Budgets")}) {
+  for (const auto& [path, name] :
+       {std::pair("/log-delivery", "Log delivery"), std::pair("/network-connectivity-configs", "Network connectivity configuration"),
+        std::pair("/budgets", "Budgets")}) {
     const auto refused = [name = std::string(name)](const Request&) -> api::Result { return fail(api::not_enabled(name)); };
     out.push_back(row(Method::POST, path, std::string(path).substr(1), refused));
     out.push_back(row(Method::GET, path, std::string(path).substr(1), refused));

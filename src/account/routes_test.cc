@@ -18,8 +18,8 @@ struct AccountRoutes : AccountTest {
   static Answer refused(const api::WireError& e) { return {e.status, *json::parse(e.body())}; }
 
   /// As the gateway does it: match, authorise, handle.
-  Answer call(api::Method method, const std::string& path, const std::string& body = "", std::optional<access::Caller> caller = admin_context().caller,
-              const std::string& account = kAccount) {
+  Answer call(api::Method method, const std::string& path, const std::string& body = "",
+              std::optional<access::Caller> caller = admin_context().caller, const std::string& account = kAccount) {
     const auto question = path.find('?');
     auto m = router.match(method, api::Surface::account, "/api/2.0/accounts/" + account + path.substr(0, question));
     if (!m.route) {
@@ -48,15 +48,19 @@ TEST_F(AccountRoutes, OnlyAccountAdminsPassAnyOfThem) {
   for (const auto& route : router.routes()) {
     EXPECT_EQ(route->surface, api::Surface::account) << route->pattern;
     EXPECT_EQ(api::authorise(route->auth, std::nullopt)->status, 401) << route->pattern;
-    EXPECT_EQ(api::authorise(route->auth, workspace_admin)->message, "This API is disabled for users without account admin status.") << route->pattern;
+    EXPECT_EQ(api::authorise(route->auth, workspace_admin)->message, "This API is disabled for users without account admin status.")
+        << route->pattern;
   }
   EXPECT_EQ(call(GET, "/workspaces", "", workspace_admin).status, 403);
 }
 
-TEST_F(AccountRoutes, AnotherAccountIsNotFound) { EXPECT_EQ(call(GET, "/workspaces", "", admin_context().caller, "11111111-2222-3333-4444-555555555555").status, 404); }
+TEST_F(AccountRoutes, AnotherAccountIsNotFound) {
+  EXPECT_EQ(call(GET, "/workspaces", "", admin_context().caller, "11111111-2222-3333-4444-555555555555").status, 404);
+}
 
 TEST_F(AccountRoutes, ListsAreBareArrays) {
-  for (const auto* path : {"/credentials", "/storage-configurations", "/networks", "/vpc-endpoints", "/private-access-settings", "/customer-managed-keys", "/workspaces"}) {
+  for (const auto* path : {"/credentials", "/storage-configurations", "/networks", "/vpc-endpoints", "/private-access-settings",
+                           "/customer-managed-keys", "/workspaces"}) {
     const auto a = call(GET, path);
     EXPECT_EQ(a.status, 200) << path;
     ASSERT_TRUE(a.body.is_array()) << path;
@@ -66,20 +70,28 @@ TEST_F(AccountRoutes, ListsAreBareArrays) {
 
 TEST_F(AccountRoutes, AWorkspaceIsMadeAsTheProviderMakesIt) {
   prefix();
-  const auto c = call(POST, "/credentials", R"({"credentials_name":"c","aws_credentials":{"sts_role":{"role_arn":"arn:aws:iam::123456789012:role/x"}}})");
+  const auto c =
+      call(POST, "/credentials", R"({"credentials_name":"c","aws_credentials":{"sts_role":{"role_arn":"arn:aws:iam::123456789012:role/x"}}})");
   ASSERT_EQ(c.status, 200) << c.body;
   EXPECT_EQ(c.body.at("aws_credentials").at("sts_role").at("external_id").as_string(), kAccount);
   const auto s = call(POST, "/storage-configurations", R"({"storage_configuration_name":"root","root_bucket_info":{"bucket_name":"acme-root"}})");
   ASSERT_EQ(s.status, 200) << s.body;
-  const auto n = call(POST, "/networks",
-                      R"({"account_id":"x","network_name":"landing","vpc_id":"vpc-0a","subnet_ids":["subnet-1","subnet-2"],"security_group_ids":["sg-1"]})");
+  const auto n =
+      call(POST, "/networks",
+           R"({"account_id":"x","network_name":"landing","vpc_id":"vpc-0a","subnet_ids":["subnet-1","subnet-2"],"security_group_ids":["sg-1"]})");
   ASSERT_EQ(n.status, 200) << n.body;
   EXPECT_EQ(n.body.at("vpc_status").as_string(), "UNATTACHED");
   EXPECT_FALSE(n.body.as_object().contains("workspace_id"));
 
-  json::object request{{"account_id", kAccount}, {"workspace_name", "landing"}, {"deployment_name", "landing"}, {"aws_region", "us-east-1"},
-                       {"credentials_id", id_of(c, "credentials_id")}, {"storage_configuration_id", id_of(s, "storage_configuration_id")},
-                       {"network_id", id_of(n, "network_id")}, {"is_no_public_ip_enabled", true}, {"effective_compute_mode", ""}};
+  json::object request{{"account_id", kAccount},
+                       {"workspace_name", "landing"},
+                       {"deployment_name", "landing"},
+                       {"aws_region", "us-east-1"},
+                       {"credentials_id", id_of(c, "credentials_id")},
+                       {"storage_configuration_id", id_of(s, "storage_configuration_id")},
+                       {"network_id", id_of(n, "network_id")},
+                       {"is_no_public_ip_enabled", true},
+                       {"effective_compute_mode", ""}};
   const auto w = call(POST, "/workspaces", boost::json::serialize(request));
   ASSERT_EQ(w.status, 200) << w.body;
   EXPECT_EQ(w.body.at("workspace_status").as_string(), "PROVISIONING");
@@ -113,7 +125,8 @@ TEST_F(AccountRoutes, TheMissingPrefixIsSaidInTheVendorsWordsWithTheCureBeside) 
   EXPECT_EQ(a.status, 400);
   EXPECT_EQ(a.code(), "MALFORMED_REQUEST");
   EXPECT_EQ(a.message(),
-            "Failed parameter validation checks: Deployment name cannot be used until a deployment name prefix is defined. Please contact your Databricks representative");
+            "Failed parameter validation checks: Deployment name cannot be used until a deployment name prefix is defined. Please contact your "
+            "Databricks representative");
   EXPECT_EQ(a.body.at("details").at(0).at("reason").as_string(), "deployment_prefix_missing");
   EXPECT_FALSE(a.body.at("details").at(0).at("metadata").at("cure").as_string().empty());
 }
@@ -124,20 +137,23 @@ TEST_F(AccountRoutes, BadInputNamesTheField) {
   EXPECT_EQ(missing.code(), "INVALID_PARAMETER_VALUE");
   EXPECT_NE(missing.message().find("aws_credentials"), std::string::npos);
   EXPECT_EQ(call(POST, "/credentials", "{not json").code(), "MALFORMED_REQUEST");
-  EXPECT_NE(call(POST, "/networks", R"({"network_name":"x","vpc_id":"vpc-1","subnet_ids":"subnet-1"})").message().find("subnet_ids"), std::string::npos);
+  EXPECT_NE(call(POST, "/networks", R"({"network_name":"x","vpc_id":"vpc-1","subnet_ids":"subnet-1"})").message().find("subnet_ids"),
+            std::string::npos);
   EXPECT_NE(call(POST, "/workspaces", R"({"workspace_name":7})").message().find("workspace_name"), std::string::npos);
   EXPECT_EQ(call(GET, "/workspaces/abc").status, 400);
   EXPECT_EQ(call(GET, "/workspaces/12").status, 404);
   EXPECT_EQ(call(PATCH, "/workspaces/12", R"({"custom_tags":{"a":1}})").status, 400);
   EXPECT_EQ(call(DELETE, "/workspaces/12").status, 404);
-  for (const auto* path : {"/credentials/x", "/storage-configurations/x", "/networks/x", "/vpc-endpoints/x", "/private-access-settings/x", "/customer-managed-keys/x"}) {
+  for (const auto* path :
+       {"/credentials/x", "/storage-configurations/x", "/networks/x", "/vpc-endpoints/x", "/private-access-settings/x", "/customer-managed-keys/x"}) {
     EXPECT_EQ(call(GET, path).code(), "RESOURCE_DOES_NOT_EXIST") << path;
     EXPECT_EQ(call(DELETE, path).status, 404) << path;
   }
 }
 
 TEST_F(AccountRoutes, PrivateAccessIsPut) {
-  const auto made = call(POST, "/private-access-settings", R"({"private_access_settings_name":"p","region":"us-east-1","public_access_enabled":false})");
+  const auto made =
+      call(POST, "/private-access-settings", R"({"private_access_settings_name":"p","region":"us-east-1","public_access_enabled":false})");
   ASSERT_EQ(made.status, 200) << made.body;
   EXPECT_EQ(made.body.at("private_access_level").as_string(), "ACCOUNT");
   EXPECT_FALSE(made.body.at("public_access_enabled").as_bool()) << "false is sent, not left out";
@@ -149,7 +165,8 @@ TEST_F(AccountRoutes, PrivateAccessIsPut) {
 }
 
 TEST_F(AccountRoutes, KeysAndEndpointsHaveTheSdksShape) {
-  const auto key = call(POST, "/customer-managed-keys", R"({"aws_key_info":{"key_arn":"arn:aws:kms:us-east-1:123456789012:key/12ab"},"use_cases":["STORAGE","MANAGED_SERVICES"]})");
+  const auto key = call(POST, "/customer-managed-keys",
+                        R"({"aws_key_info":{"key_arn":"arn:aws:kms:us-east-1:123456789012:key/12ab"},"use_cases":["STORAGE","MANAGED_SERVICES"]})");
   ASSERT_EQ(key.status, 200) << key.body;
   EXPECT_EQ(key.body.at("aws_key_info").at("key_region").as_string(), "us-east-1");
   EXPECT_EQ(call(POST, "/customer-managed-keys", R"({"aws_key_info":{"key_arn":"x"},"use_cases":["TEA"]})").status, 400);
@@ -159,7 +176,8 @@ TEST_F(AccountRoutes, KeysAndEndpointsHaveTheSdksShape) {
 }
 
 TEST_F(AccountRoutes, WhatIsOutOfScopeSaysThatItIsNotEnabled) {
-  for (const auto* path : {"/log-delivery", "/network-connectivity-configs", "/budgets"}) EXPECT_EQ(call(POST, path, "{}").code(), "FEATURE_DISABLED") << path;
+  for (const auto* path : {"/log-delivery", "/network-connectivity-configs", "/budgets"})
+    EXPECT_EQ(call(POST, path, "{}").code(), "FEATURE_DISABLED") << path;
 }
 
 TEST_F(AccountRoutes, NoRouteLeadsToThePrefixes) {

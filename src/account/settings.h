@@ -17,7 +17,7 @@ std::set<std::string> vendor_regions();
 struct Settings {
   std::string account_id;
   std::set<std::string> regions = vendor_regions();
-  PricingTier default_pricing_tier = PricingTier::ENTERPRISE;  // of the account, for workspaces that name none
+  PricingTier default_pricing_tier = PricingTier::ENTERPRISE;      // of the account, for workspaces that name none
   std::set<std::string> reserved_deployment_names = {"accounts"};  // first labels of hosts that are not workspaces
 };
 
@@ -31,8 +31,8 @@ class VpcInventory {
   };
   struct SecurityGroup {
     std::string id;
-    bool egress_443 = false;      // may open TCP 443 to anywhere
-    bool internal_all = false;    // all TCP and UDP between its own members, both ways
+    bool egress_443 = false;    // may open TCP 443 to anywhere
+    bool internal_all = false;  // all TCP and UDP between its own members, both ways
   };
   struct Vpc {
     std::string id, region;

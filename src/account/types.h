@@ -56,7 +56,8 @@ struct StorageConfiguration {
   std::optional<std::string> role_arn;
   Millis creation_time = 0;
 };
-BOOST_DESCRIBE_STRUCT(StorageConfiguration, (), (account_id, storage_configuration_id, storage_configuration_name, root_bucket_info, role_arn, creation_time))
+BOOST_DESCRIBE_STRUCT(StorageConfiguration, (),
+                      (account_id, storage_configuration_id, storage_configuration_name, root_bucket_info, role_arn, creation_time))
 
 enum class KeyUseCase { MANAGED_SERVICES, STORAGE };
 BOOST_DESCRIBE_ENUM(KeyUseCase, MANAGED_SERVICES, STORAGE)
@@ -126,8 +127,9 @@ struct Network {
   std::optional<std::int64_t> workspace_id;
   Millis creation_time = 0;
 };
-BOOST_DESCRIBE_STRUCT(Network, (), (account_id, network_id, network_name, vpc_id, subnet_ids, security_group_ids, vpc_endpoints, vpc_status, error_messages,
-                                    warning_messages, workspace_id, creation_time))
+BOOST_DESCRIBE_STRUCT(Network, (),
+                      (account_id, network_id, network_name, vpc_id, subnet_ids, security_group_ids, vpc_endpoints, vpc_status, error_messages,
+                       warning_messages, workspace_id, creation_time))
 
 enum class EndpointUseCase { DATAPLANE_RELAY_ACCESS, GENERAL_ACCESS, WORKSPACE_ACCESS };
 BOOST_DESCRIBE_ENUM(EndpointUseCase, DATAPLANE_RELAY_ACCESS, GENERAL_ACCESS, WORKSPACE_ACCESS)
@@ -143,8 +145,9 @@ struct VpcEndpoint {
   std::optional<EndpointUseCase> use_case;  // from the cloud's inventory, else from the first network that uses it
   std::string state;                        // available, pending, rejected, …
 };
-BOOST_DESCRIBE_STRUCT(VpcEndpoint, (), (account_id, vpc_endpoint_id, vpc_endpoint_name, aws_vpc_endpoint_id, region, aws_account_id, aws_endpoint_service_id,
-                                        use_case, state))
+BOOST_DESCRIBE_STRUCT(VpcEndpoint, (),
+                      (account_id, vpc_endpoint_id, vpc_endpoint_name, aws_vpc_endpoint_id, region, aws_account_id, aws_endpoint_service_id, use_case,
+                       state))
 
 enum class PrivateAccessLevel { ACCOUNT, ENDPOINT };
 BOOST_DESCRIBE_ENUM(PrivateAccessLevel, ACCOUNT, ENDPOINT)
@@ -156,7 +159,8 @@ struct CreatePrivateAccess {
   std::optional<PrivateAccessLevel> private_access_level;
   std::vector<std::string> allowed_vpc_endpoint_ids;
 };
-BOOST_DESCRIBE_STRUCT(CreatePrivateAccess, (), (private_access_settings_name, region, public_access_enabled, private_access_level, allowed_vpc_endpoint_ids))
+BOOST_DESCRIBE_STRUCT(CreatePrivateAccess, (),
+                      (private_access_settings_name, region, public_access_enabled, private_access_level, allowed_vpc_endpoint_ids))
 
 struct PrivateAccessSettings {
   std::string account_id, private_access_settings_id, private_access_settings_name, region;
@@ -164,8 +168,9 @@ struct PrivateAccessSettings {
   PrivateAccessLevel private_access_level = PrivateAccessLevel::ACCOUNT;
   std::vector<std::string> allowed_vpc_endpoint_ids;
 };
-BOOST_DESCRIBE_STRUCT(PrivateAccessSettings, (), (account_id, private_access_settings_id, private_access_settings_name, region, public_access_enabled,
-                                                  private_access_level, allowed_vpc_endpoint_ids))
+BOOST_DESCRIBE_STRUCT(PrivateAccessSettings, (),
+                      (account_id, private_access_settings_id, private_access_settings_name, region, public_access_enabled, private_access_level,
+                       allowed_vpc_endpoint_ids))
 
 // ---- Workspaces ----
 
@@ -177,23 +182,27 @@ BOOST_DESCRIBE_ENUM(PricingTier, COMMUNITY_EDITION, DEDICATED, ENTERPRISE, PREMI
 struct CreateWorkspace {
   std::string workspace_name;
   std::optional<std::string> aws_region, deployment_name, credentials_id, storage_configuration_id, network_id, private_access_settings_id,
-      managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id, pricing_tier, compute_mode, cloud, location;
+      managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id, pricing_tier, compute_mode, cloud,
+      location;
   std::map<std::string, std::string> custom_tags;
 };
-BOOST_DESCRIBE_STRUCT(CreateWorkspace, (), (workspace_name, aws_region, deployment_name, credentials_id, storage_configuration_id, network_id,
-                                            private_access_settings_id, managed_services_customer_managed_key_id, storage_customer_managed_key_id,
-                                            network_connectivity_config_id, pricing_tier, compute_mode, cloud, location, custom_tags))
+BOOST_DESCRIBE_STRUCT(CreateWorkspace, (),
+                      (workspace_name, aws_region, deployment_name, credentials_id, storage_configuration_id, network_id, private_access_settings_id,
+                       managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id, pricing_tier,
+                       compute_mode, cloud, location, custom_tags))
 
 /// A PATCH: absent members stay, `update_mask` (comma-separated) narrows it to the named ones. Members that cannot change are
 /// accepted with their present value.
 struct UpdateWorkspace {
-  json::Patch<std::string> workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id, private_access_settings_id,
-      managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id, pricing_tier;
+  json::Patch<std::string> workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id,
+      private_access_settings_id, managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id,
+      pricing_tier;
   json::Patch<std::map<std::string, std::string>> custom_tags;
 };
-BOOST_DESCRIBE_STRUCT(UpdateWorkspace, (), (workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id,
-                                            private_access_settings_id, managed_services_customer_managed_key_id, storage_customer_managed_key_id,
-                                            network_connectivity_config_id, pricing_tier, custom_tags))
+BOOST_DESCRIBE_STRUCT(UpdateWorkspace, (),
+                      (workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id, private_access_settings_id,
+                       managed_services_customer_managed_key_id, storage_customer_managed_key_id, network_connectivity_config_id, pricing_tier,
+                       custom_tags))
 
 struct Workspace {
   std::string account_id;
@@ -207,8 +216,9 @@ struct Workspace {
   std::string workspace_status_message;
   Millis creation_time = 0;
 };
-BOOST_DESCRIBE_STRUCT(Workspace, (), (account_id, workspace_id, workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id,
-                                      private_access_settings_id, managed_services_customer_managed_key_id, storage_customer_managed_key_id, pricing_tier,
-                                      compute_mode, storage_mode, custom_tags, workspace_status, workspace_status_message, creation_time))
+BOOST_DESCRIBE_STRUCT(Workspace, (),
+                      (account_id, workspace_id, workspace_name, deployment_name, aws_region, credentials_id, storage_configuration_id, network_id,
+                       private_access_settings_id, managed_services_customer_managed_key_id, storage_customer_managed_key_id, pricing_tier,
+                       compute_mode, storage_mode, custom_tags, workspace_status, workspace_status_message, creation_time))
 
 }  // namespace tarn::account

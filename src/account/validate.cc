@@ -3,8 +3,9 @@
 namespace tarn::account {
 
 std::set<std::string> vendor_regions() {
-  return {"ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ca-central-1", "eu-central-1", "eu-west-1",
-          "eu-west-2",      "eu-west-3",      "sa-east-1",  "us-east-1",      "us-east-2",      "us-west-1",      "us-west-2",    "us-gov-west-1"};
+  return {"ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+          "ca-central-1",   "eu-central-1",   "eu-west-1",  "eu-west-2",      "eu-west-3",      "sa-east-1",
+          "us-east-1",      "us-east-2",      "us-west-1",  "us-west-2",      "us-gov-west-1"};
 }
 
 namespace validate {
@@ -15,9 +16,7 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 bool word(char c) { return lower(c) || digit(c); }
 bool all(std::string_view s, bool (*rule)(char)) { return std::all_of(s.begin(), s.end(), rule); }
 
-auto bad(std::string_view field, std::string_view problem) {
-  return fail(Error{Errc::invalid, fmt::format("Field '{}' {}", field, problem)});
-}
+auto bad(std::string_view field, std::string_view problem) { return fail(Error{Errc::invalid, fmt::format("Field '{}' {}", field, problem)}); }
 
 std::string shown(std::string_view value) {
   constexpr std::size_t kMost = 80;
@@ -70,7 +69,9 @@ Result<void> role_arn(std::string_view field, std::string_view value) {
   const auto parts = arn_parts(value);
   const auto path = parts ? (*parts)[4] : std::string_view();
   const bool role = path.starts_with("role/") && path.size() > 5 && path.size() <= 5 + 512 && path.back() != '/' &&
-                    std::all_of(path.begin(), path.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("+=,.@_-/").find(c) != std::string_view::npos; });
+                    std::all_of(path.begin(), path.end(), [](char c) {
+                      return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("+=,.@_-/").find(c) != std::string_view::npos;
+                    });
   if (!role || (*parts)[1] != "iam" || !(*parts)[2].empty() || (*parts)[3].size() != 12 || !all((*parts)[3], digit))
     return bad(field, "must be the ARN of an IAM role, like arn:aws:iam::123456789012:role/name; got " + shown(value));
   return {};
@@ -81,7 +82,8 @@ Result<std::string> key_arn(std::string_view field, std::string_view value) {
   const auto key = parts && (*parts)[4].starts_with("key/") ? (*parts)[4].substr(4) : std::string_view();
   const bool id = !key.empty() && key.size() <= 64 && all(key, [](char c) { return word(c) || c == '-'; });
   if (!id || (*parts)[1] != "kms" || (*parts)[2].empty() || (*parts)[3].size() != 12 || !all((*parts)[3], digit))
-    return bad(field, "must be the ARN of a KMS key, like arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab; got " + shown(value));
+    return bad(field,
+               "must be the ARN of a KMS key, like arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab; got " + shown(value));
   return std::string((*parts)[2]);
 }
 
@@ -100,7 +102,8 @@ Result<void> cloud_id(std::string_view field, std::string_view value, std::strin
 }
 
 Result<void> cloud_ids(std::string_view field, const std::vector<std::string>& values, std::string_view prefix, std::size_t least, std::size_t most) {
-  if (values.size() < least) return bad(field, fmt::format("must have at least {} {}, got {}", least, least == 1 ? "entry" : "entries", values.size()));
+  if (values.size() < least)
+    return bad(field, fmt::format("must have at least {} {}, got {}", least, least == 1 ? "entry" : "entries", values.size()));
   if (values.size() > most) return bad(field, fmt::format("must have at most {} entries, got {}", most, values.size()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     TARN_CHECK(cloud_id(fmt::format("{}[{}]", field, i), values[i], prefix));

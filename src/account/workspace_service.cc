@@ -18,16 +18,21 @@ Result<PricingTier> pricing_tier(const std::string& text) {
   std::string upper = text;
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const auto tier = json::enum_of<PricingTier>(upper);
-  if (!tier || *tier == PricingTier::UNKNOWN) return refuse(Errc::invalid, fmt::format("Field 'pricing_tier' must be one of STANDARD, PREMIUM, ENTERPRISE, DEDICATED, COMMUNITY_EDITION; got '{}'", text.substr(0, 80)));
+  if (!tier || *tier == PricingTier::UNKNOWN)
+    return refuse(
+        Errc::invalid,
+        fmt::format("Field 'pricing_tier' must be one of STANDARD, PREMIUM, ENTERPRISE, DEDICATED, COMMUNITY_EDITION; got '{}'", text.substr(0, 80)));
   return *tier;
 }
 
 /// What is asked for but lies outside of what this account offers.
 Result<void> check_offered(const CreateWorkspace& r) {
-  if (r.cloud && *r.cloud != "aws") return refuse(Errc::invalid, fmt::format("Field 'cloud' must be 'aws' in this account, got '{}'", r.cloud->substr(0, 80)));
+  if (r.cloud && *r.cloud != "aws")
+    return refuse(Errc::invalid, fmt::format("Field 'cloud' must be 'aws' in this account, got '{}'", r.cloud->substr(0, 80)));
   if (r.location) return refuse(Errc::invalid, "Field 'location' is for Google Cloud; use aws_region");
   if (r.compute_mode && *r.compute_mode == "SERVERLESS") return refuse(Errc::not_enabled, "Serverless workspaces");
-  if (r.compute_mode && *r.compute_mode != "HYBRID") return refuse(Errc::invalid, fmt::format("Field 'compute_mode' must be one of HYBRID, SERVERLESS; got '{}'", r.compute_mode->substr(0, 80)));
+  if (r.compute_mode && *r.compute_mode != "HYBRID")
+    return refuse(Errc::invalid, fmt::format("Field 'compute_mode' must be one of HYBRID, SERVERLESS; got '{}'", r.compute_mode->substr(0, 80)));
   if (r.network_connectivity_config_id) return refuse(Errc::not_enabled, "Network connectivity configuration");
   return {};
 }
@@ -53,7 +58,9 @@ Result<std::set<std::string>> named(const UpdateWorkspace& request, const std::o
     const std::string field(rest.substr(0, comma));
     // Client-owned or output members may be listed; they change nothing here.
     if (field != "expected_workspace_status") {
-      if (!known.contains(field)) return refuse(Errc::invalid, fmt::format("Parameter 'update_mask' names '{}', which is not a field that can be updated", field.substr(0, 80)));
+      if (!known.contains(field))
+        return refuse(Errc::invalid,
+                      fmt::format("Parameter 'update_mask' names '{}', which is not a field that can be updated", field.substr(0, 80)));
       out.insert(field);
     }
     if (comma == rest.npos) return out;
@@ -94,7 +101,8 @@ Result<std::string> WorkspaceService::deployment_name(store::ReadTxn& t, const s
     TARN_CHECK(validate::label("deployment_name", *requested));
     name += "-" + *requested;
     if (name.size() > 63)
-      return refuse(Errc::invalid, fmt::format("Field 'deployment_name' must have at most {} characters after the prefix {}-, got {}", 62 - prefix->value.prefix.size(), prefix->value.prefix, requested->size()));
+      return refuse(Errc::invalid, fmt::format("Field 'deployment_name' must have at most {} characters after the prefix {}-, got {}",
+                                               62 - prefix->value.prefix.size(), prefix->value.prefix, requested->size()));
   }
   if (settings_.reserved_deployment_names.contains(name)) return refuse(Errc::invalid, fmt::format("Field 'deployment_name': {} is reserved", name));
   if (taken(name)) return refuse(Errc::already_exists, fmt::format("Deployment name {} is already in use. Choose another deployment_name.", name));
@@ -109,7 +117,8 @@ Result<void> WorkspaceService::check_parts(store::ReadTxn& t, const WorkspaceRec
     if (!network) return fail(not_found("Network", *w.network_id, settings_));
     const auto& n = network->value;
     if (n.workspace_id && *n.workspace_id != w.workspace_id)
-      return failed_check(fmt::format("Network {} is already in use by workspace {}. A network configuration cannot be reused across workspaces.", n.network_id, *n.workspace_id));
+      return failed_check(fmt::format("Network {} is already in use by workspace {}. A network configuration cannot be reused across workspaces.",
+                                      n.network_id, *n.workspace_id));
     if (n.vpc_endpoints) {
       if (!w.private_access_settings_id)
         return failed_check(fmt::format("Network {} has VPC endpoints: private_access_settings_id is required.", n.network_id));
@@ -122,9 +131,11 @@ Result<void> WorkspaceService::check_parts(store::ReadTxn& t, const WorkspaceRec
     const auto settings = private_access_table.get(t, *w.private_access_settings_id);
     if (!settings) return fail(not_found("Private access settings", *w.private_access_settings_id, settings_));
     if (settings->value.region != w.aws_region)
-      return failed_check(fmt::format("Private access settings {} are in region {}, the workspace is in {}.", *w.private_access_settings_id, settings->value.region, w.aws_region));
+      return failed_check(fmt::format("Private access settings {} are in region {}, the workspace is in {}.", *w.private_access_settings_id,
+                                      settings->value.region, w.aws_region));
   }
-  for (const auto& [id, use] : {std::pair(w.managed_services_customer_managed_key_id, KeyUseCase::MANAGED_SERVICES), std::pair(w.storage_customer_managed_key_id, KeyUseCase::STORAGE)}) {
+  for (const auto& [id, use] : {std::pair(w.managed_services_customer_managed_key_id, KeyUseCase::MANAGED_SERVICES),
+                                std::pair(w.storage_customer_managed_key_id, KeyUseCase::STORAGE)}) {
     if (!id) continue;
     const auto key = keys_table.get(t, *id);
     if (!key) return fail(not_found("Customer managed key", *id, settings_));
@@ -132,7 +143,8 @@ Result<void> WorkspaceService::check_parts(store::ReadTxn& t, const WorkspaceRec
     if (std::find(k.use_cases.begin(), k.use_cases.end(), use) == k.use_cases.end())
       return failed_check(fmt::format("Customer managed key {} does not have the use case {}.", *id, json::name_of(use)));
     if (k.aws_key_info.key_region != w.aws_region)
-      return failed_check(fmt::format("Customer managed key {} is in region {}, the workspace is in {}.", *id, *k.aws_key_info.key_region, w.aws_region));
+      return failed_check(
+          fmt::format("Customer managed key {} is in region {}, the workspace is in {}.", *id, *k.aws_key_info.key_region, w.aws_region));
   }
   return {};
 }
@@ -200,9 +212,12 @@ Result<Workspace> WorkspaceService::get(const access::Context& ctx, std::int64_t
   return Workspace(found->value);
 }
 
-std::vector<Workspace> WorkspaceService::list(const access::Context& ctx) { return read_all<Workspace>(store_, workspaces_table, ctx, "listWorkspaceConfigurations"); }
+std::vector<Workspace> WorkspaceService::list(const access::Context& ctx) {
+  return read_all<Workspace>(store_, workspaces_table, ctx, "listWorkspaceConfigurations");
+}
 
-Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int64_t id, const UpdateWorkspace& r, const std::optional<std::string>& update_mask) {
+Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int64_t id, const UpdateWorkspace& r,
+                                           const std::optional<std::string>& update_mask) {
   auto event = ctx.event(kAuditService, "updateWorkspaceConfiguration", {{"workspace_id", std::to_string(id)}});
   auto out = write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
     auto found = workspaces_table.get(t, store::sortable(id));
@@ -212,7 +227,8 @@ Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int6
     t.audit().params["update_mask"] = fmt::format("{}", fmt::join(fields, ","));
     const bool was_failed = w.workspace_status == WorkspaceStatus::FAILED;
     if (!was_failed && w.workspace_status != WorkspaceStatus::RUNNING)
-      return refuse(Errc::invalid_state, fmt::format("Workspace {} is {}: it can be updated when it is RUNNING or FAILED", id, json::name_of(w.workspace_status)));
+      return refuse(Errc::invalid_state,
+                    fmt::format("Workspace {} is {}: it can be updated when it is RUNNING or FAILED", id, json::name_of(w.workspace_status)));
     constexpr std::string_view kFixed = "cannot be changed after the workspace is created";
     constexpr std::string_view kFailedOnly = "can be changed only while the workspace is FAILED and never ran";
     const bool never_ran = was_failed && !w.came_up;
@@ -233,7 +249,8 @@ Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int6
       if (field == "private_access_settings_id") one = set(field, r.private_access_settings_id, w.private_access_settings_id, true, {});
       if (field == "managed_services_customer_managed_key_id")
         one = set(field, r.managed_services_customer_managed_key_id, w.managed_services_customer_managed_key_id, true, {});
-      if (field == "storage_customer_managed_key_id") one = set(field, r.storage_customer_managed_key_id, w.storage_customer_managed_key_id, true, {});
+      if (field == "storage_customer_managed_key_id")
+        one = set(field, r.storage_customer_managed_key_id, w.storage_customer_managed_key_id, true, {});
       if (field == "network_connectivity_config_id") return refuse(Errc::not_enabled, "Network connectivity configuration");
       if (field == "custom_tags") {
         TARN_CHECK(validate::tags("custom_tags", r.custom_tags.content));
@@ -267,7 +284,8 @@ Result<Workspace> WorkspaceService::remove(const access::Context& ctx, std::int6
     auto found = workspaces_table.get(t, store::sortable(id));
     if (!found) return fail(not_found(kWorkspace, std::to_string(id), settings_));
     WorkspaceRecord& w = found->value;
-    if (w.workspace_status == WorkspaceStatus::CANCELLING) return refuse(Errc::invalid_state, fmt::format("Workspace {} is being deleted already", id));
+    if (w.workspace_status == WorkspaceStatus::CANCELLING)
+      return refuse(Errc::invalid_state, fmt::format("Workspace {} is being deleted already", id));
     w.workspace_status = WorkspaceStatus::CANCELLING;
     w.workspace_status_message = "Workspace is being deleted.";
     w.step = Step::release;

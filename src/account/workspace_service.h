@@ -23,8 +23,10 @@ class WorkspaceService {
   std::vector<Workspace> list(const access::Context& ctx);
   /// `update_mask`: comma-separated members, nothing or `*` for all that the request has. A RUNNING workspace may change its credentials, keys,
   /// private access settings, tags, and its network for another if it had one; a FAILED one also its storage, its first network and its region.
-  /// A change of anything but tags provisions anew; so does naming a part of a FAILED workspace, changed or not. Errors: as create, and invalid_state.
-  Result<Workspace> update(const access::Context& ctx, std::int64_t id, const UpdateWorkspace& request, const std::optional<std::string>& update_mask);
+  /// A change of anything but tags provisions anew; so does naming a part of a FAILED workspace, changed or not. Errors: as create, and
+  /// invalid_state.
+  Result<Workspace> update(const access::Context& ctx, std::int64_t id, const UpdateWorkspace& request,
+                           const std::optional<std::string>& update_mask);
   /// Answers CANCELLING; get says not_found when it is gone. Allowed in every status but CANCELLING (invalid_state).
   Result<Workspace> remove(const access::Context& ctx, std::int64_t id);
 

@@ -4,7 +4,8 @@ namespace tarn::account::testing {
 namespace {
 
 constexpr const char* kNoPrefix =
-    "Failed parameter validation checks: Deployment name cannot be used until a deployment name prefix is defined. Please contact your Databricks representative";
+    "Failed parameter validation checks: Deployment name cannot be used until a deployment name prefix is defined. Please contact your Databricks "
+    "representative";
 
 TEST_F(AccountTest, AWorkspaceIsProvisionedStepByStep) {
   auto request = workspace_request();
@@ -212,7 +213,9 @@ TEST_F(AccountTest, ANetworkServesOneWorkspace) {
   const auto first = running(r);
   const auto second = room.workspaces.create(admin, r);
   EXPECT_EQ(code_of(second), Errc::malformed);
-  EXPECT_NE(message_of(second).find(fmt::format("Network {} is already in use by workspace {}", *r.network_id, first.workspace_id)), std::string::npos) << message_of(second);
+  EXPECT_NE(message_of(second).find(fmt::format("Network {} is already in use by workspace {}", *r.network_id, first.workspace_id)),
+            std::string::npos)
+      << message_of(second);
   const auto kept = room.networks.remove(admin, *r.network_id);
   EXPECT_EQ(message_of(kept), fmt::format("Unable to delete, Network is being used by active workspace {}", first.workspace_id));
   EXPECT_EQ(room.workspaces.list(admin).size(), 1u);
@@ -229,11 +232,15 @@ TEST_F(AccountTest, PrivateLinkNeedsPrivateAccessSettings) {
   r.private_access_settings_id = room.networks.create_private_access(admin, {"p", "us-east-1", true, std::nullopt, {}})->private_access_settings_id;
   EXPECT_EQ(running(r).workspace_status, WorkspaceStatus::RUNNING);
   EXPECT_EQ(code_of(room.networks.delete_private_access(admin, *r.private_access_settings_id)), Errc::in_use);
-  EXPECT_EQ(code_of(room.networks.replace_private_access(admin, *r.private_access_settings_id, {"p", "eu-west-1", true, std::nullopt, {}})), Errc::invalid);
+  EXPECT_EQ(code_of(room.networks.replace_private_access(admin, *r.private_access_settings_id, {"p", "eu-west-1", true, std::nullopt, {}})),
+            Errc::invalid);
 }
 
 TEST_F(AccountTest, ABrokenNetworkFailsTheWorkspaceAndAnotherCuresIt) {
-  inventory.vpcs["vpc-good"] = {.id = "vpc-good", .region = "us-east-1", .subnets = {{"subnet-b1", "us-east-1a", 24}, {"subnet-b2", "us-east-1b", 24}}, .security_groups = {{"sg-b", true, true}}};
+  inventory.vpcs["vpc-good"] = {.id = "vpc-good",
+                                .region = "us-east-1",
+                                .subnets = {{"subnet-b1", "us-east-1a", 24}, {"subnet-b2", "us-east-1b", 24}},
+                                .security_groups = {{"sg-b", true, true}}};
   Room r2(*store, clock, &inventory);
   auto r = workspace_request();
   r.network_id = network("lost", "a");
@@ -338,7 +345,8 @@ TEST_F(AccountTest, TheMaskNarrowsAnUpdate) {
   EXPECT_EQ(code_of(room.workspaces.update(admin, w.workspace_id, change, std::nullopt)), Errc::invalid);
   ASSERT_TRUE(room.workspaces.update(admin, w.workspace_id, change, "custom_tags,expected_workspace_status"));
   EXPECT_EQ(code_of(room.workspaces.update(admin, w.workspace_id, change, "nonsense")), Errc::invalid);
-  EXPECT_EQ(code_of(room.workspaces.update(admin, w.workspace_id, {}, "private_access_settings_id")), Errc::invalid) << "named but absent: it cannot be removed";
+  EXPECT_EQ(code_of(room.workspaces.update(admin, w.workspace_id, {}, "private_access_settings_id")), Errc::invalid)
+      << "named but absent: it cannot be removed";
   change.workspace_name = w.workspace_name;
   EXPECT_TRUE(room.workspaces.update(admin, w.workspace_id, change, "*")) << "an unchanged fixed field is no change";
   EXPECT_EQ(code_of(room.workspaces.update(admin, 1, change, std::nullopt)), Errc::not_found);

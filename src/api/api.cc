@@ -35,10 +35,8 @@ std::optional<WireError> authorise(Auth auth, const std::optional<access::Caller
     e.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"DatabricksRealm\"");
     return e;
   }
-  if (auth == Auth::account_admin && !caller->account_admin)
-    return forbidden("This API is disabled for users without account admin status.");
-  if (auth == Auth::workspace_admin && !caller->workspace_admin)
-    return forbidden("Only workspace administrators can perform this operation.");
+  if (auth == Auth::account_admin && !caller->account_admin) return forbidden("This API is disabled for users without account admin status.");
+  if (auth == Auth::workspace_admin && !caller->workspace_admin) return forbidden("Only workspace administrators can perform this operation.");
   return std::nullopt;
 }
 

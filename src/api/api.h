@@ -3,7 +3,6 @@
 // Rooms' services know nothing of this; a room's routes.cc decodes, calls one method, encodes. Only WireError::body() spells
 // the vendor's error shape ({"error_code", "message", "details"}; REST API reference, "Errors").
 #include <boost/asio/awaitable.hpp>
-
 #include <chrono>
 #include <functional>
 #include <map>
@@ -38,19 +37,19 @@ struct WireError {
   int status = 500;
   std::string error_code;  // RESOURCE_DOES_NOT_EXIST, PERMISSION_DENIED, …
   std::string message;
-  json::array details{};   // google.rpc style entries with "@type"
+  json::array details{};                                       // google.rpc style entries with "@type"
   std::vector<std::pair<std::string, std::string>> headers{};  // Retry-After, WWW-Authenticate
   std::string body() const;
 };
 
 // The common ones; `what` as the vendor words it.
-WireError bad_request(std::string message);                           // 400 INVALID_PARAMETER_VALUE
-WireError malformed(std::string message);                             // 400 MALFORMED_REQUEST
-WireError unauthenticated(std::string message);                       // 401 UNAUTHENTICATED
-WireError forbidden(std::string message);                             // 403 PERMISSION_DENIED
-WireError not_found(std::string message);                             // 404 RESOURCE_DOES_NOT_EXIST
-WireError already_exists(std::string message);                        // 409 RESOURCE_ALREADY_EXISTS
-WireError not_enabled(std::string feature);                           // 404 FEATURE_DISABLED: what is out of scope
+WireError bad_request(std::string message);      // 400 INVALID_PARAMETER_VALUE
+WireError malformed(std::string message);        // 400 MALFORMED_REQUEST
+WireError unauthenticated(std::string message);  // 401 UNAUTHENTICATED
+WireError forbidden(std::string message);        // 403 PERMISSION_DENIED
+WireError not_found(std::string message);        // 404 RESOURCE_DOES_NOT_EXIST
+WireError already_exists(std::string message);   // 409 RESOURCE_ALREADY_EXISTS
+WireError not_enabled(std::string feature);      // 404 FEATURE_DISABLED: what is out of scope
 
 /// Part of a local file as a reply body (objects, result chunks): sent without being read into memory.
 struct FileSlice {
@@ -71,24 +70,33 @@ using Result = Expected<Reply, WireError>;
 /// One parsed request. Header names are lower case; query values are percent-decoded; `path` is decoded per segment.
 struct Request {
   Method method = Method::GET;
-  std::string host;                 // as sent, lower case, without port
-  std::string path;                 // without query, still percent-encoded
+  std::string host;  // as sent, lower case, without port
+  std::string path;  // without query, still percent-encoded
   std::string raw_query;
-  std::map<std::string, std::string> captures;           // {name} parts of the pattern, decoded
+  std::map<std::string, std::string> captures;  // {name} parts of the pattern, decoded
   std::multimap<std::string, std::string> query;
   std::map<std::string, std::string> headers;
   std::string body;
-  std::string body_file;            // spooled body (storage uploads) instead of `body`; the gateway deletes it afterwards
-  bool secure = true;               // came over TLS: what the links in discovery documents are made of
+  std::string body_file;  // spooled body (storage uploads) instead of `body`; the gateway deletes it afterwards
+  bool secure = true;     // came over TLS: what the links in discovery documents are made of
   Surface surface = Surface::account;
-  std::string account_id;           // of this server
-  access::Context context;          // caller, workspace, request id
+  std::string account_id;   // of this server
+  access::Context context;  // caller, workspace, request id
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 
   const access::Caller& caller() const { return context.caller; }
-  std::string capture(const std::string& name) const { auto i = captures.find(name); return i == captures.end() ? "" : i->second; }
-  std::optional<std::string> param(const std::string& name) const { auto i = query.find(name); return i == query.end() ? std::nullopt : std::optional(i->second); }
-  std::string header(const std::string& name) const { auto i = headers.find(name); return i == headers.end() ? "" : i->second; }
+  std::string capture(const std::string& name) const {
+    auto i = captures.find(name);
+    return i == captures.end() ? "" : i->second;
+  }
+  std::optional<std::string> param(const std::string& name) const {
+    auto i = query.find(name);
+    return i == query.end() ? std::nullopt : std::optional(i->second);
+  }
+  std::string header(const std::string& name) const {
+    auto i = headers.find(name);
+    return i == headers.end() ? "" : i->second;
+  }
 };
 
 /// Decodes the body into a described struct; 400 with the field's name otherwise. An empty body decodes as {}.
@@ -105,8 +113,8 @@ Reply ok(const T& body, int status = 200) {
 }
 inline Reply ok() { return Reply{.body = "{}"}; }
 
-using Handler = std::function<Result(const Request&)>;                                     // runs on a worker thread; may block briefly
-using AsyncHandler = std::function<boost::asio::awaitable<Result>(const Request&)>;        // runs on an I/O thread; must never block
+using Handler = std::function<Result(const Request&)>;                               // runs on a worker thread; may block briefly
+using AsyncHandler = std::function<boost::asio::awaitable<Result>(const Request&)>;  // runs on an I/O thread; must never block
 
 /// One row of the declared table: the source of docs/compatibility and of the routes x principals test.
 struct Route {
@@ -114,7 +122,7 @@ struct Route {
   std::string pattern;  // /api/2.1/unity-catalog/tables/{full_name}; a last segment {rest*} takes the remaining path with its slashes
   Surface surface = Surface::workspace;
   Auth auth = Auth::authenticated;
-  std::string group;    // API group in the compatibility table: "catalogs", "workspaces", …
+  std::string group;  // API group in the compatibility table: "catalogs", "workspaces", …
   std::variant<Handler, AsyncHandler> handler;
   bool inline_ok = false;  // a sync handler that only touches caches: may run on the I/O thread
   bool spooled = false;    // takes uploads of any size: a large body comes as Request::body_file (a small one still as `body`)
@@ -125,7 +133,9 @@ class Router {
  public:
   /// Throws std::logic_error if an equal method, surface and pattern is already there: two rooms claim one route.
   void add(Route route);
-  void add(std::vector<Route> routes) { for (auto& r : routes) add(std::move(r)); }
+  void add(std::vector<Route> routes) {
+    for (auto& r : routes) add(std::move(r));
+  }
 
   struct Match {
     const Route* route = nullptr;

@@ -35,10 +35,14 @@ std::string surface_name(api::Surface s) { return s == api::Surface::account ? "
 
 std::string auth_name(api::Auth a) {
   switch (a) {
-    case api::Auth::open: return "open";
-    case api::Auth::authenticated: return "authenticated";
-    case api::Auth::workspace_admin: return "workspace_admin";
-    case api::Auth::account_admin: return "account_admin";
+    case api::Auth::open:
+      return "open";
+    case api::Auth::authenticated:
+      return "authenticated";
+    case api::Auth::workspace_admin:
+      return "workspace_admin";
+    case api::Auth::account_admin:
+      return "account_admin";
   }
   return "unknown";
 }
@@ -60,7 +64,12 @@ Expected<std::optional<std::int64_t>, api::WireError> workspace_of(account::Work
 
 void add_control_routes(api::Router& router, OwnerServices s) {
   const auto row = [&](api::Method method, const char* path, api::Handler handler) {
-    router.add(api::Route{.method = method, .pattern = path, .surface = api::Surface::both, .auth = api::Auth::open, .group = "control", .handler = std::move(handler)});
+    router.add(api::Route{.method = method,
+                          .pattern = path,
+                          .surface = api::Surface::both,
+                          .auth = api::Auth::open,
+                          .group = "control",
+                          .handler = std::move(handler)});
   };
   row(api::Method::GET, "/status", [s](const api::Request&) -> api::Result { return api::ok(json::value(s.status())); });
   row(api::Method::GET, "/routes", [s](const api::Request&) -> api::Result {
@@ -87,7 +96,8 @@ void add_control_routes(api::Router& router, OwnerServices s) {
   });
   row(api::Method::POST, "/prefixes", [s](const api::Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<PrefixRequest>(r));
-    if (auto done = s.prefixes.register_prefix({.operator_name = "uid " + std::to_string(getuid()), .request_id = r.context.request_id}, body.prefix); !done)
+    if (auto done = s.prefixes.register_prefix({.operator_name = "uid " + std::to_string(getuid()), .request_id = r.context.request_id}, body.prefix);
+        !done)
       return fail(api::bad_request(done.error().message));
     return api::ok(json::value(json::object{{"prefix", body.prefix}}));
   });

@@ -19,7 +19,7 @@ struct OwnerServices {
   std::function<json::object()> status;
   std::function<json::value(const std::string& to, bool with_key)> backup;  // throws StoreUnavailable
   std::function<std::size_t()> rotate_key;                                  // secrets sealed anew
-  std::function<void(const std::string& host)> allow_host;  // the proxy may connect to it as it is
+  std::function<void(const std::string& host)> allow_host;                  // the proxy may connect to it as it is
 };
 
 void add_control_routes(api::Router& router, OwnerServices services);

@@ -167,15 +167,34 @@ struct Platform::Impl {
   std::jthread ports_thread;  // last: it uses all of the above
 
   explicit Impl(const ServeOptions& o)
-      : options(o), data(prepared(o)), store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)), account_id(account_of(*store)),
-        keys(store::load_root_key(data, o.key_file)), objects(data + "/objects"), sessions(keys, clock, o.region), s3(objects, sessions, *store, clock),
-        identity(*store, clock, account_id), directory(identity.directory), owner(identity.owner), workspaces(*store),
-        catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region), account_settings{.account_id = account_id}, roots(objects),
-        provisioner({*store, directory, catalog.metastores(), &roots}, account_settings), configurations(*store, clock, account_settings),
-        networks(*store, clock, account_settings, nullptr), workspace_service(*store, clock, account_settings, provisioner), prefixes(*store, clock, account_settings),
-        parquet(delta::duckdb_parquet_codec(objects)), delta(objects, *parquet, clock),
-        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(), .spill_directory = data + "/spool", .extensions = engine::default_extensions()}),
-        sql_engine(sql::pool_engine(engines)), executor(catalog, parser, objects, delta, *sql_engine, account_id), warehouses(*store, directory, clock),
+      : options(o),
+        data(prepared(o)),
+        store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)),
+        account_id(account_of(*store)),
+        keys(store::load_root_key(data, o.key_file)),
+        objects(data + "/objects"),
+        sessions(keys, clock, o.region),
+        s3(objects, sessions, *store, clock),
+        identity(*store, clock, account_id),
+        directory(identity.directory),
+        owner(identity.owner),
+        workspaces(*store),
+        catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region),
+        account_settings{.account_id = account_id},
+        roots(objects),
+        provisioner({*store, directory, catalog.metastores(), &roots}, account_settings),
+        configurations(*store, clock, account_settings),
+        networks(*store, clock, account_settings, nullptr),
+        workspace_service(*store, clock, account_settings, provisioner),
+        prefixes(*store, clock, account_settings),
+        parquet(delta::duckdb_parquet_codec(objects)),
+        delta(objects, *parquet, clock),
+        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
+                 .spill_directory = data + "/spool",
+                 .extensions = engine::default_extensions()}),
+        sql_engine(sql::pool_engine(engines)),
+        executor(catalog, parser, objects, delta, *sql_engine, account_id),
+        warehouses(*store, directory, clock),
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}) {}
 
   void bootstrap() {
@@ -194,9 +213,11 @@ struct Platform::Impl {
         .storage = {.handle = [this](const api::Request& r) { return s3.handle(r); }, .admit = [this](const api::Request& r) { return s3.admit(r); }},
         .account_id = account_id,
         .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) { audit_refusal(r, route, e); }};
-    server = std::make_unique<gateway::Server>(
-        gateway::Options{.io_threads = options.io_threads, .spool_dir = data + "/spool/uploads", .access_log = options.access_log ? data + "/run/access.log" : "", .allowed_hosts = options.allow}, services,
-        gateway::Hosts(options.domain, options.region), authority.get());
+    server = std::make_unique<gateway::Server>(gateway::Options{.io_threads = options.io_threads,
+                                                                .spool_dir = data + "/spool/uploads",
+                                                                .access_log = options.access_log ? data + "/run/access.log" : "",
+                                                                .allowed_hosts = options.allow},
+                                               services, gateway::Hosts(options.domain, options.region), authority.get());
     using gateway::Protocol;
     using gateway::Site;
     const auto [address, port] = address_of(options.listen);
@@ -206,20 +227,31 @@ struct Platform::Impl {
     metrics_port = ready(server->listen({.protocol = Protocol::http, .fixed = {.site = Site::admin}})).port;
     proxy_port = ready(server->listen({.protocol = Protocol::proxy})).port;
     tls_port = ready(server->listen({.protocol = Protocol::https, .address = address, .port = port})).port;
-    add_control_routes(control, {.identity = owner, .prefixes = prefixes, .workspaces = workspaces, .platform_routes = router, .status = [this] { return status(); },
-                                 .backup = [this](const std::string& to, bool with_key) {
-                                   return json::encode(backup_whole(*store, data + "/objects", with_key ? (options.key_file.empty() ? data + "/root.key" : options.key_file) : "", to, clock));
-                                 },
-                                 .rotate_key = [this] {
-                                   return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data, options.key_file);
-                                 },
-                                 .allow_host = [this](const std::string& host) { server->allow(host); }});
+    add_control_routes(
+        control,
+        {.identity = owner,
+         .prefixes = prefixes,
+         .workspaces = workspaces,
+         .platform_routes = router,
+         .status = [this] { return status(); },
+         .backup =
+             [this](const std::string& to, bool with_key) {
+               return json::encode(backup_whole(*store, data + "/objects",
+                                                with_key ? (options.key_file.empty() ? data + "/root.key" : options.key_file) : "", to, clock));
+             },
+         .rotate_key =
+             [this] {
+               return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data,
+                                             options.key_file);
+             },
+         .allow_host = [this](const std::string& host) { server->allow(host); }});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
   }
 
   void audit_refusal(const api::Request& r, const api::Route& route, const api::WireError& e) {
-    auto event = r.context.event(r.surface == api::Surface::account ? "accounts" : "workspace", "authorise", {{"path", route.pattern}, {"method", std::string(json::name_of(r.method))}});
+    auto event = r.context.event(r.surface == api::Surface::account ? "accounts" : "workspace", "authorise",
+                                 {{"path", route.pattern}, {"method", std::string(json::name_of(r.method))}});
     event.outcome = store::Outcome::denied;
     event.status = e.status;
     event.error = e.message;
@@ -260,7 +292,8 @@ struct Platform::Impl {
       for (const auto& w : workspaces.all()) {
         if (!w.running) continue;
         named[w.name] = url(w.deployment_name);
-        if (const auto port = workspace_ports.find(w.id); port != workspace_ports.end()) plain[w.name] = fmt::format("http://127.0.0.1:{}", port->second.port);
+        if (const auto port = workspace_ports.find(w.id); port != workspace_ports.end())
+          plain[w.name] = fmt::format("http://127.0.0.1:{}", port->second.port);
       }
     }
     return {{"ready", true},

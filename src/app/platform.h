@@ -10,13 +10,13 @@
 namespace tarn::app {
 
 struct ServeOptions {
-  std::string data;                        // the data folder; made if absent
-  std::string listen = "127.0.0.1:0";      // ADDRESS:PORT of the TLS listener; 0 picks one
-  std::string store;                       // empty: sqlite in the data folder
-  std::string key_file;                    // empty: root.key in the data folder
+  std::string data;                    // the data folder; made if absent
+  std::string listen = "127.0.0.1:0";  // ADDRESS:PORT of the TLS listener; 0 picks one
+  std::string store;                   // empty: sqlite in the data folder
+  std::string key_file;                // empty: root.key in the data folder
   std::string domain = "tarn.localhost";
-  std::string region = "eu-central-1";     // of the local storage and of what names none
-  std::vector<std::string> allow;          // hosts that the proxy may connect to as they are
+  std::string region = "eu-central-1";  // of the local storage and of what names none
+  std::vector<std::string> allow;       // hosts that the proxy may connect to as they are
   unsigned io_threads = 2;
   bool access_log = true;
 };

@@ -19,7 +19,8 @@ int restore(const Arguments& a) {
     if (a.json)
       std::cout << json::encode_text(sum) << std::endl;
     else
-      std::cout << fmt::format("Restored {} records, {} audit records and {} objects into {}: start it with  tarn serve --data {}\n", sum.records, sum.audit_records, sum.objects, a.data, a.data);
+      std::cout << fmt::format("Restored {} records, {} audit records and {} objects into {}: start it with  tarn serve --data {}\n", sum.records,
+                               sum.audit_records, sum.objects, a.data, a.data);
     return 0;
   } catch (const std::exception& e) {
     std::cerr << "error: " << e.what() << "\n";
@@ -37,7 +38,8 @@ void add_restore_verb(CLI::App& app, int& exit_code) {
   v->add_option("--store", a->store, "Restore the metadata into this store instead of a file (an empty database)");
   v->add_option("--key-file", a->key_file, "Where to put the backup's root key (default: in the data folder)");
   v->add_flag("--json", a->json, "JSON instead of text");
-  v->footer("Examples:\n  tarn restore ~/backups/monday --data ~/tarn2\n  tarn restore ~/backups/monday --data ~/tarn2 --store postgresql://tarn@db/tarn");
+  v->footer(
+      "Examples:\n  tarn restore ~/backups/monday --data ~/tarn2\n  tarn restore ~/backups/monday --data ~/tarn2 --store postgresql://tarn@db/tarn");
   v->callback([a, &exit_code] { exit_code = restore(*a); });
 }
 

@@ -120,9 +120,7 @@ std::string base64url(std::string_view bytes) {
   return out;
 }
 
-bool equal(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
+bool equal(std::string_view a, std::string_view b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
 
 Keyring::Keyring(std::string current, std::vector<std::string> older) : shared_(std::make_shared<Shared>()) {
   older.insert(older.begin(), std::move(current));
@@ -171,8 +169,6 @@ std::optional<std::string> Keyring::rewrap(std::string_view sealed) const {
   return std::nullopt;
 }
 
-bool Keyring::is_current(std::string_view sealed) const {
-  return sealed.size() >= kId && sealed.substr(0, kId) == key_id(keys()->front());
-}
+bool Keyring::is_current(std::string_view sealed) const { return sealed.size() >= kId && sealed.substr(0, kId) == key_id(keys()->front()); }
 
 }  // namespace tarn::crypto

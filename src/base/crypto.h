@@ -11,13 +11,13 @@
 namespace tarn::crypto {
 
 std::string random_bytes(std::size_t count);
-std::string sha256(std::string_view data);                              // 32 raw bytes
-std::string hmac_sha256(std::string_view key, std::string_view data);   // 32 raw bytes
-std::string to_hex(std::string_view bytes);                             // lower case
+std::string sha256(std::string_view data);                             // 32 raw bytes
+std::string hmac_sha256(std::string_view key, std::string_view data);  // 32 raw bytes
+std::string to_hex(std::string_view bytes);                            // lower case
 std::optional<std::string> from_hex(std::string_view text);
-std::string base64(std::string_view bytes);                             // with padding
+std::string base64(std::string_view bytes);  // with padding
 std::optional<std::string> from_base64(std::string_view text);
-std::string base64url(std::string_view bytes);                          // without padding
+std::string base64url(std::string_view bytes);  // without padding
 /// Compares in time that depends on the lengths only.
 bool equal(std::string_view a, std::string_view b);
 

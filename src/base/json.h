@@ -12,7 +12,6 @@
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <boost/mp11.hpp>
-
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -35,8 +35,7 @@ TEST(Json, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(decode_text<Outer>(R"({"name":7,"id":1})").error().message(), "Field 'name' must be a string, got 7");
   EXPECT_EQ(decode_text<Outer>(R"({"name":"a","id":1.5})").error().message(), "Field 'id' must be a whole number, got 1.5E0");
   EXPECT_EQ(decode_text<Outer>(R"({"name":"a","id":1,"grants":[{"principal":"x"},{"principal":3}]})").error().field, "grants[1].principal");
-  EXPECT_EQ(decode_text<Outer>(R"({"name":"a","id":1,"mode":"SHUT"})").error().message(),
-            "Field 'mode' must be one of OPEN, ISOLATED; got \"SHUT\"");
+  EXPECT_EQ(decode_text<Outer>(R"({"name":"a","id":1,"mode":"SHUT"})").error().message(), "Field 'mode' must be one of OPEN, ISOLATED; got \"SHUT\"");
   EXPECT_EQ(decode_text<Outer>("[]").error().message(), "must be an object, got []");
   EXPECT_FALSE(decode_text<Outer>("{\"name\":\"\xff\",\"id\":1}"));
   EXPECT_FALSE(parse(std::string(100, '[')));

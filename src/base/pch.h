@@ -1,8 +1,13 @@
 #pragma once
 // The precompiled header of every room: stable, heavy, used nearly everywhere.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <boost/mp11.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -22,8 +27,3 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <boost/describe.hpp>
-#include <boost/json.hpp>
-#include <boost/mp11.hpp>
-#include <fmt/format.h>

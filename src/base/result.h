@@ -1,9 +1,8 @@
 #pragma once
 // Results and room errors. A room returns values: Result<T> holds a T or the room's own error. Exceptions are for broken
 // invariants and lost infrastructure (a database that is gone) only; the gateway catches, logs and hides those.
-#include <tl/expected.hpp>
-
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 
 namespace tarn {
@@ -28,13 +27,13 @@ auto fail(E error) {
 }  // namespace tarn
 
 /// Evaluates an Expected; on error returns it from the enclosing function (the error types must convert).
-#define TARN_TRY(var, expr)                                            \
-  auto var##_or_error = (expr);                                        \
+#define TARN_TRY(var, expr)                                                             \
+  auto var##_or_error = (expr);                                                         \
   if (!var##_or_error) return ::tl::make_unexpected(std::move(var##_or_error).error()); \
   auto&& var = *var##_or_error
 
 /// The same for Expected<void, E>.
-#define TARN_CHECK(expr)                                                       \
-  do {                                                                         \
+#define TARN_CHECK(expr)                                                                              \
+  do {                                                                                                \
     if (auto checked_ = (expr); !checked_) return ::tl::make_unexpected(std::move(checked_).error()); \
   } while (0)

@@ -17,20 +17,26 @@ std::vector<Binding> shown_bindings(const Isolation& i) {
   return out;
 }
 
-Error cannot_be_bound(SecurableType type) { return invalid(fmt::format("Workspace bindings do not apply to securables of type {}: catalog, external_location and storage_credential can be bound", json::name_of(type))); }
+Error cannot_be_bound(SecurableType type) {
+  return invalid(
+      fmt::format("Workspace bindings do not apply to securables of type {}: catalog, external_location and storage_credential can be bound",
+                  json::name_of(type)));
+}
 
 }  // namespace
 
 Result<std::vector<Binding>> Bindings::get(const access::Context& ctx, SecurableType type, std::string_view name) {
-  return look(core_, ctx, "getWorkspaceBindings", {{"securable_type", std::string(json::name_of(type))}, {"securable_full_name", std::string(name)}}, [&](store::ReadTxn& t) -> Result<std::vector<Binding>> {
-    TARN_TRY(place, locate_to_manage(t, ctx, type, name));
-    const Isolation* isolation = isolation_of(place);
-    if (!isolation) return fail(cannot_be_bound(type));
-    return shown_bindings(*isolation);
-  });
+  return look(core_, ctx, "getWorkspaceBindings", {{"securable_type", std::string(json::name_of(type))}, {"securable_full_name", std::string(name)}},
+              [&](store::ReadTxn& t) -> Result<std::vector<Binding>> {
+                TARN_TRY(place, locate_to_manage(t, ctx, type, name));
+                const Isolation* isolation = isolation_of(place);
+                if (!isolation) return fail(cannot_be_bound(type));
+                return shown_bindings(*isolation);
+              });
 }
 
-Result<std::vector<Binding>> Bindings::update(const access::Context& ctx, SecurableType type, std::string_view name, const std::vector<Binding>& add, const std::vector<Binding>& remove) {
+Result<std::vector<Binding>> Bindings::update(const access::Context& ctx, SecurableType type, std::string_view name, const std::vector<Binding>& add,
+                                              const std::vector<Binding>& remove) {
   std::map<std::string, std::string> params{{"securable_type", std::string(json::name_of(type))}, {"securable_full_name", std::string(name)}};
   params["add"] = json::encode_text(add);
   params["remove"] = json::encode_text(remove);
@@ -47,7 +53,8 @@ Result<std::vector<Binding>> Bindings::update(const access::Context& ctx, Secura
       std::erase_if(isolation->bindings, [&](const Binding& have) { return have.workspace_id == b.workspace_id; });
       isolation->bindings.push_back({b.workspace_id, b.binding_type.value_or(BindingType::BINDING_TYPE_READ_WRITE)});
     }
-    std::sort(isolation->bindings.begin(), isolation->bindings.end(), [](const Binding& a, const Binding& b) { return a.workspace_id < b.workspace_id; });
+    std::sort(isolation->bindings.begin(), isolation->bindings.end(),
+              [](const Binding& a, const Binding& b) { return a.workspace_id < b.workspace_id; });
     save(t, place);
     return shown_bindings(*isolation);
   });

@@ -11,7 +11,8 @@ class Bindings {
   /// For whoever manages the securable, from any workspace of the metastore. invalid for a kind that cannot be bound.
   Result<std::vector<Binding>> get(const access::Context& ctx, SecurableType type, std::string_view name);
   /// Adds (or changes) and removes; answers what holds then. invalid for a workspace that does not exist.
-  Result<std::vector<Binding>> update(const access::Context& ctx, SecurableType type, std::string_view name, const std::vector<Binding>& add, const std::vector<Binding>& remove);
+  Result<std::vector<Binding>> update(const access::Context& ctx, SecurableType type, std::string_view name, const std::vector<Binding>& add,
+                                      const std::vector<Binding>& remove);
 
  private:
   const Core& core_;

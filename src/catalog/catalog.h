@@ -1,8 +1,8 @@
 #pragma once
 // Unity Catalog as other rooms use it: names resolved, privileges decided, securables changed. The routes use the wider service behind it.
-// Default deny. What lies below a catalog or schema that the caller may not use answers the same whether it exists or not. Every method that changes something
-// commits with its audit event. Thread-safe; reads come from caches guarded by the store's generation.
-// Sources: Databricks docs "Unity Catalog privileges and securable objects", REST API reference /api/2.1/unity-catalog.
+// Default deny. What lies below a catalog or schema that the caller may not use answers the same whether it exists or not. Every method that changes
+// something commits with its audit event. Thread-safe; reads come from caches guarded by the store's generation. Sources: Databricks docs "Unity
+// Catalog privileges and securable objects", REST API reference /api/2.1/unity-catalog.
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,8 +18,18 @@
 namespace tarn::catalog {
 
 enum class Errc {
-  not_found, already_exists, permission_denied, invalid, principal_not_found, not_empty, limit_reached, conflict, no_metastore,
-  location_overlap, not_enabled, unsupported
+  not_found,
+  already_exists,
+  permission_denied,
+  invalid,
+  principal_not_found,
+  not_empty,
+  limit_reached,
+  conflict,
+  no_metastore,
+  location_overlap,
+  not_enabled,
+  unsupported
 };
 
 enum class SecurableType { METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION };
@@ -34,19 +44,59 @@ using Result = Expected<T, Error>;
 
 /// Privileges by their wire names (USE_CATALOG, SELECT, …); the SQL spelling has blanks for underscores.
 enum class Privilege {
-  SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_CATALOG, CREATE_SCHEMA, CREATE_TABLE, CREATE_VIEW, CREATE_VOLUME, CREATE_FUNCTION,
-  CREATE_MODEL, CREATE_MODEL_VERSION, CREATE_MATERIALIZED_VIEW, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_EXTERNAL_TABLE,
-  CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, CREATE_FOREIGN_CATALOG, CREATE_CONNECTION, CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER,
-  CREATE_SERVICE_CREDENTIAL, CREATE_CLEAN_ROOM, READ_FILES, WRITE_FILES, READ_VOLUME, WRITE_VOLUME, EXECUTE, APPLY_TAG, BROWSE, MANAGE, ACCESS, REFRESH,
-  EXTERNAL_USE_SCHEMA, EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
-  SET_SHARE_PERMISSION, ALL_PRIVILEGES
+  SELECT,
+  MODIFY,
+  USE_CATALOG,
+  USE_SCHEMA,
+  CREATE_CATALOG,
+  CREATE_SCHEMA,
+  CREATE_TABLE,
+  CREATE_VIEW,
+  CREATE_VOLUME,
+  CREATE_FUNCTION,
+  CREATE_MODEL,
+  CREATE_MODEL_VERSION,
+  CREATE_MATERIALIZED_VIEW,
+  CREATE_EXTERNAL_LOCATION,
+  CREATE_STORAGE_CREDENTIAL,
+  CREATE_EXTERNAL_TABLE,
+  CREATE_EXTERNAL_VOLUME,
+  CREATE_MANAGED_STORAGE,
+  CREATE_FOREIGN_CATALOG,
+  CREATE_CONNECTION,
+  CREATE_SHARE,
+  CREATE_RECIPIENT,
+  CREATE_PROVIDER,
+  CREATE_SERVICE_CREDENTIAL,
+  CREATE_CLEAN_ROOM,
+  READ_FILES,
+  WRITE_FILES,
+  READ_VOLUME,
+  WRITE_VOLUME,
+  EXECUTE,
+  APPLY_TAG,
+  BROWSE,
+  MANAGE,
+  ACCESS,
+  REFRESH,
+  EXTERNAL_USE_SCHEMA,
+  EXTERNAL_USE_LOCATION,
+  MANAGE_ALLOWLIST,
+  USE_CONNECTION,
+  USE_SHARE,
+  USE_RECIPIENT,
+  USE_PROVIDER,
+  USE_MARKETPLACE_ASSETS,
+  SET_SHARE_PERMISSION,
+  ALL_PRIVILEGES
 };
-BOOST_DESCRIBE_ENUM(Privilege, SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_CATALOG, CREATE_SCHEMA, CREATE_TABLE, CREATE_VIEW, CREATE_VOLUME, CREATE_FUNCTION,
-  CREATE_MODEL, CREATE_MODEL_VERSION, CREATE_MATERIALIZED_VIEW, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_EXTERNAL_TABLE,
-  CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, CREATE_FOREIGN_CATALOG, CREATE_CONNECTION, CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER,
-  CREATE_SERVICE_CREDENTIAL, CREATE_CLEAN_ROOM, READ_FILES, WRITE_FILES, READ_VOLUME, WRITE_VOLUME, EXECUTE, APPLY_TAG, BROWSE, MANAGE, ACCESS, REFRESH,
-  EXTERNAL_USE_SCHEMA, EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
-  SET_SHARE_PERMISSION, ALL_PRIVILEGES)
+BOOST_DESCRIBE_ENUM(Privilege, SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_CATALOG, CREATE_SCHEMA, CREATE_TABLE, CREATE_VIEW, CREATE_VOLUME,
+                    CREATE_FUNCTION, CREATE_MODEL, CREATE_MODEL_VERSION, CREATE_MATERIALIZED_VIEW, CREATE_EXTERNAL_LOCATION,
+                    CREATE_STORAGE_CREDENTIAL, CREATE_EXTERNAL_TABLE, CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, CREATE_FOREIGN_CATALOG,
+                    CREATE_CONNECTION, CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER, CREATE_SERVICE_CREDENTIAL, CREATE_CLEAN_ROOM, READ_FILES,
+                    WRITE_FILES, READ_VOLUME, WRITE_VOLUME, EXECUTE, APPLY_TAG, BROWSE, MANAGE, ACCESS, REFRESH, EXTERNAL_USE_SCHEMA,
+                    EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
+                    SET_SHARE_PERMISSION, ALL_PRIVILEGES)
 
 /// The function that masks a column: a table with one is never vended, reads go through a warehouse.
 struct ColumnMask {
@@ -58,9 +108,9 @@ BOOST_DESCRIBE_STRUCT(ColumnMask, (), (function_name, using_column_names))
 /// One column as the tables API shows it.
 struct ColumnInfo {
   std::string name;
-  std::string type_text;                  // bigint, decimal(10,2), array<string>
-  std::string type_json;                  // the Delta/Spark field as JSON text
-  std::string type_name;                  // LONG, DECIMAL, ARRAY, …
+  std::string type_text;  // bigint, decimal(10,2), array<string>
+  std::string type_json;  // the Delta/Spark field as JSON text
+  std::string type_name;  // LONG, DECIMAL, ARRAY, …
   std::optional<int> type_precision, type_scale;
   int position = 0;
   std::optional<std::string> comment;
@@ -68,7 +118,8 @@ struct ColumnInfo {
   std::optional<int> partition_index;
   std::optional<ColumnMask> mask;
 };
-BOOST_DESCRIBE_STRUCT(ColumnInfo, (), (name, type_text, type_json, type_name, type_precision, type_scale, position, comment, nullable, partition_index, mask))
+BOOST_DESCRIBE_STRUCT(ColumnInfo, (),
+                      (name, type_text, type_json, type_name, type_precision, type_scale, position, comment, nullable, partition_index, mask))
 
 enum class TableType { MANAGED, EXTERNAL, VIEW };
 BOOST_DESCRIBE_ENUM(TableType, MANAGED, EXTERNAL, VIEW)
@@ -90,8 +141,9 @@ struct TableInfo {
   std::optional<std::string> row_filter_function;  // set: never vended, reads go through a warehouse
   std::optional<bool> browse_only;                 // the caller sees it by BROWSE alone
 };
-BOOST_DESCRIBE_STRUCT(TableInfo, (), (name, catalog_name, schema_name, full_name, table_type, data_source_format, columns, storage_location, view_definition,
-  owner, comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function, browse_only))
+BOOST_DESCRIBE_STRUCT(TableInfo, (),
+                      (name, catalog_name, schema_name, full_name, table_type, data_source_format, columns, storage_location, view_definition, owner,
+                       comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function, browse_only))
 
 struct TableName {
   std::string catalog, schema, table;
@@ -127,7 +179,7 @@ struct LineageEdge {
 struct LineageRecord {
   std::string statement_id;
   std::vector<std::string> read_tables;
-  std::string written_table;              // empty for a read
+  std::string written_table;  // empty for a read
   std::vector<LineageEdge> columns;
   std::string entity_type = "DBSQL_QUERY";
 };
@@ -150,16 +202,19 @@ class Catalog {
   /// ("User does not have SELECT on Table 'c.s.t'."). Allowed or refused, it is audited by the caller's statement.
   virtual Result<void> require(const access::Context& ctx, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
   /// The same for a view's owner (definer's rights) instead of the request's caller, in the same workspace.
-  virtual Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) = 0;
+  virtual Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type,
+                                        std::string_view full_name) = 0;
   /// What table() answers, to a view's owner.
   virtual Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) = 0;
   /// Whether the caller may read (or write) files at a URL: an external location's READ_FILES / WRITE_FILES, or a volume's privileges.
   virtual Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) = 0;
 
   // Changing.
-  virtual Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) = 0;
+  virtual Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
+                                      std::optional<std::string> managed_location, bool if_not_exists) = 0;
   virtual Result<void> drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) = 0;
-  virtual Result<void> create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) = 0;
+  virtual Result<void> create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment,
+                                     std::optional<std::string> managed_location, bool if_not_exists) = 0;
   virtual Result<void> drop_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, bool cascade, bool if_exists) = 0;
   /// Checks CREATE_TABLE / CREATE_EXTERNAL_TABLE and names the storage location without creating anything (CTAS writes files first).
   virtual Result<std::string> plan_table(const access::Context& ctx, const NewTable& table) = 0;
@@ -169,9 +224,12 @@ class Catalog {
   virtual Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) = 0;
 
   // Grants. Principals are account-level names; principal_not_found carries "Could not find principal with name NAME".
-  virtual Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) = 0;
-  virtual Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) = 0;
-  virtual Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name, std::optional<std::string> principal) = 0;
+  virtual Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                             const std::vector<Privilege>& privileges) = 0;
+  virtual Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                              const std::vector<Privilege>& privileges) = 0;
+  virtual Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                               std::optional<std::string> principal) = 0;
 
   virtual void record_lineage(const access::Context& ctx, const LineageRecord& record) = 0;
   /// Table-level and column-level edges, newest first: the rows of system.access.table_lineage and column_lineage. Needs SELECT on that table

@@ -8,7 +8,8 @@
 
 namespace tarn::catalog {
 
-Result<void> check_storage_root(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call) {
+Result<void> check_storage_root(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                std::string_view call) {
   TARN_CHECK(location_for(t, ctx, m, url, Privilege::CREATE_MANAGED_STORAGE));
   return check_free_for_managed(t, ctx, m, url, call);
 }
@@ -37,17 +38,23 @@ void insert_catalog(store::WriteTxn& t, const CatalogRecord& from, const Access&
 }
 
 Result<CatalogInfo> Catalogs::create(const access::Context& ctx, const NewCatalog& request, bool if_not_exists) {
-  const std::map<std::string, std::string> params{{"name", request.name}, {"comment", request.comment.value_or("")}, {"storage_root", request.storage_root.value_or("")}};
+  const std::map<std::string, std::string> params{
+      {"name", request.name}, {"comment", request.comment.value_or("")}, {"storage_root", request.storage_root.value_or("")}};
   const auto name = checked_name(request.name, "CreateCatalog", "CatalogInfo.name");
   std::optional<std::string> root;
   std::optional<Error> problem;
-  if (!name) problem = name.error();
-  else if (request.provider_name || request.share_name) problem = Error{Errc::not_enabled, "Delta Sharing catalogs are not enabled in this account."};
-  else if (request.connection_name) problem = Error{Errc::not_enabled, "Foreign catalogs are not enabled in this account."};
+  if (!name)
+    problem = name.error();
+  else if (request.provider_name || request.share_name)
+    problem = Error{Errc::not_enabled, "Delta Sharing catalogs are not enabled in this account."};
+  else if (request.connection_name)
+    problem = Error{Errc::not_enabled, "Foreign catalogs are not enabled in this account."};
   else if (request.storage_root && !request.storage_root->empty()) {
     auto url = checked_url(*request.storage_root, "CreateCatalog", "CatalogInfo.storage_root");
-    if (url) root = *std::move(url);
-    else problem = url.error();
+    if (url)
+      root = *std::move(url);
+    else
+      problem = url.error();
   }
   auto made = change(core_, ctx, "createCatalog", params, [&](store::WriteTxn& t) -> Result<CatalogRecord> {
     TARN_TRY(m, current_metastore(t, ctx));
@@ -56,7 +63,8 @@ Result<CatalogInfo> Catalogs::create(const access::Context& ctx, const NewCatalo
       if (auto there = kCatalogs.get(t, store::key({m.info.metastore_id, *name}))) return std::move(there->value);
     TARN_CHECK(allowed(check(here.path(), subject(ctx), Privilege::CREATE_CATALOG)));
     if (problem) return fail(*problem);
-    if (kCatalogs.get(t, store::key({m.info.metastore_id, *name})) || *name == "hive_metastore") return fail(exists_already(SecurableType::CATALOG, *name));
+    if (kCatalogs.get(t, store::key({m.info.metastore_id, *name})) || *name == "hive_metastore")
+      return fail(exists_already(SecurableType::CATALOG, *name));
     CatalogRecord c;
     c.info.id = new_uuid();
     c.info.name = *name;
@@ -72,8 +80,11 @@ Result<CatalogInfo> Catalogs::create(const access::Context& ctx, const NewCatalo
       c.info.storage_location = *root + "/__unitystorage/catalogs/" + c.info.id;
       claim(t, m.info.metastore_id, *root, ClaimKind::managed_root, c.info.id);
     } else if (!m.info.storage_root) {
-      return fail(Error{Errc::conflict, "Metastore storage root URL does not exist. Please provide a storage location for the catalog (for example 'CREATE CATALOG myCatalog MANAGED LOCATION "
-                                        "'<location-path>'). Alternatively set up a metastore root storage location to provide a storage location for all catalogs in the metastore."});
+      return fail(Error{Errc::conflict,
+                        "Metastore storage root URL does not exist. Please provide a storage location for the catalog (for example 'CREATE CATALOG "
+                        "myCatalog MANAGED LOCATION "
+                        "'<location-path>'). Alternatively set up a metastore root storage location to provide a storage location for all catalogs "
+                        "in the metastore."});
     }
     insert_catalog(t, c, {c.access.owner, {}}, principal_of(ctx), core_.clock.now());
     return c;
@@ -98,12 +109,13 @@ Result<CatalogInfo> Catalogs::get(const access::Context& ctx, std::string_view n
 Result<Page<CatalogInfo>> Catalogs::list(const access::Context& ctx, const PageRequest& request, bool browse) {
   auto found = look(core_, ctx, "listCatalogs", {}, [&](store::ReadTxn& t) -> Result<Page<CatalogRecord>> {
     TARN_TRY(m, current_metastore(t, ctx));
-    return page_of<CatalogRecord, CatalogRecord>(t, kCatalogs, store::prefix({m.info.metastore_id}), request, [&](const CatalogRecord& c) -> std::optional<CatalogRecord> {
-      Place place{.type = SecurableType::CATALOG, .metastore = m};
-      place.catalog = c;
-      if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
-      return c;
-    });
+    return page_of<CatalogRecord, CatalogRecord>(t, kCatalogs, store::prefix({m.info.metastore_id}), request,
+                                                 [&](const CatalogRecord& c) -> std::optional<CatalogRecord> {
+                                                   Place place{.type = SecurableType::CATALOG, .metastore = m};
+                                                   place.catalog = c;
+                                                   if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
+                                                   return c;
+                                                 });
   });
   if (!found) return fail(found.error());
   Page<CatalogInfo> out{.next = found->next};
@@ -112,14 +124,18 @@ Result<Page<CatalogInfo>> Catalogs::list(const access::Context& ctx, const PageR
 }
 
 Result<CatalogInfo> Catalogs::update(const access::Context& ctx, std::string_view name, const CatalogChange& request) {
-  const std::map<std::string, std::string> params{{"name_arg", std::string(name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")},
-                                                  {"isolation_mode", request.isolation_mode ? std::string(json::name_of(*request.isolation_mode)) : ""}};
+  const std::map<std::string, std::string> params{
+      {"name_arg", std::string(name)},
+      {"new_name", request.new_name.value_or("")},
+      {"owner", request.owner.value_or("")},
+      {"isolation_mode", request.isolation_mode ? std::string(json::name_of(*request.isolation_mode)) : ""}};
   const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateCatalog", "CatalogInfo.name");
   auto changed = change(core_, ctx, "updateCatalog", params, [&](store::WriteTxn& t) -> Result<CatalogRecord> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::CATALOG, name));
     if (problem) return fail(*problem);
     CatalogRecord& c = *place.catalog;
-    if (c.info.catalog_type == CatalogType::SYSTEM_CATALOG) return fail(Error{Errc::unsupported, "Catalog 'system' is the platform's: it cannot be changed."});
+    if (c.info.catalog_type == CatalogType::SYSTEM_CATALOG)
+      return fail(Error{Errc::unsupported, "Catalog 'system' is the platform's: it cannot be changed."});
     const std::string old_key = c.store_key();
     if (owner) c.access.owner = *owner;
     if (request.comment.present()) c.info.comment = request.comment.content;
@@ -144,25 +160,28 @@ Result<CatalogInfo> Catalogs::update(const access::Context& ctx, std::string_vie
 }
 
 Result<void> Catalogs::remove(const access::Context& ctx, std::string_view name, bool force, bool if_exists) {
-  return change(core_, ctx, "deleteCatalog", {{"name_arg", std::string(name)}, {"force", force ? "true" : "false"}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_TRY(there, locate(t, ctx, SecurableType::CATALOG, name));
-    if (there.missing && if_exists) return {};
-    TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::CATALOG, name));
-    const CatalogRecord& c = *place.catalog;
-    if (c.info.catalog_type == CatalogType::SYSTEM_CATALOG) return fail(Error{Errc::unsupported, "Catalog 'system' is the platform's: it cannot be deleted."});
-    TARN_CHECK(allowed(check_binding(place.path(), subject(ctx), true)));
-    if (!force) {
-      std::size_t schemas = 0;
-      for (const auto& s : kSchemas.scan(t, store::prefix({c.info.id}))) {
-        if (s.info.name == kInformationSchema) continue;
-        const auto holds = contents_of(t, s);
-        schemas += s.info.name != "default" || holds.tables + holds.volumes > 0;
-      }
-      if (schemas > 0) return fail(Error{Errc::not_empty, fmt::format("Catalog '{}' is not empty. The catalog has {} schemas(s)", c.info.name, schemas)});
-    }
-    drop_catalog_tree(t, core_, c);
-    return {};
-  });
+  return change(
+      core_, ctx, "deleteCatalog", {{"name_arg", std::string(name)}, {"force", force ? "true" : "false"}}, [&](store::WriteTxn& t) -> Result<void> {
+        TARN_TRY(there, locate(t, ctx, SecurableType::CATALOG, name));
+        if (there.missing && if_exists) return {};
+        TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::CATALOG, name));
+        const CatalogRecord& c = *place.catalog;
+        if (c.info.catalog_type == CatalogType::SYSTEM_CATALOG)
+          return fail(Error{Errc::unsupported, "Catalog 'system' is the platform's: it cannot be deleted."});
+        TARN_CHECK(allowed(check_binding(place.path(), subject(ctx), true)));
+        if (!force) {
+          std::size_t schemas = 0;
+          for (const auto& s : kSchemas.scan(t, store::prefix({c.info.id}))) {
+            if (s.info.name == kInformationSchema) continue;
+            const auto holds = contents_of(t, s);
+            schemas += s.info.name != "default" || holds.tables + holds.volumes > 0;
+          }
+          if (schemas > 0)
+            return fail(Error{Errc::not_empty, fmt::format("Catalog '{}' is not empty. The catalog has {} schemas(s)", c.info.name, schemas)});
+        }
+        drop_catalog_tree(t, core_, c);
+        return {};
+      });
 }
 
 }  // namespace tarn::catalog

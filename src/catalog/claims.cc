@@ -30,14 +30,16 @@ std::string holder_name(store::ReadTxn& t, const Claim& c) {
     case ClaimKind::volume:
       if (const auto r = kVolumes.find(t, "id", c.id)) return in_schema(r->value.schema_id, r->value.info.name);
       break;
-    case ClaimKind::managed_root: break;
+    case ClaimKind::managed_root:
+      break;
   }
   return c.id;
 }
 
 Error overlap(const access::Context& ctx, std::string_view url, std::string_view with, std::string_view call, std::string_view conflict) {
-  return {Errc::location_overlap, fmt::format("[RequestId={} ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url '{}' overlaps with {} within '{}' call.{}{}",
-                                              ctx.request_id, url, with, call, conflict.empty() ? "" : " ", conflict)};
+  return {Errc::location_overlap,
+          fmt::format("[RequestId={} ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url '{}' overlaps with {} within '{}' call.{}{}",
+                      ctx.request_id, url, with, call, conflict.empty() ? "" : " ", conflict)};
 }
 
 bool own(const Claim& c, std::string_view except_id) { return !except_id.empty() && c.id == except_id; }
@@ -72,15 +74,18 @@ void claim(store::WriteTxn& t, std::string_view metastore_id, std::string_view u
   if (!kClaims.put(t, c)) throw std::logic_error("claims have no unique index");
 }
 
-Result<void> check_free_for_location(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call, std::string_view except_id) {
+Result<void> check_free_for_location(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                     std::string_view call, std::string_view except_id) {
   for (const auto& c : overlapping(t, m.info.metastore_id, url, ClaimKind::external_location, 2))
-    if (!own(c, except_id)) return fail(overlap(ctx, url, "an existing external location", call, fmt::format("Conflicting location: {}.", holder_name(t, c))));
+    if (!own(c, except_id))
+      return fail(overlap(ctx, url, "an existing external location", call, fmt::format("Conflicting location: {}.", holder_name(t, c))));
   if (m.info.storage_root && (contains(*m.info.storage_root, url) || contains(url, *m.info.storage_root)))
     return fail(overlap(ctx, url, "managed storage", call, ""));
   return {};
 }
 
-Result<void> check_free_for_data(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call) {
+Result<void> check_free_for_data(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                 std::string_view call) {
   for (const ClaimKind kind : {ClaimKind::table, ClaimKind::volume})
     for (const auto& c : overlapping(t, m.info.metastore_id, url, kind))
       return fail(overlap(ctx, url, "other external tables or volumes", call, fmt::format("Conflicting tables/volumes: {}.", holder_name(t, c))));
@@ -88,7 +93,8 @@ Result<void> check_free_for_data(store::ReadTxn& t, const access::Context& ctx, 
   return {};
 }
 
-Result<void> check_free_for_managed(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call) {
+Result<void> check_free_for_managed(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                    std::string_view call) {
   // Managed volumes lie inside managed storage and are no conflict; what was there before and is not managed is.
   for (const ClaimKind kind : {ClaimKind::table, ClaimKind::volume})
     for (const auto& c : overlapping(t, m.info.metastore_id, url, kind, kClaims.kAll)) {
@@ -102,16 +108,19 @@ Result<Place> location_for(store::ReadTxn& t, const access::Context& ctx, const 
   const auto holders = containing(t, m.info.metastore_id, url, ClaimKind::external_location);
   auto location = holders.empty() ? std::nullopt : kLocations.find(t, "id", holders.back().id);
   if (!location)
-    return fail(Error{Errc::permission_denied, fmt::format("No external location covers '{}': create one, or name a path below an existing one.", url)});
+    return fail(
+        Error{Errc::permission_denied, fmt::format("No external location covers '{}': create one, or name a path below an existing one.", url)});
   Place place{.type = SecurableType::EXTERNAL_LOCATION, .metastore = m};
   place.location = std::move(location->value);
   TARN_CHECK(allowed(check(place.path(), subject(ctx), p)));
   if (!writes(p)) return place;
   if (place.location->info.read_only)
-    return fail(Error{Errc::permission_denied, fmt::format("External Location '{}' is read only: {} is not possible on it.", place.location->info.name, spelled(p))});
+    return fail(Error{Errc::permission_denied,
+                      fmt::format("External Location '{}' is read only: {} is not possible on it.", place.location->info.name, spelled(p))});
   const auto credential = kCredentials.find(t, "id", place.location->info.credential_id);
   if (credential && credential->value.info.read_only)
-    return fail(Error{Errc::permission_denied, fmt::format("Storage Credential '{}' is read only: {} is not possible with it.", credential->value.info.name, spelled(p))});
+    return fail(Error{Errc::permission_denied,
+                      fmt::format("Storage Credential '{}' is read only: {} is not possible with it.", credential->value.info.name, spelled(p))});
   return place;
 }
 

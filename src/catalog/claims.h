@@ -13,11 +13,14 @@ std::vector<Claim> containing(store::ReadTxn& t, std::string_view metastore_id, 
 void claim(store::WriteTxn& t, std::string_view metastore_id, std::string_view url, ClaimKind kind, std::string_view holder_id);
 
 /// location_overlap if a new external location at `url` would overlap another one or the metastore's own storage.
-Result<void> check_free_for_location(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call, std::string_view except_id = {});
+Result<void> check_free_for_location(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                     std::string_view call, std::string_view except_id = {});
 /// location_overlap if a table or volume at `url` would overlap another table, volume or managed storage.
-Result<void> check_free_for_data(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call);
+Result<void> check_free_for_data(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                 std::string_view call);
 /// location_overlap if managed storage at `url` would overlap an external table or volume.
-Result<void> check_free_for_managed(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, std::string_view call);
+Result<void> check_free_for_managed(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url,
+                                    std::string_view call);
 
 /// The external location that a URL lies in, with what the caller needs on it (and, if it writes, a location and credential that are not read-only).
 Result<Place> location_for(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, Privilege p);

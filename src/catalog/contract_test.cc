@@ -73,7 +73,8 @@ TEST_F(Contract, ColumnsAreChecked) {
   refused(uc.create_table(as(automation), t, *place, false), Errc::invalid);
   refused(uc.update_columns(as(ana), {"main", "s", "t"}, {}), Errc::permission_denied);
   ok(uc.table_service().set_column_mask(as(automation), "main.s.t", "a", "main.s.mask"));
-  ok(uc.update_columns(as(automation), {"main", "s", "t"}, {{.name = "A", .type_text = "int", .type_name = "INT"}, {.name = "b", .type_text = "string", .type_name = "STRING"}}));
+  ok(uc.update_columns(as(automation), {"main", "s", "t"},
+                       {{.name = "A", .type_text = "int", .type_name = "INT"}, {.name = "b", .type_text = "string", .type_name = "STRING"}}));
   const auto now = uc.table(as(automation), {"main", "s", "t"});
   EXPECT_EQ(now->columns.size(), 2u);
   ASSERT_TRUE(now->columns[0].mask);  // changing a column does not take its mask off
@@ -90,19 +91,23 @@ TEST_F(Contract, ViewsRunWithTheirOwnersRights) {
   const auto v = uc.table(as(bob), {"main", "s", "v"});
   EXPECT_EQ(v->owner, "bob@acme.test");
   EXPECT_FALSE(v->storage_location);
-  refused(uc.require_as_owner(as(ana), v->owner, SELECT, TABLE, "main.s.t"), Errc::permission_denied, "Owner 'bob@acme.test' does not have SELECT on Table 'main.s.t'.");
+  refused(uc.require_as_owner(as(ana), v->owner, SELECT, TABLE, "main.s.t"), Errc::permission_denied,
+          "Owner 'bob@acme.test' does not have SELECT on Table 'main.s.t'.");
   grant(TABLE, "main.s.t", "engineers", {SELECT});
   directory.join(bob, engineers);
-  ok(uc.schema_service().update(as(automation), "main.s", {.comment = {json::Patch<std::string>::State::present, "x"}}));  // anything: the directory is asked anew
+  ok(uc.schema_service().update(as(automation), "main.s",
+                                {.comment = {json::Patch<std::string>::State::present, "x"}}));  // anything: the directory is asked anew
   ok(uc.require_as_owner(as(ana), v->owner, SELECT, TABLE, "main.s.t"));
   // Owned by a group: what the group itself was granted.
-  refused(uc.require_as_owner(as(ana), "engineers", SELECT, TABLE, "main.s.t"), Errc::permission_denied, "Owner 'engineers' does not have USE CATALOG on Catalog 'main'.");
+  refused(uc.require_as_owner(as(ana), "engineers", SELECT, TABLE, "main.s.t"), Errc::permission_denied,
+          "Owner 'engineers' does not have USE CATALOG on Catalog 'main'.");
   grant(CATALOG, "main", "engineers", {USE_CATALOG, USE_SCHEMA});
   ok(uc.require_as_owner(as(ana), "engineers", SELECT, TABLE, "main.s.t"));
   directory.forget(bob);
   refused(uc.require_as_owner(as(ana), v->owner, SELECT, TABLE, "main.s.t"), Errc::permission_denied);
   refused(uc.grant(as(automation), TABLE, "main.s.v", "engineers", {MODIFY}), Errc::invalid,
-          "Privilege MODIFY is not applicable to this entity [main.s.v:TABLE/TABLE_VIEW]. If this seems unexpected, please check the privilege version of the metastore in use [1.0].");
+          "Privilege MODIFY is not applicable to this entity [main.s.v:TABLE/TABLE_VIEW]. If this seems unexpected, please check the privilege "
+          "version of the metastore in use [1.0].");
 }
 
 TEST_F(Contract, IfExistsAndIfNotExists) {
@@ -121,7 +126,8 @@ TEST_F(Contract, IfExistsAndIfNotExists) {
 TEST_F(Contract, ExternalUseIsTheCatalogOwnersToGive) {
   own_catalog();
   grant(CATALOG, "main", "bob@acme.test", {USE_CATALOG, MANAGE});
-  refused(uc.grant(as(bob), CATALOG, "main", "ana@acme.test", {EXTERNAL_USE_SCHEMA}), Errc::permission_denied, "Only the owner of Catalog 'main' can grant EXTERNAL USE SCHEMA.");
+  refused(uc.grant(as(bob), CATALOG, "main", "ana@acme.test", {EXTERNAL_USE_SCHEMA}), Errc::permission_denied,
+          "Only the owner of Catalog 'main' can grant EXTERNAL USE SCHEMA.");
   ok(uc.grant(as(bob), CATALOG, "main", "ana@acme.test", {SELECT}));
   ok(uc.grant(as(automation), SCHEMA, "main.s", "ana@acme.test", {EXTERNAL_USE_SCHEMA}));
 }
@@ -139,9 +145,14 @@ TEST_F(Contract, LineageIsRecordedAcrossWorkspacesAndFiltered) {
   own_catalog();
   make_table("main.s.silver");
   make_table("main.s.gold");
-  uc.record_lineage(as(automation, 1), {.statement_id = "st-1", .read_tables = {"main.s.t"}, .written_table = "main.s.silver", .columns = {{"main.s.t", "a", "main.s.silver", "a"}}});
+  uc.record_lineage(
+      as(automation, 1),
+      {.statement_id = "st-1", .read_tables = {"main.s.t"}, .written_table = "main.s.silver", .columns = {{"main.s.t", "a", "main.s.silver", "a"}}});
   clock.advance(1000);
-  uc.record_lineage(as(automation, 2), {.statement_id = "st-2", .read_tables = {"main.s.silver"}, .written_table = "main.s.gold", .columns = {{"main.s.silver", "a", "main.s.gold", "a"}}});
+  uc.record_lineage(as(automation, 2), {.statement_id = "st-2",
+                                        .read_tables = {"main.s.silver"},
+                                        .written_table = "main.s.gold",
+                                        .columns = {{"main.s.silver", "a", "main.s.gold", "a"}}});
   uc.record_lineage(as(automation, 2), {.statement_id = "st-3", .read_tables = {"main.s.gold"}});
   const auto tables = uc.lineage_rows(as(automation), false);
   ASSERT_TRUE(tables);

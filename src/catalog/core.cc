@@ -26,7 +26,8 @@ Path Place::path() const {
   if (volume) path.push_back({SecurableType::VOLUME, schema_name + "." + volume->info.name, &volume->access});
   if (schema) path.push_back({SecurableType::SCHEMA, schema_name, &schema->access, nullptr, false, schema->info.name == kInformationSchema});
   if (catalog)
-    path.push_back({SecurableType::CATALOG, catalog->info.name, &catalog->access, &catalog->isolation, catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG});
+    path.push_back({SecurableType::CATALOG, catalog->info.name, &catalog->access, &catalog->isolation,
+                    catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG});
   if (credential) path.push_back({SecurableType::STORAGE_CREDENTIAL, credential->info.name, &credential->access, &credential->isolation});
   if (location) path.push_back({SecurableType::EXTERNAL_LOCATION, location->info.name, &location->access, &location->isolation});
   path.push_back({SecurableType::METASTORE, metastore.info.name, &metastore.access});
@@ -82,17 +83,22 @@ Result<Place> locate(store::ReadTxn& t, const access::Context& ctx, SecurableTyp
       return place;
     case SecurableType::STORAGE_CREDENTIAL: {
       const std::string name = folded(full_name);
-      if (auto r = kCredentials.get(t, store::key({id, name}))) place.credential = std::move(r->value);
-      else place.missing = does_not_exist(type, full_name);
+      if (auto r = kCredentials.get(t, store::key({id, name})))
+        place.credential = std::move(r->value);
+      else
+        place.missing = does_not_exist(type, full_name);
       return place;
     }
     case SecurableType::EXTERNAL_LOCATION: {
       const std::string name = folded(full_name);
-      if (auto r = kLocations.get(t, store::key({id, name}))) place.location = std::move(r->value);
-      else place.missing = does_not_exist(type, full_name);
+      if (auto r = kLocations.get(t, store::key({id, name})))
+        place.location = std::move(r->value);
+      else
+        place.missing = does_not_exist(type, full_name);
       return place;
     }
-    default: break;
+    default:
+      break;
   }
   const std::size_t depth = type == SecurableType::CATALOG ? 1 : type == SecurableType::SCHEMA ? 2 : 3;
   TARN_TRY(parts, split_name(full_name, depth, label(type)));
@@ -195,9 +201,21 @@ std::string name_of(const Core& core, const Principal& p) {
 
 int status_of(Errc code) {
   switch (code) {
-    case Errc::not_found: case Errc::principal_not_found: case Errc::no_metastore: return 404;
-    case Errc::permission_denied: case Errc::not_enabled: return 403;
-    case Errc::already_exists: case Errc::conflict: case Errc::invalid: case Errc::not_empty: case Errc::limit_reached: case Errc::location_overlap: case Errc::unsupported: return 400;
+    case Errc::not_found:
+    case Errc::principal_not_found:
+    case Errc::no_metastore:
+      return 404;
+    case Errc::permission_denied:
+    case Errc::not_enabled:
+      return 403;
+    case Errc::already_exists:
+    case Errc::conflict:
+    case Errc::invalid:
+    case Errc::not_empty:
+    case Errc::limit_reached:
+    case Errc::location_overlap:
+    case Errc::unsupported:
+      return 400;
   }
   return 500;
 }
@@ -269,15 +287,20 @@ VolumeInfo shown(const Core& core, const VolumeRecord& r, const CatalogRecord& c
   return info;
 }
 
-CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name, std::string_view rpc, std::string_view field) {
+CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name,
+                           std::string_view rpc, std::string_view field) {
   CheckedChange out;
   if (owner && !owner->empty()) {
-    if (auto p = find_principal(core, *owner)) out.owner = *std::move(p);
-    else out.problem = p.error();
+    if (auto p = find_principal(core, *owner))
+      out.owner = *std::move(p);
+    else
+      out.problem = p.error();
   }
   if (new_name) {
-    if (auto n = checked_name(*new_name, rpc, field)) out.new_name = *std::move(n);
-    else out.problem = n.error();
+    if (auto n = checked_name(*new_name, rpc, field))
+      out.new_name = *std::move(n);
+    else
+      out.problem = n.error();
   }
   return out;
 }

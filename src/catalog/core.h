@@ -85,7 +85,8 @@ struct CheckedChange {
   std::optional<std::string> new_name;
   std::optional<Error> problem;
 };
-CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name, std::string_view rpc, std::string_view field);
+CheckedChange check_change(const Core& core, const std::optional<std::string>& owner, const std::optional<std::string>& new_name,
+                           std::string_view rpc, std::string_view field);
 /// How a principal is called now: renamed ones by their new name, deleted ones by the last one known. Outside transactions.
 std::string name_of(const Core& core, const Principal& p);
 

@@ -1,5 +1,6 @@
 #pragma once
-// Storage credentials: the IAM roles by which the platform reaches buckets. Source: REST API reference, "Storage credentials" (workspace and account).
+// Storage credentials: the IAM roles by which the platform reaches buckets. Source: REST API reference, "Storage credentials" (workspace and
+// account).
 #include "catalog/core.h"
 
 namespace tarn::catalog {
@@ -16,8 +17,9 @@ struct NewCredential {
   std::optional<std::string> comment;
   std::optional<bool> read_only, skip_validation;
 };
-BOOST_DESCRIBE_STRUCT(NewCredential, (), (name, aws_iam_role, azure_managed_identity, azure_service_principal, cloudflare_api_token, databricks_gcp_service_account,
-  comment, read_only, skip_validation))
+BOOST_DESCRIBE_STRUCT(NewCredential, (),
+                      (name, aws_iam_role, azure_managed_identity, azure_service_principal, cloudflare_api_token, databricks_gcp_service_account,
+                       comment, read_only, skip_validation))
 
 struct CredentialChange {
   std::optional<std::string> new_name, owner;
@@ -58,7 +60,8 @@ class Credentials {
   Result<CredentialInfo> create(const access::Context& ctx, const std::optional<std::string>& metastore_id, const NewCredential& request);
   Result<CredentialInfo> get(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name);
   Result<Page<CredentialInfo>> list(const access::Context& ctx, const std::optional<std::string>& metastore_id, const PageRequest& page);
-  Result<CredentialInfo> update(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name, const CredentialChange& change);
+  Result<CredentialInfo> update(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name,
+                                const CredentialChange& change);
   /// not_empty without `force` while external locations or the metastore's root depend on it.
   Result<void> remove(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name, bool force);
   /// Tries the operations on the URL (or the location's) and says which work.

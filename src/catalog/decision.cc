@@ -31,14 +31,22 @@ const std::vector<Privilege>& seeing(SecurableType t) {
       credential{CREATE_EXTERNAL_LOCATION, CREATE_EXTERNAL_TABLE, READ_FILES, WRITE_FILES, MANAGE},
       location{CREATE_EXTERNAL_TABLE, CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, EXTERNAL_USE_LOCATION, READ_FILES, WRITE_FILES, MANAGE}, none;
   switch (t) {
-    case SecurableType::CATALOG: return catalog;
-    case SecurableType::SCHEMA: return schema;
-    case SecurableType::TABLE: return table;
-    case SecurableType::VOLUME: return volume;
-    case SecurableType::FUNCTION: return function;
-    case SecurableType::STORAGE_CREDENTIAL: return credential;
-    case SecurableType::EXTERNAL_LOCATION: return location;
-    case SecurableType::METASTORE: return none;
+    case SecurableType::CATALOG:
+      return catalog;
+    case SecurableType::SCHEMA:
+      return schema;
+    case SecurableType::TABLE:
+      return table;
+    case SecurableType::VOLUME:
+      return volume;
+    case SecurableType::FUNCTION:
+      return function;
+    case SecurableType::STORAGE_CREDENTIAL:
+      return credential;
+    case SecurableType::EXTERNAL_LOCATION:
+      return location;
+    case SecurableType::METASTORE:
+      return none;
   }
   return none;
 }
@@ -53,11 +61,16 @@ bool owns_above(const Path& path, const Subject& s) {
 
 bool means(const Principal& p, const Subject& s) {
   switch (p.kind) {
-    case PrincipalKind::account: return p.id == s.caller.id || s.caller.group_ids.contains(p.id);
-    case PrincipalKind::account_users: return true;
-    case PrincipalKind::workspace_admins: return s.caller.workspace_admin && s.workspace_id == p.id;
-    case PrincipalKind::workspace_users: return s.workspace_id == p.id;
-    case PrincipalKind::system: return s.caller.id == 0 && s.caller.account_admin;  // the platform itself; no principal has id 0
+    case PrincipalKind::account:
+      return p.id == s.caller.id || s.caller.group_ids.contains(p.id);
+    case PrincipalKind::account_users:
+      return true;
+    case PrincipalKind::workspace_admins:
+      return s.caller.workspace_admin && s.workspace_id == p.id;
+    case PrincipalKind::workspace_users:
+      return s.workspace_id == p.id;
+    case PrincipalKind::system:
+      return s.caller.id == 0 && s.caller.account_admin;  // the platform itself; no principal has id 0
   }
   return false;
 }
@@ -85,7 +98,8 @@ std::optional<Denial> check_binding(const Path& path, const Subject& s, bool wri
       if (s.workspace_id == b.workspace_id) bound = &b;
     if (!bound) return Denial{fmt::format("{} '{}' is not accessible in current workspace", label(level.type), level.name)};
     if (write && bound->binding_type == BindingType::BINDING_TYPE_READ_ONLY)
-      return Denial{fmt::format("{} '{}' is bound to the current workspace for reading only: it cannot be changed from here", label(level.type), level.name)};
+      return Denial{
+          fmt::format("{} '{}' is bound to the current workspace for reading only: it cannot be changed from here", label(level.type), level.name)};
   }
   return std::nullopt;
 }

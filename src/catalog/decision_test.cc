@@ -13,13 +13,13 @@ using enum SecurableType;
 /// One world, as the docs' examples build them, and what they say each person may do in it.
 class Decisions : public CatalogTest {
  protected:
-  std::int64_t carl = directory.add(identity::Kind::user, "carl@acme.test");    // owns the catalog
-  std::int64_t sue = directory.add(identity::Kind::user, "sue@acme.test");      // owns the schema, may use the catalog
-  std::int64_t tom = directory.add(identity::Kind::user, "tom@acme.test");      // owns the table through a group, may use what is above
-  std::int64_t mia = directory.add(identity::Kind::user, "mia@acme.test");      // MANAGE on the schema, may use the catalog and schema
-  std::int64_t max = directory.add(identity::Kind::user, "max@acme.test");      // MANAGE on the catalog, nothing else
-  std::int64_t all = directory.add(identity::Kind::user, "all@acme.test");      // ALL PRIVILEGES on the catalog
-  std::int64_t low = directory.add(identity::Kind::user, "low@acme.test");      // SELECT on the table, USE CATALOG only
+  std::int64_t carl = directory.add(identity::Kind::user, "carl@acme.test");  // owns the catalog
+  std::int64_t sue = directory.add(identity::Kind::user, "sue@acme.test");    // owns the schema, may use the catalog
+  std::int64_t tom = directory.add(identity::Kind::user, "tom@acme.test");    // owns the table through a group, may use what is above
+  std::int64_t mia = directory.add(identity::Kind::user, "mia@acme.test");    // MANAGE on the schema, may use the catalog and schema
+  std::int64_t max = directory.add(identity::Kind::user, "max@acme.test");    // MANAGE on the catalog, nothing else
+  std::int64_t all = directory.add(identity::Kind::user, "all@acme.test");    // ALL PRIVILEGES on the catalog
+  std::int64_t low = directory.add(identity::Kind::user, "low@acme.test");    // SELECT on the table, USE CATALOG only
   std::int64_t owners = directory.add(identity::Kind::group, "table owners");
 
   void build() {
@@ -53,38 +53,73 @@ TEST_F(Decisions, FollowTheDocs) {
   };
   const std::vector<Row> rows{
       // A reader by inheritance from the catalog, through a group.
-      {ana, SELECT, TABLE, "main.s.t", ""}, {ana, SELECT, TABLE, "main.s.other", ""}, {ana, USE_SCHEMA, SCHEMA, "main.s", ""}, {ana, USE_SCHEMA, SCHEMA, "main.default", ""},
-      {ana, MODIFY, TABLE, "main.s.t", "MODIFY on Table 'main.s.t'"}, {ana, CREATE_TABLE, SCHEMA, "main.s", "CREATE TABLE on Schema 'main.s'"},
-      {ana, CREATE_SCHEMA, CATALOG, "main", "CREATE SCHEMA on Catalog 'main'"}, {ana, MANAGE, TABLE, "main.s.t", "MANAGE on Table 'main.s.t'"},
-      {ana, CREATE_CATALOG, METASTORE, "", "CREATE CATALOG on Metastore 'main'"}, {ana, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"},
+      {ana, SELECT, TABLE, "main.s.t", ""},
+      {ana, SELECT, TABLE, "main.s.other", ""},
+      {ana, USE_SCHEMA, SCHEMA, "main.s", ""},
+      {ana, USE_SCHEMA, SCHEMA, "main.default", ""},
+      {ana, MODIFY, TABLE, "main.s.t", "MODIFY on Table 'main.s.t'"},
+      {ana, CREATE_TABLE, SCHEMA, "main.s", "CREATE TABLE on Schema 'main.s'"},
+      {ana, CREATE_SCHEMA, CATALOG, "main", "CREATE SCHEMA on Catalog 'main'"},
+      {ana, MANAGE, TABLE, "main.s.t", "MANAGE on Table 'main.s.t'"},
+      {ana, CREATE_CATALOG, METASTORE, "", "CREATE CATALOG on Metastore 'main'"},
+      {ana, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"},
       // Nobody in particular.
-      {eve, USE_CATALOG, CATALOG, "main", "USE CATALOG on Catalog 'main'"}, {eve, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"},
-      {eve, SELECT, TABLE, "main.s.missing", "USE CATALOG on Catalog 'main'"}, {eve, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
+      {eve, USE_CATALOG, CATALOG, "main", "USE CATALOG on Catalog 'main'"},
+      {eve, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"},
+      {eve, SELECT, TABLE, "main.s.missing", "USE CATALOG on Catalog 'main'"},
+      {eve, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
       // A metastore admin governs but has no data by that; here the admin owns only `other`.
-      {automation, MANAGE, CATALOG, "main", ""}, {automation, MANAGE, TABLE, "main.s.t", ""}, {automation, CREATE_CATALOG, METASTORE, "", ""},
-      {automation, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"}, {automation, SELECT, TABLE, "main.s.other", "USE CATALOG on Catalog 'main'"},
+      {automation, MANAGE, CATALOG, "main", ""},
+      {automation, MANAGE, TABLE, "main.s.t", ""},
+      {automation, CREATE_CATALOG, METASTORE, "", ""},
+      {automation, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"},
+      {automation, SELECT, TABLE, "main.s.other", "USE CATALOG on Catalog 'main'"},
       // The catalog's owner: everything on the catalog, rule over what is in it, no data of it.
-      {carl, USE_CATALOG, CATALOG, "main", ""}, {carl, CREATE_SCHEMA, CATALOG, "main", ""}, {carl, MANAGE, SCHEMA, "main.s", ""}, {carl, MANAGE, TABLE, "main.s.t", ""},
-      {carl, USE_SCHEMA, SCHEMA, "main.s", "USE SCHEMA on Schema 'main.s'"}, {carl, SELECT, TABLE, "main.s.t", "USE SCHEMA on Schema 'main.s'"},
-      {carl, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "USE SCHEMA on Schema 'main.s'"}, {carl, CREATE_CATALOG, METASTORE, "", "CREATE CATALOG on Metastore 'main'"},
+      {carl, USE_CATALOG, CATALOG, "main", ""},
+      {carl, CREATE_SCHEMA, CATALOG, "main", ""},
+      {carl, MANAGE, SCHEMA, "main.s", ""},
+      {carl, MANAGE, TABLE, "main.s.t", ""},
+      {carl, USE_SCHEMA, SCHEMA, "main.s", "USE SCHEMA on Schema 'main.s'"},
+      {carl, SELECT, TABLE, "main.s.t", "USE SCHEMA on Schema 'main.s'"},
+      {carl, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "USE SCHEMA on Schema 'main.s'"},
+      {carl, CREATE_CATALOG, METASTORE, "", "CREATE CATALOG on Metastore 'main'"},
       // The schema's owner, likewise one level down.
-      {sue, USE_SCHEMA, SCHEMA, "main.s", ""}, {sue, CREATE_TABLE, SCHEMA, "main.s", ""}, {sue, CREATE_VOLUME, SCHEMA, "main.s", ""}, {sue, MANAGE, TABLE, "main.s.t", ""},
-      {sue, SELECT, TABLE, "main.s.t", "SELECT on Table 'main.s.t'"}, {sue, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
-      {sue, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"}, {sue, USE_SCHEMA, SCHEMA, "main.default", "USE SCHEMA on Schema 'main.default'"},
+      {sue, USE_SCHEMA, SCHEMA, "main.s", ""},
+      {sue, CREATE_TABLE, SCHEMA, "main.s", ""},
+      {sue, CREATE_VOLUME, SCHEMA, "main.s", ""},
+      {sue, MANAGE, TABLE, "main.s.t", ""},
+      {sue, SELECT, TABLE, "main.s.t", "SELECT on Table 'main.s.t'"},
+      {sue, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
+      {sue, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"},
+      {sue, USE_SCHEMA, SCHEMA, "main.default", "USE SCHEMA on Schema 'main.default'"},
       // The table's owner is a group: its members act as the owner.
-      {tom, SELECT, TABLE, "main.s.t", ""}, {tom, MODIFY, TABLE, "main.s.t", ""}, {tom, MANAGE, TABLE, "main.s.t", ""}, {tom, SELECT, TABLE, "main.s.other", "SELECT on Table 'main.s.other'"},
+      {tom, SELECT, TABLE, "main.s.t", ""},
+      {tom, MODIFY, TABLE, "main.s.t", ""},
+      {tom, MANAGE, TABLE, "main.s.t", ""},
+      {tom, SELECT, TABLE, "main.s.other", "SELECT on Table 'main.s.other'"},
       {tom, MANAGE, SCHEMA, "main.s", "MANAGE on Schema 'main.s'"},
       // MANAGE is inherited, wants the way to the object, and is no privilege on data.
-      {mia, MANAGE, SCHEMA, "main.s", ""}, {mia, MANAGE, TABLE, "main.s.t", ""}, {mia, SELECT, TABLE, "main.s.t", "SELECT on Table 'main.s.t'"}, {mia, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
-      {max, MANAGE, CATALOG, "main", ""}, {max, MANAGE, SCHEMA, "main.s", "USE CATALOG on Catalog 'main'"}, {max, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"},
+      {mia, MANAGE, SCHEMA, "main.s", ""},
+      {mia, MANAGE, TABLE, "main.s.t", ""},
+      {mia, SELECT, TABLE, "main.s.t", "SELECT on Table 'main.s.t'"},
+      {mia, MANAGE, CATALOG, "main", "MANAGE on Catalog 'main'"},
+      {max, MANAGE, CATALOG, "main", ""},
+      {max, MANAGE, SCHEMA, "main.s", "USE CATALOG on Catalog 'main'"},
+      {max, SELECT, TABLE, "main.s.t", "USE CATALOG on Catalog 'main'"},
       // ALL PRIVILEGES is everything but MANAGE and the external-use privileges.
-      {all, SELECT, TABLE, "main.s.t", ""}, {all, MODIFY, TABLE, "main.s.t", ""}, {all, CREATE_SCHEMA, CATALOG, "main", ""}, {all, CREATE_TABLE, SCHEMA, "main.s", ""},
-      {all, MANAGE, TABLE, "main.s.t", "MANAGE on Table 'main.s.t'"}, {all, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"},
+      {all, SELECT, TABLE, "main.s.t", ""},
+      {all, MODIFY, TABLE, "main.s.t", ""},
+      {all, CREATE_SCHEMA, CATALOG, "main", ""},
+      {all, CREATE_TABLE, SCHEMA, "main.s", ""},
+      {all, MANAGE, TABLE, "main.s.t", "MANAGE on Table 'main.s.t'"},
+      {all, EXTERNAL_USE_SCHEMA, SCHEMA, "main.s", "EXTERNAL USE SCHEMA on Schema 'main.s'"},
       // A grant on the table alone is worth nothing without the way to it.
       {low, SELECT, TABLE, "main.s.t", "USE SCHEMA on Schema 'main.s'"},
       // information_schema is open to whoever may use the catalog; the system catalog to admins.
-      {low, USE_SCHEMA, SCHEMA, "main.information_schema", ""}, {eve, USE_SCHEMA, SCHEMA, "main.information_schema", "USE CATALOG on Catalog 'main'"},
-      {automation, SELECT, TABLE, "system.access.audit", ""}, {automation, MODIFY, TABLE, "system.access.audit", "MODIFY on Table 'system.access.audit'"},
+      {low, USE_SCHEMA, SCHEMA, "main.information_schema", ""},
+      {eve, USE_SCHEMA, SCHEMA, "main.information_schema", "USE CATALOG on Catalog 'main'"},
+      {automation, SELECT, TABLE, "system.access.audit", ""},
+      {automation, MODIFY, TABLE, "system.access.audit", "MODIFY on Table 'system.access.audit'"},
       {carl, SELECT, TABLE, "system.access.audit", "USE CATALOG on Catalog 'system'"},
   };
   for (const auto& row : rows) {
@@ -106,7 +141,7 @@ TEST_F(Decisions, FollowTheDocs) {
 /// The rules again, said in another way: sets of facts, no inheritance walk.
 struct Model {
   std::set<std::string> me;
-  std::string owner[4];                                    // 0 metastore, 1 catalog, 2 schema, 3 table
+  std::string owner[4];  // 0 metastore, 1 catalog, 2 schema, 3 table
   std::set<std::pair<std::string, Privilege>> grants[4];
 
   bool given(int level, Privilege p) const {

@@ -25,12 +25,15 @@ class Grants {
   /// invalid for a privilege that is unknown or does not apply to the securable.
   Result<void> update(const access::Context& ctx, SecurableType type, std::string_view full_name, const std::vector<PermissionsChange>& changes);
   /// Direct grants; whoever does not manage the securable sees their own only.
-  Result<std::vector<GrantRow>> direct(const access::Context& ctx, SecurableType type, std::string_view full_name, const std::optional<std::string>& principal);
+  Result<std::vector<GrantRow>> direct(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                       const std::optional<std::string>& principal);
   /// The same with what is inherited from schema and catalog.
-  Result<std::vector<GrantRow>> effective(const access::Context& ctx, SecurableType type, std::string_view full_name, const std::optional<std::string>& principal);
+  Result<std::vector<GrantRow>> effective(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                          const std::optional<std::string>& principal);
 
  private:
-  Result<std::vector<GrantRow>> rows(const access::Context& ctx, SecurableType type, std::string_view full_name, const std::optional<std::string>& principal, bool inherited);
+  Result<std::vector<GrantRow>> rows(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                     const std::optional<std::string>& principal, bool inherited);
   const Core& core_;
 };
 

@@ -43,9 +43,17 @@ std::vector<LineageEdgeRecord> Lineage::edges_of(const access::Context& ctx, con
   std::vector<LineageEdgeRecord> out;
   const Millis now = core_.clock.now();
   const auto add = [&](const LineageEdge& e) {
-    out.push_back({.metastore_id = metastore_id, .id = new_uuid(), .statement_id = record.statement_id, .entity_type = record.entity_type, .created_by = ctx.caller.name,
-                   .source_table = folded(e.source_table), .source_column = e.source_column, .target_table = folded(e.target_table), .target_column = e.target_column,
-                   .workspace_id = ctx.workspace_id, .event_time = now});
+    out.push_back({.metastore_id = metastore_id,
+                   .id = new_uuid(),
+                   .statement_id = record.statement_id,
+                   .entity_type = record.entity_type,
+                   .created_by = ctx.caller.name,
+                   .source_table = folded(e.source_table),
+                   .source_column = e.source_column,
+                   .target_table = folded(e.target_table),
+                   .target_column = e.target_column,
+                   .workspace_id = ctx.workspace_id,
+                   .event_time = now});
   };
   for (const auto& read : record.read_tables) add({read, "", record.written_table, ""});
   if (record.read_tables.empty() && !record.written_table.empty()) add({"", "", record.written_table, ""});
@@ -123,8 +131,12 @@ Result<std::vector<Catalog::LineageRow>> Lineage::rows(const access::Context& ct
     std::vector<Catalog::LineageRow> out;
     for (const auto& e : kLineage.scan(t, store::prefix({m.info.metastore_id, column_level ? "c" : "t"}))) {
       if (!seen(e.source_table) || !seen(e.target_table)) continue;
-      out.push_back({.edge = {e.source_table, e.source_column, e.target_table, e.target_column}, .statement_id = e.statement_id, .created_by = e.created_by,
-                     .entity_type = e.entity_type, .workspace_id = e.workspace_id, .event_time = e.event_time});
+      out.push_back({.edge = {e.source_table, e.source_column, e.target_table, e.target_column},
+                     .statement_id = e.statement_id,
+                     .created_by = e.created_by,
+                     .entity_type = e.entity_type,
+                     .workspace_id = e.workspace_id,
+                     .event_time = e.event_time});
     }
     std::reverse(out.begin(), out.end());
     return out;
@@ -135,30 +147,31 @@ template <class N, class Make>
 Result<Neighbours<N>> Lineage::neighbours(const access::Context& ctx, std::string_view full_name, std::string_view column, Make&& make) {
   flush();
   const std::string table = folded(full_name);
-  return look(core_, ctx, column.empty() ? "getTableLineage" : "getColumnLineage", {{"table_name", table}, {"column_name", std::string(column)}}, [&](store::ReadTxn& t) -> Result<Neighbours<N>> {
-    TARN_TRY(place, locate_to_see(t, ctx, SecurableType::TABLE, table, true));
-    if (!column.empty()) {
-      const auto& columns = place.table->info.columns;
-      if (std::none_of(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); }))
-        return fail(Error{Errc::not_found, fmt::format("Column '{}' does not exist in Table '{}'.", column, place.full_name())});
-    }
-    Seen seen(t, ctx);
-    Neighbours<N> out;
-    const std::string key = store::key({place.metastore.info.metastore_id, table});
-    const auto collect = [&](std::string_view index, bool upstream, std::vector<N>& into) {
-      std::map<std::string, LineageEdgeRecord> latest;
-      for (const auto& e : kLineage.scan_index(t, index, key)) {
-        const auto& [here, there] = upstream ? std::tie(e.target_column, e.source_table) : std::tie(e.source_column, e.target_table);
-        if (there.empty() || (!column.empty() && folded(here) != folded(column)) || !seen(there)) continue;
-        auto& slot = latest[there + '\x1f' + (upstream ? e.source_column : e.target_column)];
-        if (slot.id.empty() || e.event_time >= slot.event_time) slot = e;
-      }
-      for (const auto& [k, e] : latest) into.push_back(make(e, upstream));
-    };
-    collect(column.empty() ? "target" : "column_target", true, out.upstreams);
-    collect(column.empty() ? "source" : "column_source", false, out.downstreams);
-    return out;
-  });
+  return look(core_, ctx, column.empty() ? "getTableLineage" : "getColumnLineage", {{"table_name", table}, {"column_name", std::string(column)}},
+              [&](store::ReadTxn& t) -> Result<Neighbours<N>> {
+                TARN_TRY(place, locate_to_see(t, ctx, SecurableType::TABLE, table, true));
+                if (!column.empty()) {
+                  const auto& columns = place.table->info.columns;
+                  if (std::none_of(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); }))
+                    return fail(Error{Errc::not_found, fmt::format("Column '{}' does not exist in Table '{}'.", column, place.full_name())});
+                }
+                Seen seen(t, ctx);
+                Neighbours<N> out;
+                const std::string key = store::key({place.metastore.info.metastore_id, table});
+                const auto collect = [&](std::string_view index, bool upstream, std::vector<N>& into) {
+                  std::map<std::string, LineageEdgeRecord> latest;
+                  for (const auto& e : kLineage.scan_index(t, index, key)) {
+                    const auto& [here, there] = upstream ? std::tie(e.target_column, e.source_table) : std::tie(e.source_column, e.target_table);
+                    if (there.empty() || (!column.empty() && folded(here) != folded(column)) || !seen(there)) continue;
+                    auto& slot = latest[there + '\x1f' + (upstream ? e.source_column : e.target_column)];
+                    if (slot.id.empty() || e.event_time >= slot.event_time) slot = e;
+                  }
+                  for (const auto& [k, e] : latest) into.push_back(make(e, upstream));
+                };
+                collect(column.empty() ? "target" : "column_target", true, out.upstreams);
+                collect(column.empty() ? "source" : "column_source", false, out.downstreams);
+                return out;
+              });
 }
 
 namespace {
@@ -181,13 +194,18 @@ Result<Neighbours<ColumnNeighbour>> Lineage::column(const access::Context& ctx, 
   if (column.empty()) return fail(invalid("Field 'column_name' is required"));
   return neighbours<ColumnNeighbour>(ctx, full_name, column, [](const LineageEdgeRecord& e, bool upstream) {
     const auto p = parts_of(upstream ? e.source_table : e.target_table);
-    return ColumnNeighbour{.name = upstream ? e.source_column : e.target_column, .catalog_name = p[0], .schema_name = p[1], .table_name = p[2],
-                           .lineage_timestamp = to_rfc3339(e.event_time), .workspace_id = e.workspace_id};
+    return ColumnNeighbour{.name = upstream ? e.source_column : e.target_column,
+                           .catalog_name = p[0],
+                           .schema_name = p[1],
+                           .table_name = p[2],
+                           .lineage_timestamp = to_rfc3339(e.event_time),
+                           .workspace_id = e.workspace_id};
   });
 }
 
 Result<std::vector<store::AuditRecord>> Lineage::audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) {
-  const auto may = core_.store.read_as([&](store::ReadTxn& t) { return locate_for(t, ctx, SecurableType::TABLE, "system.access.audit", Privilege::SELECT); });
+  const auto may =
+      core_.store.read_as([&](store::ReadTxn& t) { return locate_for(t, ctx, SecurableType::TABLE, "system.access.audit", Privilege::SELECT); });
   if (!may) return fail(may.error());
   core_.store.flush_audit();
   return core_.store.audit_log(filter, limit);

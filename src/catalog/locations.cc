@@ -31,8 +31,10 @@ Result<LocationInfo> Locations::create(const access::Context& ctx, const NewLoca
   const auto name = checked_name(request.name, "CreateExternalLocation", "ExternalLocationInfo.name");
   const auto url = checked_url(request.url, "CreateExternalLocation", "ExternalLocationInfo.url");
   std::optional<Error> problem;
-  if (!name) problem = name.error();
-  else if (!url) problem = url.error();
+  if (!name)
+    problem = name.error();
+  else if (!url)
+    problem = url.error();
   std::optional<Error> unreachable;
   if (!problem && !request.skip_validation.value_or(false))
     if (auto r = check_reachable(core_.objects, *url); !r) unreachable = r.error();
@@ -82,12 +84,13 @@ Result<LocationInfo> Locations::get(const access::Context& ctx, std::string_view
 Result<Page<LocationInfo>> Locations::list(const access::Context& ctx, const PageRequest& request, bool browse) {
   auto found = look(core_, ctx, "listExternalLocations", {}, [&](store::ReadTxn& t) -> Result<Page<LocationRecord>> {
     TARN_TRY(m, current_metastore(t, ctx));
-    return page_of<LocationRecord, LocationRecord>(t, kLocations, store::prefix({m.info.metastore_id}), request, [&](const LocationRecord& l) -> std::optional<LocationRecord> {
-      Place place{.type = SecurableType::EXTERNAL_LOCATION, .metastore = m};
-      place.location = l;
-      if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
-      return l;
-    });
+    return page_of<LocationRecord, LocationRecord>(t, kLocations, store::prefix({m.info.metastore_id}), request,
+                                                   [&](const LocationRecord& l) -> std::optional<LocationRecord> {
+                                                     Place place{.type = SecurableType::EXTERNAL_LOCATION, .metastore = m};
+                                                     place.location = l;
+                                                     if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
+                                                     return l;
+                                                   });
   });
   if (!found) return fail(found.error());
   Page<LocationInfo> out{.next = found->next};
@@ -96,21 +99,28 @@ Result<Page<LocationInfo>> Locations::list(const access::Context& ctx, const Pag
 }
 
 Result<LocationInfo> Locations::update(const access::Context& ctx, std::string_view name, const LocationChange& request) {
-  const std::map<std::string, std::string> params{{"name_arg", std::string(name)}, {"url", request.url.value_or("")}, {"owner", request.owner.value_or("")}};
+  const std::map<std::string, std::string> params{
+      {"name_arg", std::string(name)}, {"url", request.url.value_or("")}, {"owner", request.owner.value_or("")}};
   std::optional<Principal> owner;
   std::optional<std::string> new_name, url;
   std::optional<Error> problem;
   if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
+    if (auto p = find_principal(core_, *request.owner))
+      owner = *std::move(p);
+    else
+      problem = p.error();
   }
   if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateExternalLocation", "ExternalLocationInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
+    if (auto n = checked_name(*request.new_name, "UpdateExternalLocation", "ExternalLocationInfo.name"))
+      new_name = *std::move(n);
+    else
+      problem = n.error();
   }
   if (request.url) {
-    if (auto u = checked_url(*request.url, "UpdateExternalLocation", "ExternalLocationInfo.url")) url = *std::move(u);
-    else problem = u.error();
+    if (auto u = checked_url(*request.url, "UpdateExternalLocation", "ExternalLocationInfo.url"))
+      url = *std::move(u);
+    else
+      problem = u.error();
   }
   std::optional<Error> unreachable;
   if (url && !request.skip_validation.value_or(false))
@@ -122,7 +132,9 @@ Result<LocationInfo> Locations::update(const access::Context& ctx, std::string_v
     const std::string old_key = l.store_key();
     if (url && *url != bare(l.info.url)) {
       if (!request.force.value_or(false) && has_dependents(t, l))
-        return fail(Error{Errc::not_empty, "External Location has dependent catalogs, schemas, managed or external tables/volumes; use force option to update url anyway"});
+        return fail(
+            Error{Errc::not_empty,
+                  "External Location has dependent catalogs, schemas, managed or external tables/volumes; use force option to update url anyway"});
       TARN_CHECK(check_free_for_location(t, ctx, place.metastore, *url, "UpdateExternalLocation", l.info.id));
       if (unreachable) return fail(*unreachable);
       drop_claims(t, l.info.id);
@@ -157,15 +169,18 @@ Result<LocationInfo> Locations::update(const access::Context& ctx, std::string_v
 }
 
 Result<void> Locations::remove(const access::Context& ctx, std::string_view name, bool force) {
-  return change(core_, ctx, "deleteExternalLocation", {{"name_arg", std::string(name)}, {"force", force ? "true" : "false"}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::EXTERNAL_LOCATION, name));
-    const LocationRecord& l = *place.location;
-    if (!force && has_dependents(t, l))
-      return fail(Error{Errc::not_empty, "External Location has dependent catalogs, schemas, managed or external tables/volumes; use force option to delete anyway"});
-    drop_claims(t, l.info.id);
-    kLocations.erase(t, l.store_key());
-    return {};
-  });
+  return change(core_, ctx, "deleteExternalLocation", {{"name_arg", std::string(name)}, {"force", force ? "true" : "false"}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::EXTERNAL_LOCATION, name));
+                  const LocationRecord& l = *place.location;
+                  if (!force && has_dependents(t, l))
+                    return fail(Error{
+                        Errc::not_empty,
+                        "External Location has dependent catalogs, schemas, managed or external tables/volumes; use force option to delete anyway"});
+                  drop_claims(t, l.info.id);
+                  kLocations.erase(t, l.store_key());
+                  return {};
+                });
 }
 
 }  // namespace tarn::catalog

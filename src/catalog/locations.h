@@ -17,7 +17,9 @@ struct LocationChange {
   std::optional<bool> read_only, fallback, enable_file_events, skip_validation, force;
   std::optional<IsolationMode> isolation_mode;
 };
-BOOST_DESCRIBE_STRUCT(LocationChange, (), (new_name, url, credential_name, owner, comment, read_only, fallback, enable_file_events, skip_validation, force, isolation_mode))
+BOOST_DESCRIBE_STRUCT(LocationChange, (),
+                      (new_name, url, credential_name, owner, comment, read_only, fallback, enable_file_events, skip_validation, force,
+                       isolation_mode))
 
 class Locations {
  public:

@@ -34,8 +34,10 @@ std::optional<std::string> contents(store::ReadTxn& t, const MetastoreRecord& m)
   const auto credentials = t.count(kCredentials.kind(), below), locations = t.count(kLocations.kind(), below);
   const auto workspaces = kAssignments.scan_index(t, "metastore", m.info.metastore_id).size();
   if (catalogs == 0 && credentials == 0 && locations == 0 && workspaces == 0) return std::nullopt;
-  return fmt::format("Metastore '{}' is not empty. The metastore has {} catalog(s), {} storage credential(s), {} external location(s) and {} assigned workspace(s); "
-                     "use force option to delete anyway", m.info.name, catalogs, credentials, locations, workspaces);
+  return fmt::format(
+      "Metastore '{}' is not empty. The metastore has {} catalog(s), {} storage credential(s), {} external location(s) and {} assigned workspace(s); "
+      "use force option to delete anyway",
+      m.info.name, catalogs, credentials, locations, workspaces);
 }
 
 }  // namespace
@@ -46,30 +48,40 @@ Result<std::string> Metastores::region_of(const access::Context& ctx, const NewM
     if (const auto w = core_.workspaces.by_id(*ctx.workspace_id)) region = w->region.empty() ? core_.region : w->region;
   bool fine = !region.empty() && region.size() <= 40;
   for (const char c : region) fine = fine && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-');
-  if (!fine) return fail(invalid(fmt::format("Invalid input: RPC CreateMetastore Field managedcatalog.MetastoreInfo.region: region \"{}\" is not the name of a cloud region", region)));
+  if (!fine)
+    return fail(invalid(fmt::format(
+        "Invalid input: RPC CreateMetastore Field managedcatalog.MetastoreInfo.region: region \"{}\" is not the name of a cloud region", region)));
   return region;
 }
 
 Result<MetastoreInfo> Metastores::create(const access::Context& ctx, const NewMetastore& request) {
-  const std::map<std::string, std::string> params{{"name", request.name}, {"region", request.region.value_or("")}, {"storage_root", request.storage_root.value_or("")}};
+  const std::map<std::string, std::string> params{
+      {"name", request.name}, {"region", request.region.value_or("")}, {"storage_root", request.storage_root.value_or("")}};
   const auto name = checked_title(request.name, "CreateMetastore", "MetastoreInfo.name");
   const auto region = region_of(ctx, request);
   std::optional<std::string> root;
   std::optional<Error> problem;
-  if (!ctx.caller.account_admin) problem = no_account_admin();
-  else if (!name) problem = name.error();
-  else if (!region) problem = region.error();
+  if (!ctx.caller.account_admin)
+    problem = no_account_admin();
+  else if (!name)
+    problem = name.error();
+  else if (!region)
+    problem = region.error();
   else if (request.storage_root && !request.storage_root->empty()) {
     auto url = checked_url(*request.storage_root, "CreateMetastore", "MetastoreInfo.storage_root");
-    if (url) root = *std::move(url);
-    else problem = url.error();
+    if (url)
+      root = *std::move(url);
+    else
+      problem = url.error();
   }
   if (problem) return refuse<MetastoreInfo>(core_, ctx, "createMetastore", params, *problem);
   auto made = change(core_, ctx, "createMetastore", params, [&](store::WriteTxn& t) -> Result<MetastoreRecord> {
     if (const auto taken = kMetastores.find(t, "region", *region)) {
       if (taken->value.appeared)
-        doctor::log_edge(doctor::Edge::default_metastore, fmt::format("region {}: {} ({})", *region, taken->value.info.name, taken->value.info.metastore_id));
-      return fail(Error{Errc::limit_reached, fmt::format("This account with id {} has reached the limit for metastores in region {}", core_.account_id, *region)});
+        doctor::log_edge(doctor::Edge::default_metastore,
+                         fmt::format("region {}: {} ({})", *region, taken->value.info.name, taken->value.info.metastore_id));
+      return fail(Error{Errc::limit_reached,
+                        fmt::format("This account with id {} has reached the limit for metastores in region {}", core_.account_id, *region)});
     }
     if (kMetastores.find(t, "name", *name)) return fail(exists_already(SecurableType::METASTORE, *name));
     MetastoreRecord m;
@@ -83,7 +95,8 @@ Result<MetastoreInfo> Metastores::create(const access::Context& ctx, const NewMe
     m.access.owner = principal_of(ctx);
     if (root) {
       m.info.storage_root = *root + "/" + m.info.metastore_id;
-      const Claim claim{.metastore_id = m.info.metastore_id, .path = *m.info.storage_root + "/", .kind = ClaimKind::managed_root, .id = m.info.metastore_id};
+      const Claim claim{
+          .metastore_id = m.info.metastore_id, .path = *m.info.storage_root + "/", .kind = ClaimKind::managed_root, .id = m.info.metastore_id};
       if (!kClaims.insert(t, claim)) throw std::logic_error("a new metastore has a claim already");
     }
     if (!kMetastores.insert(t, m)) throw std::logic_error("a metastore slipped past its checks");
@@ -109,7 +122,8 @@ Result<std::vector<MetastoreInfo>> Metastores::list(const access::Context& ctx) 
   auto found = look(core_, ctx, "listMetastores", {}, [&](store::ReadTxn& t) -> Result<std::vector<MetastoreRecord>> {
     if (ctx.caller.account_admin) return kMetastores.scan(t);
     std::vector<MetastoreRecord> out;
-    if (auto m = current_metastore(t, ctx); m && !check_see({{SecurableType::METASTORE, m->info.name, &m->access}}, subject(ctx), false)) out.push_back(*std::move(m));
+    if (auto m = current_metastore(t, ctx); m && !check_see({{SecurableType::METASTORE, m->info.name, &m->access}}, subject(ctx), false))
+      out.push_back(*std::move(m));
     return out;
   });
   if (!found) return fail(found.error());
@@ -130,28 +144,38 @@ Result<MetastoreInfo> Metastores::update(const access::Context& ctx, std::string
   std::optional<std::string> new_name;
   std::optional<Error> problem;
   if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner)) owner = *std::move(p);
-    else problem = p.error();
+    if (auto p = find_principal(core_, *request.owner))
+      owner = *std::move(p);
+    else
+      problem = p.error();
   }
   if (request.new_name) {
-    if (auto n = checked_title(*request.new_name, "UpdateMetastore", "MetastoreInfo.name")) new_name = *std::move(n);
-    else problem = n.error();
+    if (auto n = checked_title(*request.new_name, "UpdateMetastore", "MetastoreInfo.name"))
+      new_name = *std::move(n);
+    else
+      problem = n.error();
   }
   if (request.privilege_model_version && *request.privilege_model_version != "1.0")
-    problem = invalid(fmt::format("Invalid input: RPC UpdateMetastore Field managedcatalog.MetastoreInfo.privilege_model_version: \"{}\" is not supported, only 1.0 is", *request.privilege_model_version));
+    problem = invalid(fmt::format(
+        "Invalid input: RPC UpdateMetastore Field managedcatalog.MetastoreInfo.privilege_model_version: \"{}\" is not supported, only 1.0 is",
+        *request.privilege_model_version));
   if (request.delta_sharing_recipient_token_lifetime_in_seconds && *request.delta_sharing_recipient_token_lifetime_in_seconds < 0)
-    problem = invalid("Invalid input: RPC UpdateMetastore Field managedcatalog.MetastoreInfo.delta_sharing_recipient_token_lifetime_in_seconds: must not be negative");
+    problem = invalid(
+        "Invalid input: RPC UpdateMetastore Field managedcatalog.MetastoreInfo.delta_sharing_recipient_token_lifetime_in_seconds: must not be "
+        "negative");
   auto changed = change(core_, ctx, "updateMetastore", params, [&](store::WriteTxn& t) -> Result<MetastoreRecord> {
     TARN_TRY(m, find(t, id));
     if (!governs(m, ctx)) return fail(not_owner(m));
     if (problem) return fail(*problem);
     if (new_name) {
-      if (const auto taken = kMetastores.find(t, "name", *new_name); taken && taken->value.info.metastore_id != id) return fail(exists_already(SecurableType::METASTORE, *new_name));
+      if (const auto taken = kMetastores.find(t, "name", *new_name); taken && taken->value.info.metastore_id != id)
+        return fail(exists_already(SecurableType::METASTORE, *new_name));
       m.info.name = *new_name;
     }
     if (request.storage_root_credential_id && !request.storage_root_credential_id->empty()) {
       auto credential = kCredentials.find(t, "id", *request.storage_root_credential_id);
-      if (!credential || credential->value.info.metastore_id != id) return fail(does_not_exist(SecurableType::STORAGE_CREDENTIAL, *request.storage_root_credential_id));
+      if (!credential || credential->value.info.metastore_id != id)
+        return fail(does_not_exist(SecurableType::STORAGE_CREDENTIAL, *request.storage_root_credential_id));
       if (m.info.storage_root_credential_id && *m.info.storage_root_credential_id != credential->value.info.id)
         if (auto old = kCredentials.find(t, "id", *m.info.storage_root_credential_id)) {
           old->value.info.used_for_managed_storage = false;
@@ -177,18 +201,22 @@ Result<MetastoreInfo> Metastores::update(const access::Context& ctx, std::string
 }
 
 Result<void> Metastores::remove(const access::Context& ctx, std::string_view id, bool force) {
-  return change(core_, ctx, "deleteMetastore", {{"id", std::string(id)}, {"force", force ? "true" : "false"}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_TRY(m, find(t, id));
-    if (!governs(m, ctx)) return fail(not_owner(m));
-    if (!force)
-      if (auto what = contents(t, m)) return fail(Error{Errc::not_empty, *std::move(what)});
-    drop_metastore_tree(t, core_, m);
-    return {};
-  });
+  return change(core_, ctx, "deleteMetastore", {{"id", std::string(id)}, {"force", force ? "true" : "false"}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_TRY(m, find(t, id));
+                  if (!governs(m, ctx)) return fail(not_owner(m));
+                  if (!force)
+                    if (auto what = contents(t, m)) return fail(Error{Errc::not_empty, *std::move(what)});
+                  drop_metastore_tree(t, core_, m);
+                  return {};
+                });
 }
 
-Result<void> Metastores::assign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id, std::optional<std::string> default_catalog, bool replace) {
-  const std::map<std::string, std::string> params{{"workspace_id", std::to_string(workspace_id)}, {"metastore_id", std::string(metastore_id)}, {"default_catalog_name", default_catalog.value_or("")}};
+Result<void> Metastores::assign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id,
+                                std::optional<std::string> default_catalog, bool replace) {
+  const std::map<std::string, std::string> params{{"workspace_id", std::to_string(workspace_id)},
+                                                  {"metastore_id", std::string(metastore_id)},
+                                                  {"default_catalog_name", default_catalog.value_or("")}};
   const auto workspace = core_.workspaces.by_id(workspace_id);
   return change(core_, ctx, "createMetastoreAssignment", params, [&](store::WriteTxn& t) -> Result<void> {
     if (!ctx.caller.account_admin) return fail(no_account_admin());
@@ -196,18 +224,24 @@ Result<void> Metastores::assign(const access::Context& ctx, std::int64_t workspa
     TARN_TRY(m, find(t, metastore_id));
     const std::string region = workspace->region.empty() ? core_.region : workspace->region;
     if (m.info.region != region)
-      return fail(invalid(fmt::format("Workspace {} is in region {}, metastore '{}' in region {}: a workspace can only be assigned to the metastore of its region", workspace_id, region, m.info.name, m.info.region)));
+      return fail(invalid(
+          fmt::format("Workspace {} is in region {}, metastore '{}' in region {}: a workspace can only be assigned to the metastore of its region",
+                      workspace_id, region, m.info.name, m.info.region)));
     const auto old = kAssignments.get(t, store::sortable(workspace_id));
     if (old && old->value.metastore_id != metastore_id && !replace)
-      return fail(Error{Errc::conflict, fmt::format("Workspace {} is already assigned to metastore {}. Remove that assignment first.", workspace_id, old->value.metastore_id)});
+      return fail(Error{Errc::conflict, fmt::format("Workspace {} is already assigned to metastore {}. Remove that assignment first.", workspace_id,
+                                                    old->value.metastore_id)});
     Assignment a{.workspace_id = workspace_id, .metastore_id = std::string(metastore_id), .default_catalog_name = default_catalog};
     if (!kAssignments.put(t, a)) throw std::logic_error("an assignment has no unique index");
     return {};
   });
 }
 
-Result<void> Metastores::update_assignment(const access::Context& ctx, std::int64_t workspace_id, std::optional<std::string> metastore_id, std::optional<std::string> default_catalog) {
-  const std::map<std::string, std::string> params{{"workspace_id", std::to_string(workspace_id)}, {"metastore_id", metastore_id.value_or("")}, {"default_catalog_name", default_catalog.value_or("")}};
+Result<void> Metastores::update_assignment(const access::Context& ctx, std::int64_t workspace_id, std::optional<std::string> metastore_id,
+                                           std::optional<std::string> default_catalog) {
+  const std::map<std::string, std::string> params{{"workspace_id", std::to_string(workspace_id)},
+                                                  {"metastore_id", metastore_id.value_or("")},
+                                                  {"default_catalog_name", default_catalog.value_or("")}};
   if (metastore_id && !metastore_id->empty()) {
     const auto now = core_.store.read_as([&](store::ReadTxn& t) { return kAssignments.get(t, store::sortable(workspace_id)); });
     if (!now || now->value.metastore_id != *metastore_id) return assign(ctx, workspace_id, *metastore_id, default_catalog, true);
@@ -224,15 +258,18 @@ Result<void> Metastores::update_assignment(const access::Context& ctx, std::int6
 }
 
 Result<void> Metastores::unassign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id) {
-  return change(core_, ctx, "deleteMetastoreAssignment", {{"workspace_id", std::to_string(workspace_id)}, {"metastore_id", std::string(metastore_id)}}, [&](store::WriteTxn& t) -> Result<void> {
-    if (!ctx.caller.account_admin) return fail(no_account_admin());
-    const auto a = kAssignments.get(t, store::sortable(workspace_id));
-    if (!a) return fail(no_assignment(workspace_id));
-    if (a->value.metastore_id != metastore_id)
-      return fail(Error{{Errc::not_found, fmt::format("Workspace {} is not assigned to metastore {}.", workspace_id, metastore_id)}, SecurableType::METASTORE});
-    kAssignments.erase(t, store::sortable(workspace_id));
-    return {};
-  });
+  return change(core_, ctx, "deleteMetastoreAssignment",
+                {{"workspace_id", std::to_string(workspace_id)}, {"metastore_id", std::string(metastore_id)}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  if (!ctx.caller.account_admin) return fail(no_account_admin());
+                  const auto a = kAssignments.get(t, store::sortable(workspace_id));
+                  if (!a) return fail(no_assignment(workspace_id));
+                  if (a->value.metastore_id != metastore_id)
+                    return fail(Error{{Errc::not_found, fmt::format("Workspace {} is not assigned to metastore {}.", workspace_id, metastore_id)},
+                                      SecurableType::METASTORE});
+                  kAssignments.erase(t, store::sortable(workspace_id));
+                  return {};
+                });
 }
 
 Result<Assignment> Metastores::assignment(const access::Context& ctx, std::int64_t workspace_id) {
@@ -248,13 +285,14 @@ Result<Assignment> Metastores::assignment(const access::Context& ctx, std::int64
 }
 
 Result<std::vector<std::int64_t>> Metastores::workspaces(const access::Context& ctx, std::string_view metastore_id) {
-  return look(core_, ctx, "listMetastoreAssignments", {{"metastore_id", std::string(metastore_id)}}, [&](store::ReadTxn& t) -> Result<std::vector<std::int64_t>> {
-    if (!ctx.caller.account_admin) return fail(no_account_admin());
-    TARN_TRY(m, find(t, metastore_id));
-    std::vector<std::int64_t> out;
-    for (const auto& a : kAssignments.scan_index(t, "metastore", m.info.metastore_id)) out.push_back(a.workspace_id);
-    return out;
-  });
+  return look(core_, ctx, "listMetastoreAssignments", {{"metastore_id", std::string(metastore_id)}},
+              [&](store::ReadTxn& t) -> Result<std::vector<std::int64_t>> {
+                if (!ctx.caller.account_admin) return fail(no_account_admin());
+                TARN_TRY(m, find(t, metastore_id));
+                std::vector<std::int64_t> out;
+                for (const auto& a : kAssignments.scan_index(t, "metastore", m.info.metastore_id)) out.push_back(a.workspace_id);
+                return out;
+              });
 }
 
 namespace {
@@ -262,7 +300,8 @@ namespace {
 /// A workspace's name as a catalog's: the vendor replaces what a name cannot hold.
 std::string catalog_name_for(std::string_view workspace_name, std::int64_t workspace_id) {
   std::string name;
-  for (const char c : folded(workspace_name)) name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80 ? c : '_';
+  for (const char c : folded(workspace_name))
+    name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80 ? c : '_';
   if (name.empty() || name == kSystemCatalog) name = "workspace_" + std::to_string(workspace_id);
   return name;
 }
@@ -306,19 +345,23 @@ void Metastores::on_workspace_running(store::WriteTxn& t, std::int64_t workspace
     m.access.owner = {PrincipalKind::system, 0, "System-User"};
     if (!kMetastores.insert(t, m)) throw std::logic_error("the default metastore slipped past its checks");
     insert_system_catalog(t, m, now);
-    store::AuditEvent event{.service = "unityCatalog", .action = "createMetastore", .principal = "System-User",
+    store::AuditEvent event{.service = "unityCatalog",
+                            .action = "createMetastore",
+                            .principal = "System-User",
                             .params = {{"metastore_id", m.info.metastore_id}, {"name", m.info.name}, {"region", std::string(region)}}};
     t.audit_also(std::move(event));
-    spdlog::warn("region {} had no metastore: the default metastore {} ({}) appeared with workspace {} and takes the region's only place", region, m.info.name,
-                 m.info.metastore_id, workspace_id);
+    spdlog::warn("region {} had no metastore: the default metastore {} ({}) appeared with workspace {} and takes the region's only place", region,
+                 m.info.name, m.info.metastore_id, workspace_id);
   }
   using enum Privilege;
   const Principal admins{PrincipalKind::workspace_admins, workspace_id, fmt::format("_workspace_admins_{}_{}", workspace_name, workspace_id)};
-  m.access.grants.push_back({admins, {CREATE_CATALOG, CREATE_CONNECTION, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_SERVICE_CREDENTIAL, CREATE_SHARE,
-                                      CREATE_RECIPIENT, CREATE_PROVIDER, CREATE_CLEAN_ROOM}});
+  m.access.grants.push_back({admins,
+                             {CREATE_CATALOG, CREATE_CONNECTION, CREATE_EXTERNAL_LOCATION, CREATE_STORAGE_CREDENTIAL, CREATE_SERVICE_CREDENTIAL,
+                              CREATE_SHARE, CREATE_RECIPIENT, CREATE_PROVIDER, CREATE_CLEAN_ROOM}});
   if (!kMetastores.update(t, m)) throw std::logic_error("a metastore vanished inside its transaction");
   insert_workspace_catalog(t, m, workspace_id, workspace_name, now);
-  const Assignment a{.workspace_id = workspace_id, .metastore_id = m.info.metastore_id, .default_catalog_name = catalog_name_for(workspace_name, workspace_id)};
+  const Assignment a{
+      .workspace_id = workspace_id, .metastore_id = m.info.metastore_id, .default_catalog_name = catalog_name_for(workspace_name, workspace_id)};
   if (!kAssignments.insert(t, a)) throw std::logic_error("a workspace was assigned twice");
 }
 

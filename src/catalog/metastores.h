@@ -20,8 +20,9 @@ struct MetastoreChange {
   std::optional<std::int64_t> delta_sharing_recipient_token_lifetime_in_seconds;
   std::optional<bool> external_access_enabled;
 };
-BOOST_DESCRIBE_STRUCT(MetastoreChange, (), (new_name, owner, storage_root_credential_id, privilege_model_version, delta_sharing_organization_name,
-  delta_sharing_scope, delta_sharing_recipient_token_lifetime_in_seconds, external_access_enabled))
+BOOST_DESCRIBE_STRUCT(MetastoreChange, (),
+                      (new_name, owner, storage_root_credential_id, privilege_model_version, delta_sharing_organization_name, delta_sharing_scope,
+                       delta_sharing_recipient_token_lifetime_in_seconds, external_access_enabled))
 
 class Metastores final : public account::RegionMetastore {
  public:
@@ -41,9 +42,11 @@ class Metastores final : public account::RegionMetastore {
   Result<void> remove(const access::Context& ctx, std::string_view id, bool force);
 
   /// Account admins. `replace`: an assignment to another metastore gives way (the workspace API's form); otherwise conflict.
-  Result<void> assign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id, std::optional<std::string> default_catalog, bool replace);
+  Result<void> assign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id,
+                      std::optional<std::string> default_catalog, bool replace);
   /// Account admins for the metastore; the workspace's admins for its default catalog.
-  Result<void> update_assignment(const access::Context& ctx, std::int64_t workspace_id, std::optional<std::string> metastore_id, std::optional<std::string> default_catalog);
+  Result<void> update_assignment(const access::Context& ctx, std::int64_t workspace_id, std::optional<std::string> metastore_id,
+                                 std::optional<std::string> default_catalog);
   Result<void> unassign(const access::Context& ctx, std::int64_t workspace_id, std::string_view metastore_id);
   /// Account admins, or a caller in that workspace. no_metastore.
   Result<Assignment> assignment(const access::Context& ctx, std::int64_t workspace_id);

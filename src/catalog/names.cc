@@ -50,8 +50,10 @@ std::string shown(std::string_view s) {
   std::string out;
   for (const char ch : s.substr(0, 300)) {
     const auto c = static_cast<unsigned char>(ch);
-    if (c < 0x20 || c == 0x7f || (!valid && c >= 0x80)) out += fmt::format("\\x{:02x}", c);
-    else out += ch;
+    if (c < 0x20 || c == 0x7f || (!valid && c >= 0x80))
+      out += fmt::format("\\x{:02x}", c);
+    else
+      out += ch;
   }
   return out;
 }
@@ -96,13 +98,17 @@ Result<std::string> checked_name(std::string_view name, std::string_view rpc, st
   if (points->size() > 255) return fail(invalid_field(rpc, field, fmt::format("name has {} characters, at most 255 are allowed", points->size())));
   for (const char32_t c : *points)
     if (c == '.' || c == '/' || c == ' ' || is_control(c))
-      return fail(invalid_field(rpc, field, fmt::format("name \"{}\" is not a valid name. Names cannot contain a period, a space, a forward slash or control characters", shown(name))));
+      return fail(
+          invalid_field(rpc, field,
+                        fmt::format("name \"{}\" is not a valid name. Names cannot contain a period, a space, a forward slash or control characters",
+                                    shown(name))));
   return folded(name);
 }
 
 Result<std::string> checked_title(std::string_view name, std::string_view rpc, std::string_view field) {
   const auto points = code_points(name);
-  if (name.empty() || name.front() == ' ' || name.back() == ' ') return fail(invalid_field(rpc, field, fmt::format("name \"{}\" is empty or begins or ends with a space", shown(name))));
+  if (name.empty() || name.front() == ' ' || name.back() == ' ')
+    return fail(invalid_field(rpc, field, fmt::format("name \"{}\" is empty or begins or ends with a space", shown(name))));
   bool fine = points && points->size() <= 255;
   for (std::size_t i = 0; fine && i < points->size(); ++i) fine = (*points)[i] != '/' && !is_control((*points)[i]);
   if (!fine) return fail(invalid_field(rpc, field, fmt::format("name \"{}\" is not a valid name", shown(name))));
@@ -123,20 +129,25 @@ Result<std::vector<std::string>> split_name(std::string_view full_name, std::siz
     fine = fine && !p.empty();
     for (const char c : p) fine = fine && static_cast<unsigned char>(c) >= 0x20;
   }
-  if (!fine) return fail(Error{Errc::invalid, fmt::format("'{}' is not a valid {} name: {} part{} separated by periods expected", shown(full_name), what, parts, parts == 1 ? "" : "s")});
+  if (!fine)
+    return fail(Error{Errc::invalid, fmt::format("'{}' is not a valid {} name: {} part{} separated by periods expected", shown(full_name), what,
+                                                 parts, parts == 1 ? "" : "s")});
   return out;
 }
 
 Result<std::string> checked_url(std::string_view url, std::string_view rpc, std::string_view field) {
   if (url.empty()) return fail(invalid_field(rpc, field, "URL must not be empty"));
   const std::string_view after = url.starts_with("s3://") ? url.substr(5) : url.starts_with("s3a://") ? url.substr(6) : std::string_view();
-  if (after.empty()) return fail(invalid_field(rpc, field, fmt::format("URL \"{}\" is not valid: it must begin with s3:// and name a bucket", shown(url))));
+  if (after.empty())
+    return fail(invalid_field(rpc, field, fmt::format("URL \"{}\" is not valid: it must begin with s3:// and name a bucket", shown(url))));
   const auto first = after.find('/');
   const std::string_view bucket = after.substr(0, first);
   std::string_view key = first == after.npos ? std::string_view() : after.substr(first + 1);
-  if (!bucket_name(bucket)) return fail(invalid_field(rpc, field, fmt::format("URL \"{}\" is not valid: '{}' is not a bucket name", shown(url), shown(bucket))));
+  if (!bucket_name(bucket))
+    return fail(invalid_field(rpc, field, fmt::format("URL \"{}\" is not valid: '{}' is not a bucket name", shown(url), shown(bucket))));
   bool fine = code_points(url).has_value() && url.size() <= 1000;
-  for (const char c : url) fine = fine && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '*' && c != '?' && c != '#' && c != '\\' && c != ' ';
+  for (const char c : url)
+    fine = fine && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '*' && c != '?' && c != '#' && c != '\\' && c != ' ';
   while (key.ends_with('/')) key.remove_suffix(1);
   std::string_view rest = key;
   while (fine && !rest.empty()) {

@@ -1,6 +1,6 @@
-#include "catalog/testing.h"
-
 #include <gmock/gmock.h>
+
+#include "catalog/testing.h"
 
 namespace tarn::catalog::testing {
 namespace {
@@ -28,7 +28,8 @@ TEST_F(Namespace, SquatterTakesTheRegionUntilItIsDetachedAndDeletedByForce) {
   // Its workspace catalog is bound to its workspace: users of that one see it, nobody else.
   EXPECT_THAT(*uc.catalogs(as(ana, 1)), ::testing::ElementsAre("landing"));
   EXPECT_THAT(*uc.catalogs(as(ana, 2)), ::testing::ElementsAre("pipeline"));
-  refused(uc.schema_service().create(as(ana, 2), {.name = "x", .catalog_name = "landing"}), Errc::permission_denied, "Catalog 'landing' is not accessible in current workspace");
+  refused(uc.schema_service().create(as(ana, 2), {.name = "x", .catalog_name = "landing"}), Errc::permission_denied,
+          "Catalog 'landing' is not accessible in current workspace");
   refused(uc.metastores().remove(account(automation), squatter.metastore_id, false), Errc::not_empty);
   for (const std::int64_t w : {1, 2}) ok(uc.metastores().unassign(account(automation), w, squatter.metastore_id));
   refused(uc.metastores().remove(account(automation), squatter.metastore_id, false), Errc::not_empty);
@@ -72,7 +73,8 @@ TEST_F(Namespace, GrantsNameAccountPrincipalsOnly) {
   own_catalog();
   refused(uc.grant(as(automation), CATALOG, "main", "admins", {USE_CATALOG}), Errc::principal_not_found, "Could not find principal with name admins");
   refused(uc.grant(as(automation), TABLE, "main.s.t", "ana@acme.test", {USE_CATALOG}), Errc::invalid,
-          "Privilege USE CATALOG is not applicable to this entity [main.s.t:TABLE/TABLE_STANDARD]. If this seems unexpected, please check the privilege version of the metastore in use [1.0].");
+          "Privilege USE CATALOG is not applicable to this entity [main.s.t:TABLE/TABLE_STANDARD]. If this seems unexpected, please check the "
+          "privilege version of the metastore in use [1.0].");
   EXPECT_TRUE(uc.grants(as(automation), CATALOG, "main", std::nullopt)->empty());
 }
 

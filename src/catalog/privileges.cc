@@ -20,14 +20,22 @@ std::optional<Privilege> parse_privilege(std::string_view text) {
 
 std::string_view label(SecurableType t) {
   switch (t) {
-    case SecurableType::METASTORE: return "Metastore";
-    case SecurableType::CATALOG: return "Catalog";
-    case SecurableType::SCHEMA: return "Schema";
-    case SecurableType::TABLE: return "Table";
-    case SecurableType::VOLUME: return "Volume";
-    case SecurableType::FUNCTION: return "Function";
-    case SecurableType::STORAGE_CREDENTIAL: return "Storage Credential";
-    case SecurableType::EXTERNAL_LOCATION: return "External Location";
+    case SecurableType::METASTORE:
+      return "Metastore";
+    case SecurableType::CATALOG:
+      return "Catalog";
+    case SecurableType::SCHEMA:
+      return "Schema";
+    case SecurableType::TABLE:
+      return "Table";
+    case SecurableType::VOLUME:
+      return "Volume";
+    case SecurableType::FUNCTION:
+      return "Function";
+    case SecurableType::STORAGE_CREDENTIAL:
+      return "Storage Credential";
+    case SecurableType::EXTERNAL_LOCATION:
+      return "External Location";
   }
   return "Securable";
 }
@@ -46,8 +54,15 @@ bool on_function(Privilege p) { return p == EXECUTE || p == APPLY_TAG || p == MA
 
 bool on_schema(Privilege p) {
   switch (p) {
-    case USE_SCHEMA: case CREATE_TABLE: case CREATE_VOLUME: case CREATE_FUNCTION: case CREATE_MODEL: case CREATE_MODEL_VERSION:
-    case CREATE_MATERIALIZED_VIEW: case EXTERNAL_USE_SCHEMA: case BROWSE:
+    case USE_SCHEMA:
+    case CREATE_TABLE:
+    case CREATE_VOLUME:
+    case CREATE_FUNCTION:
+    case CREATE_MODEL:
+    case CREATE_MODEL_VERSION:
+    case CREATE_MATERIALIZED_VIEW:
+    case EXTERNAL_USE_SCHEMA:
+    case BROWSE:
       return true;
     default:
       return on_table(p) || on_volume(p) || on_function(p);
@@ -56,9 +71,21 @@ bool on_schema(Privilege p) {
 
 bool on_metastore(Privilege p) {
   switch (p) {
-    case CREATE_CATALOG: case CREATE_CLEAN_ROOM: case CREATE_CONNECTION: case CREATE_EXTERNAL_LOCATION: case CREATE_PROVIDER: case CREATE_RECIPIENT:
-    case CREATE_SHARE: case CREATE_SERVICE_CREDENTIAL: case CREATE_STORAGE_CREDENTIAL: case MANAGE_ALLOWLIST: case SET_SHARE_PERMISSION:
-    case USE_MARKETPLACE_ASSETS: case USE_PROVIDER: case USE_RECIPIENT: case USE_SHARE:
+    case CREATE_CATALOG:
+    case CREATE_CLEAN_ROOM:
+    case CREATE_CONNECTION:
+    case CREATE_EXTERNAL_LOCATION:
+    case CREATE_PROVIDER:
+    case CREATE_RECIPIENT:
+    case CREATE_SHARE:
+    case CREATE_SERVICE_CREDENTIAL:
+    case CREATE_STORAGE_CREDENTIAL:
+    case MANAGE_ALLOWLIST:
+    case SET_SHARE_PERMISSION:
+    case USE_MARKETPLACE_ASSETS:
+    case USE_PROVIDER:
+    case USE_RECIPIENT:
+    case USE_SHARE:
       return true;
     default:
       return false;
@@ -69,12 +96,18 @@ bool on_metastore(Privilege p) {
 
 bool applies(Privilege p, SecurableType on) {
   switch (on) {
-    case SecurableType::METASTORE: return on_metastore(p);
-    case SecurableType::CATALOG: return p == USE_CATALOG || p == CREATE_SCHEMA || on_schema(p);
-    case SecurableType::SCHEMA: return on_schema(p);
-    case SecurableType::TABLE: return on_table(p);
-    case SecurableType::VOLUME: return on_volume(p);
-    case SecurableType::FUNCTION: return on_function(p);
+    case SecurableType::METASTORE:
+      return on_metastore(p);
+    case SecurableType::CATALOG:
+      return p == USE_CATALOG || p == CREATE_SCHEMA || on_schema(p);
+    case SecurableType::SCHEMA:
+      return on_schema(p);
+    case SecurableType::TABLE:
+      return on_table(p);
+    case SecurableType::VOLUME:
+      return on_volume(p);
+    case SecurableType::FUNCTION:
+      return on_function(p);
     case SecurableType::STORAGE_CREDENTIAL:
       return p == CREATE_EXTERNAL_LOCATION || p == CREATE_EXTERNAL_TABLE || p == READ_FILES || p == WRITE_FILES || p == MANAGE || p == ALL_PRIVILEGES;
     case SecurableType::EXTERNAL_LOCATION:
@@ -89,8 +122,21 @@ bool implied_by_ownership(Privilege p) { return p != EXTERNAL_USE_SCHEMA && p !=
 
 bool writes(Privilege p) {
   switch (p) {
-    case SELECT: case USE_CATALOG: case USE_SCHEMA: case EXECUTE: case READ_VOLUME: case READ_FILES: case BROWSE: case EXTERNAL_USE_SCHEMA:
-    case EXTERNAL_USE_LOCATION: case USE_CONNECTION: case USE_SHARE: case USE_RECIPIENT: case USE_PROVIDER: case USE_MARKETPLACE_ASSETS: case ACCESS:
+    case SELECT:
+    case USE_CATALOG:
+    case USE_SCHEMA:
+    case EXECUTE:
+    case READ_VOLUME:
+    case READ_FILES:
+    case BROWSE:
+    case EXTERNAL_USE_SCHEMA:
+    case EXTERNAL_USE_LOCATION:
+    case USE_CONNECTION:
+    case USE_SHARE:
+    case USE_RECIPIENT:
+    case USE_PROVIDER:
+    case USE_MARKETPLACE_ASSETS:
+    case ACCESS:
       return false;
     default:
       return true;

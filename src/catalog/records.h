@@ -69,9 +69,11 @@ struct MetastoreInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(MetastoreInfo, (), (metastore_id, name, region, cloud, owner, global_metastore_id, privilege_model_version, storage_root,
-  storage_root_credential_id, storage_root_credential_name, default_data_access_config_id, delta_sharing_scope,
-  delta_sharing_recipient_token_lifetime_in_seconds, delta_sharing_organization_name, external_access_enabled, created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(MetastoreInfo, (),
+                      (metastore_id, name, region, cloud, owner, global_metastore_id, privilege_model_version, storage_root,
+                       storage_root_credential_id, storage_root_credential_name, default_data_access_config_id, delta_sharing_scope,
+                       delta_sharing_recipient_token_lifetime_in_seconds, delta_sharing_organization_name, external_access_enabled, created_at,
+                       updated_at, created_by, updated_by))
 
 struct MetastoreRecord {
   MetastoreInfo info;
@@ -110,8 +112,9 @@ struct CredentialInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(CredentialInfo, (), (id, name, full_name, owner, metastore_id, aws_iam_role, comment, read_only, used_for_managed_storage, isolation_mode,
-  created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(CredentialInfo, (),
+                      (id, name, full_name, owner, metastore_id, aws_iam_role, comment, read_only, used_for_managed_storage, isolation_mode,
+                       created_at, updated_at, created_by, updated_by))
 
 struct CredentialRecord {
   CredentialInfo info;
@@ -131,8 +134,9 @@ struct LocationInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(LocationInfo, (), (id, name, url, credential_name, credential_id, owner, metastore_id, comment, read_only, fallback, enable_file_events,
-  browse_only, isolation_mode, created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(LocationInfo, (),
+                      (id, name, url, credential_name, credential_id, owner, metastore_id, comment, read_only, fallback, enable_file_events,
+                       browse_only, isolation_mode, created_at, updated_at, created_by, updated_by))
 
 struct LocationRecord {
   LocationInfo info;
@@ -161,8 +165,10 @@ struct CatalogInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(CatalogInfo, (), (id, name, full_name, owner, metastore_id, securable_type, catalog_type, isolation_mode, comment, storage_root,
-  storage_location, enable_predictive_optimization, properties, options, browse_only, created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(CatalogInfo, (),
+                      (id, name, full_name, owner, metastore_id, securable_type, catalog_type, isolation_mode, comment, storage_root,
+                       storage_location, enable_predictive_optimization, properties, options, browse_only, created_at, updated_at, created_by,
+                       updated_by))
 
 struct CatalogRecord {
   CatalogInfo info;
@@ -183,8 +189,9 @@ struct SchemaInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(SchemaInfo, (), (schema_id, name, catalog_name, full_name, owner, metastore_id, catalog_type, comment, storage_root, storage_location,
-  enable_predictive_optimization, properties, browse_only, created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(SchemaInfo, (),
+                      (schema_id, name, catalog_name, full_name, owner, metastore_id, catalog_type, comment, storage_root, storage_location,
+                       enable_predictive_optimization, properties, browse_only, created_at, updated_at, created_by, updated_by))
 
 struct SchemaRecord {
   SchemaInfo info;
@@ -214,8 +221,9 @@ struct VolumeInfo {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
 };
-BOOST_DESCRIBE_STRUCT(VolumeInfo, (), (volume_id, name, catalog_name, schema_name, full_name, owner, metastore_id, storage_location, volume_type, comment,
-  browse_only, created_at, updated_at, created_by, updated_by))
+BOOST_DESCRIBE_STRUCT(VolumeInfo, (),
+                      (volume_id, name, catalog_name, schema_name, full_name, owner, metastore_id, storage_location, volume_type, comment,
+                       browse_only, created_at, updated_at, created_by, updated_by))
 
 struct VolumeRecord {
   VolumeInfo info;
@@ -232,7 +240,7 @@ BOOST_DESCRIBE_ENUM(ClaimKind, external_location, managed_root, table, volume)
 struct Claim {
   std::string metastore_id, path;  // path: s3://bucket/a/b/
   ClaimKind kind = ClaimKind::table;
-  std::string id;                  // of the holder
+  std::string id;  // of the holder
   std::string store_key() const { return store::key({metastore_id, path, id}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"holder", id}}; }
 };
@@ -260,8 +268,9 @@ struct LineageEdgeRecord {
             {column_level() ? "column_target" : "target", store::key({metastore_id, target_table})}};
   }
 };
-BOOST_DESCRIBE_STRUCT(LineageEdgeRecord, (), (metastore_id, id, statement_id, entity_type, created_by, source_table, source_column, target_table, target_column,
-  workspace_id, event_time))
+BOOST_DESCRIBE_STRUCT(LineageEdgeRecord, (),
+                      (metastore_id, id, statement_id, entity_type, created_by, source_table, source_column, target_table, target_column,
+                       workspace_id, event_time))
 
 inline constexpr store::Collection<MetastoreRecord> kMetastores{"uc_metastore"};
 inline constexpr store::Collection<Assignment> kAssignments{"uc_assignment"};

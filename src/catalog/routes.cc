@@ -20,27 +20,45 @@ api::WireError wire(const Error& e) {
     return out;
   };
   switch (e.code) {
-    case Errc::not_found: return make(e.securable ? std::string(noun(*e.securable)) + "_DOES_NOT_EXIST" : "RESOURCE_DOES_NOT_EXIST");
-    case Errc::already_exists: return make(e.securable ? std::string(noun(*e.securable)) + "_ALREADY_EXISTS" : "RESOURCE_ALREADY_EXISTS");
-    case Errc::permission_denied: return make("PERMISSION_DENIED");
-    case Errc::invalid: case Errc::unsupported: case Errc::location_overlap: return make("INVALID_PARAMETER_VALUE");
-    case Errc::principal_not_found: return make("PRINCIPAL_DOES_NOT_EXIST");
-    case Errc::not_empty: case Errc::conflict: return make("INVALID_STATE");
+    case Errc::not_found:
+      return make(e.securable ? std::string(noun(*e.securable)) + "_DOES_NOT_EXIST" : "RESOURCE_DOES_NOT_EXIST");
+    case Errc::already_exists:
+      return make(e.securable ? std::string(noun(*e.securable)) + "_ALREADY_EXISTS" : "RESOURCE_ALREADY_EXISTS");
+    case Errc::permission_denied:
+      return make("PERMISSION_DENIED");
+    case Errc::invalid:
+    case Errc::unsupported:
+    case Errc::location_overlap:
+      return make("INVALID_PARAMETER_VALUE");
+    case Errc::principal_not_found:
+      return make("PRINCIPAL_DOES_NOT_EXIST");
+    case Errc::not_empty:
+    case Errc::conflict:
+      return make("INVALID_STATE");
     case Errc::limit_reached: {
       auto out = make("INVALID_STATE");
       const auto& help = doctor::remedy(doctor::Edge::default_metastore);
-      out.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"}, {"reason", json::name_of(doctor::Edge::default_metastore)}, {"domain", "tarn"},
+      out.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                                         {"reason", json::name_of(doctor::Edge::default_metastore)},
+                                         {"domain", "tarn"},
                                          {"metadata", json::object{{"cause", help.cause}, {"cure", help.cure}}}});
       return out;
     }
-    case Errc::no_metastore: return make("METASTORE_DOES_NOT_EXIST");
-    case Errc::not_enabled: return make("FEATURE_DISABLED");
+    case Errc::no_metastore:
+      return make("METASTORE_DOES_NOT_EXIST");
+    case Errc::not_enabled:
+      return make("FEATURE_DISABLED");
   }
   return {500, "INTERNAL_ERROR", "unknown error"};
 }
 
 api::Route uc_row(api::Method method, const std::string& path, const std::string& group, api::Handler handler) {
-  return {.method = method, .pattern = "/api/2.1/unity-catalog" + path, .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = group, .handler = std::move(handler)};
+  return {.method = method,
+          .pattern = "/api/2.1/unity-catalog" + path,
+          .surface = api::Surface::workspace,
+          .auth = api::Auth::authenticated,
+          .group = group,
+          .handler = std::move(handler)};
 }
 
 Expected<bool, api::WireError> flag(const api::Request& r, const std::string& name) {
@@ -62,7 +80,8 @@ Expected<PageRequest, api::WireError> page_request(const api::Request& r, const 
   PageRequest out;
   if (const auto v = r.param("max_results"); v && !v->empty()) {
     TARN_TRY(n, api::integer("max_results", *v));
-    if (n < 0 || (n > 0 && n < least)) return fail(api::bad_request(fmt::format("Parameter 'max_results' must be 0 or at least {}, got {}", std::max<std::int64_t>(least, 1), n)));
+    if (n < 0 || (n > 0 && n < least))
+      return fail(api::bad_request(fmt::format("Parameter 'max_results' must be 0 or at least {}, got {}", std::max<std::int64_t>(least, 1), n)));
     out.limit = static_cast<std::size_t>(n == 0 ? most : std::min(n, most));
   }
   TARN_TRY(after, api::page_after(listing, r.param("page_token")));

@@ -25,8 +25,10 @@ api::Route uc_row(api::Method method, const std::string& path, const std::string
 template <class T>
 api::Result answer(const Result<T>& result) {
   if (!result) return fail(wire(result.error()));
-  if constexpr (std::is_void_v<T>) return api::ok();
-  else return api::ok(*result);
+  if constexpr (std::is_void_v<T>)
+    return api::ok();
+  else
+    return api::ok(*result);
 }
 
 /// A boolean query parameter; absent is false.

@@ -55,7 +55,12 @@ api::Route row(Method method, const std::string& path, const std::string& group,
     if (r.capture("account_id") != r.account_id) return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
     return handler(r);
   };
-  return {.method = method, .pattern = "/api/2.0/accounts/{account_id}" + path, .surface = api::Surface::account, .auth = api::Auth::account_admin, .group = group, .handler = api::Handler(std::move(checked))};
+  return {.method = method,
+          .pattern = "/api/2.0/accounts/{account_id}" + path,
+          .surface = api::Surface::account,
+          .auth = api::Auth::account_admin,
+          .group = group,
+          .handler = api::Handler(std::move(checked))};
 }
 
 }  // namespace
@@ -75,7 +80,8 @@ void add_account_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     if (!all) return fail(wire(all.error()));
     return api::ok(json::value(json::object{{"metastores", json::encode(*all)}}));
   }));
-  out.push_back(row(Method::GET, one, "account-metastores", [&m](const Request& r) { return wrapped<MetastoreReply>(m.get(r.context, r.capture("metastore_id"))); }));
+  out.push_back(row(Method::GET, one, "account-metastores",
+                    [&m](const Request& r) { return wrapped<MetastoreReply>(m.get(r.context, r.capture("metastore_id"))); }));
   out.push_back(row(Method::PUT, one, "account-metastores", [&m](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<UpdateBody>(r));
     return wrapped<MetastoreReply>(m.update(r.context, r.capture("metastore_id"), body.metastore_info));
@@ -93,7 +99,8 @@ void add_account_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   out.push_back(row(Method::POST, assignment, "account-metastore-assignments", [&m](const Request& r) -> api::Result {
     TARN_TRY(id, api::integer("workspace_id", r.capture("workspace_id")));
     TARN_TRY(body, api::body_of<AssignmentBody>(r));
-    return answer(m.assign(r.context, id, r.capture("metastore_id"), body.metastore_assignment ? body.metastore_assignment->default_catalog_name : std::nullopt, false));
+    return answer(m.assign(r.context, id, r.capture("metastore_id"),
+                           body.metastore_assignment ? body.metastore_assignment->default_catalog_name : std::nullopt, false));
   }));
   out.push_back(row(Method::PUT, assignment, "account-metastore-assignments", [&m](const Request& r) -> api::Result {
     TARN_TRY(id, api::integer("workspace_id", r.capture("workspace_id")));
@@ -117,7 +124,8 @@ void add_account_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   out.push_back(row(Method::GET, credentials, "account-storage-credentials", [&c](const Request& r) -> api::Result {
     return paged("storage_credentials", "account-credentials", c.list(r.context, r.capture("metastore_id"), {}));
   }));
-  out.push_back(row(Method::GET, credential, "account-storage-credentials", [&c](const Request& r) { return wrapped<CredentialReply>(c.get(r.context, r.capture("metastore_id"), r.capture("name"))); }));
+  out.push_back(row(Method::GET, credential, "account-storage-credentials",
+                    [&c](const Request& r) { return wrapped<CredentialReply>(c.get(r.context, r.capture("metastore_id"), r.capture("name"))); }));
   out.push_back(row(Method::PUT, credential, "account-storage-credentials", [&c](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<CredentialUpdateBody>(r));
     return wrapped<CredentialReply>(c.update(r.context, r.capture("metastore_id"), r.capture("name"), body.credential_info));

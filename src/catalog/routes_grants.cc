@@ -25,7 +25,9 @@ BOOST_DESCRIBE_STRUCT(LegacyBindingsBody, (), (assign_workspaces, unassign_works
 Expected<SecurableType, api::WireError> type_of(const Request& r) {
   const auto text = r.capture("securable_type");
   if (const auto t = parse_securable_type(text)) return *t;
-  return fail(api::bad_request("'" + text + "' is not a securable type that can be granted on here: metastore, catalog, schema, table, volume, function, storage_credential and external_location are"));
+  return fail(api::bad_request("'" + text +
+                               "' is not a securable type that can be granted on here: metastore, catalog, schema, table, volume, function, "
+                               "storage_credential and external_location are"));
 }
 
 /// Rows, sorted by principal, as the wire groups them: one assignment a principal; whole principals to a page of at most `limit` privileges.
@@ -56,7 +58,8 @@ json::value grouped(const std::vector<GrantRow>& rows, bool effective, const Pag
         continue;
       }
       json::object p{{"privilege", json::name_of(row.privilege)}};
-      if (row.inherited_from_type) p["inherited_from_type"] = json::name_of(*row.inherited_from_type), p["inherited_from_name"] = *row.inherited_from_name;
+      if (row.inherited_from_type)
+        p["inherited_from_type"] = json::name_of(*row.inherited_from_type), p["inherited_from_name"] = *row.inherited_from_name;
       privileges.push_back(std::move(p));
     }
     assignments.push_back(json::object{{"principal", principal}, {"privileges", std::move(privileges)}});
@@ -69,7 +72,8 @@ api::Result permissions(Grants& g, const Request& r, bool effective) {
   TARN_TRY(type, type_of(r));
   const std::string listing = std::string(effective ? "effective " : "permissions ") + r.capture("securable_type") + " " + r.capture("full_name");
   TARN_TRY(page, page_request(r, listing, 10000, 150));
-  const auto rows = effective ? g.effective(r.context, type, r.capture("full_name"), r.param("principal")) : g.direct(r.context, type, r.capture("full_name"), r.param("principal"));
+  const auto rows = effective ? g.effective(r.context, type, r.capture("full_name"), r.param("principal"))
+                              : g.direct(r.context, type, r.capture("full_name"), r.param("principal"));
   if (!rows) return fail(wire(rows.error()));
   return api::ok(grouped(*rows, effective, page, listing));
 }
@@ -91,8 +95,10 @@ json::value legacy_body(const std::vector<Binding>& bindings) {
 void add_grant_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   auto& g = uc.grant_service();
   auto& b = uc.bindings();
-  out.push_back(uc_row(Method::GET, "/permissions/{securable_type}/{full_name}", "grants", [&g](const Request& r) { return permissions(g, r, false); }));
-  out.push_back(uc_row(Method::GET, "/effective-permissions/{securable_type}/{full_name}", "grants", [&g](const Request& r) { return permissions(g, r, true); }));
+  out.push_back(
+      uc_row(Method::GET, "/permissions/{securable_type}/{full_name}", "grants", [&g](const Request& r) { return permissions(g, r, false); }));
+  out.push_back(uc_row(Method::GET, "/effective-permissions/{securable_type}/{full_name}", "grants",
+                       [&g](const Request& r) { return permissions(g, r, true); }));
   out.push_back(uc_row(Method::PATCH, "/permissions/{securable_type}/{full_name}", "grants", [&g](const Request& r) -> api::Result {
     TARN_TRY(type, type_of(r));
     TARN_TRY(body, api::body_of<PermissionsBody>(r));

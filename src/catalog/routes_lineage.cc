@@ -49,7 +49,12 @@ json::array columns(std::vector<ColumnNeighbour> in) {
 void add_lineage_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   auto& l = uc.lineage();
   const auto row = [&](const std::string& path, api::Handler h) {
-    out.push_back({.method = Method::GET, .pattern = "/api/2.0/lineage-tracking" + path, .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = "lineage", .handler = std::move(h)});
+    out.push_back({.method = Method::GET,
+                   .pattern = "/api/2.0/lineage-tracking" + path,
+                   .surface = api::Surface::workspace,
+                   .auth = api::Auth::authenticated,
+                   .group = "lineage",
+                   .handler = std::move(h)});
   };
   row("/table-lineage", [&l](const Request& r) -> api::Result {
     TARN_TRY(q, query_of(r));

@@ -54,7 +54,8 @@ void add_metastore_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
       return fail(api::not_enabled((method == Method::PUT ? "System schema '" : "Disabling system schema '") + r.capture("schema") + "'"));
     }));
   out.push_back(uc_row(Method::GET, "/metastore_summary", "metastores", [&m](const Request& r) { return answer(m.summary(r.context)); }));
-  out.push_back(uc_row(Method::GET, "/current-metastore-assignment", "metastores", [&m](const Request& r) { return answer(m.assignment(r.context, r.context.workspace_id.value_or(0))); }));
+  out.push_back(uc_row(Method::GET, "/current-metastore-assignment", "metastores",
+                       [&m](const Request& r) { return answer(m.assignment(r.context, r.context.workspace_id.value_or(0))); }));
   out.push_back(uc_row(Method::PUT, "/workspaces/{workspace_id}/metastore", "metastores", [&m](const Request& r) -> api::Result {
     TARN_TRY(id, api::integer("workspace_id", r.capture("workspace_id")));
     TARN_TRY(body, api::body_of<AssignBody>(r));

@@ -79,7 +79,8 @@ void add_namespace_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     TARN_TRY(body, api::body_of<VolumeChange>(r));
     return answer(v.update(r.context, r.capture("name"), body));
   }));
-  out.push_back(uc_row(Method::DELETE, "/volumes/{name}", "volumes", [&v](const Request& r) { return answer(v.remove(r.context, r.capture("name"))); }));
+  out.push_back(
+      uc_row(Method::DELETE, "/volumes/{name}", "volumes", [&v](const Request& r) { return answer(v.remove(r.context, r.capture("name"))); }));
 
   // No function can be made yet, so there is none to list: the schema still decides who may ask.
   out.push_back(uc_row(Method::GET, "/functions", "functions", [&s](const Request& r) -> api::Result {
@@ -96,7 +97,8 @@ void add_namespace_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   };
   out.push_back(uc_row(Method::GET, "/functions/{name}", "functions", none));
   out.push_back(uc_row(Method::DELETE, "/functions/{name}", "functions", none));
-  out.push_back(uc_row(Method::POST, "/functions", "functions", [](const Request&) -> api::Result { return fail(api::not_enabled("Creating SQL functions")); }));
+  out.push_back(uc_row(Method::POST, "/functions", "functions",
+                       [](const Request&) -> api::Result { return fail(api::not_enabled("Creating SQL functions")); }));
 }
 
 }  // namespace tarn::catalog

@@ -26,7 +26,12 @@ BOOST_DESCRIBE_STRUCT(VolumeCredentialRequest, (), (volume_id, operation))
 
 void add_temporary(std::vector<api::Route>& out, Temporary& temporary, const std::string& base) {
   const auto row = [&](const std::string& path, api::Handler h) {
-    out.push_back({.method = Method::POST, .pattern = base + path, .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = "temporary-credentials", .handler = std::move(h)});
+    out.push_back({.method = Method::POST,
+                   .pattern = base + path,
+                   .surface = api::Surface::workspace,
+                   .auth = api::Auth::authenticated,
+                   .group = "temporary-credentials",
+                   .handler = std::move(h)});
   };
   row("/temporary-table-credentials", [&temporary](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<TableCredentialRequest>(r));
@@ -57,7 +62,8 @@ void add_storage_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     TARN_TRY(page, page_request(r, "credentials", 1000));
     return paged("storage_credentials", "credentials", c.list(r.context, here, page));
   }));
-  out.push_back(uc_row(Method::GET, "/storage-credentials/{name}", "storage-credentials", [&c, here](const Request& r) { return answer(c.get(r.context, here, r.capture("name"))); }));
+  out.push_back(uc_row(Method::GET, "/storage-credentials/{name}", "storage-credentials",
+                       [&c, here](const Request& r) { return answer(c.get(r.context, here, r.capture("name"))); }));
   out.push_back(uc_row(Method::PATCH, "/storage-credentials/{name}", "storage-credentials", [&c, here](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<CredentialChange>(r));
     return answer(c.update(r.context, here, r.capture("name"), body));

@@ -13,7 +13,8 @@ struct NewColumn {
   std::optional<int> type_precision, type_scale, position, partition_index;
   std::optional<bool> nullable;
 };
-BOOST_DESCRIBE_STRUCT(NewColumn, (), (name, type_text, type_json, type_name, comment, type_precision, type_scale, position, partition_index, nullable))
+BOOST_DESCRIBE_STRUCT(NewColumn, (),
+                      (name, type_text, type_json, type_name, comment, type_precision, type_scale, position, partition_index, nullable))
 struct CreateTable {
   std::string name, catalog_name, schema_name;
   TableType table_type = TableType::EXTERNAL;
@@ -22,28 +23,44 @@ struct CreateTable {
   std::optional<std::string> storage_location, comment;
   std::map<std::string, std::string> properties;
 };
-BOOST_DESCRIBE_STRUCT(CreateTable, (), (name, catalog_name, schema_name, table_type, data_source_format, columns, storage_location, comment, properties))
+BOOST_DESCRIBE_STRUCT(CreateTable, (),
+                      (name, catalog_name, schema_name, table_type, data_source_format, columns, storage_location, comment, properties))
 struct UpdateTable {
   std::optional<std::string> owner;
 };
 BOOST_DESCRIBE_STRUCT(UpdateTable, (), (owner))
 
 bool known_type(std::string_view name) {
-  static const std::set<std::string, std::less<>> all{"BOOLEAN", "BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "STRING", "BINARY", "DECIMAL", "INTERVAL",
-                                                      "ARRAY", "STRUCT", "MAP", "CHAR", "NULL", "USER_DEFINED_TYPE", "TABLE_TYPE", "VARIANT", "GEOMETRY", "GEOGRAPHY"};
+  static const std::set<std::string, std::less<>> all{
+      "BOOLEAN",    "BYTE",    "SHORT",    "INT",      "LONG",  "FLOAT",  "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ",
+      "STRING",     "BINARY",  "DECIMAL",  "INTERVAL", "ARRAY", "STRUCT", "MAP",    "CHAR", "NULL",      "USER_DEFINED_TYPE",
+      "TABLE_TYPE", "VARIANT", "GEOMETRY", "GEOGRAPHY"};
   return all.contains(name);
 }
 
 Expected<NewTable, api::WireError> table_of(const CreateTable& b) {
   if (b.data_source_format != "DELTA") return fail(api::bad_request("Field 'data_source_format' must be DELTA, got '" + b.data_source_format + "'"));
-  NewTable out{.name = {b.catalog_name, b.schema_name, b.name}, .type = b.table_type, .storage_location = b.storage_location, .comment = b.comment, .properties = b.properties};
+  NewTable out{.name = {b.catalog_name, b.schema_name, b.name},
+               .type = b.table_type,
+               .storage_location = b.storage_location,
+               .comment = b.comment,
+               .properties = b.properties};
   for (std::size_t i = 0; i < b.columns.size(); ++i) {
     const auto& c = b.columns[i];
     const std::string field = "Field 'columns[" + std::to_string(i) + "].";
     if (!c.type_text || c.type_text->empty()) return fail(api::bad_request(field + "type_text' is required"));
-    if (!c.type_name || !known_type(*c.type_name)) return fail(api::bad_request(field + "type_name' is not a type: '" + c.type_name.value_or("") + "'"));
-    out.columns.push_back({.name = c.name, .type_text = *c.type_text, .type_json = c.type_json.value_or(""), .type_name = *c.type_name, .type_precision = c.type_precision, .type_scale = c.type_scale,
-                           .position = c.position.value_or(static_cast<int>(i)), .comment = c.comment, .nullable = c.nullable.value_or(true), .partition_index = c.partition_index});
+    if (!c.type_name || !known_type(*c.type_name))
+      return fail(api::bad_request(field + "type_name' is not a type: '" + c.type_name.value_or("") + "'"));
+    out.columns.push_back({.name = c.name,
+                           .type_text = *c.type_text,
+                           .type_json = c.type_json.value_or(""),
+                           .type_name = *c.type_name,
+                           .type_precision = c.type_precision,
+                           .type_scale = c.type_scale,
+                           .position = c.position.value_or(static_cast<int>(i)),
+                           .comment = c.comment,
+                           .nullable = c.nullable.value_or(true),
+                           .partition_index = c.partition_index});
   }
   return out;
 }
@@ -120,7 +137,8 @@ void add_table_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   }));
   out.push_back(uc_row(Method::GET, "/table-summaries", "tables", [&t](const Request& r) -> api::Result {
     TARN_TRY(catalog, required(r, "catalog_name"));
-    const std::string schemas = text(r, "schema_name_pattern"), names = text(r, "table_name_pattern"), listing = "summaries " + catalog + " " + schemas + " " + names;
+    const std::string schemas = text(r, "schema_name_pattern"), names = text(r, "table_name_pattern"),
+                      listing = "summaries " + catalog + " " + schemas + " " + names;
     TARN_TRY(page, page_request(r, listing, 10000));
     if (page.limit == 0) page.limit = 10000;
     return paged("tables", listing, t.summaries(r.context, catalog, schemas, names, page));
@@ -135,7 +153,8 @@ void add_table_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     if (!body.owner || body.owner->empty()) return fail(api::bad_request("Field 'owner' is required"));
     return answer(t.set_owner(r.context, r.capture("full_name"), *body.owner));
   }));
-  out.push_back(uc_row(Method::DELETE, "/tables/{full_name}", "tables", [&t](const Request& r) { return answer(t.remove(r.context, r.capture("full_name"), std::nullopt, false)); }));
+  out.push_back(uc_row(Method::DELETE, "/tables/{full_name}", "tables",
+                       [&t](const Request& r) { return answer(t.remove(r.context, r.capture("full_name"), std::nullopt, false)); }));
 }
 
 }  // namespace tarn::catalog

@@ -9,22 +9,28 @@
 namespace tarn::catalog {
 namespace {
 
-Error untouchable(std::string_view full_name) { return {Errc::unsupported, fmt::format("Schema '{}' is the platform's: it cannot be changed or deleted.", full_name)}; }
+Error untouchable(std::string_view full_name) {
+  return {Errc::unsupported, fmt::format("Schema '{}' is the platform's: it cannot be changed or deleted.", full_name)};
+}
 
 bool of_platform(const Place& p) { return p.schema->info.name == kInformationSchema || p.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG; }
 
 }  // namespace
 
 Result<SchemaInfo> Schemas::create(const access::Context& ctx, const NewSchema& request, bool if_not_exists) {
-  const std::map<std::string, std::string> params{{"name", request.name}, {"catalog_name", request.catalog_name}, {"storage_root", request.storage_root.value_or("")}};
+  const std::map<std::string, std::string> params{
+      {"name", request.name}, {"catalog_name", request.catalog_name}, {"storage_root", request.storage_root.value_or("")}};
   const auto name = checked_name(request.name, "CreateSchema", "SchemaInfo.name");
   std::optional<std::string> root;
   std::optional<Error> problem;
-  if (!name) problem = name.error();
+  if (!name)
+    problem = name.error();
   else if (request.storage_root && !request.storage_root->empty()) {
     auto url = checked_url(*request.storage_root, "CreateSchema", "SchemaInfo.storage_root");
-    if (url) root = *std::move(url);
-    else problem = url.error();
+    if (url)
+      root = *std::move(url);
+    else
+      problem = url.error();
   }
   std::optional<CatalogRecord> parent;
   auto made = change(core_, ctx, "createSchema", params, [&](store::WriteTxn& t) -> Result<SchemaRecord> {
@@ -81,11 +87,12 @@ Result<Page<SchemaInfo>> Schemas::list(const access::Context& ctx, std::string_v
   auto found = look(core_, ctx, "listSchemas", {{"catalog_name", std::string(catalog)}}, [&](store::ReadTxn& t) -> Result<Page<SchemaRecord>> {
     TARN_TRY(place, locate_to_see(t, ctx, SecurableType::CATALOG, catalog, browse));
     parent = *place.catalog;
-    return page_of<SchemaRecord, SchemaRecord>(t, kSchemas, store::prefix({parent->info.id}), request, [&](const SchemaRecord& s) -> std::optional<SchemaRecord> {
-      place.schema = s;
-      if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
-      return s;
-    });
+    return page_of<SchemaRecord, SchemaRecord>(t, kSchemas, store::prefix({parent->info.id}), request,
+                                               [&](const SchemaRecord& s) -> std::optional<SchemaRecord> {
+                                                 place.schema = s;
+                                                 if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
+                                                 return s;
+                                               });
   });
   if (!found) return fail(found.error());
   Page<SchemaInfo> out{.next = found->next};
@@ -94,7 +101,8 @@ Result<Page<SchemaInfo>> Schemas::list(const access::Context& ctx, std::string_v
 }
 
 Result<SchemaInfo> Schemas::update(const access::Context& ctx, std::string_view full_name, const SchemaChange& request) {
-  const std::map<std::string, std::string> params{{"full_name_arg", std::string(full_name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")}};
+  const std::map<std::string, std::string> params{
+      {"full_name_arg", std::string(full_name)}, {"new_name", request.new_name.value_or("")}, {"owner", request.owner.value_or("")}};
   const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateSchema", "SchemaInfo.name");
   auto changed = change(core_, ctx, "updateSchema", params, [&](store::WriteTxn& t) -> Result<Place> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::SCHEMA, full_name));
@@ -112,7 +120,8 @@ Result<SchemaInfo> Schemas::update(const access::Context& ctx, std::string_view 
       save(t, place);
       return std::move(place);
     }
-    if (kSchemas.get(t, store::key({s.catalog_id, *new_name}))) return fail(exists_already(SecurableType::SCHEMA, place.catalog->info.name + "." + *new_name));
+    if (kSchemas.get(t, store::key({s.catalog_id, *new_name})))
+      return fail(exists_already(SecurableType::SCHEMA, place.catalog->info.name + "." + *new_name));
     kSchemas.erase(t, old_key);
     s.info.name = *new_name;
     if (!kSchemas.insert(t, s)) throw std::logic_error("a renamed schema met another");
@@ -123,16 +132,19 @@ Result<SchemaInfo> Schemas::update(const access::Context& ctx, std::string_view 
 }
 
 Result<void> Schemas::remove(const access::Context& ctx, std::string_view full_name, bool force, bool if_exists) {
-  return change(core_, ctx, "deleteSchema", {{"full_name_arg", std::string(full_name)}, {"force", force ? "true" : "false"}}, [&](store::WriteTxn& t) -> Result<void> {
-    auto place = locate_to_manage(t, ctx, SecurableType::SCHEMA, full_name);
-    if (!place && place.error().code == Errc::not_found && if_exists) return {};
-    if (!place) return fail(place.error());
-    if (of_platform(*place)) return fail(untouchable(place->full_name()));
-    if (const auto c = contents_of(t, *place->schema); !force && c.tables + c.volumes > 0)
-      return fail(Error{Errc::not_empty, fmt::format("Schema '{}' is not empty. The schema has {} tables(s), 0 functions(s), {} volumes(s)", place->full_name(), c.tables, c.volumes)});
-    drop_schema_tree(t, core_, *place->schema);
-    return {};
-  });
+  return change(
+      core_, ctx, "deleteSchema", {{"full_name_arg", std::string(full_name)}, {"force", force ? "true" : "false"}},
+      [&](store::WriteTxn& t) -> Result<void> {
+        auto place = locate_to_manage(t, ctx, SecurableType::SCHEMA, full_name);
+        if (!place && place.error().code == Errc::not_found && if_exists) return {};
+        if (!place) return fail(place.error());
+        if (of_platform(*place)) return fail(untouchable(place->full_name()));
+        if (const auto c = contents_of(t, *place->schema); !force && c.tables + c.volumes > 0)
+          return fail(Error{Errc::not_empty, fmt::format("Schema '{}' is not empty. The schema has {} tables(s), 0 functions(s), {} volumes(s)",
+                                                         place->full_name(), c.tables, c.volumes)});
+        drop_schema_tree(t, core_, *place->schema);
+        return {};
+      });
 }
 
 }  // namespace tarn::catalog

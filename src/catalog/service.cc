@@ -13,7 +13,8 @@ Result<TableInfo> UnityCatalog::table(const access::Context& ctx, const TableNam
   auto cached = table_cache_.get(generation, key);
   if (!cached) {
     auto place = core_.store.read_as([&](store::ReadTxn& t) { return locate_to_see(t, ctx, SecurableType::TABLE, full_name, true); });
-    cached = place ? Result<std::shared_ptr<const TableInfo>>(std::make_shared<const TableInfo>(shown(core_, *place->table, *place->catalog, *place->schema)))
+    cached = place ? Result<std::shared_ptr<const TableInfo>>(
+                         std::make_shared<const TableInfo>(shown(core_, *place->table, *place->catalog, *place->schema)))
                    : fail(place.error());
     table_cache_.put(generation, key, *cached);
   }
@@ -64,8 +65,10 @@ std::optional<access::Context> UnityCatalog::owner_context(const access::Context
   }
   const auto principal = core_.directory.find_principal(owner);
   if (!principal) return std::nullopt;
-  if (auto caller = core_.directory.caller(principal->id, std::nullopt)) as.caller = *std::move(caller);
-  else if (principal->kind != identity::Kind::group) return std::nullopt;
+  if (auto caller = core_.directory.caller(principal->id, std::nullopt))
+    as.caller = *std::move(caller);
+  else if (principal->kind != identity::Kind::group)
+    return std::nullopt;
   as.caller.id = principal->id;
   as.caller.name = principal->name;
   as.caller.account_admin = as.caller.workspace_admin = false;  // roles of administration carry no data
@@ -78,9 +81,13 @@ Result<TableInfo> UnityCatalog::table_as_owner(const access::Context& ctx, std::
   return table(*as, name);
 }
 
-Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) {
+Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type,
+                                            std::string_view full_name) {
   const auto as = owner_context(ctx, owner);
-  if (!as) return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' does not have {} on {} '{}': it is not a principal of this account any more.", owner, spelled(privilege), label(type), full_name)});
+  if (!as)
+    return fail(
+        Error{Errc::permission_denied, fmt::format("The owner '{}' does not have {} on {} '{}': it is not a principal of this account any more.",
+                                                   owner, spelled(privilege), label(type), full_name)});
   auto decision = require(*as, privilege, type, full_name);
   if (!decision && decision.error().code == Errc::permission_denied) {
     // The refusal is the owner's, and must say so.
@@ -97,15 +104,23 @@ Result<void> UnityCatalog::require_path(const access::Context& ctx, std::string_
   return core_.store.read_as([&](store::ReadTxn& t) { return check_path(t, ctx, checked, write, call); });
 }
 
-Result<void> UnityCatalog::create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) {
-  TARN_CHECK(catalogs_.create(ctx, {.name = std::string(name), .comment = std::move(comment), .storage_root = std::move(managed_location)}, if_not_exists));
+Result<void> UnityCatalog::create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
+                                          std::optional<std::string> managed_location, bool if_not_exists) {
+  TARN_CHECK(
+      catalogs_.create(ctx, {.name = std::string(name), .comment = std::move(comment), .storage_root = std::move(managed_location)}, if_not_exists));
   return {};
 }
 
-Result<void> UnityCatalog::drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) { return catalogs_.remove(ctx, name, cascade, if_exists); }
+Result<void> UnityCatalog::drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) {
+  return catalogs_.remove(ctx, name, cascade, if_exists);
+}
 
-Result<void> UnityCatalog::create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) {
-  TARN_CHECK(schemas_.create(ctx, {.name = std::string(name), .catalog_name = std::string(catalog), .comment = std::move(comment), .storage_root = std::move(managed_location)}, if_not_exists));
+Result<void> UnityCatalog::create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name,
+                                         std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) {
+  TARN_CHECK(schemas_.create(
+      ctx,
+      {.name = std::string(name), .catalog_name = std::string(catalog), .comment = std::move(comment), .storage_root = std::move(managed_location)},
+      if_not_exists));
   return {};
 }
 
@@ -114,9 +129,15 @@ Result<void> UnityCatalog::drop_schema(const access::Context& ctx, std::string_v
 }
 
 Result<std::string> UnityCatalog::plan_table(const access::Context& ctx, const NewTable& table) { return tables_.plan(ctx, table); }
-Result<TableInfo> UnityCatalog::create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) { return tables_.create(ctx, table, location, replace); }
-Result<void> UnityCatalog::update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) { return tables_.update_columns(ctx, name.full(), columns); }
-Result<void> UnityCatalog::drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) { return tables_.remove(ctx, name.full(), view, if_exists); }
+Result<TableInfo> UnityCatalog::create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) {
+  return tables_.create(ctx, table, location, replace);
+}
+Result<void> UnityCatalog::update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) {
+  return tables_.update_columns(ctx, name.full(), columns);
+}
+Result<void> UnityCatalog::drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) {
+  return tables_.remove(ctx, name.full(), view, if_exists);
+}
 
 namespace {
 
@@ -128,19 +149,26 @@ std::vector<std::string> names_of(const std::vector<Privilege>& privileges) {
 
 }  // namespace
 
-Result<void> UnityCatalog::grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) {
+Result<void> UnityCatalog::grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                                 const std::vector<Privilege>& privileges) {
   return grants_.update(ctx, type, full_name, {{.principal = std::string(principal), .add = names_of(privileges)}});
 }
-Result<void> UnityCatalog::revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) {
+Result<void> UnityCatalog::revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                                  const std::vector<Privilege>& privileges) {
   return grants_.update(ctx, type, full_name, {{.principal = std::string(principal), .remove = names_of(privileges)}});
 }
-Result<std::vector<GrantRow>> UnityCatalog::grants(const access::Context& ctx, SecurableType type, std::string_view full_name, std::optional<std::string> principal) {
+Result<std::vector<GrantRow>> UnityCatalog::grants(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                                   std::optional<std::string> principal) {
   return grants_.effective(ctx, type, full_name, principal);
 }
 
 void UnityCatalog::record_lineage(const access::Context& ctx, const LineageRecord& record) { lineage_.record(ctx, record); }
-Result<std::vector<Catalog::LineageRow>> UnityCatalog::lineage_rows(const access::Context& ctx, bool column_level) { return lineage_.rows(ctx, column_level); }
-Result<std::vector<store::AuditRecord>> UnityCatalog::audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) { return lineage_.audit_rows(ctx, filter, limit); }
+Result<std::vector<Catalog::LineageRow>> UnityCatalog::lineage_rows(const access::Context& ctx, bool column_level) {
+  return lineage_.rows(ctx, column_level);
+}
+Result<std::vector<store::AuditRecord>> UnityCatalog::audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) {
+  return lineage_.audit_rows(ctx, filter, limit);
+}
 
 std::size_t UnityCatalog::remove_expired_storage(std::size_t limit) {
   const auto due = core_.store.read_as([&](store::ReadTxn& t) { return kRemovals.scan(t, {}, {}, limit); });
@@ -154,7 +182,8 @@ std::size_t UnityCatalog::remove_expired_storage(std::size_t limit) {
       continue;
     }
     const auto ctx = access::system_context("retention");
-    core_.store.write(ctx.event("unityCatalog", "removeDroppedStorage", {{"url", r.url}}), [&](store::WriteTxn& t) { return kRemovals.erase(t, r.store_key()); });
+    core_.store.write(ctx.event("unityCatalog", "removeDroppedStorage", {{"url", r.url}}),
+                      [&](store::WriteTxn& t) { return kRemovals.erase(t, r.store_key()); });
     ++gone;
   }
   return gone;

@@ -43,20 +43,26 @@ class UnityCatalog final : public Catalog {
   Result<std::vector<std::string>> schemas(const access::Context& ctx, std::string_view catalog) override;
   Result<std::vector<TableInfo>> tables(const access::Context& ctx, std::string_view catalog, std::string_view schema) override;
   Result<void> require(const access::Context& ctx, Privilege privilege, SecurableType type, std::string_view full_name) override;
-  Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type, std::string_view full_name) override;
+  Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type,
+                                std::string_view full_name) override;
   Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) override;
   Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) override;
-  Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) override;
+  Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
+                              std::optional<std::string> managed_location, bool if_not_exists) override;
   Result<void> drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) override;
-  Result<void> create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment, std::optional<std::string> managed_location, bool if_not_exists) override;
+  Result<void> create_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, std::optional<std::string> comment,
+                             std::optional<std::string> managed_location, bool if_not_exists) override;
   Result<void> drop_schema(const access::Context& ctx, std::string_view catalog, std::string_view name, bool cascade, bool if_exists) override;
   Result<std::string> plan_table(const access::Context& ctx, const NewTable& table) override;
   Result<TableInfo> create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) override;
   Result<void> update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) override;
   Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) override;
-  Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) override;
-  Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal, const std::vector<Privilege>& privileges) override;
-  Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name, std::optional<std::string> principal) override;
+  Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                     const std::vector<Privilege>& privileges) override;
+  Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
+                      const std::vector<Privilege>& privileges) override;
+  Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name,
+                                       std::optional<std::string> principal) override;
   void record_lineage(const access::Context& ctx, const LineageRecord& record) override;
   Result<std::vector<LineageRow>> lineage_rows(const access::Context& ctx, bool column_level) override;
   Result<std::vector<store::AuditRecord>> audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) override;

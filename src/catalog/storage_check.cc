@@ -27,8 +27,11 @@ objects::Result<void> only_error(const objects::Result<T>& r) {
 Result<void> check_reachable(objects::ObjectStore& objects, std::string_view url) {
   const auto at = parts(url);
   if (objects.provide_bucket(at.bucket)) return {};
-  return fail(Error{Errc::permission_denied, fmt::format("AWS IAM role does not have READ permissions on url {}. Please contact your account admin to update the storage credential. "
-                                                         "(There is no bucket '{}'.)", url, at.bucket)});
+  return fail(
+      Error{Errc::permission_denied,
+            fmt::format("AWS IAM role does not have READ permissions on url {}. Please contact your account admin to update the storage credential. "
+                        "(There is no bucket '{}'.)",
+                        url, at.bucket)});
 }
 
 ValidationAnswer try_storage(objects::ObjectStore& objects, const std::string& url, bool read_only) {

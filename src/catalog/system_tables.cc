@@ -12,16 +12,30 @@ struct Column {
 };
 
 // Source: Databricks docs, "Audit log system table reference" and "Lineage system tables reference".
-const std::vector<Column> kAudit{{"account_id", "string", "STRING"}, {"workspace_id", "string", "STRING"}, {"version", "string", "STRING"}, {"event_time", "timestamp", "TIMESTAMP"},
-  {"event_date", "date", "DATE"}, {"source_ip_address", "string", "STRING"}, {"user_agent", "string", "STRING"}, {"session_id", "string", "STRING"},
-  {"user_identity", "struct<email:string,subject_name:string>", "STRUCT"}, {"service_name", "string", "STRING"}, {"action_name", "string", "STRING"},
-  {"request_id", "string", "STRING"}, {"request_params", "map<string,string>", "MAP"},
-  {"response", "struct<status_code:int,error_message:string,result:string>", "STRUCT"}, {"audit_level", "string", "STRING"}, {"event_id", "string", "STRING"}};
-const std::vector<Column> kTableLineage{{"account_id", "string", "STRING"}, {"workspace_id", "string", "STRING"},
-  {"entity_type", "string", "STRING"}, {"source_table_full_name", "string", "STRING"}, {"source_table_catalog", "string", "STRING"},
-  {"source_table_schema", "string", "STRING"}, {"source_table_name", "string", "STRING"}, {"target_table_full_name", "string", "STRING"},
-  {"target_table_catalog", "string", "STRING"}, {"target_table_schema", "string", "STRING"}, {"target_table_name", "string", "STRING"},
-  {"created_by", "string", "STRING"}, {"event_time", "timestamp", "TIMESTAMP"}, {"event_date", "date", "DATE"}, {"statement_id", "string", "STRING"}};
+const std::vector<Column> kAudit{{"account_id", "string", "STRING"},
+                                 {"workspace_id", "string", "STRING"},
+                                 {"version", "string", "STRING"},
+                                 {"event_time", "timestamp", "TIMESTAMP"},
+                                 {"event_date", "date", "DATE"},
+                                 {"source_ip_address", "string", "STRING"},
+                                 {"user_agent", "string", "STRING"},
+                                 {"session_id", "string", "STRING"},
+                                 {"user_identity", "struct<email:string,subject_name:string>", "STRUCT"},
+                                 {"service_name", "string", "STRING"},
+                                 {"action_name", "string", "STRING"},
+                                 {"request_id", "string", "STRING"},
+                                 {"request_params", "map<string,string>", "MAP"},
+                                 {"response", "struct<status_code:int,error_message:string,result:string>", "STRUCT"},
+                                 {"audit_level", "string", "STRING"},
+                                 {"event_id", "string", "STRING"}};
+const std::vector<Column> kTableLineage{{"account_id", "string", "STRING"},           {"workspace_id", "string", "STRING"},
+                                        {"entity_type", "string", "STRING"},          {"source_table_full_name", "string", "STRING"},
+                                        {"source_table_catalog", "string", "STRING"}, {"source_table_schema", "string", "STRING"},
+                                        {"source_table_name", "string", "STRING"},    {"target_table_full_name", "string", "STRING"},
+                                        {"target_table_catalog", "string", "STRING"}, {"target_table_schema", "string", "STRING"},
+                                        {"target_table_name", "string", "STRING"},    {"created_by", "string", "STRING"},
+                                        {"event_time", "timestamp", "TIMESTAMP"},     {"event_date", "date", "DATE"},
+                                        {"statement_id", "string", "STRING"}};
 
 std::vector<Column> column_lineage() {
   std::vector<Column> out;
@@ -62,8 +76,12 @@ void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, Millis 
     for (const auto& col : columns) {
       const std::string type = col.type_text;
       const bool nested = type.find('<') != type.npos;
-      r.info.columns.push_back({.name = col.name, .type_text = type, .type_json = fmt::format(R"({{"name":"{}","type":"{}","nullable":true,"metadata":{{}}}})", col.name, nested ? "string" : type),
-                                .type_name = col.type_name, .position = static_cast<int>(r.info.columns.size())});
+      r.info.columns.push_back(
+          {.name = col.name,
+           .type_text = type,
+           .type_json = fmt::format(R"({{"name":"{}","type":"{}","nullable":true,"metadata":{{}}}})", col.name, nested ? "string" : type),
+           .type_name = col.type_name,
+           .position = static_cast<int>(r.info.columns.size())});
     }
     r.info.created_at = r.info.updated_at = now;
     r.info.created_by = r.info.updated_by = system_principal().name;

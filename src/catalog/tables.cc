@@ -85,7 +85,8 @@ Result<std::string> managed_root(const Place& place) {
   if (place.schema->info.storage_location) return *place.schema->info.storage_location;
   if (place.catalog->info.storage_location) return *place.catalog->info.storage_location;
   if (place.metastore.info.storage_root) return *place.metastore.info.storage_root;
-  return fail(Error{Errc::conflict, fmt::format("Metastore storage root URL does not exist. Schema '{}.{}' has no managed location either: give the schema or its catalog one, or the metastore a storage root.",
+  return fail(Error{Errc::conflict, fmt::format("Metastore storage root URL does not exist. Schema '{}.{}' has no managed location either: give the "
+                                                "schema or its catalog one, or the metastore a storage root.",
                                                 place.catalog->info.name, place.schema->info.name)});
 }
 
@@ -115,24 +116,28 @@ Result<bool> Tables::exists(const access::Context& ctx, std::string_view full_na
   });
 }
 
-Result<Page<TableInfo>> Tables::list(const access::Context& ctx, std::string_view catalog, std::string_view schema, const PageRequest& request, bool browse) {
+Result<Page<TableInfo>> Tables::list(const access::Context& ctx, std::string_view catalog, std::string_view schema, const PageRequest& request,
+                                     bool browse) {
   Place parent;
-  auto found = look(core_, ctx, "listTables", {{"catalog_name", std::string(catalog)}, {"schema_name", std::string(schema)}}, [&](store::ReadTxn& t) -> Result<Page<TableRecord>> {
-    TARN_TRY(place, locate_to_see(t, ctx, SecurableType::SCHEMA, std::string(catalog) + "." + std::string(schema), browse));
-    parent = place;
-    return page_of<TableRecord, TableRecord>(t, kTables, store::prefix({place.schema->info.schema_id}), request, [&](const TableRecord& r) -> std::optional<TableRecord> {
-      place.table = r;
-      if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
-      return r;
-    });
-  });
+  auto found = look(core_, ctx, "listTables", {{"catalog_name", std::string(catalog)}, {"schema_name", std::string(schema)}},
+                    [&](store::ReadTxn& t) -> Result<Page<TableRecord>> {
+                      TARN_TRY(place, locate_to_see(t, ctx, SecurableType::SCHEMA, std::string(catalog) + "." + std::string(schema), browse));
+                      parent = place;
+                      return page_of<TableRecord, TableRecord>(t, kTables, store::prefix({place.schema->info.schema_id}), request,
+                                                               [&](const TableRecord& r) -> std::optional<TableRecord> {
+                                                                 place.table = r;
+                                                                 if (check_see(place.path(), subject(ctx), browse)) return std::nullopt;
+                                                                 return r;
+                                                               });
+                    });
   if (!found) return fail(found.error());
   Page<TableInfo> out{.next = found->next};
   for (const auto& r : found->items) out.items.push_back(shown(core_, r, *parent.catalog, *parent.schema));
   return out;
 }
 
-Result<Page<TableSummary>> Tables::summaries(const access::Context& ctx, std::string_view catalog, std::string_view schema_pattern, std::string_view table_pattern, const PageRequest& request) {
+Result<Page<TableSummary>> Tables::summaries(const access::Context& ctx, std::string_view catalog, std::string_view schema_pattern,
+                                             std::string_view table_pattern, const PageRequest& request) {
   const std::string schemas = folded(schema_pattern), tables = folded(table_pattern);
   return look(core_, ctx, "listTableSummaries", {{"catalog_name", std::string(catalog)}}, [&](store::ReadTxn& t) -> Result<Page<TableSummary>> {
     TARN_TRY(place, locate_to_see(t, ctx, SecurableType::CATALOG, catalog, true));
@@ -183,8 +188,11 @@ Result<std::string> Tables::plan(const access::Context& ctx, const NewTable& tab
 }
 
 Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) {
-  const std::map<std::string, std::string> params{{"name", table.name.table}, {"catalog_name", table.name.catalog}, {"schema_name", table.name.schema},
-                                                  {"table_type", std::string(json::name_of(table.type))}, {"storage_location", location}};
+  const std::map<std::string, std::string> params{{"name", table.name.table},
+                                                  {"catalog_name", table.name.catalog},
+                                                  {"schema_name", table.name.schema},
+                                                  {"table_type", std::string(json::name_of(table.type))},
+                                                  {"storage_location", location}};
   const auto name = checked_name(table.name.table, "CreateTable", "TableInfo.name");
   auto columns = checked_columns(table.columns);
   std::optional<Place> parent;
@@ -207,8 +215,9 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
       place.table = old->value;
       TARN_CHECK(allowed(check_manage(place.path(), subject(ctx))));
       if ((old->value.info.table_type == TableType::VIEW) != (table.type == TableType::VIEW))
-        return fail(invalid(fmt::format("'{}' is a {}: it cannot be replaced by a {}. Drop it first.", called, old->value.info.table_type == TableType::VIEW ? "view" : "table",
-                                        table.type == TableType::VIEW ? "view" : "table")));
+        return fail(
+            invalid(fmt::format("'{}' is a {}: it cannot be replaced by a {}. Drop it first.", called,
+                                old->value.info.table_type == TableType::VIEW ? "view" : "table", table.type == TableType::VIEW ? "view" : "table")));
       // It stays the same securable: its id, owner, grants and filters.
       r.info.table_id = old->value.info.table_id;
       r.info.created_at = old->value.info.created_at;
@@ -216,8 +225,10 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
       r.info.row_filter_function = old->value.info.row_filter_function;
       masked_as(old->value.info.columns, *columns);
       r.access = old->value.access;
-      if (old->value.info.storage_location == location) drop_claims(t, r.info.table_id), kTables.erase(t, key);
-      else drop_table(t, core_, old->value);
+      if (old->value.info.storage_location == location)
+        drop_claims(t, r.info.table_id), kTables.erase(t, key);
+      else
+        drop_table(t, core_, old->value);
       place.table.reset();
     }
     if (table.type == TableType::MANAGED) {
@@ -252,10 +263,13 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
 }
 
 Result<TableInfo> Tables::register_external(const access::Context& ctx, const NewTable& table) {
-  const std::map<std::string, std::string> params{{"name", table.name.table}, {"catalog_name", table.name.catalog}, {"schema_name", table.name.schema}};
+  const std::map<std::string, std::string> params{
+      {"name", table.name.table}, {"catalog_name", table.name.catalog}, {"schema_name", table.name.schema}};
   if (table.type != TableType::EXTERNAL)
-    return refuse<TableInfo>(core_, ctx, "createTable", params, {Errc::unsupported, fmt::format("Only EXTERNAL tables can be created through this API, got {}: create managed tables and views with SQL",
-                                                                                                 json::name_of(table.type))});
+    return refuse<TableInfo>(
+        core_, ctx, "createTable", params,
+        {Errc::unsupported, fmt::format("Only EXTERNAL tables can be created through this API, got {}: create managed tables and views with SQL",
+                                        json::name_of(table.type))});
   const auto url = checked_url(table.storage_location.value_or(""), "CreateTable", "TableInfo.storage_location");
   if (!url) return refuse<TableInfo>(core_, ctx, "createTable", params, url.error());
   return create(ctx, table, *url, false);
@@ -267,7 +281,8 @@ Result<void> Tables::set_owner(const access::Context& ctx, std::string_view full
   return change(core_, ctx, "updateTables", params, [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
     if (!principal) return fail(principal.error());
-    if (place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG) return fail(Error{Errc::unsupported, fmt::format("Table '{}' is the platform's: it cannot be changed.", place.full_name())});
+    if (place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+      return fail(Error{Errc::unsupported, fmt::format("Table '{}' is the platform's: it cannot be changed.", place.full_name())});
     place.table->access.owner = *principal;
     stamp_change(place.table->info, core_, ctx);
     save(t, place);
@@ -289,26 +304,30 @@ Result<void> Tables::update_columns(const access::Context& ctx, std::string_view
 }
 
 Result<void> Tables::set_row_filter(const access::Context& ctx, std::string_view full_name, std::optional<std::string> function) {
-  return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"row_filter", function.value_or("")}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
-    place.table->info.row_filter_function = function;
-    stamp_change(place.table->info, core_, ctx);
-    save(t, place);
-    return {};
-  });
+  return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"row_filter", function.value_or("")}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
+                  place.table->info.row_filter_function = function;
+                  stamp_change(place.table->info, core_, ctx);
+                  save(t, place);
+                  return {};
+                });
 }
 
-Result<void> Tables::set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, std::optional<std::string> function) {
-  return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", function.value_or("")}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
-    auto& columns = place.table->info.columns;
-    const auto it = std::find_if(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
-    if (it == columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
-    it->mask = function ? std::optional(ColumnMask{.function_name = *function}) : std::nullopt;
-    stamp_change(place.table->info, core_, ctx);
-    save(t, place);
-    return {};
-  });
+Result<void> Tables::set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column,
+                                     std::optional<std::string> function) {
+  return change(core_, ctx, "updateTables",
+                {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", function.value_or("")}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
+                  auto& columns = place.table->info.columns;
+                  const auto it = std::find_if(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
+                  if (it == columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
+                  it->mask = function ? std::optional(ColumnMask{.function_name = *function}) : std::nullopt;
+                  stamp_change(place.table->info, core_, ctx);
+                  save(t, place);
+                  return {};
+                });
 }
 
 Result<void> Tables::remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists) {
@@ -316,10 +335,12 @@ Result<void> Tables::remove(const access::Context& ctx, std::string_view full_na
     auto place = locate_to_manage(t, ctx, SecurableType::TABLE, full_name);
     if (!place && place.error().code == Errc::not_found && if_exists) return {};
     if (!place) return fail(place.error());
-    if (place->catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG) return fail(Error{Errc::unsupported, fmt::format("Table '{}' is the platform's: it cannot be deleted.", place->full_name())});
+    if (place->catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+      return fail(Error{Errc::unsupported, fmt::format("Table '{}' is the platform's: it cannot be deleted.", place->full_name())});
     const bool is_view = place->table->info.table_type == TableType::VIEW;
     if (view && *view != is_view)
-      return fail(invalid(fmt::format("'{}' is a {}, not a {}: use DROP {}", place->full_name(), is_view ? "view" : "table", is_view ? "table" : "view", is_view ? "VIEW" : "TABLE")));
+      return fail(invalid(fmt::format("'{}' is a {}, not a {}: use DROP {}", place->full_name(), is_view ? "view" : "table",
+                                      is_view ? "table" : "view", is_view ? "VIEW" : "TABLE")));
     drop_table(t, core_, *place->table);
     return {};
   });

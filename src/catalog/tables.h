@@ -21,7 +21,8 @@ class Tables {
   Result<bool> exists(const access::Context& ctx, std::string_view full_name);
   Result<Page<TableInfo>> list(const access::Context& ctx, std::string_view catalog, std::string_view schema, const PageRequest& page, bool browse);
   /// Summaries of a catalog's tables, by SQL LIKE patterns on schema and table names (empty: all).
-  Result<Page<TableSummary>> summaries(const access::Context& ctx, std::string_view catalog, std::string_view schema_pattern, std::string_view table_pattern, const PageRequest& page);
+  Result<Page<TableSummary>> summaries(const access::Context& ctx, std::string_view catalog, std::string_view schema_pattern,
+                                       std::string_view table_pattern, const PageRequest& page);
 
   /// As Catalog::plan_table and Catalog::create_table.
   Result<std::string> plan(const access::Context& ctx, const NewTable& table);

@@ -132,7 +132,8 @@ class CatalogTest : public ::testing::Test {
   /// A credential and a location over s3://lake, and a catalog `main` with schema `s` and table `t` (a: bigint), all of the automation principal.
   void own_catalog() {
     own_metastore();
-    ok(uc.credentials().create(as(automation), std::nullopt, {.name = "cred", .aws_iam_role = AwsIamRoleRequest{"arn:aws:iam::123456789012:role/lake"}}));
+    ok(uc.credentials().create(as(automation), std::nullopt,
+                               {.name = "cred", .aws_iam_role = AwsIamRoleRequest{"arn:aws:iam::123456789012:role/lake"}}));
     ok(uc.locations().create(as(automation), {.name = "lake", .url = "s3://lake/data", .credential_name = "cred"}));
     ok(uc.catalog_service().create(as(automation), {.name = "main"}));
     ok(uc.schema_service().create(as(automation), {.name = "s", .catalog_name = "main"}));
@@ -154,7 +155,9 @@ class CatalogTest : public ::testing::Test {
     EXPECT_TRUE(made) << (made ? "" : made.error().message);
     return made ? *made : TableInfo{};
   }
-  void grant(SecurableType type, const std::string& name, const std::string& principal, std::vector<Privilege> p) { ok(uc.grant(as(automation), type, name, principal, p)); }
+  void grant(SecurableType type, const std::string& name, const std::string& principal, std::vector<Privilege> p) {
+    ok(uc.grant(as(automation), type, name, principal, p));
+  }
 
   template <class T>
   static void ok(const Result<T>& r) {

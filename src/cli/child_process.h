@@ -29,7 +29,7 @@ class Server {
   std::optional<std::string> greeting(int seconds);
   pid_t pid() const { return pid_; }
   void stop();
-  int wait();     // until it ends by itself
+  int wait();  // until it ends by itself
 
  private:
   pid_t pid_ = -1;

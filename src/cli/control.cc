@@ -26,15 +26,17 @@ client::Result<json::value> Control::call(std::string_view method, std::string_v
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(text.size()));
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, text.data());
   }
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* out) {
-    static_cast<std::string*>(out)->append(data, size * count);
-    return size * count;
-  });
+  curl_easy_setopt(
+      c, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* out) {
+        static_cast<std::string*>(out)->append(data, size * count);
+        return size * count;
+      });
   curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
   const CURLcode rc = curl_easy_perform(c);
   curl_slist_free_all(headers);
   if (rc != CURLE_OK)
-    return fail(client::ApiError{0, "", "No server runs on '" + data_dir_ + "' (or it is another user's): start one with  tarn serve --data " + data_dir_});
+    return fail(
+        client::ApiError{0, "", "No server runs on '" + data_dir_ + "' (or it is another user's): start one with  tarn serve --data " + data_dir_});
   long status = 0;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   auto parsed = json::parse(answer);

@@ -101,7 +101,8 @@ void Demo::step(const std::string& name, const std::function<std::string()>& bod
   if (!a_.json) {
     const bool tty = style_.colour;
     std::cout << (tty ? "\r\033[K" : "") << "  " << (row.held ? style_.paint("32", "✓") : style_.paint("31", "✗")) << " " << name << "  "
-              << style_.paint("2", fmt::format("{:.1f} s", row.seconds)) << "\n      " << (row.held ? row.detail : style_.paint("31", row.detail)) << "\n"
+              << style_.paint("2", fmt::format("{:.1f} s", row.seconds)) << "\n      " << (row.held ? row.detail : style_.paint("31", row.detail))
+              << "\n"
               << std::flush;
   }
   rows_.push_back(std::move(row));
@@ -109,7 +110,8 @@ void Demo::step(const std::string& name, const std::function<std::string()>& bod
 
 void Demo::serve() {
   std::filesystem::create_directories(a_.data);
-  server_ = std::make_unique<Server>(std::vector<std::string>{own_binary(), "serve", "--data", a_.data, "--listen", "127.0.0.1:0"}, a_.data + "/serve.log");
+  server_ =
+      std::make_unique<Server>(std::vector<std::string>{own_binary(), "serve", "--data", a_.data, "--listen", "127.0.0.1:0"}, a_.data + "/serve.log");
   const auto line = server_->greeting(30);
   if (!line) throw Broken{"the server did not get ready within 30 s: see " + a_.data + "/serve.log"};
   auto parsed = json::parse(*line);
@@ -145,7 +147,9 @@ std::string Demo::stand_up() {
   const auto planned = run_child({own_binary(), "plan", "--data", a_.data, "--out", plan, "--json", a_.folder}, a_.data + "/verbs.log");
   if (planned.exit_code != 2) throw Broken{"tarn plan ended with " + std::to_string(planned.exit_code) + ": " + planned.output};
   const auto applied = run_child({own_binary(), "apply", "--data", a_.data, "--json", plan}, a_.data + "/verbs.log");
-  if (applied.exit_code != 0) throw Broken{"tarn apply ended with " + std::to_string(applied.exit_code) + ": " + applied.output.substr(applied.output.rfind("{\"", applied.output.size() - 3))};
+  if (applied.exit_code != 0)
+    throw Broken{"tarn apply ended with " + std::to_string(applied.exit_code) + ": " +
+                 applied.output.substr(applied.output.rfind("{\"", applied.output.size() - 3))};
   int done = 0;
   std::string evicted;
   std::istringstream lines(applied.output);
@@ -171,9 +175,10 @@ std::string Demo::plan_again() {
 std::string Demo::warehouses() {
   client::Session admin = as_admin();
   for (const auto& [name, deployment] : deployments_) {
-    const auto made = must(admin.workspace(deployment, "POST", "/api/2.0/sql/warehouses",
-                                           json::object{{"name", "shared"}, {"cluster_size", "2X-Small"}, {"auto_stop_mins", 10}, {"max_num_clusters", 1}}),
-                           "a warehouse in " + name);
+    const auto made =
+        must(admin.workspace(deployment, "POST", "/api/2.0/sql/warehouses",
+                             json::object{{"name", "shared"}, {"cluster_size", "2X-Small"}, {"auto_stop_mins", 10}, {"max_num_clusters", 1}}),
+             "a warehouse in " + name);
     warehouses_[name] = json::text_at(made, {"id"});
     must(admin.workspace(deployment, "PATCH", "/api/2.0/permissions/warehouses/" + warehouses_[name],
                          json::object{{"access_control_list", json::array{json::object{{"group_name", "users"}, {"permission_level", "CAN_USE"}}}}}),
@@ -192,15 +197,20 @@ std::string Demo::upload() {
   const auto vended = must(emil.workspace(host("landing"), "POST", "/api/2.1/unity-catalog/temporary-path-credentials",
                                           json::object{{"url", "s3://acme-landing-files/nycflights13/"}, {"operation", "PATH_READ_WRITE"}}),
                            "temporary credentials for emil");
-  const client::S3Credentials credentials{json::text_at(vended, {"aws_temp_credentials", "access_key_id"}), json::text_at(vended, {"aws_temp_credentials", "secret_access_key"}),
+  const client::S3Credentials credentials{json::text_at(vended, {"aws_temp_credentials", "access_key_id"}),
+                                          json::text_at(vended, {"aws_temp_credentials", "secret_access_key"}),
                                           json::text_at(vended, {"aws_temp_credentials", "session_token"})};
   std::uint64_t bytes = 0;
   for (const char* table : {"flights", "airlines", "airports", "planes", "weather"}) {
     const std::string file = std::string(table) == "flights" ? scratch + "/flights.csv" : (source / (std::string(table) + ".csv")).string();
     bytes += std::filesystem::file_size(file);
-    must(client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}), credentials, "acme-landing-files", std::string("nycflights13/") + table + ".csv", file), "upload");
+    must(client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}),
+                            credentials, "acme-landing-files", std::string("nycflights13/") + table + ".csv", file),
+         "upload");
   }
-  const auto neighbour = client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}), credentials, "acme-landing-files", "elsewhere/x.csv", scratch + "/flights.csv");
+  const auto neighbour =
+      client::put_object(json::text_at(ready_, {"s3_endpoint"}), json::text_at(ready_, {"ca_cert"}), json::text_at(ready_, {"region"}), credentials,
+                         "acme-landing-files", "elsewhere/x.csv", scratch + "/flights.csv");
   if (neighbour || neighbour.error().status != 403) throw Broken{"the vended credentials reached the neighbouring prefix"};
   std::filesystem::remove(scratch + "/flights.csv");
   return fmt::format("5 files, {:.1f} MB, over S3 with vended credentials; the neighbouring prefix answered 403", static_cast<double>(bytes) / 1e6);
@@ -210,8 +220,11 @@ std::string Demo::ingest() {
   std::string shown;
   for (const char* table : {"flights", "airlines", "airports", "planes", "weather"}) {
     query("emil@acme.example", "landing",
-          fmt::format("CREATE TABLE landing_raw.flights.{} AS SELECT * FROM read_files('s3://acme-landing-files/nycflights13/{}.csv', format => 'csv', header => true, nullValue => 'NA')", table, table));
-    const auto count = query("emil@acme.example", "landing", fmt::format("SELECT count(*) FROM landing_raw.flights.{}", table)).rows.at(0).at(0).value_or("0");
+          fmt::format("CREATE TABLE landing_raw.flights.{} AS SELECT * FROM read_files('s3://acme-landing-files/nycflights13/{}.csv', format => "
+                      "'csv', header => true, nullValue => 'NA')",
+                      table, table));
+    const auto count =
+        query("emil@acme.example", "landing", fmt::format("SELECT count(*) FROM landing_raw.flights.{}", table)).rows.at(0).at(0).value_or("0");
     facts_[std::string(table) + "_rows"] = std::atoll(count.c_str());
     shown += (shown.empty() ? "" : ", ") + std::string(table) + " " + count;
   }
@@ -228,7 +241,8 @@ std::string Demo::transform(const std::string& script) {
     const auto at = statement.find("CREATE OR REPLACE TABLE ");
     query("emil@acme.example", "pipeline", statement);
     const auto name = statement.substr(at + 24, statement.find('\n', at) - at - 24);
-    shown += (shown.empty() ? "" : ", ") + name + " " + query("emil@acme.example", "pipeline", "SELECT count(*) FROM " + name).rows.at(0).at(0).value_or("?");
+    shown += (shown.empty() ? "" : ", ") + name + " " +
+             query("emil@acme.example", "pipeline", "SELECT count(*) FROM " + name).rows.at(0).at(0).value_or("?");
   }
   return shown;
 }
@@ -257,16 +271,20 @@ std::string Demo::analyst() {
 std::string Demo::lineage() {
   client::Session& emil = as_person("emil@acme.example", "pipeline");
   const auto column = [&](const std::string& table, const std::string& name) {
-    const auto answer = must(emil.workspace(host("pipeline"), "GET", "/api/2.0/lineage-tracking/column-lineage?table_name=" + table + "&column_name=" + name), "lineage of " + table + "." + name);
+    const auto answer =
+        must(emil.workspace(host("pipeline"), "GET", "/api/2.0/lineage-tracking/column-lineage?table_name=" + table + "&column_name=" + name),
+             "lineage of " + table + "." + name);
     std::string found;
     if (answer.is_object() && answer.as_object().contains("upstream_cols"))
       for (const auto& u : answer.as_object().at("upstream_cols").as_array())
-        found += (found.empty() ? "" : ", ") + json::text_at(u, {"catalog_name"}) + "." + json::text_at(u, {"schema_name"}) + "." + json::text_at(u, {"table_name"}) + "." + json::text_at(u, {"name"});
+        found += (found.empty() ? "" : ", ") + json::text_at(u, {"catalog_name"}) + "." + json::text_at(u, {"schema_name"}) + "." +
+                 json::text_at(u, {"table_name"}) + "." + json::text_at(u, {"name"});
     return found;
   };
   const auto silver = column("pipeline_gold.flights.carrier_delays", "mean_departure_delay");
   const auto bronze = column("pipeline_silver.flights.departures", "dep_delay");
-  if (silver != "pipeline_silver.flights.departures.dep_delay" || bronze != "landing_raw.flights.flights.dep_delay") throw Broken{"gold <- '" + silver + "', silver <- '" + bronze + "'"};
+  if (silver != "pipeline_silver.flights.departures.dep_delay" || bronze != "landing_raw.flights.flights.dep_delay")
+    throw Broken{"gold <- '" + silver + "', silver <- '" + bronze + "'"};
   facts_["lineage"] = "pipeline_gold.flights.carrier_delays.mean_departure_delay <- " + silver + " <- " + bronze;
   return "mean_departure_delay <- " + silver + " <- " + bronze;
 }
@@ -274,8 +292,12 @@ std::string Demo::lineage() {
 std::string Demo::audit() {
   client::Session admin = as_admin();
   auto statements = must(client::Statements::open(admin, host("pipeline"), warehouses_.at("pipeline")), "the warehouse");
-  const auto rows = must(statements.run("SELECT action_name, count(*) AS events, count(DISTINCT workspace_id) AS workspaces FROM system.access.audit GROUP BY action_name ORDER BY events DESC, action_name LIMIT 5"), "system.access.audit");
-  const auto refused = must(statements.run("SELECT count(*) FROM system.access.audit WHERE user_identity.email = 'nora@acme.example' AND response.status_code = 403"), "system.access.audit");
+  const auto rows = must(statements.run("SELECT action_name, count(*) AS events, count(DISTINCT workspace_id) AS workspaces FROM system.access.audit "
+                                        "GROUP BY action_name ORDER BY events DESC, action_name LIMIT 5"),
+                         "system.access.audit");
+  const auto refused =
+      must(statements.run("SELECT count(*) FROM system.access.audit WHERE user_identity.email = 'nora@acme.example' AND response.status_code = 403"),
+           "system.access.audit");
   if (rows.rows.empty() || refused.rows.at(0).at(0).value_or("0") == "0") throw Broken{"nora's refusal is not in system.access.audit"};
   std::string shown;
   for (const auto& r : rows.rows) shown += (shown.empty() ? "" : ", ") + r[0].value_or("?") + " " + r[1].value_or("?");
@@ -287,14 +309,17 @@ std::string Demo::drift() {
   client::Session admin = as_admin();
   // Somebody clicks: a grant past the groups, and a group that nobody reviewed.
   must(admin.workspace(host("pipeline"), "PATCH", "/api/2.1/unity-catalog/permissions/catalog/pipeline_gold",
-                       json::object{{"changes", json::array{json::object{{"principal", "account users"}, {"add", json::array{"USE_CATALOG"}}}}}}), "the click");
+                       json::object{{"changes", json::array{json::object{{"principal", "account users"}, {"add", json::array{"USE_CATALOG"}}}}}}),
+       "the click");
   must(admin.account("POST", "/api/2.0/accounts/{account}/scim/v2/Groups", json::object{{"displayName", "friends_of_nora"}}), "the click");
   const auto found = run_child({own_binary(), "drift", "--data", a_.data, "--json", a_.folder}, a_.data + "/verbs.log");
   if (found.exit_code != 2) throw Broken{"tarn drift ended with " + std::to_string(found.exit_code) + ", want 2"};
   const auto plan = json::decode_text<platform::Plan>(found.output, {.absent = json::Absent::keep});
   if (!plan || plan->changes.size() != 2) throw Broken{"drift should show two lines: " + found.output};
   std::string shown;
-  for (const auto& c : plan->changes) shown += (shown.empty() ? "" : "; ") + c.address() + (c.action == platform::Action::unmanaged ? " is not in the YAML" : " changed (" + c.fields.at(0) + ")");
+  for (const auto& c : plan->changes)
+    shown += (shown.empty() ? "" : "; ") + c.address() +
+             (c.action == platform::Action::unmanaged ? " is not in the YAML" : " changed (" + c.fields.at(0) + ")");
   facts_["drift"] = shown;
   return shown;
 }
@@ -315,7 +340,8 @@ void Demo::farewell() {
     table.rows.push_back({r.name, r.held ? "yes" : "NO", fmt::format("{:.1f}", r.seconds)});
     total += r.seconds;
   }
-  table.rows.push_back({broken_ ? "stopped at the first step that did not hold" : "the whole mission", broken_ ? "NO" : "yes", fmt::format("{:.1f}", total)});
+  table.rows.push_back(
+      {broken_ ? "stopped at the first step that did not hold" : "the whole mission", broken_ ? "NO" : "yes", fmt::format("{:.1f}", total)});
   std::cout << "\n" << table_view(table, terminal_width());
 }
 
@@ -329,7 +355,10 @@ int Demo::run() {
   }
   if (a_.folder.empty()) a_.folder = resources::shipped("platform").string();
   if (!a_.json) std::cout << style_.paint("1", "Tarn") << ": the platform of the article, on real data, in " << a_.data << "\n\n";
-  step("serve: control plane, storage and TLS from nothing", [&] { serve(); return json::text_at(ready_, {"accounts_url"}) + " through the proxy " + json::text_at(ready_, {"proxy_url"}); });
+  step("serve: control plane, storage and TLS from nothing", [&] {
+    serve();
+    return json::text_at(ready_, {"accounts_url"}) + " through the proxy " + json::text_at(ready_, {"proxy_url"});
+  });
   step("plan and apply: the platform as code", [&] { return stand_up(); });
   step("plan again", [&] { return plan_again(); });
   step("warehouses", [&] { return warehouses(); });
@@ -349,11 +378,12 @@ int Demo::run() {
     return broken_ ? 1 : 0;
   }
   std::cout << "\nThe server stays up. Try:\n"
-            << "  " << own_binary() << " sql --data " << a_.data << " --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.carrier_delays'\n"
+            << "  " << own_binary() << " sql --data " << a_.data
+            << " --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.carrier_delays'\n"
             << "  " << own_binary() << " rehearse --data " << a_.data << " -- curl https://accounts.cloud.databricks.com/healthz\n"
             << "  " << own_binary() << " drift --data " << a_.data << " " << a_.folder << "\n"
-            << "account " << json::text_at(ready_, {"accounts_url"}) << "\nproxy   " << json::text_at(ready_, {"proxy_url"}) << "\nstorage " << json::text_at(ready_, {"s3_endpoint"})
-            << "\nEnd it with Ctrl-C.\n"
+            << "account " << json::text_at(ready_, {"accounts_url"}) << "\nproxy   " << json::text_at(ready_, {"proxy_url"}) << "\nstorage "
+            << json::text_at(ready_, {"s3_endpoint"}) << "\nEnd it with Ctrl-C.\n"
             << std::flush;
   static volatile std::sig_atomic_t leave = 0;
   struct sigaction action {};

@@ -59,11 +59,19 @@ int show(const doctor::Findings& findings, bool as_json) {
   return doctor::healthy(findings) ? 0 : 1;
 }
 
-client::Result<client::Target> target_of(const Arguments& a) { return a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data); }
+client::Result<client::Target> target_of(const Arguments& a) {
+  return a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data);
+}
 
 doctor::Finding egress(const Arguments& a, const std::string& url, const std::string& proxy_url, const std::string& ca_file) {
   const auto host = doctor::host_of(url);
-  if (!host) return {"egress", doctor::Level::problem, "'" + url + "' names no host", "The address is not a URL or host:port.", "Correct DATABRICKS_HOST or --host.", std::nullopt};
+  if (!host)
+    return {"egress",
+            doctor::Level::problem,
+            "'" + url + "' names no host",
+            "The address is not a URL or host:port.",
+            "Correct DATABRICKS_HOST or --host.",
+            std::nullopt};
   const auto proxy = proxy_url.empty() ? doctor::proxy_for(*host) : doctor::host_of(proxy_url);
   const doctor::Tls tls{!url.starts_with("http://"), ca_file};
   return doctor::check_egress(*host, proxy, std::chrono::milliseconds(static_cast<long long>(a.seconds * 1000)), tls);
@@ -74,7 +82,9 @@ int run_egress(const Arguments& a) {
   if (!a.data.empty()) {
     const auto target = client::target_of_folder(a.data);
     if (target) return show({egress(a, target->accounts_url, target->proxy_url, target->ca_file)}, a.json);
-    return show({{"server", doctor::Level::problem, target.error().message, "No server runs on that folder.", "Start it: tarn serve --data " + a.data, std::nullopt}}, a.json);
+    return show({{"server", doctor::Level::problem, target.error().message, "No server runs on that folder.", "Start it: tarn serve --data " + a.data,
+                  std::nullopt}},
+                a.json);
   }
   // No credential is needed to ask whether packets get there.
   const char* host = std::getenv("DATABRICKS_HOST");

@@ -64,12 +64,14 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
     return std::pair(v, a);
   };
   {
-    auto [v, a] = verb(app, "status", "Addresses of a running server, with the workspaces made since", "Example:\n  tarn status --data ~/tarn --json | jq .workspaces");
+    auto [v, a] = verb(app, "status", "Addresses of a running server, with the workspaces made since",
+                       "Example:\n  tarn status --data ~/tarn --json | jq .workspaces");
     v->callback([a = a, &exit_code] { exit_code = status(*a); });
   }
   {
-    auto [v, a] = verb(app, "token", "A bearer token for any principal, for the folder's owner only",
-                       "Examples:\n  tarn token --data ~/tarn --user nora@acme.example --workspace landing\n  tarn token --data ~/tarn --user ada@acme.example");
+    auto [v, a] = verb(
+        app, "token", "A bearer token for any principal, for the folder's owner only",
+        "Examples:\n  tarn token --data ~/tarn --user nora@acme.example --workspace landing\n  tarn token --data ~/tarn --user ada@acme.example");
     v->add_option("--user", a->user, "User name or application id")->required();
     v->add_option("--workspace", a->workspace, "Workspace, by name, deployment name or id (default: an account token)");
     v->callback([a = a, &exit_code] { exit_code = token(*a); });
@@ -77,7 +79,8 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
   {
     CLI::App* vendor = app.add_subcommand("vendor", "What only the vendor decides");
     vendor->require_subcommand(1);
-    auto [v, a] = verb(*vendor, "register-prefix", "Register the account's deployment name prefix", "Example:\n  tarn vendor register-prefix --data ~/tarn acme");
+    auto [v, a] = verb(*vendor, "register-prefix", "Register the account's deployment name prefix",
+                       "Example:\n  tarn vendor register-prefix --data ~/tarn acme");
     v->add_option("prefix", a->prefix, "Prefix, such as acme: the workspace `landing` is then acme-landing")->required();
     v->callback([a = a, &exit_code] {
       auto answer = Control(a->data).call("POST", "/prefixes", json::object{{"prefix", a->prefix}});
@@ -85,16 +88,19 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
         exit_code = failed(answer.error());
         return;
       }
-      std::cout << (a->json ? boost::json::serialize(*answer) : "Registered: a workspace's deployment name now begins with '" + a->prefix + "-'.") << std::endl;
+      std::cout << (a->json ? boost::json::serialize(*answer) : "Registered: a workspace's deployment name now begins with '" + a->prefix + "-'.")
+                << std::endl;
     });
   }
   {
-    auto [v, a] = verb(app, "backup", "Everything a running server knows and holds, into a new folder", "Example:\n  tarn backup --data ~/tarn ~/backups/monday");
+    auto [v, a] = verb(app, "backup", "Everything a running server knows and holds, into a new folder",
+                       "Example:\n  tarn backup --data ~/tarn ~/backups/monday");
     auto without_key = std::make_shared<bool>(false);
     v->add_option("to", a->to, "Folder to make")->required();
     v->add_flag("--without-key", *without_key, "Leave the root key out (the backup then opens no secret by itself)");
     v->callback([a = a, without_key, &exit_code] {
-      auto answer = Control(a->data).call("POST", "/backup", json::object{{"to", std::filesystem::absolute(a->to).string()}, {"with_key", !*without_key}});
+      auto answer =
+          Control(a->data).call("POST", "/backup", json::object{{"to", std::filesystem::absolute(a->to).string()}, {"with_key", !*without_key}});
       if (!answer) {
         exit_code = failed(answer.error());
         return;
@@ -102,7 +108,8 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
       if (a->json)
         std::cout << boost::json::serialize(*answer) << std::endl;
       else
-        std::cout << fmt::format("Backed up {} records, {} audit records and {} objects to {}\n", shown(answer->at("records")), shown(answer->at("audit_records")), shown(answer->at("objects")), a->to);
+        std::cout << fmt::format("Backed up {} records, {} audit records and {} objects to {}\n", shown(answer->at("records")),
+                                 shown(answer->at("audit_records")), shown(answer->at("objects")), a->to);
     });
   }
   {
@@ -115,7 +122,9 @@ void add_owner_verbs(CLI::App& app, int& exit_code) {
         exit_code = failed(answer.error());
         return;
       }
-      std::cout << (a->json ? boost::json::serialize(*answer) : fmt::format("A new root key is in place; {} secrets are sealed under it.", shown(answer->at("secrets")))) << std::endl;
+      std::cout << (a->json ? boost::json::serialize(*answer)
+                            : fmt::format("A new root key is in place; {} secrets are sealed under it.", shown(answer->at("secrets"))))
+                << std::endl;
     });
   }
 }

@@ -59,7 +59,8 @@ int show_plan(const Arguments& a, bool drift) {
   if (a.json)
     std::cout << json::encode_text(planned.plan) << std::endl;
   else
-    std::cout << plan_view(planned.plan, Style::of_stdout(), drift ? "No drift: what is deployed is what the YAML says." : "No changes: the platform is as the YAML says.");
+    std::cout << plan_view(planned.plan, Style::of_stdout(),
+                           drift ? "No drift: what is deployed is what the YAML says." : "No changes: the platform is as the YAML says.");
   return planned.plan.clean() ? 0 : 2;
 }
 
@@ -95,7 +96,8 @@ int carry_out(client::Session& session, const platform::Plan& plan, bool json) {
   }
   if (result.failure) {
     std::cerr << style.paint("31", "error") << ": " << *result.failure << "\n"
-              << fmt::format("{} of {} changes are done; what is done stays. Mend the cause and apply again: it goes on from there.\n", result.done + result.skipped, total);
+              << fmt::format("{} of {} changes are done; what is done stays. Mend the cause and apply again: it goes on from there.\n",
+                             result.done + result.skipped, total);
     return 1;
   }
   std::cout << fmt::format("{} {} done, {} held already.\n", style.paint("32", "Applied:"), result.done, result.skipped);
@@ -111,7 +113,8 @@ int apply_verb(const Arguments& a) {
     text << in.rdbuf();
     auto plan = json::decode_text<platform::Plan>(text.str(), {.unknown = json::Unknown::refuse, .absent = json::Absent::keep});
     if (!plan) return failed("'" + a.what + "' is not a saved plan: " + plan.error().message(), a.json);
-    if (plan->format != 1) return failed(fmt::format("'{}' is a plan of format {}; this program writes and applies format 1", a.what, plan->format), a.json);
+    if (plan->format != 1)
+      return failed(fmt::format("'{}' is a plan of format {}; this program writes and applies format 1", a.what, plan->format), a.json);
     if (plan->account_id != session->target().account_id)
       return failed("'" + a.what + "' was made for account " + plan->account_id + ", this is account " + session->target().account_id, a.json);
     return carry_out(*session, *plan, a.json);
@@ -179,12 +182,14 @@ void add_platform_verbs(CLI::App& app, int& exit_code) {
     v->callback([a = a, &exit_code] { exit_code = show_plan(*a, false); });
   }
   {
-    auto [v, a] = verb("apply", "Carry out a saved plan, or plan a folder and carry that out", "Examples:\n  tarn apply --data ~/tarn platform\n  tarn apply --data ~/tarn plan.json");
+    auto [v, a] = verb("apply", "Carry out a saved plan, or plan a folder and carry that out",
+                       "Examples:\n  tarn apply --data ~/tarn platform\n  tarn apply --data ~/tarn plan.json");
     v->add_option("what", a->what, "Folder of *.yaml, or a plan that `tarn plan --out` saved")->required();
     v->callback([a = a, &exit_code] { exit_code = apply_verb(*a); });
   }
   {
-    auto [v, a] = verb("drift", "What is deployed but not in the YAML, or not as it says; exit 0 none, 2 drift, 1 error", "Example:\n  tarn drift --data ~/tarn platform");
+    auto [v, a] = verb("drift", "What is deployed but not in the YAML, or not as it says; exit 0 none, 2 drift, 1 error",
+                       "Example:\n  tarn drift --data ~/tarn platform");
     v->add_option("folder", a->what, "Folder of *.yaml")->required();
     v->add_option("--out", a->out, "Save the drift as a plan");
     v->callback([a = a, &exit_code] { exit_code = show_plan(*a, true); });

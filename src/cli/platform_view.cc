@@ -15,7 +15,9 @@ std::string shown(const json::value& v) {
   return boost::json::serialize(v);
 }
 
-const json::value* field(const json::value& object, std::string_view name) { return object.is_object() ? object.as_object().if_contains(name) : nullptr; }
+const json::value* field(const json::value& object, std::string_view name) {
+  return object.is_object() ? object.as_object().if_contains(name) : nullptr;
+}
 
 }  // namespace
 
@@ -36,10 +38,12 @@ std::string plan_view(const platform::Plan& plan, const Style& style, std::strin
                               : c.action == Action::update  ? std::pair("~", "33")
                               : c.action == Action::delete_ ? std::pair("-", "31")
                                                             : std::pair("?", "35");
-    out += fmt::format("  {} {}{}\n", style.paint(code, sign), style.paint("1", c.address()), c.place.empty() ? "" : "  " + style.paint("2", c.place));
+    out +=
+        fmt::format("  {} {}{}\n", style.paint(code, sign), style.paint("1", c.address()), c.place.empty() ? "" : "  " + style.paint("2", c.place));
     if (c.action == Action::create)
       for (const auto& entry : c.after.as_object())
-        if (!(entry.value().is_string() && entry.value().as_string().empty())) out += fmt::format("      {}: {}\n", std::string_view(entry.key()), shown(entry.value()));
+        if (!(entry.value().is_string() && entry.value().as_string().empty()))
+          out += fmt::format("      {}: {}\n", std::string_view(entry.key()), shown(entry.value()));
     for (const auto& name : c.fields) {
       const auto *before = field(c.before, name), *after = field(c.after, name);
       out += fmt::format("      {}: {} {} {}\n", name, before ? shown(*before) : "(none)", style.paint("33", "->"), after ? shown(*after) : "(none)");

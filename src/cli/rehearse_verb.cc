@@ -26,19 +26,23 @@ int failed(const std::string& message) {
 
 /// The command's environment: ours, with every client family's way to name a proxy and an authority.
 std::vector<std::string> environment(const json::value& status) {
-  const std::string proxy = json::text_at(status, {"proxy_url"}), ca = json::text_at(status, {"ca_cert"}), store = json::text_at(status, {"java_trust_store"});
+  const std::string proxy = json::text_at(status, {"proxy_url"}), ca = json::text_at(status, {"ca_cert"}),
+                    store = json::text_at(status, {"java_trust_store"});
   const auto scheme = proxy.find("://");
   const std::string address = scheme == proxy.npos ? proxy : proxy.substr(scheme + 3);
   const std::string host = address.substr(0, address.find(':')), port = address.substr(address.find(':') + 1);
   std::map<std::string, std::string> set;
   for (const char* name : {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"}) set[name] = proxy;
   for (const char* name : {"NO_PROXY", "no_proxy"}) set[name] = "";
-  for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"}) set[name] = ca;
+  for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"})
+    set[name] = ca;
   set["NODE_USE_ENV_PROXY"] = "1";
   set["USE_SYSTEM_PROPERTIES_HTTP"] = "true";
   set["AWS_REGION"] = json::text_at(status, {"region"});
-  std::string java = fmt::format("-Dhttps.proxyHost={0} -Dhttps.proxyPort={1} -Dhttp.proxyHost={0} -Dhttp.proxyPort={1} -Dhttp.nonProxyHosts=", host, port);
-  if (!store.empty()) java += fmt::format(" -Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit", store);
+  std::string java =
+      fmt::format("-Dhttps.proxyHost={0} -Dhttps.proxyPort={1} -Dhttp.proxyHost={0} -Dhttp.proxyPort={1} -Dhttp.nonProxyHosts=", host, port);
+  if (!store.empty())
+    java += fmt::format(" -Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit", store);
   if (const char* own = std::getenv("JAVA_TOOL_OPTIONS")) java = std::string(own) + " " + java;
   set["JAVA_TOOL_OPTIONS"] = java;
   std::vector<std::string> out;
@@ -90,7 +94,9 @@ void add_rehearse_verb(CLI::App& app, int& exit_code) {
   v->add_option("--data", a->data, "Data folder of the running server")->required();
   v->add_option("--allow", a->allow, "A further host that the proxy may connect to, as it is (repeatable)")->allow_extra_args(false);
   v->add_option("command", a->command, "The command, after --")->required();
-  v->footer("Examples:\n  tarn rehearse --data ~/tarn -- terraform apply\n  tarn rehearse --data ~/tarn -- curl https://accounts.cloud.databricks.com/healthz");
+  v->footer(
+      "Examples:\n  tarn rehearse --data ~/tarn -- terraform apply\n  tarn rehearse --data ~/tarn -- curl "
+      "https://accounts.cloud.databricks.com/healthz");
   v->callback([a, &exit_code] { exit_code = run(*a); });
 }
 

@@ -11,8 +11,10 @@ std::vector<std::string> split_script(std::string_view text) {
     const char next = i + 1 < text.size() ? text[i + 1] : 0;
     if (quote) {
       now += c;
-      if (c == '\\' && quote != '`' && next) now += text[++i];
-      else if (c == quote) quote = 0;
+      if (c == '\\' && quote != '`' && next)
+        now += text[++i];
+      else if (c == quote)
+        quote = 0;
     } else if (c == '\'' || c == '"' || c == '`') {
       quote = c;
       now += c;

@@ -1,17 +1,19 @@
 // tarn sql: statements from the command line, a file, standard input, or typed into a shell with history.
+#include "cli/sql_verb.h"
+
+#include <histedit.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <histedit.h>
 #include <iostream>
 #include <sstream>
-#include <unistd.h>
 
 #include "cli/control.h"
 #include "cli/platform_view.h"
 #include "cli/script.h"
-#include "cli/sql_verb.h"
 #include "cli/table_view.h"
 
 namespace tarn::cli {
@@ -33,11 +35,14 @@ int run_one(client::Statements& sql, const Arguments& a, const std::string& stat
     std::cerr << Style::of_stdout().paint("31", "error") << ": " << result.error().text() << "\n";
     return 1;
   }
-  if (a.format == "csv") std::cout << csv_view(*result);
-  else if (a.format == "json") std::cout << json_lines_view(*result);
+  if (a.format == "csv")
+    std::cout << csv_view(*result);
+  else if (a.format == "json")
+    std::cout << json_lines_view(*result);
   else {
     std::cout << table_view(*result, terminal_width());
-    std::cout << fmt::format("{} row{}{} in {:.3f} s\n", result->rows.size(), result->rows.size() == 1 ? "" : "s", result->truncated ? " (cut short)" : "",
+    std::cout << fmt::format("{} row{}{} in {:.3f} s\n", result->rows.size(), result->rows.size() == 1 ? "" : "s",
+                             result->truncated ? " (cut short)" : "",
                              std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   }
   std::cout << std::flush;
@@ -52,7 +57,8 @@ int shell(client::Statements& sql, const Arguments& a) {
   const std::string saved = std::string(std::getenv("HOME") ? std::getenv("HOME") : ".") + "/.tarn_history";
   ::history(history, &event, H_LOAD, saved.c_str());
   static bool continued = false;
-  el_set(line, EL_PROMPT, +[](EditLine*) -> const char* { return continued ? "   -> " : "tarn> "; });
+  el_set(
+      line, EL_PROMPT, +[](EditLine*) -> const char* { return continued ? "   -> " : "tarn> "; });
   el_set(line, EL_EDITOR, "emacs");
   el_set(line, EL_HIST, ::history, history);
   std::cout << "Statements end with a semicolon; Ctrl-C cancels, Ctrl-D leaves.\n";
@@ -139,14 +145,18 @@ void add_sql_verb(CLI::App& app, int& exit_code) {
   v->add_option("statement", a->statements, "Statements; without any: a file, standard input, or the shell");
   v->add_option("--data", a->data, "Data folder of a running server (else the DATABRICKS_* environment says where and who)");
   v->add_option("--as", a->as, "Speak as this user or service principal (the folder's owner only)");
-  v->add_option("-w,--workspace", a->workspace, "Workspace, by its deployment name (the first label of its host) or, with --data, its name")->required();
+  v->add_option("-w,--workspace", a->workspace, "Workspace, by its deployment name (the first label of its host) or, with --data, its name")
+      ->required();
   v->add_option("--warehouse", a->warehouse, "Warehouse id (default: the first one you may use)");
   v->add_option("--catalog", a->catalog, "Catalog for names with fewer than three parts");
   v->add_option("--schema", a->schema, "Schema for names of one part");
   v->add_option("-f,--file", a->file, "Read statements from a file (- for standard input)");
   v->add_option("--format", a->format, "table, csv or json")->check(CLI::IsMember({"table", "csv", "json"}));
-  v->add_flag_callback("--json", [a] { a->format = "json"; }, "The same as --format json");
-  v->footer("Examples:\n  tarn sql --data ~/tarn --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.monthly_delays'\n  tarn sql --data ~/tarn -w acme-landing --format csv -f report.sql > report.csv");
+  v->add_flag_callback(
+      "--json", [a] { a->format = "json"; }, "The same as --format json");
+  v->footer(
+      "Examples:\n  tarn sql --data ~/tarn --as nora@acme.example -w pipeline 'SELECT * FROM pipeline_gold.flights.monthly_delays'\n  tarn sql "
+      "--data ~/tarn -w acme-landing --format csv -f report.sql > report.csv");
   v->callback([a, &exit_code] { exit_code = run(*a); });
 }
 

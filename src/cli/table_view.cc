@@ -57,7 +57,7 @@ std::string table_view(const client::ResultSet& r, std::size_t width) {
   for (const auto& row : r.rows)
     for (std::size_t i = 0; i < n && i < row.size(); ++i) w[i] = std::max(w[i], row[i] ? display_width(*row[i]) : 4);
   // Take from the widest until it fits; no column below 4.
-  for (std::size_t total = 1; ; ) {
+  for (std::size_t total = 1;;) {
     total = 1;
     for (const auto x : w) total += x + 3;
     const auto widest = std::max_element(w.begin(), w.end());
@@ -78,7 +78,8 @@ std::string table_view(const client::ResultSet& r, std::size_t width) {
   for (std::size_t i = 0; i < n; ++i) out += "│" + cell(r.columns[i], i, false);
   out += "│\n" + rule("├", "┼", "┤");
   for (const auto& row : r.rows) {
-    for (std::size_t i = 0; i < n; ++i) out += "│" + cell(i < row.size() && row[i] ? *row[i] : "NULL", i, i < r.types.size() && is_number(r.types[i]));
+    for (std::size_t i = 0; i < n; ++i)
+      out += "│" + cell(i < row.size() && row[i] ? *row[i] : "NULL", i, i < r.types.size() && is_number(r.types[i]));
     out += "│\n";
   }
   return out + rule("└", "┴", "┘");

@@ -8,7 +8,7 @@ namespace tarn::cli {
 
 /// Box-drawn; columns shrink (with …) to `width` characters; numbers are right-aligned.
 std::string table_view(const client::ResultSet& rows, std::size_t width);
-std::string csv_view(const client::ResultSet& rows);       // RFC 4180, with a header
+std::string csv_view(const client::ResultSet& rows);         // RFC 4180, with a header
 std::string json_lines_view(const client::ResultSet& rows);  // one object a row; every value a string or null, as the API gives them
 std::size_t terminal_width();
 

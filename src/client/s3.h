@@ -11,7 +11,7 @@ struct S3Credentials {
 };
 
 /// PUT of a local file at endpoint/bucket/key (path style). The error text is the storage's own.
-Result<void> put_object(const std::string& endpoint, const std::string& ca_file, const std::string& region, const S3Credentials& credentials, const std::string& bucket, const std::string& key,
-                        const std::string& file);
+Result<void> put_object(const std::string& endpoint, const std::string& ca_file, const std::string& region, const S3Credentials& credentials,
+                        const std::string& bucket, const std::string& key, const std::string& file);
 
 }  // namespace tarn::client

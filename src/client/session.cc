@@ -79,7 +79,8 @@ struct Session::Http {
     if (!ca.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, ca.c_str());
     const CURLcode rc = curl_easy_perform(handle);
     curl_slist_free_all(list);
-    if (rc != CURLE_OK) return fail(ApiError{0, "", "No answer from " + url.substr(0, url.find('?')) + ": " + (*problem ? problem : curl_easy_strerror(rc))});
+    if (rc != CURLE_OK)
+      return fail(ApiError{0, "", "No answer from " + url.substr(0, url.find('?')) + ": " + (*problem ? problem : curl_easy_strerror(rc))});
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &answer.status);
     return answer;
   }
@@ -106,13 +107,15 @@ Result<std::string> Session::bearer() {
   const auto now = SystemClock().now();
   if (!token_.empty() && now < token_ends_) return token_;
   const std::string url = target_.accounts_url + "/oidc/accounts/" + target_.account_id + "/v1/token";
-  TARN_TRY(answer, http_->send(target_, "POST", url, {"Content-Type: application/x-www-form-urlencoded"}, "grant_type=client_credentials&scope=all-apis",
-                               target_.client_id + ":" + target_.client_secret));
+  TARN_TRY(answer, http_->send(target_, "POST", url, {"Content-Type: application/x-www-form-urlencoded"},
+                               "grant_type=client_credentials&scope=all-apis", target_.client_id + ":" + target_.client_secret));
   auto parsed = json::parse(answer.body);
   if (answer.status != 200 || !parsed || !parsed->is_object()) {
     std::string why = parsed && parsed->is_object() ? json::text_at(parsed->as_object(), "error_description") : "";
     if (why.empty() && parsed && parsed->is_object()) why = json::text_at(parsed->as_object(), "message");
-    return fail(ApiError{static_cast<int>(answer.status), "UNAUTHENTICATED", "No access token for client '" + target_.client_id + "': " + (why.empty() ? "status " + std::to_string(answer.status) : why)});
+    return fail(
+        ApiError{static_cast<int>(answer.status), "UNAUTHENTICATED",
+                 "No access token for client '" + target_.client_id + "': " + (why.empty() ? "status " + std::to_string(answer.status) : why)});
   }
   const auto& o = parsed->as_object();
   token_ = json::text_at(o, "access_token");
@@ -121,14 +124,16 @@ Result<std::string> Session::bearer() {
   return token_;
 }
 
-Result<json::value> Session::call(const std::string& base, std::string_view method, std::string_view path, const std::optional<json::value>& body, bool account) {
+Result<json::value> Session::call(const std::string& base, std::string_view method, std::string_view path, const std::optional<json::value>& body,
+                                  bool account) {
   std::string full(path);
   if (account)
     if (const auto at = full.find("{account}"); at != full.npos) full.replace(at, 9, target_.account_id);
   for (int tries = 0;; ++tries) {
     TARN_TRY(token, bearer());
     const std::optional<std::string> text = body ? std::optional(boost::json::serialize(*body)) : std::nullopt;
-    TARN_TRY(answer, http_->send(target_, method, base + full, {"Authorization: Bearer " + token, "Content-Type: application/json", "User-Agent: tarn-cli"}, text));
+    TARN_TRY(answer, http_->send(target_, method, base + full,
+                                 {"Authorization: Bearer " + token, "Content-Type: application/json", "User-Agent: tarn-cli"}, text));
     if ((answer.status == 429 || answer.status == 503) && tries < 5) {
       std::this_thread::sleep_for(std::chrono::seconds(std::clamp(answer.retry_after, 1, 30)));
       continue;
@@ -154,7 +159,8 @@ Result<json::value> Session::account(std::string_view method, std::string_view p
   return call(target_.accounts_url, method, path, body, true);
 }
 
-Result<json::value> Session::workspace(std::string_view deployment, std::string_view method, std::string_view path, const std::optional<json::value>& body) {
+Result<json::value> Session::workspace(std::string_view deployment, std::string_view method, std::string_view path,
+                                       const std::optional<json::value>& body) {
   return call(workspace_url(deployment), method, path, body, false);
 }
 
@@ -172,19 +178,27 @@ Result<Target> target_of_folder(const std::string& dir) {
   if (!in || !parsed || !parsed->is_object())
     return fail(ApiError{0, "", "No server runs on '" + dir + "': start one with  tarn serve --data " + dir});
   const auto& o = parsed->as_object();
-  Target t{.accounts_url = json::text_at(o, "accounts_url"), .account_id = json::text_at(o, "account_id"), .proxy_url = json::text_at(o, "proxy_url"), .ca_file = json::text_at(o, "ca_cert")};
+  Target t{.accounts_url = json::text_at(o, "accounts_url"),
+           .account_id = json::text_at(o, "account_id"),
+           .proxy_url = json::text_at(o, "proxy_url"),
+           .ca_file = json::text_at(o, "ca_cert")};
   if (const auto* admin = o.if_contains("admin"); admin && admin->is_object()) {
     t.client_id = json::text_at(admin->as_object(), "client_id");
     std::ifstream secret(json::text_at(admin->as_object(), "client_secret_file"));
     if (!std::getline(secret, t.client_secret))
-      return fail(ApiError{0, "", "Cannot read the automation principal's secret '" + json::text_at(admin->as_object(), "client_secret_file") + "': only the folder's owner may"});
+      return fail(ApiError{0, "",
+                           "Cannot read the automation principal's secret '" + json::text_at(admin->as_object(), "client_secret_file") +
+                               "': only the folder's owner may"});
   }
   return t;
 }
 
 Result<Target> target_of_environment() {
-  Target t{.accounts_url = env("DATABRICKS_HOST"), .account_id = env("DATABRICKS_ACCOUNT_ID"), .client_id = env("DATABRICKS_CLIENT_ID"),
-           .client_secret = env("DATABRICKS_CLIENT_SECRET"), .token = env("DATABRICKS_TOKEN")};
+  Target t{.accounts_url = env("DATABRICKS_HOST"),
+           .account_id = env("DATABRICKS_ACCOUNT_ID"),
+           .client_id = env("DATABRICKS_CLIENT_ID"),
+           .client_secret = env("DATABRICKS_CLIENT_SECRET"),
+           .token = env("DATABRICKS_TOKEN")};
   if (t.accounts_url.empty()) t.accounts_url = "https://accounts.cloud.databricks.com";
   if (t.accounts_url.find("://") == std::string::npos) t.accounts_url = "https://" + t.accounts_url;
   if (t.account_id.empty()) return fail(ApiError{0, "", "DATABRICKS_ACCOUNT_ID is not set (or give --data DIR of a running server)"});

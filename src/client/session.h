@@ -25,12 +25,12 @@ template <class T>
 using Result = Expected<T, ApiError>;
 
 struct Target {
-  std::string accounts_url;   // https://accounts.cloud.databricks.com
+  std::string accounts_url;  // https://accounts.cloud.databricks.com
   std::string account_id;
   std::string client_id, client_secret;
-  std::string token;          // instead of the client credentials
-  std::string proxy_url;      // empty: the environment's
-  std::string ca_file;        // empty: SSL_CERT_FILE, else the system's
+  std::string token;      // instead of the client credentials
+  std::string proxy_url;  // empty: the environment's
+  std::string ca_file;    // empty: SSL_CERT_FILE, else the system's
 };
 
 /// From a data folder: the running server's address, authority and automation principal (owner only).
@@ -49,7 +49,8 @@ class Session {
   /// `path` with {account} standing for the account id: /api/2.0/accounts/{account}/workspaces.
   Result<json::value> account(std::string_view method, std::string_view path, const std::optional<json::value>& body = {});
   /// The same on a workspace's host, by its deployment name.
-  Result<json::value> workspace(std::string_view deployment, std::string_view method, std::string_view path, const std::optional<json::value>& body = {});
+  Result<json::value> workspace(std::string_view deployment, std::string_view method, std::string_view path,
+                                const std::optional<json::value>& body = {});
   /// A workspace's URL: the account host with its first label replaced, as the vendor's provider derives it.
   std::string workspace_url(std::string_view deployment) const;
   /// Raw bytes of a URL that carries its own authorisation (external result links).
@@ -57,7 +58,8 @@ class Session {
 
  private:
   struct Http;
-  Result<json::value> call(const std::string& base, std::string_view method, std::string_view path, const std::optional<json::value>& body, bool account);
+  Result<json::value> call(const std::string& base, std::string_view method, std::string_view path, const std::optional<json::value>& body,
+                           bool account);
   Result<std::string> bearer();
 
   Target target_;

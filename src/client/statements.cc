@@ -28,19 +28,24 @@ Result<Statements> Statements::open(Session& session, const std::string& deploym
     const auto* all = json::find(list, {"warehouses"});
     if (all && all->is_array() && !all->as_array().empty()) warehouse = json::text_at(all->as_array()[0], {"id"});
     if (warehouse.empty())
-      return fail(ApiError{404, "RESOURCE_DOES_NOT_EXIST", "There is no SQL warehouse in workspace '" + deployment + "' that you may use: have an administrator make one (POST /api/2.0/sql/warehouses)"});
+      return fail(ApiError{404, "RESOURCE_DOES_NOT_EXIST",
+                           "There is no SQL warehouse in workspace '" + deployment +
+                               "' that you may use: have an administrator make one (POST /api/2.0/sql/warehouses)"});
   }
   return Statements(session, deployment, std::move(warehouse));
 }
 
-Result<ResultSet> Statements::run(const std::string& sql, const std::string& catalog, const std::string& schema, const std::function<bool()>& keep_waiting) {
-  json::object request{{"statement", sql}, {"warehouse_id", warehouse_}, {"wait_timeout", "5s"}, {"on_wait_timeout", "CONTINUE"}, {"disposition", "INLINE"}, {"format", "JSON_ARRAY"}};
+Result<ResultSet> Statements::run(const std::string& sql, const std::string& catalog, const std::string& schema,
+                                  const std::function<bool()>& keep_waiting) {
+  json::object request{{"statement", sql},        {"warehouse_id", warehouse_}, {"wait_timeout", "5s"}, {"on_wait_timeout", "CONTINUE"},
+                       {"disposition", "INLINE"}, {"format", "JSON_ARRAY"}};
   if (!catalog.empty()) request["catalog"] = catalog;
   if (!schema.empty()) request["schema"] = schema;
   TARN_TRY(answer, session_->workspace(deployment_, "POST", "/api/2.0/sql/statements", request));
   ResultSet out{.statement_id = json::text_at(answer, {"statement_id"})};
   const std::string path = "/api/2.0/sql/statements/" + out.statement_id;
-  for (std::string state = json::text_at(answer, {"status", "state"}); state == "PENDING" || state == "RUNNING"; state = json::text_at(answer, {"status", "state"})) {
+  for (std::string state = json::text_at(answer, {"status", "state"}); state == "PENDING" || state == "RUNNING";
+       state = json::text_at(answer, {"status", "state"})) {
     if (keep_waiting && !keep_waiting()) {
       TARN_CHECK(session_->workspace(deployment_, "POST", path + "/cancel"));
       return fail(ApiError{0, "CANCELLED", "The statement was cancelled"});
@@ -51,7 +56,8 @@ Result<ResultSet> Statements::run(const std::string& sql, const std::string& cat
   }
   if (const auto state = json::text_at(answer, {"status", "state"}); state != "SUCCEEDED") {
     const auto message = json::text_at(answer, {"status", "error", "message"});
-    return fail(ApiError{400, json::text_at(answer, {"status", "error", "error_code"}), message.empty() ? "The statement ended as " + state : message});
+    return fail(
+        ApiError{400, json::text_at(answer, {"status", "error", "error_code"}), message.empty() ? "The statement ended as " + state : message});
   }
   if (const auto* columns = json::find(answer, {"manifest", "schema", "columns"}); columns && columns->is_array())
     for (const auto& c : columns->as_array()) {

@@ -24,7 +24,8 @@ class Statements {
 
   /// Runs one statement to its end. A statement that fails is an ApiError with the engine's error class in its text.
   /// `keep_waiting` is asked between polls; when it answers false the statement is cancelled.
-  Result<ResultSet> run(const std::string& sql, const std::string& catalog = {}, const std::string& schema = {}, const std::function<bool()>& keep_waiting = {});
+  Result<ResultSet> run(const std::string& sql, const std::string& catalog = {}, const std::string& schema = {},
+                        const std::function<bool()>& keep_waiting = {});
   const std::string& warehouse() const { return warehouse_; }
 
  private:

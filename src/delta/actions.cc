@@ -20,8 +20,10 @@ class Reader {
   }
   template <class T>
   void required(std::string_view name, T& out) {
-    if (!find(name)) problem(name, "is missing");
-    else optional(name, out);
+    if (!find(name))
+      problem(name, "is missing");
+    else
+      optional(name, out);
   }
   template <class T>
   void optional(std::string_view name, T& out) {
@@ -44,9 +46,12 @@ void read_partitions(Reader& r, std::map<std::string, std::optional<std::string>
   if (!v) return;
   if (!v->is_object()) return r.problem("partitionValues", "must be an object");
   for (const auto& [key, item] : v->get_object()) {
-    if (item.is_null()) out[key] = std::nullopt;
-    else if (item.is_string()) out[key] = std::string(item.get_string());
-    else return r.problem("partitionValues", "must hold strings");
+    if (item.is_null())
+      out[key] = std::nullopt;
+    else if (item.is_string())
+      out[key] = std::string(item.get_string());
+    else
+      return r.problem("partitionValues", "must hold strings");
   }
 }
 
@@ -72,13 +77,16 @@ Result<Action> read_add(const object& o, const objects::Url& root) {
   r.optional("stats", add->stats);
   read_partitions(r, add->partition_values);
   if (const auto* dv = r.find("deletionVector")) {
-    if (dv->is_object()) add->deletion_vector = *dv;
-    else r.problem("deletionVector", "must be an object");
+    if (dv->is_object())
+      add->deletion_vector = *dv;
+    else
+      r.problem("deletionVector", "must be an object");
   }
   if (!r.ok()) return fail(r.error());
   TARN_TRY(path, decode_path(uri, root));
   add->path = std::move(path);
-  set_extra(add->extra, rest(o, {"path", "size", "modificationTime", "dataChange", "stats", "partitionValues", "deletionVector", "stats_parsed", "partitionValues_parsed"}));
+  set_extra(add->extra, rest(o, {"path", "size", "modificationTime", "dataChange", "stats", "partitionValues", "deletionVector", "stats_parsed",
+                                 "partitionValues_parsed"}));
   return Action(std::shared_ptr<const AddFile>(std::move(add)));
 }
 
@@ -193,7 +201,8 @@ Result<void> parse_action(std::string_view text, const objects::Url& root, std::
   for (const auto& [name, body] : *o) {
     if (body.is_null()) continue;
     const std::string_view kind = name;
-    static constexpr std::string_view kinds[] = {"add", "remove", "metaData", "protocol", "txn", "domainMetadata", "sidecar", "checkpointMetadata", "commitInfo"};
+    static constexpr std::string_view kinds[] = {
+        "add", "remove", "metaData", "protocol", "txn", "domainMetadata", "sidecar", "checkpointMetadata", "commitInfo"};
     if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) continue;  // "clients must ignore such unrecognized fields"
     const auto* b = body.if_object();
     if (!b) return fail(Error{Errc::corrupt, std::string(kind) + " is not a JSON object"});
@@ -226,8 +235,11 @@ Result<std::vector<Action>> parse_actions(std::string_view text, const objects::
 }
 
 std::string print(const AddFile& add) {
-  object body{{"path", encode_path(add.path)}, {"partitionValues", partitions_json(add.partition_values)}, {"size", add.size},
-              {"modificationTime", add.modification_time}, {"dataChange", add.data_change}};
+  object body{{"path", encode_path(add.path)},
+              {"partitionValues", partitions_json(add.partition_values)},
+              {"size", add.size},
+              {"modificationTime", add.modification_time},
+              {"dataChange", add.data_change}};
   if (!add.stats.empty()) body["stats"] = add.stats;
   if (!add.deletion_vector.is_null()) body["deletionVector"] = add.deletion_vector;
   add_extra(body, add.extra);

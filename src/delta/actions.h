@@ -31,8 +31,8 @@ struct InfoAction {
   json::object body;
 };
 
-using Action = std::variant<std::shared_ptr<const AddFile>, std::shared_ptr<const RemoveFile>, Metadata, Protocol, TxnAction, DomainAction, SidecarAction,
-                            CheckpointMetadataAction, InfoAction>;
+using Action = std::variant<std::shared_ptr<const AddFile>, std::shared_ptr<const RemoveFile>, Metadata, Protocol, TxnAction, DomainAction,
+                            SidecarAction, CheckpointMetadataAction, InfoAction>;
 
 /// Parses the lines of a file, in order. `where` (a file name) and the line's number go into the message of an error: corrupt.
 Result<std::vector<Action>> parse_actions(std::string_view text, const objects::Url& root, std::string_view where);

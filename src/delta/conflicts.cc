@@ -39,9 +39,11 @@ std::string pretty(const std::map<std::string, std::optional<std::string>>& valu
 }
 
 Error file_conflict(std::string_view error_class, std::string head, std::string_view verb, std::string_view of, const std::string& partition) {
-  return conflict(partition.empty() ? fmt::format("[{}.WITHOUT_HINT] {} The concurrent operation {} data that {} by this operation. Please retry the operation. Refer to {} for more information.",
+  return conflict(partition.empty() ? fmt::format("[{}.WITHOUT_HINT] {} The concurrent operation {} data that {} by this operation. Please retry the "
+                                                  "operation. Refer to {} for more information.",
                                                   error_class, head, verb, of, kDocs)
-                                    : fmt::format("[{}.WITH_PARTITION_HINT] {} The concurrent operation {} data in the partition {} that {} by this operation. Please retry the operation. "
+                                    : fmt::format("[{}.WITH_PARTITION_HINT] {} The concurrent operation {} data in the partition {} that {} by this "
+                                                  "operation. Please retry the operation. "
                                                   "Refer to {} for more information.",
                                                   error_class, head, verb, partition, of, kDocs));
 }
@@ -73,21 +75,29 @@ Result<void> check_conflict(const Transaction& ours, const ParsedCommit& winner)
     if (!p) continue;
     TARN_CHECK(check_writable(*p, Metadata{}, {}, ours.table));
     if (commit.protocol || *p != ours.read_protocol)
-      return fail(conflict(fmt::format("[DELTA_PROTOCOL_CHANGED] ProtocolChangedException: The protocol version of the Delta table has been changed by a concurrent update. {}{}\nRefer to {} for more details.",
-                                       winner.version == 0 ? "This happens when multiple writers are writing to an empty directory. Creating the table ahead of time will avoid this conflict. " : "",
-                                       conflicting_commit(winner), kDocs)));
+      return fail(conflict(fmt::format(
+          "[DELTA_PROTOCOL_CHANGED] ProtocolChangedException: The protocol version of the Delta table has been changed by a concurrent update. "
+          "{}{}\nRefer to {} for more details.",
+          winner.version == 0
+              ? "This happens when multiple writers are writing to an empty directory. Creating the table ahead of time will avoid this conflict. "
+              : "",
+          conflicting_commit(winner), kDocs)));
   }
   for (const auto& a : winner.actions)
     if (std::holds_alternative<Metadata>(a))
-      return fail(conflict(fmt::format("[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata of the Delta table {} has been changed by a concurrent update. Please try the operation again.{}\n"
-                                       "Refer to {} for more details.",
-                                       ours.table, conflicting_commit(winner), kDocs)));
+      return fail(
+          conflict(fmt::format("[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata of the Delta table {} has been changed by a "
+                               "concurrent update. Please try the operation again.{}\n"
+                               "Refer to {} for more details.",
+                               ours.table, conflicting_commit(winner), kDocs)));
   if (commit.transaction)
     for (const auto& a : winner.actions)
       if (const auto* t = std::get_if<TxnAction>(&a); t && t->app_id == commit.transaction->first)
-        return fail(conflict(fmt::format("[DELTA_CONCURRENT_TRANSACTION] ConcurrentTransactionException: This error occurs when multiple streaming queries are using the same checkpoint to write into "
-                                         "this table. Did you run multiple instances of the same streaming query at the same time?{}\nRefer to {} for more details.",
-                                         conflicting_commit(winner), kDocs)));
+        return fail(conflict(
+            fmt::format("[DELTA_CONCURRENT_TRANSACTION] ConcurrentTransactionException: This error occurs when multiple streaming queries are using "
+                        "the same checkpoint to write into "
+                        "this table. Did you run multiple instances of the same streaming query at the same time?{}\nRefer to {} for more details.",
+                        conflicting_commit(winner), kDocs)));
 
   // A blind append of somebody else may be ordered after us, unless reads must be repeatable or we change what its rows mean.
   const bool check_appends = ours.reads && ours.changes_data && (ours.serializable || commit.metadata || !blind_append(winner));
@@ -95,8 +105,9 @@ Result<void> check_conflict(const Transaction& ours, const ParsedCommit& winner)
     for (const auto& a : winner.actions)
       if (const auto* add = std::get_if<std::shared_ptr<const AddFile>>(&a); add && matches(**add, commit.read_partitions))
         return fail(file_conflict("DELTA_CONCURRENT_APPEND",
-                                  fmt::format("Transaction conflict detected. a concurrent {} added data to table {} committed at version {}.", by, ours.table, winner.version), "modified",
-                                  "should have been read", pretty((*add)->partition_values)));
+                                  fmt::format("Transaction conflict detected. a concurrent {} added data to table {} committed at version {}.", by,
+                                              ours.table, winner.version),
+                                  "modified", "should have been read", pretty((*add)->partition_values)));
 
   std::unordered_set<std::string_view> read(commit.read_files.begin(), commit.read_files.end()), removed;
   for (const auto& r : commit.remove) removed.insert(r.path);
@@ -105,13 +116,17 @@ Result<void> check_conflict(const Transaction& ours, const ParsedCommit& winner)
     if (!r) continue;
     const bool was_read = read.contains((*r)->path);
     if (was_read || (ours.reads && commit.read_whole_table))
-      return fail(file_conflict("DELTA_CONCURRENT_DELETE_READ",
-                                fmt::format("Transaction conflict detected, a concurrent {} deleted data from table {} (committed at version {}) that this transaction read.", by, ours.table, winner.version),
-                                "deleted", "was read", was_read ? removed_partition(**r) : std::string()));
+      return fail(file_conflict(
+          "DELTA_CONCURRENT_DELETE_READ",
+          fmt::format(
+              "Transaction conflict detected, a concurrent {} deleted data from table {} (committed at version {}) that this transaction read.", by,
+              ours.table, winner.version),
+          "deleted", "was read", was_read ? removed_partition(**r) : std::string()));
     if (removed.contains((*r)->path))
       return fail(file_conflict("DELTA_CONCURRENT_DELETE_DELETE",
-                                fmt::format("Transaction conflict detected, a concurrent {} deleted data from table {} (committed at version {}) that this transaction attempted to delete.", by, ours.table,
-                                            winner.version),
+                                fmt::format("Transaction conflict detected, a concurrent {} deleted data from table {} (committed at version {}) "
+                                            "that this transaction attempted to delete.",
+                                            by, ours.table, winner.version),
                                 "deleted", "was read", removed_partition(**r)));
   }
   return {};

@@ -6,12 +6,12 @@ namespace tarn::delta {
 
 /// What our transaction read and wants, reduced to what conflicts are decided on.
 struct Transaction {
-  std::string table;                        // for the message
+  std::string table;  // for the message
   const Commit* commit = nullptr;
   Protocol read_protocol;
-  bool reads = false;                       // depends on the table's files
-  bool serializable = false;                // isolation; else WriteSerializable
-  bool changes_data = true;                 // else snapshot isolation: new files of others do not matter
+  bool reads = false;         // depends on the table's files
+  bool serializable = false;  // isolation; else WriteSerializable
+  bool changes_data = true;   // else snapshot isolation: new files of others do not matter
 };
 
 /// conflict (the message begins with the vendor's error class) if `winner` conflicts; unsupported_feature if it changed the protocol to one that

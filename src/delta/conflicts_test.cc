@@ -44,7 +44,9 @@ class Conflicts : public TableTest {
   std::int64_t read = 0;
 };
 
-TEST_F(Conflicts, BlindAppendsFollowEachOther) { EXPECT_EQ(must(race(append_to("x.parquet", "2024-01-01"), append_to("y.parquet", "2024-01-01"))), read + 2); }
+TEST_F(Conflicts, BlindAppendsFollowEachOther) {
+  EXPECT_EQ(must(race(append_to("x.parquet", "2024-01-01"), append_to("y.parquet", "2024-01-01"))), read + 2);
+}
 
 TEST_F(Conflicts, AReaderMayComeBeforeABlindAppendUnlessSerializable) {
   EXPECT_EQ(must(race(append_to("x.parquet", "2024-01-01"), reading_append("y.parquet"))), read + 2);
@@ -54,7 +56,9 @@ TEST_F(Conflicts, AReaderMayComeBeforeABlindAppendUnlessSerializable) {
 
 TEST_F(Conflicts, AnAppendThatReadTheTableConflictsWithAnotherSuch) {
   const auto r = race(reading_append("x.parquet"), reading_append("y.parquet"));
-  expect_conflict(r, "[DELTA_CONCURRENT_APPEND.WITH_PARTITION_HINT] Transaction conflict detected. a concurrent WRITE added data to table s3://lake/t/events committed at version 2.");
+  expect_conflict(r,
+                  "[DELTA_CONCURRENT_APPEND.WITH_PARTITION_HINT] Transaction conflict detected. a concurrent WRITE added data to table "
+                  "s3://lake/t/events committed at version 2.");
   EXPECT_NE(r.error().message.find("in the partition [day=2024-01-03]"), std::string::npos);
 }
 
@@ -78,7 +82,9 @@ TEST_F(Conflicts, AFileThatWasReadMayNotBeDeleted) {
   expect_conflict(race(removal("a.parquet"), ours), "[DELTA_CONCURRENT_DELETE_READ.WITH_PARTITION_HINT]");
 }
 
-TEST_F(Conflicts, AnythingDeletedIsAConflictForWhoReadEverything) { expect_conflict(race(removal("b.parquet"), reading_append("y.parquet")), "[DELTA_CONCURRENT_DELETE_READ.WITHOUT_HINT]"); }
+TEST_F(Conflicts, AnythingDeletedIsAConflictForWhoReadEverything) {
+  expect_conflict(race(removal("b.parquet"), reading_append("y.parquet")), "[DELTA_CONCURRENT_DELETE_READ.WITHOUT_HINT]");
+}
 
 TEST_F(Conflicts, AFileIsDeletedOnce) {
   Commit ours = removal("a.parquet");
@@ -100,7 +106,9 @@ TEST_F(Conflicts, AMetadataChangeStopsEverybody) {
   DeltaLog other(objects, *parquet, clock);
   must(other.set_properties(kRoot, {{"owner", "ann"}}, "ann"));
   const auto r = log.commit(kRoot, read, append_to("y.parquet", "2024-01-01"));
-  expect_conflict(r, "[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata of the Delta table s3://lake/t/events has been changed by a concurrent update. Please try the operation again.");
+  expect_conflict(r,
+                  "[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata of the Delta table s3://lake/t/events has been changed by a "
+                  "concurrent update. Please try the operation again.");
   EXPECT_NE(r.error().message.find("Conflicting commit: {"), std::string::npos);
 }
 

@@ -42,10 +42,12 @@ TEST_F(Damage, GarbageIsNamed) {
       {R"({"add":{"path":"x","partitionValues":{},"size":"big","modificationTime":1,"dataChange":true}})", "add.size must be a whole number"},
       {R"({"add":{"path":"x","partitionValues":{"d":7},"size":1,"modificationTime":1,"dataChange":true}})", "add.partitionValues must hold strings"},
       {R"({"add":{"path":"../../x","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}})", "has an empty, '.' or '..' segment"},
-      {R"({"add":{"path":"file:///etc/passwd","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}})", "is outside of the table's location"},
+      {R"({"add":{"path":"file:///etc/passwd","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}})",
+       "is outside of the table's location"},
       {R"({"remove":{"path":"/etc/passwd","dataChange":true}})", "is outside of the table's location"},
       {R"({"metaData":{"id":"x","schemaString":"{","partitionColumns":[]}})", "metaData.schemaString"},
-      {R"({"metaData":{"id":"x","schemaString":"{\"type\":\"struct\",\"fields\":[]}","format":{"provider":"orc"},"partitionColumns":[]}})", "is not 'parquet'"},
+      {R"({"metaData":{"id":"x","schemaString":"{\"type\":\"struct\",\"fields\":[]}","format":{"provider":"orc"},"partitionColumns":[]}})",
+       "is not 'parquet'"},
       {R"({"protocol":{"minReaderVersion":"one","minWriterVersion":2}})", "protocol.minReaderVersion"},
   };
   table_of(1);
@@ -61,7 +63,8 @@ TEST_F(Damage, GarbageIsNamed) {
 
 TEST_F(Damage, WhatTheProtocolAsksToIgnoreIsIgnored) {
   table_of(1);
-  write_log(commit_name(2), "{\"fancyNewAction\":{\"x\":1}}\n\n{\"cdc\":{\"path\":\"../x\"}}\r\n{\"txn\":{\"appId\":\"a\",\"version\":1,\"later\":true}}\n");
+  write_log(commit_name(2),
+            "{\"fancyNewAction\":{\"x\":1}}\n\n{\"cdc\":{\"path\":\"../x\"}}\r\n{\"txn\":{\"appId\":\"a\",\"version\":1,\"later\":true}}\n");
   EXPECT_EQ(now(log)->version, 2);
   EXPECT_EQ(now(log)->transactions.at("a").version, 1);
 }
@@ -69,7 +72,9 @@ TEST_F(Damage, WhatTheProtocolAsksToIgnoreIsIgnored) {
 TEST_F(Damage, AMissingVersionIsAGapNotAShorterTable) {
   table_of(5);
   drop(commit_name(3));
-  expect_corrupt(fresh(), "[DELTA_VERSIONS_NOT_CONTIGUOUS] Versions (2, 4) are not contiguous. A gap in the delta log between versions 2 and 4 was detected while trying to load version 5");
+  expect_corrupt(fresh(),
+                 "[DELTA_VERSIONS_NOT_CONTIGUOUS] Versions (2, 4) are not contiguous. A gap in the delta log between versions 2 and 4 was detected "
+                 "while trying to load version 5");
   drop(commit_name(0));
   expect_corrupt(fresh(), "[DELTA_LOG_FILE_NOT_FOUND]");
 }
@@ -85,7 +90,8 @@ TEST_F(Damage, AMissingFirstVersionIsFineBehindACheckpoint) {
 TEST_F(Damage, ADamagedCheckpointIsPassedOver) {
   table_of(22);
   const std::string good = read_log(checkpoint_name(20));
-  for (const std::string& bad : {std::string("PAR1 this is not Parquet PAR1"), good.substr(0, good.size() / 2), std::string(), good.substr(0, good.size() - 9) + std::string(9, 'x')}) {
+  for (const std::string& bad : {std::string("PAR1 this is not Parquet PAR1"), good.substr(0, good.size() / 2), std::string(),
+                                 good.substr(0, good.size() - 9) + std::string(9, 'x')}) {
     write_log(checkpoint_name(20), bad);
     const auto s = fresh();
     ASSERT_TRUE(s) << s.error().message;
@@ -117,7 +123,8 @@ TEST_F(Damage, TheProtocolMustBeThere) {
 
 TEST_F(Damage, FilesThatAreNoCommitsAreNotTakenForSuch) {
   table_of(2);
-  for (const char* name : {"00000000000000000003.json.tmp", "00000000000000000009.crc", "3.json", "0000000000000000000a.json", "00000000000000000000.00000000000000000002.compacted.json", "_commits/00000000000000000007.json"})
+  for (const char* name : {"00000000000000000003.json.tmp", "00000000000000000009.crc", "3.json", "0000000000000000000a.json",
+                           "00000000000000000000.00000000000000000002.compacted.json", "_commits/00000000000000000007.json"})
     write_log(name, "garbage");
   EXPECT_EQ((*fresh())->version, 2);
 }
@@ -155,9 +162,17 @@ TEST_F(Damage, V2CheckpointsWithSidecarsAreRead) {
   const std::string metadata = zero.substr(zero.find("{\"metaData\""), zero.rfind('\n') - zero.find("{\"metaData\""));
   ASSERT_TRUE(parquet->write_checkpoint({adds[0], adds[1]}, log_url(kRoot, "_sidecars/one.parquet")));
   ASSERT_TRUE(parquet->write_checkpoint({adds[2]}, log_url(kRoot, "_sidecars/two.parquet")));
-  const std::string top = R"({"checkpointMetadata":{"version":3}})" "\n"
-                          R"({"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["v2Checkpoint"],"writerFeatures":["v2Checkpoint"]}})" "\n" + metadata + "\n"
-                          R"({"sidecar":{"path":"one.parquet","sizeInBytes":1,"modificationTime":1}})" "\n" R"({"sidecar":{"path":"two.parquet","sizeInBytes":1,"modificationTime":1}})" "\n";
+  const std::string top =
+      R"({"checkpointMetadata":{"version":3}})"
+      "\n"
+      R"({"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["v2Checkpoint"],"writerFeatures":["v2Checkpoint"]}})"
+      "\n" +
+      metadata +
+      "\n"
+      R"({"sidecar":{"path":"one.parquet","sizeInBytes":1,"modificationTime":1}})"
+      "\n"
+      R"({"sidecar":{"path":"two.parquet","sizeInBytes":1,"modificationTime":1}})"
+      "\n";
   const std::string name = "00000000000000000003.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
   write_log(name, top);
   for (int v = 0; v <= 3; ++v) drop(commit_name(v));

@@ -1,8 +1,7 @@
 #include "delta/data_files.h"
 
-#include <charconv>
-
 #include <boost/algorithm/string/predicate.hpp>
+#include <charconv>
 
 #include "delta/paths.h"
 
@@ -24,8 +23,10 @@ bool mentions_variant(const json::value& type) { return boost::json::serialize(t
 std::string no_pattern(std::string_view path) {
   std::string out;
   for (char c : path) {
-    if (c == '*' || c == '?' || c == '[') out += std::string("[") + c + "]";
-    else out += c;
+    if (c == '*' || c == '?' || c == '[')
+      out += std::string("[") + c + "]";
+    else
+      out += c;
   }
   return out;
 }
@@ -44,7 +45,7 @@ std::string partition_expression(const DataColumn& column, const std::string& te
 }
 
 struct Plan {
-  std::vector<const DataColumn*> wanted;   // output
+  std::vector<const DataColumn*> wanted;  // output
   const RelationOptions& options;
 };
 
@@ -55,7 +56,8 @@ std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>&
   std::string schema;
   for (const auto& c : t.columns) {
     if (c.partition || c.type == "void") continue;
-    schema += (schema.empty() ? "" : ", ") + sql_string(c.name) + ": {name: " + sql_string(c.name) + ", type: " + sql_string(c.duckdb) + ", default_value: NULL}";
+    schema += (schema.empty() ? "" : ", ") + sql_string(c.name) + ": {name: " + sql_string(c.name) + ", type: " + sql_string(c.duckdb) +
+              ", default_value: NULL}";
   }
   std::string out = "read_parquet([" + list + "], hive_partitioning = false, schema = MAP {" + schema + "}";
   if (file_names) out += ", filename = '__file'";
@@ -66,9 +68,12 @@ std::string output_list(const Plan& plan, const std::function<std::string(const 
   std::string out;
   auto add = [&](std::string text) { out += (out.empty() ? "" : ", ") + std::move(text); };
   for (const auto* c : plan.wanted) {
-    if (c->partition) add(partition(*c) + " AS " + sql_identifier(c->name));
-    else if (c->type == "void") add("CAST(NULL AS " + c->duckdb + ") AS " + sql_identifier(c->name));
-    else add("d." + sql_identifier(c->name));
+    if (c->partition)
+      add(partition(*c) + " AS " + sql_identifier(c->name));
+    else if (c->type == "void")
+      add("CAST(NULL AS " + c->duckdb + ") AS " + sql_identifier(c->name));
+    else
+      add("d." + sql_identifier(c->name));
   }
   if (!plan.options.file_column.empty()) add("d.\"__file\" AS " + sql_identifier(plan.options.file_column));
   if (!plan.options.row_column.empty()) add("d.file_row_number AS " + sql_identifier(plan.options.row_column));
@@ -96,12 +101,15 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
     for (const auto* c : partitions) key.push_back(partition_literal(*f, *c));
     groups[std::move(key)].push_back(f);
   }
-  auto position = [&](const DataColumn& c) { return static_cast<std::size_t>(std::find(partitions.begin(), partitions.end(), &c) - partitions.begin()); };
+  auto position = [&](const DataColumn& c) {
+    return static_cast<std::size_t>(std::find(partitions.begin(), partitions.end(), &c) - partitions.begin());
+  };
   if (groups.size() <= kPartitionScans) {
     std::string out;
     for (const auto& [key, members] : groups) {
       out += out.empty() ? "(" : " UNION ALL ";
-      out += "SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " + parquet_scan(t, members, names) + " AS d";
+      out += "SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " +
+             parquet_scan(t, members, names) + " AS d";
     }
     return out + ")";
   }
@@ -113,8 +121,8 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
   }
   std::string columns = "\"__path\"";
   for (std::size_t i = 0; i < partitions.size(); ++i) columns += fmt::format(", \"__p{}\"", i);
-  return "(SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) + " FROM " + parquet_scan(t, files, true) +
-         " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
+  return "(SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) +
+         " FROM " + parquet_scan(t, files, true) + " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
 }
 
 }  // namespace
@@ -140,13 +148,17 @@ Result<DataFiles> data_files(const Snapshot& s, const objects::Url& root, object
   };
   out.root = trimmed(location(root));
   for (const auto& f : s.metadata.schema.fields) {
-    const bool partition = std::find(s.metadata.partition_columns.begin(), s.metadata.partition_columns.end(), f.name) != s.metadata.partition_columns.end();
+    const bool partition =
+        std::find(s.metadata.partition_columns.begin(), s.metadata.partition_columns.end(), f.name) != s.metadata.partition_columns.end();
     out.columns.push_back({f.name, f.type, duckdb_type(f.type), f.nullable, partition});
     if (mentions_variant(f.type)) out.needs_delta_scan = "variant columns";
   }
-  if (s.has_deletion_vectors()) out.needs_delta_scan = "deletion vectors";
-  else if (s.has_column_mapping()) out.needs_delta_scan = "column mapping";
-  else if (s.has_type_widening()) out.needs_delta_scan = "type widening";
+  if (s.has_deletion_vectors())
+    out.needs_delta_scan = "deletion vectors";
+  else if (s.has_column_mapping())
+    out.needs_delta_scan = "column mapping";
+  else if (s.has_type_widening())
+    out.needs_delta_scan = "type widening";
   out.files.reserve(s.files.size());
   for (const auto& f : s.files) {
     DataFile file{f.path, location(data_url(root, f.path)), f.partition_values, f.size, std::nullopt};
@@ -175,17 +187,20 @@ Result<std::string> relation_sql(const DataFiles& t, const RelationOptions& opti
     if (options.files || !options.row_column.empty())
       return fail(Error{Errc::invalid_request, "Files of the table at " + t.root + " cannot be read one by one: it has " + t.needs_delta_scan});
     std::string list;
-    for (const auto* c : plan.wanted) list += (list.empty() ? "" : ", ") + ("CAST(" + sql_identifier(c->name) + " AS " + c->duckdb + ") AS ") + sql_identifier(c->name);
+    for (const auto* c : plan.wanted)
+      list += (list.empty() ? "" : ", ") + ("CAST(" + sql_identifier(c->name) + " AS " + c->duckdb + ") AS ") + sql_identifier(c->name);
     if (!options.file_column.empty()) list += ", filename AS " + sql_identifier(options.file_column);
     return "(SELECT " + list + fmt::format(" FROM delta_scan({}, version = {}))", sql_string(t.root), t.version);
   }
   // The row's number is a virtual column of read_parquet (its option of that name fails together with a given schema).
-  if (!options.row_column.empty() && std::any_of(t.columns.begin(), t.columns.end(), [](const DataColumn& c) { return boost::algorithm::iequals(c.name, "file_row_number"); }))
+  if (!options.row_column.empty() &&
+      std::any_of(t.columns.begin(), t.columns.end(), [](const DataColumn& c) { return boost::algorithm::iequals(c.name, "file_row_number"); }))
     return fail(Error{Errc::invalid_request, "Rows of the table at " + t.root + " cannot be numbered: it has a column named file_row_number"});
   std::vector<const DataFile*> files;
   if (options.files) {
     for (const auto i : *options.files) {
-      if (i >= t.files.size()) return fail(Error{Errc::invalid_request, fmt::format("The table at {} has {} files; there is no file {}", t.root, t.files.size(), i)});
+      if (i >= t.files.size())
+        return fail(Error{Errc::invalid_request, fmt::format("The table at {} has {} files; there is no file {}", t.root, t.files.size(), i)});
       files.push_back(&t.files[i]);
     }
   } else {

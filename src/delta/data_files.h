@@ -10,8 +10,8 @@
 namespace tarn::delta {
 
 struct DataFile {
-  std::string path;          // as in the log: what a RemoveFile names
-  std::string location;      // absolute local path, or an s3:// URL where the store is remote
+  std::string path;      // as in the log: what a RemoveFile names
+  std::string location;  // absolute local path, or an s3:// URL where the store is remote
   std::map<std::string, std::optional<std::string>> partition_values;
   std::uint64_t size = 0;
   std::optional<std::int64_t> rows;  // from its statistics
@@ -19,15 +19,15 @@ struct DataFile {
 
 struct DataColumn {
   std::string name;
-  json::value type;          // Delta's
-  std::string duckdb;        // DuckDB's spelling of it
+  json::value type;    // Delta's
+  std::string duckdb;  // DuckDB's spelling of it
   bool nullable = true;
   bool partition = false;
 };
 
 struct DataFiles {
   std::int64_t version = -1;
-  std::string root;          // the table's folder or s3:// URL, without a trailing slash
+  std::string root;  // the table's folder or s3:// URL, without a trailing slash
   std::vector<DataFile> files;
   std::vector<DataColumn> columns;  // in the table's order
   /// Empty: the Parquet files can be read as they are. Else why not (deletion vectors, column mapping, type widening, variant), and

@@ -133,13 +133,15 @@ TEST_F(Relation, PartitionValuesComeFromTheLogWhateverTheFolderSays) {
 
 TEST_F(Relation, TimestampPartitionsInBothSpellings) {
   create({{"id", "bigint"}, {"at", "timestamp"}}, {"at"},
-         {write("a.parquet", "SELECT 1::BIGINT AS id", {{"at", "2024-01-01 10:00:00.5"}}), write("b.parquet", "SELECT 2::BIGINT AS id", {{"at", "2024-01-01T10:00:00.500000Z"}})});
+         {write("a.parquet", "SELECT 1::BIGINT AS id", {{"at", "2024-01-01 10:00:00.5"}}),
+          write("b.parquet", "SELECT 2::BIGINT AS id", {{"at", "2024-01-01T10:00:00.500000Z"}})});
   EXPECT_EQ(rows(), (std::vector<std::string>{"1|2024-01-01 10:00:00.5+00", "2|2024-01-01 10:00:00.5+00"}));
 }
 
 TEST_F(Relation, ManyPartitionsAreOneScan) {
   std::vector<AddFile> files;
-  for (int i = 0; i < 100; ++i) files.push_back(write(fmt::format("p={}/f.parquet", i), fmt::format("SELECT {}::BIGINT AS id", i), {{"p", std::to_string(i * 10)}}));
+  for (int i = 0; i < 100; ++i)
+    files.push_back(write(fmt::format("p={}/f.parquet", i), fmt::format("SELECT {}::BIGINT AS id", i), {{"p", std::to_string(i * 10)}}));
   create({{"id", "bigint"}, {"p", "int"}}, {"p"}, files);
   const auto all = rows();
   EXPECT_EQ(all.size(), 100u);
@@ -154,10 +156,13 @@ TEST_F(Relation, NamesWithPatternCharactersNameOneFile) {
 }
 
 TEST_F(Relation, ARewriteFindsARowsFileAndPlace) {
-  create({{"id", "bigint"}, {"p", "string"}}, {"p"}, {write("a.parquet", "SELECT range AS id FROM range(3)", {{"p", "x"}}), write("b.parquet", "SELECT range + 10 AS id FROM range(2)", {{"p", "y"}})});
+  create({{"id", "bigint"}, {"p", "string"}}, {"p"},
+         {write("a.parquet", "SELECT range AS id FROM range(3)", {{"p", "x"}}),
+          write("b.parquet", "SELECT range + 10 AS id FROM range(2)", {{"p", "y"}})});
   const auto found = rows({.file_column = "_file", .row_column = "_row", .columns = {"id"}});
   ASSERT_EQ(found.size(), 5u);
-  for (const auto& [row, at] : {std::pair("1|", "a.parquet|1"), std::pair("2|", "a.parquet|2"), std::pair("10|", "b.parquet|0"), std::pair("11|", "b.parquet|1")})
+  for (const auto& [row, at] :
+       {std::pair("1|", "a.parquet|1"), std::pair("2|", "a.parquet|2"), std::pair("10|", "b.parquet|0"), std::pair("11|", "b.parquet|1")})
     EXPECT_TRUE(std::binary_search(found.begin(), found.end(), row + table.root + "/" + at)) << row;
   EXPECT_EQ(rows({.columns = {"id"}, .files = std::vector<std::size_t>{1}}), (std::vector<std::string>{"10", "11"}));
   EXPECT_TRUE(rows({.files = std::vector<std::size_t>{}}).empty());
@@ -186,7 +191,8 @@ TEST_F(Relation, WhatPlainParquetCannotSayGoesToDeltaScan) {
   s.metadata.configuration["delta.columnMapping.mode"] = "name";
   const auto mapped = *data_files(s, kRoot, objects);
   EXPECT_EQ(mapped.needs_delta_scan, "column mapping");
-  EXPECT_EQ(*relation_sql(mapped), "(SELECT CAST(\"id\" AS BIGINT) AS \"id\" FROM delta_scan('" + (folder / "lake/t/events").string() + "', version = 0))");
+  EXPECT_EQ(*relation_sql(mapped),
+            "(SELECT CAST(\"id\" AS BIGINT) AS \"id\" FROM delta_scan('" + (folder / "lake/t/events").string() + "', version = 0))");
   EXPECT_FALSE(relation_sql(mapped, {.row_column = "r"}));
   s.metadata.configuration.clear();
   auto with_dv = std::make_shared<AddFile>(*s.files.entries[0].file);

@@ -15,7 +15,8 @@ constexpr int kMostRetries = 20;
 }  // namespace
 
 struct DeltaLog::Impl {
-  Impl(objects::ObjectStore& o, ParquetCodec& p, const Clock& c) : objects(o), parquet(p), clock(c), loader(o, p, c), tables(kCachedTables), checkpointer(o, p, c) {}
+  Impl(objects::ObjectStore& o, ParquetCodec& p, const Clock& c)
+      : objects(o), parquet(p), clock(c), loader(o, p, c), tables(kCachedTables), checkpointer(o, p, c) {}
 
   objects::ObjectStore& objects;
   ParquetCodec& parquet;
@@ -27,10 +28,12 @@ struct DeltaLog::Impl {
   Result<std::shared_ptr<const Snapshot>> newest(const objects::Url& root, TableState& state);
   Result<std::shared_ptr<const ParsedCommit>> parsed(const objects::Url& root, TableState& state, std::int64_t version);
   Result<bool> put(const objects::Url& root, std::int64_t version, const Publication& publication, std::string& tag);
-  void published(const objects::Url& root, TableState& state, const std::shared_ptr<const Snapshot>& before, std::int64_t version, const Publication& publication, std::string tag);
+  void published(const objects::Url& root, TableState& state, const std::shared_ptr<const Snapshot>& before, std::int64_t version,
+                 const Publication& publication, std::string tag);
 };
 
-DeltaLog::DeltaLog(objects::ObjectStore& objects, ParquetCodec& parquet, const Clock& clock) : impl_(std::make_unique<Impl>(objects, parquet, clock)) {}
+DeltaLog::DeltaLog(objects::ObjectStore& objects, ParquetCodec& parquet, const Clock& clock)
+    : impl_(std::make_unique<Impl>(objects, parquet, clock)) {}
 DeltaLog::~DeltaLog() = default;
 
 /// The cached version if its commit file is still the one we read, advanced by the commits that follow it; else a fresh load.
@@ -67,7 +70,11 @@ Result<std::shared_ptr<const ParsedCommit>> DeltaLog::Impl::parsed(const objects
   if (auto known = state.recall(version)) return known;
   TARN_TRY(read, loader.commit(root, version));
   if (!read)
-    return fail(Error{Errc::conflict, fmt::format("The commits since version {} of {} are no longer in its log, so that conflicts cannot be ruled out. Read the table again and retry.", version - 1, root.text())});
+    return fail(Error{
+        Errc::conflict,
+        fmt::format(
+            "The commits since version {} of {} are no longer in its log, so that conflicts cannot be ruled out. Read the table again and retry.",
+            version - 1, root.text())});
   return std::move(read);
 }
 
@@ -90,7 +97,8 @@ Result<bool> DeltaLog::Impl::put(const objects::Url& root, std::int64_t version,
   return fail(storage_error(done.error()));
 }
 
-void DeltaLog::Impl::published(const objects::Url& root, TableState& state, const std::shared_ptr<const Snapshot>& before, std::int64_t version, const Publication& publication, std::string tag) {
+void DeltaLog::Impl::published(const objects::Url& root, TableState& state, const std::shared_ptr<const Snapshot>& before, std::int64_t version,
+                               const Publication& publication, std::string tag) {
   auto actions = parse_actions(publication.text, root, commit_name(version));
   if (!actions) throw std::logic_error("a commit that we wrote does not parse: " + actions.error().message);
   auto own = std::make_shared<ParsedCommit>();
@@ -140,7 +148,10 @@ Result<std::int64_t> DeltaLog::create(const objects::Url& root, const Metadata& 
 
   const auto state = impl_->tables.get(root);
   TableState::Turn turn(*state);
-  auto taken = [&] { return fail(Error{Errc::already_exists, "Cannot create table: " + root.text() + " already holds a Delta table. Drop it, or register the table with that location."}); };
+  auto taken = [&] {
+    return fail(Error{Errc::already_exists,
+                      "Cannot create table: " + root.text() + " already holds a Delta table. Drop it, or register the table with that location."});
+  };
   TARN_TRY(listing, list_log(impl_->objects, root, 0));
   if (listing.newest() >= 0) return taken();
   const auto publication = delta::publication(commit, nullptr, *commit.protocol, *commit.metadata, -1, impl_->clock.now());
@@ -161,9 +172,11 @@ Result<std::int64_t> DeltaLog::commit(const objects::Url& root, std::int64_t rea
   for (int attempt = 0; attempt <= kMostRetries; ++attempt) {
     TARN_TRY(before, impl_->newest(root, *state));
     if (read_version < 0 || read_version > before->version)
-      return fail(Error{Errc::invalid_request, fmt::format("The commit says that it read version {}; {} is at version {}", read_version, root.text(), before->version)});
+      return fail(Error{Errc::invalid_request,
+                        fmt::format("The commit says that it read version {}; {} is at version {}", read_version, root.text(), before->version)});
     if (commit.transaction)
-      if (const auto at = before->transactions.find(commit.transaction->first); attempt == 0 && at != before->transactions.end() && at->second.version >= commit.transaction->second)
+      if (const auto at = before->transactions.find(commit.transaction->first);
+          attempt == 0 && at != before->transactions.end() && at->second.version >= commit.transaction->second)
         return before->version;
     if (!read_protocol) {
       if (read_version == before->version) {
@@ -190,7 +203,8 @@ Result<std::int64_t> DeltaLog::commit(const objects::Url& root, std::int64_t rea
     const Millis now = impl_->clock.now();
     complete(commit, *before, now);
     const Metadata& metadata = commit.metadata ? *commit.metadata : before->metadata;
-    const auto publication = delta::publication(commit, before.get(), commit.protocol ? *commit.protocol : before->protocol, metadata, read_version, now);
+    const auto publication =
+        delta::publication(commit, before.get(), commit.protocol ? *commit.protocol : before->protocol, metadata, read_version, now);
     std::string tag;
     TARN_TRY(ours_now, impl_->put(root, before->version + 1, publication, tag));
     if (ours_now) {
@@ -198,13 +212,17 @@ Result<std::int64_t> DeltaLog::commit(const objects::Url& root, std::int64_t rea
       return before->version + 1;
     }
   }
-  return fail(Error{Errc::conflict, fmt::format("[DELTA_MAX_COMMIT_RETRIES_EXCEEDED] This commit has failed as it has been tried {} times but did not succeed. This can be caused by the Delta table being "
-                                                "committed continuously by many concurrent commits. Commit started at version: {}. Commit failed at version: {}. Number of actions attempted to commit: {}. "
+  return fail(Error{Errc::conflict, fmt::format("[DELTA_MAX_COMMIT_RETRIES_EXCEEDED] This commit has failed as it has been tried {} times but did "
+                                                "not succeed. This can be caused by the Delta table being "
+                                                "committed continuously by many concurrent commits. Commit started at version: {}. Commit failed at "
+                                                "version: {}. Number of actions attempted to commit: {}. "
                                                 "Total time spent attempting this commit: {} ms",
-                                                kMostRetries + 1, read_version + 1, checked + 1, commit.add.size() + commit.remove.size(), impl_->clock.now() - began)});
+                                                kMostRetries + 1, read_version + 1, checked + 1, commit.add.size() + commit.remove.size(),
+                                                impl_->clock.now() - began)});
 }
 
-Result<std::int64_t> DeltaLog::set_properties(const objects::Url& root, const std::map<std::string, std::optional<std::string>>& changes, const std::string& user_name) {
+Result<std::int64_t> DeltaLog::set_properties(const objects::Url& root, const std::map<std::string, std::optional<std::string>>& changes,
+                                              const std::string& user_name) {
   TARN_TRY(before, snapshot(root));
   Commit commit;
   commit.operation = Operation::set_properties;
@@ -212,8 +230,10 @@ Result<std::int64_t> DeltaLog::set_properties(const objects::Url& root, const st
   commit.metadata = before->metadata;
   std::map<std::string, std::string> set;
   for (const auto& [k, v] : changes) {
-    if (v) set[k] = commit.metadata->configuration[k] = *v;
-    else commit.metadata->configuration.erase(k);
+    if (v)
+      set[k] = commit.metadata->configuration[k] = *v;
+    else
+      commit.metadata->configuration.erase(k);
   }
   TARN_CHECK(check_properties(set));
   commit.operation_parameters["properties"] = boost::json::serialize(json::encode(set));

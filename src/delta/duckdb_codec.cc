@@ -20,7 +20,8 @@ Error storage(std::string message) { return {Errc::storage, std::move(message)};
 /// A file of ours in the temporary folder, removed with the object.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(std::string_view suffix) : path_((std::filesystem::temp_directory_path() / ("tarn-" + new_uuid() + std::string(suffix))).string()) {}
+  explicit TemporaryFile(std::string_view suffix)
+      : path_((std::filesystem::temp_directory_path() / ("tarn-" + new_uuid() + std::string(suffix))).string()) {}
   ~TemporaryFile() { ::unlink(path_.c_str()); }
   TemporaryFile(const TemporaryFile&) = delete;
   const std::string& path() const { return path_; }
@@ -62,8 +63,10 @@ class Connection {
         auto* data = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
         std::uint64_t* validity = duckdb_vector_get_validity(vector);
         for (idx_t r = 0; r < rows; ++r) {
-          if (validity && !duckdb_validity_row_is_valid(validity, r)) out[c].emplace_back();
-          else out[c].emplace_back(duckdb_string_t_data(&data[r]), duckdb_string_t_length(data[r]));
+          if (validity && !duckdb_validity_row_is_valid(validity, r))
+            out[c].emplace_back();
+          else
+            out[c].emplace_back(duckdb_string_t_data(&data[r]), duckdb_string_t_length(data[r]));
         }
       }
       duckdb_destroy_data_chunk(&chunk);
@@ -77,17 +80,25 @@ class Connection {
   bool ok_ = false;
 };
 
-constexpr std::string_view kVector = R"(STRUCT("storageType" VARCHAR, "pathOrInlineDv" VARCHAR, "offset" INTEGER, "sizeInBytes" INTEGER, "cardinality" BIGINT, "maxRowIndex" BIGINT))";
+constexpr std::string_view kVector =
+    R"(STRUCT("storageType" VARCHAR, "pathOrInlineDv" VARCHAR, "offset" INTEGER, "sizeInBytes" INTEGER, "cardinality" BIGINT, "maxRowIndex" BIGINT))";
 /// "Checkpoint Schema", in Spark's order.
 const std::vector<std::pair<std::string, std::string>>& checkpoint_columns() {
   static const std::vector<std::pair<std::string, std::string>> columns{
       {"txn", R"(STRUCT("appId" VARCHAR, "version" BIGINT, "lastUpdated" BIGINT))"},
-      {"add", fmt::format(R"(STRUCT("path" VARCHAR, "partitionValues" MAP(VARCHAR, VARCHAR), "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" MAP(VARCHAR, VARCHAR), )"
-                          R"("deletionVector" {}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT, "clusteringProvider" VARCHAR))", kVector)},
-      {"remove", fmt::format(R"(STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" MAP(VARCHAR, VARCHAR), "size" BIGINT, )"
-                             R"("deletionVector" {}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT))", kVector)},
-      {"metaData", R"(STRUCT("id" VARCHAR, "name" VARCHAR, "description" VARCHAR, "format" STRUCT("provider" VARCHAR, "options" MAP(VARCHAR, VARCHAR)), "schemaString" VARCHAR, )"
-                   R"("partitionColumns" VARCHAR[], "configuration" MAP(VARCHAR, VARCHAR), "createdTime" BIGINT))"},
+      {"add",
+       fmt::format(
+           R"(STRUCT("path" VARCHAR, "partitionValues" MAP(VARCHAR, VARCHAR), "size" BIGINT, "modificationTime" BIGINT, "dataChange" BOOLEAN, "stats" VARCHAR, "tags" MAP(VARCHAR, VARCHAR), )"
+           R"("deletionVector" {}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT, "clusteringProvider" VARCHAR))",
+           kVector)},
+      {"remove",
+       fmt::format(
+           R"(STRUCT("path" VARCHAR, "deletionTimestamp" BIGINT, "dataChange" BOOLEAN, "extendedFileMetadata" BOOLEAN, "partitionValues" MAP(VARCHAR, VARCHAR), "size" BIGINT, )"
+           R"("deletionVector" {}, "baseRowId" BIGINT, "defaultRowCommitVersion" BIGINT))",
+           kVector)},
+      {"metaData",
+       R"(STRUCT("id" VARCHAR, "name" VARCHAR, "description" VARCHAR, "format" STRUCT("provider" VARCHAR, "options" MAP(VARCHAR, VARCHAR)), "schemaString" VARCHAR, )"
+       R"("partitionColumns" VARCHAR[], "configuration" MAP(VARCHAR, VARCHAR), "createdTime" BIGINT))"},
       {"protocol", R"(STRUCT("minReaderVersion" INTEGER, "minWriterVersion" INTEGER, "readerFeatures" VARCHAR[], "writerFeatures" VARCHAR[]))"},
       {"domainMetadata", R"(STRUCT("domain" VARCHAR, "configuration" VARCHAR, "removed" BOOLEAN))"},
   };
@@ -125,11 +136,14 @@ class DuckdbCodec final : public ParquetCodec {
         if (field == "partitionValues_parsed" || (field == "stats_parsed" && has_stats)) continue;
         const std::string column = sql_identifier(name) + "." + sql_identifier(field);
         body += body.empty() ? "" : ", ";
-        if (field == "stats_parsed") body += "\"stats\" := CAST(to_json(" + column + ") AS VARCHAR)";  // delta.checkpoint.writeStatsAsJson = false
-        else body += sql_identifier(field) + " := " + column;
+        if (field == "stats_parsed")
+          body += "\"stats\" := CAST(to_json(" + column + ") AS VARCHAR)";  // delta.checkpoint.writeStatsAsJson = false
+        else
+          body += sql_identifier(field) + " := " + column;
       }
       if (body.empty()) return fail(unreadable(file, "column " + name + " is not a struct"));
-      cases += " WHEN " + sql_identifier(name) + " IS NOT NULL THEN CAST(to_json(struct_pack(" + sql_identifier(name) + " := struct_pack(" + body + "))) AS VARCHAR)";
+      cases += " WHEN " + sql_identifier(name) + " IS NOT NULL THEN CAST(to_json(struct_pack(" + sql_identifier(name) + " := struct_pack(" + body +
+               "))) AS VARCHAR)";
     }
     if (cases.empty()) return fail(unreadable(file, "it has no column of a checkpoint"));
     auto lines = connection.query("SELECT line FROM (SELECT CASE" + cases + " END AS line FROM " + table + ") WHERE line IS NOT NULL", 1);
@@ -151,9 +165,11 @@ class DuckdbCodec final : public ParquetCodec {
     std::string columns;
     for (const auto& [name, type] : checkpoint_columns()) columns += (columns.empty() ? "" : ", ") + sql_string(name) + ": " + sql_string(type);
     Connection connection(database_);
-    auto done = connection.query(fmt::format("COPY (SELECT * FROM read_json({}, format = 'newline_delimited', maximum_object_size = {}, columns = {{{}}})) TO {} (FORMAT parquet, COMPRESSION snappy)", sql_string(rows.path()),
-                                             std::max<std::size_t>(longest + 1024, 16u << 20), columns, sql_string(parquet.path())),
-                                 0);
+    auto done =
+        connection.query(fmt::format("COPY (SELECT * FROM read_json({}, format = 'newline_delimited', maximum_object_size = {}, columns = {{{}}})) "
+                                     "TO {} (FORMAT parquet, COMPRESSION snappy)",
+                                     sql_string(rows.path()), std::max<std::size_t>(longest + 1024, 16u << 20), columns, sql_string(parquet.path())),
+                         0);
     if (!done) return fail(storage("DuckDB could not write the checkpoint " + file.text() + ": " + done.error()));
     std::ifstream in(parquet.path(), std::ios::binary);
     std::string content((std::istreambuf_iterator<char>(in)), {});
@@ -165,7 +181,8 @@ class DuckdbCodec final : public ParquetCodec {
 
  private:
   /// The file's top-level columns with their fields, from its schema listed depth first.
-  static Result<std::vector<std::pair<std::string, std::vector<std::string>>>> action_columns(Connection& connection, const std::string& local, const objects::Url& file) {
+  static Result<std::vector<std::pair<std::string, std::vector<std::string>>>> action_columns(Connection& connection, const std::string& local,
+                                                                                              const objects::Url& file) {
     auto schema = connection.query("SELECT name, CAST(coalesce(num_children, 0) AS VARCHAR) FROM parquet_schema(" + sql_string(local) + ")", 2);
     if (!schema) return fail(unreadable(file, schema.error()));
     std::vector<std::pair<std::string, std::vector<std::string>>> out;
@@ -189,8 +206,9 @@ class DuckdbCodec final : public ParquetCodec {
     if (database_) return {};
     duckdb_config config = nullptr;
     if (duckdb_create_config(&config) != DuckDBSuccess) return fail(storage("DuckDB gave no configuration"));
-    for (const auto& [name, setting] : {std::pair("threads", "2"), std::pair("memory_limit", "1GB"), std::pair("autoinstall_known_extensions", "false"), std::pair("autoload_known_extensions", "false"),
-                                        std::pair("preserve_insertion_order", "true")})
+    for (const auto& [name, setting] :
+         {std::pair("threads", "2"), std::pair("memory_limit", "1GB"), std::pair("autoinstall_known_extensions", "false"),
+          std::pair("autoload_known_extensions", "false"), std::pair("preserve_insertion_order", "true")})
       duckdb_set_config(config, name, setting);
     char* error = nullptr;
     const bool opened = duckdb_open_ext(":memory:", &database_, config, &error) == DuckDBSuccess;

@@ -23,8 +23,10 @@ Result<void> check_checkpoint(const std::vector<Action>& actions, const Checkpoi
       if (c->version != which.version) return fail(corrupt(fmt::format("says that it is version {}", c->version)));
     }
   }
-  if (protocols != 1 || metadatas != 1) return fail(corrupt(fmt::format("holds {} protocol and {} metaData actions instead of one each", protocols, metadatas)));
-  if (!v2 && (which.kind == Checkpoint::Kind::v2_json || which.kind == Checkpoint::Kind::v2_parquet)) return fail(corrupt("has no checkpointMetadata"));
+  if (protocols != 1 || metadatas != 1)
+    return fail(corrupt(fmt::format("holds {} protocol and {} metaData actions instead of one each", protocols, metadatas)));
+  if (!v2 && (which.kind == Checkpoint::Kind::v2_json || which.kind == Checkpoint::Kind::v2_parquet))
+    return fail(corrupt("has no checkpointMetadata"));
   return {};
 }
 
@@ -88,14 +90,16 @@ Result<std::vector<Action>> Loader::checkpoint(const objects::Url& root, const C
     const auto* sidecar = std::get_if<SidecarAction>(&out[i]);
     if (!sidecar) continue;
     const std::string name = sidecar->path;
-    if (name.find('/') != std::string::npos || name == ".." || name.empty()) return fail(corrupt("names the sidecar '" + name + "', which is not a file of _delta_log/_sidecars"));
+    if (name.find('/') != std::string::npos || name == ".." || name.empty())
+      return fail(corrupt("names the sidecar '" + name + "', which is not a file of _delta_log/_sidecars"));
     TARN_TRY(actions, parquet_actions(root, "_sidecars/" + name));
     std::move(actions.begin(), actions.end(), std::back_inserter(out));
   }
   return out;
 }
 
-Result<std::shared_ptr<const Snapshot>> Loader::advance(const std::shared_ptr<const Snapshot>& base, const std::vector<std::shared_ptr<const ParsedCommit>>& commits,
+Result<std::shared_ptr<const Snapshot>> Loader::advance(const std::shared_ptr<const Snapshot>& base,
+                                                        const std::vector<std::shared_ptr<const ParsedCommit>>& commits,
                                                         std::string_view table) const {
   Replay replay(base);
   for (const auto& c : commits) replay.apply(c->actions);
@@ -104,7 +108,8 @@ Result<std::shared_ptr<const Snapshot>> Loader::advance(const std::shared_ptr<co
   return std::shared_ptr<const Snapshot>(std::move(out));
 }
 
-Result<Loader::Loaded> Loader::assemble(const objects::Url& root, const LogListing& listing, std::int64_t target, const Checkpoint* from, std::vector<Action> actions) const {
+Result<Loader::Loaded> Loader::assemble(const objects::Url& root, const LogListing& listing, std::int64_t target, const Checkpoint* from,
+                                        std::vector<Action> actions) const {
   const std::int64_t start = from ? from->version : -1;
   Replay replay(nullptr);
   replay.apply(actions);
@@ -115,10 +120,14 @@ Result<Loader::Loaded> Loader::assemble(const objects::Url& root, const LogListi
     if (!one) {
       const auto next = std::upper_bound(listing.commits.begin(), listing.commits.end(), v);
       if (v == 0 || next == listing.commits.end())
-        return fail(corrupt(fmt::format("[DELTA_LOG_FILE_NOT_FOUND] Unable to retrieve the delta log files to construct table version {} starting from checkpoint version {} at {}/_delta_log: {} is missing.",
-                                        target, start, root.text(), commit_name(v))));
-      return fail(corrupt(fmt::format("[DELTA_VERSIONS_NOT_CONTIGUOUS] Versions ({}, {}) are not contiguous. A gap in the delta log between versions {} and {} was detected while trying to load version {} of {}.",
-                                      v - 1, *next, v - 1, *next, target, root.text())));
+        return fail(
+            corrupt(fmt::format("[DELTA_LOG_FILE_NOT_FOUND] Unable to retrieve the delta log files to construct table version {} starting from "
+                                "checkpoint version {} at {}/_delta_log: {} is missing.",
+                                target, start, root.text(), commit_name(v))));
+      return fail(
+          corrupt(fmt::format("[DELTA_VERSIONS_NOT_CONTIGUOUS] Versions ({}, {}) are not contiguous. A gap in the delta log between versions {} and "
+                              "{} was detected while trying to load version {} of {}.",
+                              v - 1, *next, v - 1, *next, target, root.text())));
     }
     replay.apply(one->actions);
     last = std::move(one);
@@ -144,7 +153,9 @@ Result<Loader::Loaded> Loader::load(const objects::Url& root, std::optional<std:
     if (newest < 0 && !hint) return fail(Error{Errc::not_a_table, "[DELTA_MISSING_DELTA_TABLE] " + root.text() + " is not a Delta table."});
     if (!hint && target && (*target < 0 || *target > newest)) {
       const std::int64_t oldest = all.commits.empty() ? all.checkpoints.front().version : all.commits.front();
-      return fail(Error{Errc::version_not_found, fmt::format("[DELTA_VERSION_NOT_FOUND] Cannot time travel Delta table to version {}. Available versions: [{}, {}].", *target, oldest, newest)});
+      return fail(Error{Errc::version_not_found,
+                        fmt::format("[DELTA_VERSION_NOT_FOUND] Cannot time travel Delta table to version {}. Available versions: [{}, {}].", *target,
+                                    oldest, newest)});
     }
     const std::int64_t wanted = target.value_or(newest);
     if (wanted <= newest) {

@@ -21,14 +21,15 @@ class Loader {
   /// The tag of a version's commit file, empty if there is none.
   Result<std::string> tag(const objects::Url& root, std::int64_t version) const;
   /// `base` with `commits` on top.
-  Result<std::shared_ptr<const Snapshot>> advance(const std::shared_ptr<const Snapshot>& base, const std::vector<std::shared_ptr<const ParsedCommit>>& commits,
-                                                  std::string_view table) const;
+  Result<std::shared_ptr<const Snapshot>> advance(const std::shared_ptr<const Snapshot>& base,
+                                                  const std::vector<std::shared_ptr<const ParsedCommit>>& commits, std::string_view table) const;
   static std::string tag_of(const objects::ObjectInfo& info);
 
  private:
   Result<std::vector<Action>> checkpoint(const objects::Url& root, const Checkpoint& which) const;
   Result<std::vector<Action>> parquet_actions(const objects::Url& root, const std::string& name) const;
-  Result<Loaded> assemble(const objects::Url& root, const LogListing& listing, std::int64_t target, const Checkpoint* from, std::vector<Action> actions) const;
+  Result<Loaded> assemble(const objects::Url& root, const LogListing& listing, std::int64_t target, const Checkpoint* from,
+                          std::vector<Action> actions) const;
 
   objects::ObjectStore& objects_;
   ParquetCodec& parquet_;

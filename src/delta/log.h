@@ -19,7 +19,18 @@ namespace tarn::delta {
 
 /// `corrupt`: the log itself is damaged (a torn line, a missing version, a path that leaves the table); the message says where.
 /// `constraint`: the data breaks NOT NULL, an append-only table or another rule that the table declares.
-enum class Errc { not_a_table, already_exists, unsupported_feature, conflict, corrupt, invalid_schema, invalid_request, constraint, version_not_found, storage };
+enum class Errc {
+  not_a_table,
+  already_exists,
+  unsupported_feature,
+  conflict,
+  corrupt,
+  invalid_schema,
+  invalid_request,
+  constraint,
+  version_not_found,
+  storage
+};
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
@@ -125,12 +136,12 @@ struct Snapshot {
   Protocol protocol;
   Metadata metadata;
   FileSet files;
-  std::map<std::string, AppTransaction> transactions;          // appId -> last version
-  std::map<std::string, json::value> domains;                  // domainMetadata by domain, as found
-  std::vector<Tombstone> tombstones;                           // removed files not yet past delta.deletedFileRetentionDuration
-  bool has_deletion_vectors() const;  // a live file has one
-  bool has_column_mapping() const;    // delta.columnMapping.mode is id or name
-  bool has_type_widening() const;     // a column's type was widened since older files were written
+  std::map<std::string, AppTransaction> transactions;  // appId -> last version
+  std::map<std::string, json::value> domains;          // domainMetadata by domain, as found
+  std::vector<Tombstone> tombstones;                   // removed files not yet past delta.deletedFileRetentionDuration
+  bool has_deletion_vectors() const;                   // a live file has one
+  bool has_column_mapping() const;                     // delta.columnMapping.mode is id or name
+  bool has_type_widening() const;                      // a column's type was widened since older files were written
   std::uint64_t size_in_bytes() const;
 };
 
@@ -149,9 +160,9 @@ struct Commit {
   /// Otherwise: what was read. The whole table, or the partitions that match one of these values (none: any file could have mattered).
   bool read_whole_table = false;
   std::vector<std::map<std::string, std::optional<std::string>>> read_partitions;
-  std::vector<std::string> read_files;  // data files whose rows were read, removed ones included
+  std::vector<std::string> read_files;                              // data files whose rows were read, removed ones included
   std::optional<std::pair<std::string, std::int64_t>> transaction;  // idempotent writer
-  std::string user_name;       // for DESCRIBE HISTORY
+  std::string user_name;                                            // for DESCRIBE HISTORY
   std::map<std::string, std::string> operation_metrics;  // beside those the log counts itself (numFiles, numOutputBytes, numOutputRows, …)
 };
 
@@ -197,7 +208,8 @@ class DeltaLog {
   /// already seen, the version at which it is known, and nothing is written.
   Result<std::int64_t> commit(const objects::Url& root, std::int64_t read_version, Commit commit);
   /// Sets table properties (nullopt unsets). Errors: invalid_request for a property that we do not know or cannot honour.
-  Result<std::int64_t> set_properties(const objects::Url& root, const std::map<std::string, std::optional<std::string>>& changes, const std::string& user_name);
+  Result<std::int64_t> set_properties(const objects::Url& root, const std::map<std::string, std::optional<std::string>>& changes,
+                                      const std::string& user_name);
   /// The newest `limit` commits, newest first, as far back as the log still has them.
   Result<std::vector<CommitInfo>> history(const objects::Url& root, std::size_t limit);
   /// Writes a checkpoint of the newest version now.

@@ -65,7 +65,8 @@ Result<LogListing> list_log(objects::ObjectStore& objects, const objects::Url& r
       }
     }
     if (!page->truncated) break;
-    if (page->next.empty() || page->next <= after) return fail(Error{Errc::storage, "The object store's listing of " + root.text() + " does not advance"});
+    if (page->next.empty() || page->next <= after)
+      return fail(Error{Errc::storage, "The object store's listing of " + root.text() + " does not advance"});
     after = page->next;
   }
   for (auto& [key, parts] : multi) {

@@ -20,9 +20,9 @@ struct Checkpoint {
 };
 
 struct LogListing {
-  std::vector<std::int64_t> commits;     // ascending, without gaps checked yet
+  std::vector<std::int64_t> commits;  // ascending, without gaps checked yet
   std::map<std::int64_t, objects::ObjectInfo> commit_info;
-  std::vector<Checkpoint> checkpoints;   // complete ones, ascending
+  std::vector<Checkpoint> checkpoints;  // complete ones, ascending
   std::int64_t newest() const { return std::max(commits.empty() ? -1 : commits.back(), checkpoints.empty() ? -1 : checkpoints.back().version); }
 };
 

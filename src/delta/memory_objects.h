@@ -49,12 +49,14 @@ class MemoryObjects final : public objects::ObjectStore {
     objects_.erase(url.text());
     return {};
   }
-  R<objects::Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit, std::string_view delimiter) override {
+  R<objects::Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit,
+                           std::string_view delimiter) override {
     std::lock_guard lock(mutex_);
     ++lists;
     const std::string head = objects::Url{std::string(bucket), ""}.text();
     objects::Listing out;
-    for (auto at = objects_.lower_bound(head + std::string(prefix)); at != objects_.end() && at->first.starts_with(head + std::string(prefix)); ++at) {
+    for (auto at = objects_.lower_bound(head + std::string(prefix)); at != objects_.end() && at->first.starts_with(head + std::string(prefix));
+         ++at) {
       const std::string key = at->first.substr(head.size());
       if (key <= after) continue;
       if (!delimiter.empty() && key.find(delimiter, prefix.size()) != std::string::npos) continue;
@@ -78,8 +80,8 @@ class MemoryObjects final : public objects::ObjectStore {
   std::string read(const objects::Url& url) { return get(url, 0, {}).value_or(""); }
 
   int gets = 0, heads = 0, lists = 0, puts = 0;
-  int fail_puts = 0;      // the next puts do nothing and fail
-  int lose_answers = 0;   // the next puts work and fail all the same
+  int fail_puts = 0;                 // the next puts do nothing and fail
+  int lose_answers = 0;              // the next puts work and fail all the same
   std::function<void()> before_put;  // runs once, before the next put
 
  private:
@@ -90,7 +92,9 @@ class MemoryObjects final : public objects::ObjectStore {
   static objects::ObjectInfo info(const std::string& key, const Object& o) {
     return {key, o.content.size(), "\"" + std::to_string(o.tick) + "\"", 1'700'000'000'000 + o.tick};
   }
-  static tl::unexpected<objects::Error> absent(const objects::Url& url) { return fail(objects::Error{objects::Errc::no_such_key, url.text() + " does not exist"}); }
+  static tl::unexpected<objects::Error> absent(const objects::Url& url) {
+    return fail(objects::Error{objects::Errc::no_such_key, url.text() + " does not exist"});
+  }
 
   std::mutex mutex_;
   std::map<std::string, Object> objects_;

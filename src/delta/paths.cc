@@ -5,9 +5,7 @@
 namespace tarn::delta {
 namespace {
 
-bool plain(unsigned char c) {
-  return std::isalnum(c) || std::strchr("-._~!$&'()*+,;=@/", c) != nullptr;
-}
+bool plain(unsigned char c) { return std::isalnum(c) || std::strchr("-._~!$&'()*+,;=@/", c) != nullptr; }
 
 void escape(std::string& out, unsigned char c) {
   constexpr char digits[] = "0123456789ABCDEF";
@@ -42,8 +40,10 @@ std::string encode_path(std::string_view path) {
     out.assign(path.substr(0, from));
   }
   for (unsigned char c : path.substr(from)) {
-    if (c && plain(c)) out += static_cast<char>(c);
-    else escape(out, c);
+    if (c && plain(c))
+      out += static_cast<char>(c);
+    else
+      escape(out, c);
   }
   return out;
 }
@@ -96,8 +96,10 @@ std::string partition_folder(const std::vector<std::string>& columns, const std:
   auto hive = [](std::string_view text) {
     std::string out;
     for (unsigned char c : text) {
-      if (c < 0x20 || c == 0x7f || std::strchr("\"#%'*/:=?\\{[]^ ", c)) escape(out, c);
-      else out += static_cast<char>(c);
+      if (c < 0x20 || c == 0x7f || std::strchr("\"#%'*/:=?\\{[]^ ", c))
+        escape(out, c);
+      else
+        out += static_cast<char>(c);
     }
     return out;
   };

@@ -8,14 +8,16 @@ namespace {
 using json::value;
 
 /// Read here or by the engine's delta_scan; data_files.h says which tables need which.
-constexpr std::string_view kReaderFeatures[] = {"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening",
-                                                "typeWidening-preview", "variantType", "variantType-preview"};
+constexpr std::string_view kReaderFeatures[] = {"columnMapping", "deletionVectors",      "timestampNtz", "v2Checkpoint",       "vacuumProtocolCheck",
+                                                "typeWidening",  "typeWidening-preview", "variantType",  "variantType-preview"};
 
 /// Writer features whose rules our commits keep at all times. deletionVectors: we rewrite files instead and remove the vector with its file.
 /// v2Checkpoint: "writers are always allowed to create a classic checkpoint following v1 spec". domainMetadata: carried into checkpoints.
-constexpr std::string_view kHonoured[] = {"appendOnly", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "domainMetadata", "inCommitTimestamp"};
+constexpr std::string_view kHonoured[] = {"appendOnly",          "deletionVectors", "timestampNtz",     "v2Checkpoint",
+                                          "vacuumProtocolCheck", "domainMetadata",  "inCommitTimestamp"};
 /// Writer features that are fine as long as the table does not use them.
-constexpr std::string_view kWhileUnused[] = {"invariants", "checkConstraints", "generatedColumns", "identityColumns", "allowColumnDefaults", "changeDataFeed", "columnMapping"};
+constexpr std::string_view kWhileUnused[] = {"invariants",          "checkConstraints", "generatedColumns", "identityColumns",
+                                             "allowColumnDefaults", "changeDataFeed",   "columnMapping"};
 
 template <std::size_t N>
 bool among(const std::string_view (&names)[N], std::string_view name) {
@@ -48,7 +50,8 @@ bool has_key(const value& type, std::string_view prefix) {
   return false;
 }
 bool uses(const Schema& schema, std::string_view prefix) {
-  return std::any_of(schema.fields.begin(), schema.fields.end(), [&](const Field& f) { return metadata_has(f.metadata, prefix) || has_key(f.type, prefix); });
+  return std::any_of(schema.fields.begin(), schema.fields.end(),
+                     [&](const Field& f) { return metadata_has(f.metadata, prefix) || has_key(f.type, prefix); });
 }
 
 bool mentions(const value& type, std::string_view name) {
@@ -68,11 +71,13 @@ std::vector<std::string> used_features(const Metadata& m, const WriteKind& kind)
   std::vector<std::string> out;
   if (kind.adds_data) {
     if (uses(m.schema, "delta.invariants")) out.push_back("invariants");
-    if (std::any_of(m.configuration.begin(), m.configuration.end(), [](const auto& kv) { return kv.first.starts_with("delta.constraints."); })) out.push_back("checkConstraints");
+    if (std::any_of(m.configuration.begin(), m.configuration.end(), [](const auto& kv) { return kv.first.starts_with("delta.constraints."); }))
+      out.push_back("checkConstraints");
     if (uses(m.schema, "delta.generationExpression")) out.push_back("generatedColumns");
     if (uses(m.schema, "delta.identity.")) out.push_back("identityColumns");
     if (uses(m.schema, "CURRENT_DEFAULT")) out.push_back("allowColumnDefaults");
-    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return mentions(f.type, "variant"); })) out.push_back("variantType");
+    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return mentions(f.type, "variant"); }))
+      out.push_back("variantType");
   }
   if (const auto mode = property(m, "delta.columnMapping.mode"); mode && *mode != "none") out.push_back("columnMapping");
   // A commit of adds only, or removes only, says itself what changed; one that rewrites rows would owe its readers change files.
@@ -81,9 +86,7 @@ std::vector<std::string> used_features(const Metadata& m, const WriteKind& kind)
   return out;
 }
 
-bool is_true(std::string_view v) {
-  return v.size() == 4 && (v[0] | 32) == 't' && (v[1] | 32) == 'r' && (v[2] | 32) == 'u' && (v[3] | 32) == 'e';
-}
+bool is_true(std::string_view v) { return v.size() == 4 && (v[0] | 32) == 't' && (v[1] | 32) == 'r' && (v[2] | 32) == 'u' && (v[3] | 32) == 'e'; }
 bool is_false(std::string_view v) {
   return v.size() == 5 && (v[0] | 32) == 'f' && (v[1] | 32) == 'a' && (v[2] | 32) == 'l' && (v[3] | 32) == 's' && (v[4] | 32) == 'e';
 }
@@ -135,7 +138,8 @@ bool in_commit_timestamps(const Protocol& p, const Metadata& m) {
 }
 
 std::optional<Millis> parse_interval(std::string_view text) {
-  static const std::map<std::string_view, Millis> units{{"week", 604'800'000}, {"day", 86'400'000}, {"hour", 3'600'000}, {"minute", 60'000}, {"second", 1000}, {"millisecond", 1}};
+  static const std::map<std::string_view, Millis> units{{"week", 604'800'000}, {"day", 86'400'000}, {"hour", 3'600'000},
+                                                        {"minute", 60'000},    {"second", 1000},    {"millisecond", 1}};
   std::vector<std::string> words;
   std::string word;
   for (char c : text) {
@@ -164,7 +168,8 @@ std::optional<Millis> parse_interval(std::string_view text) {
 Result<void> check_readable(const Protocol& p, std::string_view table) {
   if (p.min_reader < 1 || p.min_reader > 3)
     return fail(Error{Errc::unsupported_feature,
-                      fmt::format("[DELTA_INVALID_PROTOCOL_VERSION] Unsupported Delta protocol version: table \"{}\" requires reader version {} and writer version {}, but Tarn "
+                      fmt::format("[DELTA_INVALID_PROTOCOL_VERSION] Unsupported Delta protocol version: table \"{}\" requires reader version {} and "
+                                  "writer version {}, but Tarn "
                                   "supports reader versions 1, 2, 3 and writer versions 1 to 7. Please upgrade to a newer release.",
                                   table, p.min_reader, p.min_writer)});
   if (p.min_reader < 3) return {};
@@ -172,16 +177,17 @@ Result<void> check_readable(const Protocol& p, std::string_view table) {
   for (const auto& f : p.reader_features)
     if (!among(kReaderFeatures, f)) unknown.push_back(f);
   if (unknown.empty()) return {};
-  return fail(Error{Errc::unsupported_feature,
-                    fmt::format("[DELTA_UNSUPPORTED_FEATURES_FOR_READ] Unsupported Delta read feature: table \"{}\" requires reader table feature(s) that are unsupported by Tarn: {}.",
-                                table, joined(unknown))});
+  return fail(Error{Errc::unsupported_feature, fmt::format("[DELTA_UNSUPPORTED_FEATURES_FOR_READ] Unsupported Delta read feature: table \"{}\" "
+                                                           "requires reader table feature(s) that are unsupported by Tarn: {}.",
+                                                           table, joined(unknown))});
 }
 
 Result<void> check_writable(const Protocol& p, const Metadata& m, const WriteKind& kind, std::string_view table) {
   TARN_CHECK(check_readable(p, table));
   if (p.min_writer < 1 || p.min_writer > 7)
     return fail(Error{Errc::unsupported_feature,
-                      fmt::format("[DELTA_INVALID_PROTOCOL_VERSION] Unsupported Delta protocol version: table \"{}\" requires reader version {} and writer version {}, but Tarn "
+                      fmt::format("[DELTA_INVALID_PROTOCOL_VERSION] Unsupported Delta protocol version: table \"{}\" requires reader version {} and "
+                                  "writer version {}, but Tarn "
                                   "supports reader versions 1, 2, 3 and writer versions 1 to 7. Please upgrade to a newer release.",
                                   table, p.min_reader, p.min_writer)});
   std::vector<std::string> refused;
@@ -191,16 +197,17 @@ Result<void> check_writable(const Protocol& p, const Metadata& m, const WriteKin
   for (auto& f : used_features(m, kind))
     if (std::find(refused.begin(), refused.end(), f) == refused.end()) refused.push_back(std::move(f));
   if (!refused.empty())
-    return fail(Error{Errc::unsupported_feature,
-                      fmt::format("[DELTA_UNSUPPORTED_FEATURES_FOR_WRITE] Unsupported Delta write feature: table \"{}\" requires writer table feature(s) that are unsupported by Tarn: {}.",
-                                  table, joined(refused))});
+    return fail(Error{Errc::unsupported_feature, fmt::format("[DELTA_UNSUPPORTED_FEATURES_FOR_WRITE] Unsupported Delta write feature: table \"{}\" "
+                                                             "requires writer table feature(s) that are unsupported by Tarn: {}.",
+                                                             table, joined(refused))});
   // Writer versions 2 to 6 always respect append-only; version 7 where the feature is listed.
-  const bool knows_append_only = p.min_writer >= 2 && (p.min_writer < 7 || std::find(p.writer_features.begin(), p.writer_features.end(), "appendOnly") != p.writer_features.end());
+  const bool knows_append_only = p.min_writer >= 2 && (p.min_writer < 7 || std::find(p.writer_features.begin(), p.writer_features.end(),
+                                                                                     "appendOnly") != p.writer_features.end());
   if (kind.removes_data && knows_append_only && property_is_true(m, "delta.appendOnly"))
-    return fail(Error{Errc::constraint,
-                      fmt::format("[DELTA_CANNOT_MODIFY_APPEND_ONLY] This table is configured to only allow appends. If you would like to permit updates or deletes, use 'ALTER TABLE {} SET "
-                                  "TBLPROPERTIES (delta.appendOnly=false)'.",
-                                  table)});
+    return fail(Error{Errc::constraint, fmt::format("[DELTA_CANNOT_MODIFY_APPEND_ONLY] This table is configured to only allow appends. If you would "
+                                                    "like to permit updates or deletes, use 'ALTER TABLE {} SET "
+                                                    "TBLPROPERTIES (delta.appendOnly=false)'.",
+                                                    table)});
   return {};
 }
 
@@ -217,17 +224,27 @@ Protocol protocol_for(const Schema& schema) {
 
 Result<void> check_properties(const std::map<std::string, std::string>& configuration) {
   for (const auto& [key, v] : configuration) {
-    if (key.empty() || key.size() > 255) return fail(Error{Errc::invalid_request, "The name of a table property must have 1 to 255 characters; got '" + key.substr(0, 60) + "'"});
+    if (key.empty() || key.size() > 255)
+      return fail(Error{Errc::invalid_request, "The name of a table property must have 1 to 255 characters; got '" + key.substr(0, 60) + "'"});
     if (!key.starts_with("delta.")) continue;
-    static constexpr std::string_view booleans[] = {"delta.appendOnly", "delta.checkpoint.writeStatsAsJson", "delta.checkpoint.writeStatsAsStruct", "delta.autoOptimize.autoCompact",
-                                                    "delta.autoOptimize.optimizeWrite", "delta.enableExpiredLogCleanup", "delta.randomizeFilePrefixes"};
-    static constexpr std::string_view features[] = {"delta.enableChangeDataFeed", "delta.enableDeletionVectors", "delta.enableRowTracking", "delta.enableTypeWidening",
-                                                    "delta.enableInCommitTimestamps", "delta.enableIcebergCompatV1", "delta.enableIcebergCompatV2", "delta.enableVariantShredding"};
-    static constexpr std::string_view intervals[] = {"delta.logRetentionDuration", "delta.deletedFileRetentionDuration", "delta.setTransactionRetentionDuration"};
+    static constexpr std::string_view booleans[] = {"delta.appendOnly",
+                                                    "delta.checkpoint.writeStatsAsJson",
+                                                    "delta.checkpoint.writeStatsAsStruct",
+                                                    "delta.autoOptimize.autoCompact",
+                                                    "delta.autoOptimize.optimizeWrite",
+                                                    "delta.enableExpiredLogCleanup",
+                                                    "delta.randomizeFilePrefixes"};
+    static constexpr std::string_view features[] = {"delta.enableChangeDataFeed",  "delta.enableDeletionVectors",    "delta.enableRowTracking",
+                                                    "delta.enableTypeWidening",    "delta.enableInCommitTimestamps", "delta.enableIcebergCompatV1",
+                                                    "delta.enableIcebergCompatV2", "delta.enableVariantShredding"};
+    static constexpr std::string_view intervals[] = {"delta.logRetentionDuration", "delta.deletedFileRetentionDuration",
+                                                     "delta.setTransactionRetentionDuration"};
     if (among(booleans, key)) {
       if (!is_true(v) && !is_false(v)) return fail(wrong_value(key, v, "must be true or false"));
-      if (key == "delta.checkpoint.writeStatsAsStruct" && is_true(v)) return fail(wrong_value(key, v, "cannot be true: checkpoints written by Tarn hold statistics as JSON"));
-      if (key == "delta.checkpoint.writeStatsAsJson" && is_false(v)) return fail(wrong_value(key, v, "cannot be false: checkpoints written by Tarn hold statistics as JSON"));
+      if (key == "delta.checkpoint.writeStatsAsStruct" && is_true(v))
+        return fail(wrong_value(key, v, "cannot be true: checkpoints written by Tarn hold statistics as JSON"));
+      if (key == "delta.checkpoint.writeStatsAsJson" && is_false(v))
+        return fail(wrong_value(key, v, "cannot be false: checkpoints written by Tarn hold statistics as JSON"));
     } else if (among(features, key)) {
       if (!is_false(v)) return fail(wrong_value(key, v, "needs a table feature that Tarn cannot write yet; leave it out or set it to false"));
     } else if (among(intervals, key)) {
@@ -244,7 +261,8 @@ Result<void> check_properties(const std::map<std::string, std::string>& configur
       if (v != "none") return fail(wrong_value(key, v, "must be none: Tarn cannot write column-mapped tables yet"));
     } else if (key == "delta.checkpointPolicy") {
       if (v != "classic") return fail(wrong_value(key, v, "must be classic"));
-    } else if (key == "delta.parquet.compression.codec" || key == "delta.targetFileSize" || key == "delta.tuneFileSizesForRewrites" || key == "delta.dataSkippingStatsColumns") {
+    } else if (key == "delta.parquet.compression.codec" || key == "delta.targetFileSize" || key == "delta.tuneFileSizesForRewrites" ||
+               key == "delta.dataSkippingStatsColumns") {
       if (v.empty()) return fail(wrong_value(key, v, "must not be empty"));
     } else if (key == "delta.minReaderVersion" || key == "delta.minWriterVersion" || key.starts_with("delta.feature.")) {
       return fail(wrong_value(key, v, "changes the table's protocol, which Tarn chooses itself"));

@@ -13,8 +13,8 @@ Result<void> check_readable(const Protocol& protocol, std::string_view table);
 
 /// What a commit does, as far as writer features care.
 struct WriteKind {
-  bool adds_data = false;      // an add with dataChange
-  bool removes_data = false;   // a remove with dataChange
+  bool adds_data = false;     // an add with dataChange
+  bool removes_data = false;  // a remove with dataChange
 };
 /// Refuses a table that we cannot write correctly, naming the features: unknown ones, those we do not honour, and those we honour only
 /// while the table does not use them (a CHECK constraint, a generated column, …).
@@ -27,9 +27,9 @@ Result<void> check_properties(const std::map<std::string, std::string>& configur
 
 std::optional<std::string_view> property(const Metadata& metadata, std::string_view name);
 bool property_is_true(const Metadata& metadata, std::string_view name);
-std::int64_t checkpoint_interval(const Metadata& metadata);        // delta.checkpointInterval, 10
-Millis deleted_file_retention(const Metadata& metadata);           // delta.deletedFileRetentionDuration, 7 days
-bool is_serializable(const Metadata& metadata);                    // delta.isolationLevel, WriteSerializable as on Databricks
+std::int64_t checkpoint_interval(const Metadata& metadata);  // delta.checkpointInterval, 10
+Millis deleted_file_retention(const Metadata& metadata);     // delta.deletedFileRetentionDuration, 7 days
+bool is_serializable(const Metadata& metadata);              // delta.isolationLevel, WriteSerializable as on Databricks
 bool in_commit_timestamps(const Protocol& protocol, const Metadata& metadata);
 
 /// "interval 2 weeks 3 hours" in milliseconds.

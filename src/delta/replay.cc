@@ -38,17 +38,22 @@ void Replay::apply(const std::vector<Action>& actions) {
     } else if (const auto* t = std::get_if<TxnAction>(&action)) {
       transactions_[t->app_id] = t->transaction;
     } else if (const auto* d = std::get_if<DomainAction>(&action)) {
-      if (d->removed) domains_.erase(d->domain);
-      else domains_[d->domain] = d->body;
+      if (d->removed)
+        domains_.erase(d->domain);
+      else
+        domains_[d->domain] = d->body;
     }
   }
 }
 
 Result<std::shared_ptr<Snapshot>> Replay::finish(std::int64_t version, Millis now, std::string_view table) {
   auto missing = [&](std::string_view what) {
-    return fail(Error{Errc::corrupt, fmt::format("[DELTA_STATE_RECOVER_ERROR] The {} of your Delta table {} could not be recovered while Reconstructing version: {}. Did you manually "
-                                                 "delete files in the _delta_log directory?",
-                                                 what, table, version)});
+    return fail(Error{
+        Errc::corrupt,
+        fmt::format(
+            "[DELTA_STATE_RECOVER_ERROR] The {} of your Delta table {} could not be recovered while Reconstructing version: {}. Did you manually "
+            "delete files in the _delta_log directory?",
+            what, table, version)});
   };
   if (!base_ && !protocol_) return missing("protocol");
   if (!base_ && !metadata_) return missing("metadata");
@@ -103,8 +108,9 @@ bool Snapshot::has_column_mapping() const {
 }
 
 bool Snapshot::has_type_widening() const {
-  return std::any_of(metadata.schema.fields.begin(), metadata.schema.fields.end(),
-                     [](const Field& f) { return f.metadata.contains("delta.typeChanges") || boost::json::serialize(f.type).find("\"delta.typeChanges\"") != std::string::npos; });
+  return std::any_of(metadata.schema.fields.begin(), metadata.schema.fields.end(), [](const Field& f) {
+    return f.metadata.contains("delta.typeChanges") || boost::json::serialize(f.type).find("\"delta.typeChanges\"") != std::string::npos;
+  });
 }
 
 std::uint64_t Snapshot::size_in_bytes() const {

@@ -14,8 +14,8 @@ struct ParsedCommit {
   std::int64_t version = -1;
   objects::ObjectInfo info;
   std::vector<Action> actions;
-  const json::object* commit_info() const;             // null when the file has none
-  Millis timestamp(bool in_commit_timestamps) const;   // inCommitTimestamp or the file's time
+  const json::object* commit_info() const;            // null when the file has none
+  Millis timestamp(bool in_commit_timestamps) const;  // inCommitTimestamp or the file's time
 };
 
 class Replay {
@@ -30,7 +30,7 @@ class Replay {
 
  private:
   struct Change {
-    std::shared_ptr<const AddFile> add;        // one of the two
+    std::shared_ptr<const AddFile> add;  // one of the two
     std::shared_ptr<const RemoveFile> remove;
     std::size_t order = 0;
   };

@@ -12,7 +12,9 @@ using Rules = TableTest;
 
 /// Version 0 of a table by hand.
 std::string version_zero(std::string_view protocol, std::string_view fields, std::string_view configuration = "{}") {
-  json::object m{{"id", "5fba94ed-9794-4965-ba6e-6ee3c0d22af9"}, {"format", {{"provider", "parquet"}, {"options", json::object{}}}}, {"partitionColumns", json::array{}}};
+  json::object m{{"id", "5fba94ed-9794-4965-ba6e-6ee3c0d22af9"},
+                 {"format", {{"provider", "parquet"}, {"options", json::object{}}}},
+                 {"partitionColumns", json::array{}}};
   m["schemaString"] = fmt::format(R"({{"type":"struct","fields":[{}]}})", fields);
   m["configuration"] = *json::parse(configuration);
   return fmt::format("{{\"protocol\":{}}}\n{{\"metaData\":{}}}\n", protocol, boost::json::serialize(m));
@@ -20,18 +22,26 @@ std::string version_zero(std::string_view protocol, std::string_view fields, std
 constexpr std::string_view kId = R"({"name":"id","type":"long","nullable":true,"metadata":{}})";
 
 TEST_F(Rules, AnUnknownReaderFeatureRefusesReadsByName) {
-  write_log(commit_name(0), version_zero(R"({"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors","timeWarp"],"writerFeatures":["deletionVectors","timeWarp"]})", kId));
+  write_log(
+      commit_name(0),
+      version_zero(
+          R"({"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors","timeWarp"],"writerFeatures":["deletionVectors","timeWarp"]})",
+          kId));
   const Error e = error_of(log.snapshot(kRoot));
   EXPECT_EQ(e.code, Errc::unsupported_feature);
-  EXPECT_EQ(e.message, "[DELTA_UNSUPPORTED_FEATURES_FOR_READ] Unsupported Delta read feature: table \"s3://lake/t/events\" requires reader table feature(s) that are unsupported by Tarn: timeWarp.");
+  EXPECT_EQ(e.message,
+            "[DELTA_UNSUPPORTED_FEATURES_FOR_READ] Unsupported Delta read feature: table \"s3://lake/t/events\" requires reader table feature(s) "
+            "that are unsupported by Tarn: timeWarp.");
 }
 
 TEST_F(Rules, AnUnknownWriterFeatureRefusesWritesByNameButNotReads) {
-  write_log(commit_name(0), version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking","clustering"]})", kId));
+  write_log(commit_name(0),
+            version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking","clustering"]})", kId));
   EXPECT_EQ(now(log)->version, 0);
   const Error e = error_of(log.commit(kRoot, 0, append("a.parquet")));
   EXPECT_EQ(e.code, Errc::unsupported_feature);
-  EXPECT_NE(e.message.find("requires writer table feature(s) that are unsupported by Tarn: rowTracking, clustering."), std::string::npos) << e.message;
+  EXPECT_NE(e.message.find("requires writer table feature(s) that are unsupported by Tarn: rowTracking, clustering."), std::string::npos)
+      << e.message;
 }
 
 TEST_F(Rules, VersionsFromTheFutureAreRefused) {
@@ -51,7 +61,8 @@ TEST_F(Rules, LegacyVersionsAreWritableUntilTheTableUsesWhatWeCannotKeep) {
       {R"({"name":"id","type":"long","nullable":true,"metadata":{"delta.generationExpression":"x+1"}})", "{}", "generatedColumns"},
       {R"({"name":"id","type":"long","nullable":true,"metadata":{"delta.identity.start":1}})", "{}", "identityColumns"},
       {R"({"name":"id","type":"long","nullable":true,"metadata":{"CURRENT_DEFAULT":"7"}})", "{}", "allowColumnDefaults"},
-      {R"({"name":"s","type":{"type":"struct","fields":[{"name":"id","type":"long","nullable":true,"metadata":{"delta.invariants":"{}"}}]},"nullable":true,"metadata":{}})", "{}", "invariants"},
+      {R"({"name":"s","type":{"type":"struct","fields":[{"name":"id","type":"long","nullable":true,"metadata":{"delta.invariants":"{}"}}]},"nullable":true,"metadata":{}})",
+       "{}", "invariants"},
       {std::string(kId), R"({"delta.columnMapping.mode":"name"})", "columnMapping"},
   };
   for (const auto& c : cases) {
@@ -106,7 +117,8 @@ TEST_F(Rules, NotNullColumnsRefuseFilesWithNulls) {
 
 TEST_F(Rules, PathsThatLeaveTheTableAreRefusedOnTheWayIn) {
   must(log.create(kRoot, simple_metadata(), {}, "ann"));
-  for (const char* path : {"", "../a.parquet", "x/../../a.parquet", "/etc/passwd", "s3://other/x.parquet", "x//y.parquet", "./a.parquet", "_delta_log/00000000000000000009.json"}) {
+  for (const char* path : {"", "../a.parquet", "x/../../a.parquet", "/etc/passwd", "s3://other/x.parquet", "x//y.parquet", "./a.parquet",
+                           "_delta_log/00000000000000000009.json"}) {
     const Error e = error_of(log.commit(kRoot, 0, append(path)));
     EXPECT_EQ(e.code, Errc::invalid_request) << path;
   }
@@ -123,7 +135,8 @@ TEST_F(Rules, PathsAreEncodedAsTheProtocolSays) {
   }
   EXPECT_EQ(*decode_path("s3://lake/t/events/x%20y", kRoot), "s3://lake/t/events/x y");
   EXPECT_EQ(data_url(kRoot, "s3://lake/t/events/x y").key, "t/events/x y");
-  for (const char* uri : {"%2e%2e/x", "a/%2E%2E/x", "%", "%4", "%zz", "a%00b", "file:///etc/passwd", "/etc/passwd", "s3://lake/t/events2/x", "s3://lake/t/events/../x", "s3://elsewhere/t/events/x"})
+  for (const char* uri : {"%2e%2e/x", "a/%2E%2E/x", "%", "%4", "%zz", "a%00b", "file:///etc/passwd", "/etc/passwd", "s3://lake/t/events2/x",
+                          "s3://lake/t/events/../x", "s3://elsewhere/t/events/x"})
     EXPECT_FALSE(decode_path(uri, kRoot)) << uri;
   EXPECT_EQ(partition_folder({"day", "who"}, {{"day", "2024-01-01"}, {"who", "a/b:c"}}), "day=2024-01-01/who=a%2Fb%3Ac/");
   EXPECT_EQ(partition_folder({"day"}, {{"day", std::nullopt}}), "day=__HIVE_DEFAULT_PARTITION__/");
@@ -156,7 +169,8 @@ TEST_F(Rules, ColumnsAreAddedButNotChangedUnderExistingFiles) {
   EXPECT_EQ(error_of(with([](Metadata& m) { m.schema.fields[0].nullable = false; })).code, Errc::invalid_request);
   EXPECT_EQ(error_of(with([](Metadata& m) { m.schema.fields.push_back({"must", "integer", false, {}}); })).code, Errc::invalid_request);
   EXPECT_EQ(error_of(with([](Metadata& m) { m.id = "another"; })).code, Errc::invalid_request);
-  EXPECT_NE(error_of(with([](Metadata& m) { m.partition_columns = {"name"}; })).message.find("DELTA_UNSUPPORTED_PARTITION_COLUMN_CHANGE"), std::string::npos);
+  EXPECT_NE(error_of(with([](Metadata& m) { m.partition_columns = {"name"}; })).message.find("DELTA_UNSUPPORTED_PARTITION_COLUMN_CHANGE"),
+            std::string::npos);
 }
 
 TEST_F(Rules, PropertiesAreKnownAndReadable) {
@@ -165,9 +179,15 @@ TEST_F(Rules, PropertiesAreKnownAndReadable) {
   EXPECT_TRUE(set("team", "flights"));
   EXPECT_TRUE(set("delta.checkpointInterval", "3"));
   EXPECT_TRUE(set("delta.deletedFileRetentionDuration", "interval 2 weeks 1 day"));
-  const std::pair<const char*, const char*> refused[] = {{"delta.checkpointInterval", "0"},       {"delta.appendOnly", "maybe"},         {"delta.enableChangeDataFeed", "true"},
-                                                         {"delta.deletedFileRetentionDuration", "soon"}, {"delta.noSuchThing", "1"},            {"delta.minWriterVersion", "7"},
-                                                         {"delta.constraints.c", "id > 0"},       {"delta.columnMapping.mode", "name"}, {"delta.isolationLevel", "Chaos"}};
+  const std::pair<const char*, const char*> refused[] = {{"delta.checkpointInterval", "0"},
+                                                         {"delta.appendOnly", "maybe"},
+                                                         {"delta.enableChangeDataFeed", "true"},
+                                                         {"delta.deletedFileRetentionDuration", "soon"},
+                                                         {"delta.noSuchThing", "1"},
+                                                         {"delta.minWriterVersion", "7"},
+                                                         {"delta.constraints.c", "id > 0"},
+                                                         {"delta.columnMapping.mode", "name"},
+                                                         {"delta.isolationLevel", "Chaos"}};
   for (const auto& [key, v] : refused) {
     const Error e = error_of(set(key, v));
     EXPECT_EQ(e.code, Errc::invalid_request) << key;
@@ -190,8 +210,10 @@ TEST_F(Rules, ATableWithTimestampNtzDeclaresTheFeature) {
 }
 
 TEST_F(Rules, InCommitTimestampsAlwaysGrow) {
-  write_log(commit_name(0), R"({"commitInfo":{"inCommitTimestamp":1763850000500,"operation":"CREATE TABLE"}})" "\n" +
-                                version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["inCommitTimestamp"]})", kId, R"({"delta.enableInCommitTimestamps":"true"})"));
+  write_log(commit_name(0), R"({"commitInfo":{"inCommitTimestamp":1763850000500,"operation":"CREATE TABLE"}})"
+                            "\n" +
+                                version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["inCommitTimestamp"]})", kId,
+                                             R"({"delta.enableInCommitTimestamps":"true"})"));
   EXPECT_EQ(now(log)->timestamp, 1763850000500);
   must(log.commit(kRoot, 0, append("a.parquet")));  // the clock stands half a second earlier
   EXPECT_TRUE(read_log(commit_name(1)).starts_with(R"({"commitInfo":{"inCommitTimestamp":1763850000501,)"));
@@ -200,11 +222,16 @@ TEST_F(Rules, InCommitTimestampsAlwaysGrow) {
 }
 
 TEST_F(Rules, ARemoveCarriesTheFilesDeletionVectorAndPartition) {
-  write_log(commit_name(0), version_zero(R"({"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]})", kId) +
-                                R"({"add":{"path":"a.parquet","partitionValues":{},"size":5,"modificationTime":1,"dataChange":true,"deletionVector":{"storageType":"u","pathOrInlineDv":"abc","offset":1,"sizeInBytes":4,"cardinality":2},"tags":{"k":"v"}}})" "\n");
+  write_log(
+      commit_name(0),
+      version_zero(R"({"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]})", kId) +
+          R"({"add":{"path":"a.parquet","partitionValues":{},"size":5,"modificationTime":1,"dataChange":true,"deletionVector":{"storageType":"u","pathOrInlineDv":"abc","offset":1,"sizeInBytes":4,"cardinality":2},"tags":{"k":"v"}}})"
+          "\n");
   EXPECT_TRUE(now(log)->has_deletion_vectors());
   must(log.commit(kRoot, 0, removal("a.parquet")));
-  EXPECT_NE(read_log(commit_name(1)).find(R"("deletionVector":{"storageType":"u","pathOrInlineDv":"abc","offset":1,"sizeInBytes":4,"cardinality":2})"), std::string::npos);
+  EXPECT_NE(
+      read_log(commit_name(1)).find(R"("deletionVector":{"storageType":"u","pathOrInlineDv":"abc","offset":1,"sizeInBytes":4,"cardinality":2})"),
+      std::string::npos);
   EXPECT_TRUE(now(log)->files.empty());
   EXPECT_TRUE((*fresh())->files.empty());
 }

@@ -17,11 +17,20 @@ struct Primitive {
 };
 // `void` columns are never in data files; DuckDB has no such type, any will do for NULL.
 constexpr Primitive kPrimitives[] = {
-    {"string", "string", "VARCHAR"},       {"long", "bigint", "BIGINT"},        {"integer", "int", "INTEGER"},
-    {"short", "smallint", "SMALLINT"},     {"byte", "tinyint", "TINYINT"},      {"float", "float", "FLOAT"},
-    {"double", "double", "DOUBLE"},        {"boolean", "boolean", "BOOLEAN"},   {"binary", "binary", "BLOB"},
-    {"date", "date", "DATE"},              {"timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE"},
-    {"timestamp_ntz", "timestamp_ntz", "TIMESTAMP"}, {"void", "void", "INTEGER"}, {"variant", "variant", "VARIANT"},
+    {"string", "string", "VARCHAR"},
+    {"long", "bigint", "BIGINT"},
+    {"integer", "int", "INTEGER"},
+    {"short", "smallint", "SMALLINT"},
+    {"byte", "tinyint", "TINYINT"},
+    {"float", "float", "FLOAT"},
+    {"double", "double", "DOUBLE"},
+    {"boolean", "boolean", "BOOLEAN"},
+    {"binary", "binary", "BLOB"},
+    {"date", "date", "DATE"},
+    {"timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE"},
+    {"timestamp_ntz", "timestamp_ntz", "TIMESTAMP"},
+    {"void", "void", "INTEGER"},
+    {"variant", "variant", "VARIANT"},
 };
 
 const Primitive* primitive(std::string_view delta) {
@@ -70,7 +79,8 @@ Result<void> check_struct(const object& type, const std::string& where) {
     const auto* of = o ? o->if_contains("type") : nullptr;
     if (!name || !name->is_string() || !of) return fail(bad("A field of " + where + " has no name or no type"));
     const std::string path = where + "." + std::string(text_of(*name));
-    if (!names.insert(lower(text_of(*name))).second) return fail(bad("[DELTA_DUPLICATE_COLUMNS_FOUND.TABLE_SCHEMA] Found duplicate column(s): " + path + "."));
+    if (!names.insert(lower(text_of(*name))).second)
+      return fail(bad("[DELTA_DUPLICATE_COLUMNS_FOUND.TABLE_SCHEMA] Found duplicate column(s): " + path + "."));
     TARN_CHECK(check_type(*of, path));
   }
   return {};
@@ -98,9 +108,7 @@ Result<void> check_type(const value& type, const std::string& where) {
   return fail(bad("Column " + where + " has the unknown type '" + std::string(text_of(*kind)) + "'"));
 }
 
-value field_json(const Field& f) {
-  return object{{"name", f.name}, {"type", f.type}, {"nullable", f.nullable}, {"metadata", f.metadata}};
-}
+value field_json(const Field& f) { return object{{"name", f.name}, {"type", f.type}, {"nullable", f.nullable}, {"metadata", f.metadata}}; }
 
 bool flag(const object& o, const char* key, bool otherwise) {
   const auto* v = o.if_contains(key);
@@ -120,7 +128,9 @@ class TypeReader {
   }
 
  private:
-  Error error() const { return {Errc::invalid_schema, "Cannot read the data type '" + std::string(text_) + "' at position " + std::to_string(at_ + 1)}; }
+  Error error() const {
+    return {Errc::invalid_schema, "Cannot read the data type '" + std::string(text_) + "' at position " + std::to_string(at_ + 1)};
+  }
   void skip() {
     while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
   }
@@ -140,9 +150,12 @@ class TypeReader {
     if (at_ < text_.size() && text_[at_] == '`') {
       std::string out;
       for (++at_; at_ < text_.size(); ++at_) {
-        if (text_[at_] != '`') out += text_[at_];
-        else if (at_ + 1 < text_.size() && text_[at_ + 1] == '`') out += text_[at_++];
-        else return ++at_, out;
+        if (text_[at_] != '`')
+          out += text_[at_];
+        else if (at_ + 1 < text_.size() && text_[at_ + 1] == '`')
+          out += text_[at_++];
+        else
+          return ++at_, out;
       }
       return fail(error());
     }
@@ -181,8 +194,9 @@ class TypeReader {
       if (take('(') && (word().empty() || !take(')'))) return fail(error());
       return value("string");
     }
-    static const std::map<std::string_view, std::string_view> aliases{{"integer", "integer"}, {"long", "long"},   {"short", "short"}, {"byte", "byte"},
-                                                                      {"real", "float"},      {"timestamp_ltz", "timestamp"}, {"null", "void"}};
+    static const std::map<std::string_view, std::string_view> aliases{{"integer", "integer"}, {"long", "long"},  {"short", "short"},
+                                                                      {"byte", "byte"},       {"real", "float"}, {"timestamp_ltz", "timestamp"},
+                                                                      {"null", "void"}};
     for (const auto& p : kPrimitives)
       if (p.sql == kind) return value(p.delta);
     if (const auto a = aliases.find(kind); a != aliases.end()) return value(a->second);
@@ -245,7 +259,8 @@ std::string schema_string(const Schema& schema) {
 Result<Schema> parse_schema(std::string_view json_text) {
   auto parsed = json::parse(json_text);
   const auto* root = parsed ? parsed->if_object() : nullptr;
-  if (!root || text_of(root->contains("type") ? root->at("type") : value()) != "struct") return fail(bad("The table's schema is not a JSON struct type"));
+  if (!root || text_of(root->contains("type") ? root->at("type") : value()) != "struct")
+    return fail(bad("The table's schema is not a JSON struct type"));
   TARN_CHECK(check_struct(*root, "the table"));
   Schema out;
   for (const auto& item : root->at("fields").get_array()) {
@@ -263,23 +278,29 @@ Result<void> check_schema(const Schema& schema, const std::vector<std::string>& 
   for (const auto& f : schema.fields) {
     if (f.name.empty()) return fail(bad("A column has an empty name"));
     if (f.name.find_first_of(" ,;{}()\n\t=") != std::string::npos || f.name.find('\0') != std::string::npos)
-      return fail(bad("[DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES] Found invalid character(s) among ' ,;{}()\\n\\t=' in the column names of your schema.\n"
-                      "Invalid column names: " + f.name + ".\nPlease use other characters and try again."));
+      return fail(
+          bad("[DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES] Found invalid character(s) among ' ,;{}()\\n\\t=' in the column names of your schema.\n"
+              "Invalid column names: " +
+              f.name + ".\nPlease use other characters and try again."));
     if (!names.insert(lower(f.name)).second)
-      return fail(bad("[DELTA_DUPLICATE_COLUMNS_FOUND.TABLE_SCHEMA] Found duplicate column(s): " + f.name + ". The duplicate was found in the table schema."));
+      return fail(bad("[DELTA_DUPLICATE_COLUMNS_FOUND.TABLE_SCHEMA] Found duplicate column(s): " + f.name +
+                      ". The duplicate was found in the table schema."));
     TARN_CHECK(check_type(f.type, f.name));
   }
   std::unordered_set<std::string> partitions;
   for (const auto& p : partition_columns) {
     const Field* f = schema.find(p);
-    if (!f || f->name != p) return fail(bad("[DELTA_MISSING_PARTITION_COLUMN] Partition column `" + p + "` not found in schema " + schema_string(schema)));
+    if (!f || f->name != p)
+      return fail(bad("[DELTA_MISSING_PARTITION_COLUMN] Partition column `" + p + "` not found in schema " + schema_string(schema)));
     if (!partitions.insert(p).second) return fail(bad("[DELTA_DUPLICATE_COLUMNS_FOUND.PARTITION_COLUMNS] Found duplicate column(s): " + p + "."));
     if (!f->type.is_string() || text_of(f->type) == "variant" || text_of(f->type) == "void")
-      return fail(bad("[DELTA_INVALID_PARTITION_COLUMN_TYPE] Using column " + p + " of type " + sql_type(f->type) + " as a partition column is not supported."));
+      return fail(bad("[DELTA_INVALID_PARTITION_COLUMN_TYPE] Using column " + p + " of type " + sql_type(f->type) +
+                      " as a partition column is not supported."));
   }
   if (!partition_columns.empty() && partition_columns.size() == schema.fields.size())
-    return fail(bad("[DELTA_NON_PARTITION_COLUMN_ABSENT.ALL_PARTITION_COLUMNS] Data written into Delta needs to contain at least one non-partitioned column. "
-                    "All of the provided columns are partition columns."));
+    return fail(
+        bad("[DELTA_NON_PARTITION_COLUMN_ABSENT.ALL_PARTITION_COLUMNS] Data written into Delta needs to contain at least one non-partitioned column. "
+            "All of the provided columns are partition columns."));
   return {};
 }
 
@@ -296,7 +317,8 @@ std::string sql_type(const value& type) {
   std::string out = "struct<";
   for (const auto& f : o->at("fields").get_array()) {
     const auto name = text_of(f.at("name"));
-    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c >= 0x80; });
+    const bool plain =
+        !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c >= 0x80; });
     if (out.back() != '<') out += ',';
     if (plain) {
       out += name;

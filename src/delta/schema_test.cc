@@ -21,8 +21,8 @@ TEST(Schema, IsWrittenAsTheProtocolSaysAndReadBack) {
 }
 
 TEST(Schema, SqlTypesRoundTrip) {
-  for (const char* sql : {"bigint", "int", "smallint", "tinyint", "float", "double", "boolean", "binary", "date", "timestamp", "timestamp_ntz", "string", "decimal(38,18)", "array<int>",
-                          "map<string,array<double>>", "struct<a:int,b:struct<`x y`:string>>", "variant"}) {
+  for (const char* sql : {"bigint", "int", "smallint", "tinyint", "float", "double", "boolean", "binary", "date", "timestamp", "timestamp_ntz",
+                          "string", "decimal(38,18)", "array<int>", "map<string,array<double>>", "struct<a:int,b:struct<`x y`:string>>", "variant"}) {
     const auto type = delta_type(sql);
     ASSERT_TRUE(type) << sql;
     EXPECT_EQ(sql_type(*type), sql);
@@ -35,7 +35,8 @@ TEST(Schema, SqlTypesRoundTrip) {
 }
 
 TEST(Schema, TypesThatMakeNoSenseAreRefusedWithTheirText) {
-  for (const char* sql : {"", "bigin", "array<int", "array<>", "map<int>", "decimal(39,2)", "decimal(5,6)", "struct<a int,>", "int int", "struct<`a:int>"}) {
+  for (const char* sql :
+       {"", "bigin", "array<int", "array<>", "map<int>", "decimal(39,2)", "decimal(5,6)", "struct<a int,>", "int int", "struct<`a:int>"}) {
     const auto type = delta_type(sql);
     ASSERT_FALSE(type) << sql;
     EXPECT_EQ(type.error().code, Errc::invalid_schema);
@@ -68,7 +69,8 @@ TEST(Schema, OfATableIsCheckedBeforeItIsCreated) {
 }
 
 TEST(Schema, DamagedSchemaTextIsRefused) {
-  for (const char* text : {"", "[]", "{}", R"({"type":"struct"})", R"({"type":"struct","fields":[{"name":1,"type":"long"}]})", R"({"type":"struct","fields":[{"name":"a","type":{"type":"array"}}]})"})
+  for (const char* text : {"", "[]", "{}", R"({"type":"struct"})", R"({"type":"struct","fields":[{"name":1,"type":"long"}]})",
+                           R"({"type":"struct","fields":[{"name":"a","type":{"type":"array"}}]})"})
     EXPECT_FALSE(parse_schema(text)) << text;
 }
 

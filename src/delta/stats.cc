@@ -63,7 +63,9 @@ std::size_t leaves(const value& type) {
   return n;
 }
 
-bool digits(std::string_view s) { return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; }); }
+bool digits(std::string_view s) {
+  return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 /// A plain decimal number: -12.50
 bool is_decimal(std::string_view s) {
@@ -123,8 +125,8 @@ std::optional<std::string> timestamp(std::string_view s, bool zoned) {
   const year_month_day out(date);
   const hh_mm_ss time(duration_cast<milliseconds>(at - date));
   if (int(out.year()) < 1 || int(out.year()) > 9999) return std::nullopt;
-  return fmt::format("\"{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}{}\"", int(out.year()), unsigned(out.month()), unsigned(out.day()), time.hours().count(), time.minutes().count(),
-                     time.seconds().count(), time.subseconds().count(), zoned ? "Z" : "");
+  return fmt::format("\"{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}{}\"", int(out.year()), unsigned(out.month()), unsigned(out.day()),
+                     time.hours().count(), time.minutes().count(), time.seconds().count(), time.subseconds().count(), zoned ? "Z" : "");
 }
 
 /// The length in bytes of the first `characters` code points; nothing if the text is not UTF-8.
@@ -149,9 +151,12 @@ std::optional<std::string> string_bound(std::string_view s, bool upper) {
   if (upper && *cut < s.size()) {
     // As delta-io breaks the tie: DEL sorts after any printable ASCII, U+10FFFF after everything else.
     const auto next = s.substr(*cut);
-    if (static_cast<unsigned char>(next[0]) < 0x7f) out += '\x7f';
-    else if (next.starts_with("\xf4\x8f\xbf\xbf")) return std::nullopt;
-    else out += "\xf4\x8f\xbf\xbf";
+    if (static_cast<unsigned char>(next[0]) < 0x7f)
+      out += '\x7f';
+    else if (next.starts_with("\xf4\x8f\xbf\xbf"))
+      return std::nullopt;
+    else
+      out += "\xf4\x8f\xbf\xbf";
   }
   return boost::json::serialize(boost::json::string(out));
 }
@@ -160,7 +165,8 @@ std::optional<std::string> bound(const value& type, const std::string& text, boo
   if (!type.is_string()) return std::nullopt;
   const std::string_view t = type.get_string();
   if (t == "string") return string_bound(text, upper);
-  if (t == "long" || t == "integer" || t == "short" || t == "byte") return is_decimal(text) && text.find('.') == std::string::npos ? std::optional(text) : std::nullopt;
+  if (t == "long" || t == "integer" || t == "short" || t == "byte")
+    return is_decimal(text) && text.find('.') == std::string::npos ? std::optional(text) : std::nullopt;
   if (t == "float" || t == "double") return floating(text);
   if (t.starts_with("decimal")) return is_decimal(text) ? std::optional(text) : std::nullopt;
   if (t == "date") return is_date(text) ? std::optional("\"" + text + "\"") : std::nullopt;
@@ -206,9 +212,12 @@ std::vector<std::string> stats_path(std::string_view name, const Schema& schema)
     std::string part;
     std::size_t i = 1;
     for (; i < name.size(); ++i) {
-      if (name[i] != '"') part += name[i];
-      else if (i + 1 < name.size() && name[i + 1] == '"') part += name[i++];
-      else break;
+      if (name[i] != '"')
+        part += name[i];
+      else if (i + 1 < name.size() && name[i + 1] == '"')
+        part += name[i++];
+      else
+        break;
     }
     if (i >= name.size()) return {};
     out.push_back(std::move(part));

@@ -14,7 +14,7 @@ struct ColumnStats {
   std::vector<std::string> path;
   std::optional<std::string> min, max;
   std::optional<std::int64_t> null_count;
-  bool has_nan = false;    // float and double: bounds say nothing then
+  bool has_nan = false;  // float and double: bounds say nothing then
 };
 
 /// The JSON of AddFile::stats. Bounds of strings are cut at 32 characters (the upper one raised so that it stays an upper bound), those of

@@ -31,12 +31,15 @@ TEST(Stats, EveryTypeIsWrittenAsTheProtocolSays) {
 
 TEST(Stats, LongStringsAreCutAndStayBounds) {
   const std::string forty(40, 'x'), cut(32, 'x');
-  EXPECT_EQ(bounds("string", forty, forty), R"({"numRecords":3,"minValues":{"c":")" + cut + R"("},"maxValues":{"c":")" + cut + "\x7f" + R"("},"nullCount":{"c":1}})");
+  EXPECT_EQ(bounds("string", forty, forty),
+            R"({"numRecords":3,"minValues":{"c":")" + cut + R"("},"maxValues":{"c":")" + cut + "\x7f" + R"("},"nullCount":{"c":1}})");
   std::string umlauts;
   for (int i = 0; i < 33; ++i) umlauts += "ü";
   const std::string u32 = umlauts.substr(0, 64);
-  EXPECT_EQ(bounds("string", umlauts, umlauts), R"({"numRecords":3,"minValues":{"c":")" + u32 + R"("},"maxValues":{"c":")" + u32 + "\xf4\x8f\xbf\xbf" + R"("},"nullCount":{"c":1}})");
-  EXPECT_EQ(bounds("string", cut, cut), R"({"numRecords":3,"minValues":{"c":")" + cut + R"("},"maxValues":{"c":")" + cut + R"("},"nullCount":{"c":1}})");
+  EXPECT_EQ(bounds("string", umlauts, umlauts),
+            R"({"numRecords":3,"minValues":{"c":")" + u32 + R"("},"maxValues":{"c":")" + u32 + "\xf4\x8f\xbf\xbf" + R"("},"nullCount":{"c":1}})");
+  EXPECT_EQ(bounds("string", cut, cut),
+            R"({"numRecords":3,"minValues":{"c":")" + cut + R"("},"maxValues":{"c":")" + cut + R"("},"nullCount":{"c":1}})");
 }
 
 TEST(Stats, WhatIsNoBoundIsLeftOut) {
@@ -50,14 +53,16 @@ TEST(Stats, WhatIsNoBoundIsLeftOut) {
   EXPECT_EQ(bounds("timestamp", "2024-02-30 00:00:00", "2024-01-01 25:00:00"), none);
   EXPECT_EQ(bounds("string", "\xff\xfe", "\xc3"), none);
   EXPECT_EQ(stats_json(table({{"c", "double"}}), 3, {{{"c"}, "1.0", "2.0", 1, true}}), none) << "NaN has no place among bounds";
-  EXPECT_EQ(stats_json(table({{"c", "int"}}), 3, {{{"other"}, "1", "2", 1, false}}), R"({"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{}})");
+  EXPECT_EQ(stats_json(table({{"c", "int"}}), 3, {{{"other"}, "1", "2", 1, false}}),
+            R"({"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{}})");
 }
 
 TEST(Stats, NestedFieldsMirrorTheSchemaAndOnlyTheFirstColumnsCount) {
   Metadata m = table({{"s", "struct<a:int,b:struct<c:string>>"}, {"d", "int"}});
   const std::vector<ColumnStats> columns{{{"s", "a"}, "1", "2", 0, false}, {{"s", "b", "c"}, "x", "y", 1, false}, {{"d"}, "5", "6", 0, false}};
-  EXPECT_EQ(stats_json(m, 2, columns),
-            R"({"numRecords":2,"minValues":{"s":{"a":1,"b":{"c":"x"}},"d":5},"maxValues":{"s":{"a":2,"b":{"c":"y"}},"d":6},"nullCount":{"s":{"a":0,"b":{"c":1}},"d":0}})");
+  EXPECT_EQ(
+      stats_json(m, 2, columns),
+      R"({"numRecords":2,"minValues":{"s":{"a":1,"b":{"c":"x"}},"d":5},"maxValues":{"s":{"a":2,"b":{"c":"y"}},"d":6},"nullCount":{"s":{"a":0,"b":{"c":1}},"d":0}})");
   m.configuration["delta.dataSkippingNumIndexedCols"] = "1";
   EXPECT_EQ(stats_json(m, 2, columns), R"({"numRecords":2,"minValues":{"s":{"a":1}},"maxValues":{"s":{"a":2}},"nullCount":{"s":{"a":0}}})");
 }

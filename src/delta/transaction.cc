@@ -30,9 +30,11 @@ std::optional<std::int64_t> stat(const object& stats, const char* key, const std
 
 Result<void> check_added(const AddFile& file, const Metadata& metadata) {
   for (const auto& column : metadata.partition_columns)
-    if (!file.partition_values.contains(column)) return fail(invalid(fmt::format("The added file '{}' has no value for the partition column {}", file.path, column)));
+    if (!file.partition_values.contains(column))
+      return fail(invalid(fmt::format("The added file '{}' has no value for the partition column {}", file.path, column)));
   if (file.partition_values.size() != metadata.partition_columns.size())
-    return fail(invalid(fmt::format("The added file '{}' has {} partition values; the table has {} partition columns", file.path, file.partition_values.size(), metadata.partition_columns.size())));
+    return fail(invalid(fmt::format("The added file '{}' has {} partition values; the table has {} partition columns", file.path,
+                                    file.partition_values.size(), metadata.partition_columns.size())));
   object stats;
   if (!file.stats.empty()) {
     auto parsed = json::parse(file.stats);
@@ -57,8 +59,9 @@ Result<void> check_metadata_change(const Commit& c, const Snapshot& before) {
   if (now.id != old.id) return fail(invalid(fmt::format("A commit cannot change the table's id from {} to {}", old.id, now.id)));
   const bool replaces_all = c.remove.size() == before.files.size();
   if (now.partition_columns != old.partition_columns && !replaces_all)
-    return fail(invalid(fmt::format("[DELTA_UNSUPPORTED_PARTITION_COLUMN_CHANGE] Cannot change partition columns during {} operation (old: {}, new: {}).", operation_name(c),
-                                    fmt::join(old.partition_columns, ", "), fmt::join(now.partition_columns, ", "))));
+    return fail(
+        invalid(fmt::format("[DELTA_UNSUPPORTED_PARTITION_COLUMN_CHANGE] Cannot change partition columns during {} operation (old: {}, new: {}).",
+                            operation_name(c), fmt::join(old.partition_columns, ", "), fmt::join(now.partition_columns, ", "))));
   TARN_CHECK(check_schema(now.schema, now.partition_columns));
   std::map<std::string, std::string> changed;
   for (const auto& [k, v] : now.configuration)
@@ -67,8 +70,11 @@ Result<void> check_metadata_change(const Commit& c, const Snapshot& before) {
   if (replaces_all) return {};
   for (const auto& f : now.schema.fields) {
     const Field* was = old.schema.find(f.name);
-    if (was && was->type != f.type) return fail(invalid(fmt::format("Column {} cannot change its type from {} to {} while the table holds files", f.name, sql_type(was->type), sql_type(f.type))));
-    if (was && was->nullable && !f.nullable) return fail(invalid(fmt::format("Column {} cannot become NOT NULL while the table holds files", f.name)));
+    if (was && was->type != f.type)
+      return fail(invalid(
+          fmt::format("Column {} cannot change its type from {} to {} while the table holds files", f.name, sql_type(was->type), sql_type(f.type))));
+    if (was && was->nullable && !f.nullable)
+      return fail(invalid(fmt::format("Column {} cannot become NOT NULL while the table holds files", f.name)));
     if (!was && !f.nullable) return fail(invalid(fmt::format("The new column {} must be nullable: existing files have no values for it", f.name)));
   }
   return {};
@@ -85,15 +91,23 @@ bool changes_data(const Commit& c) {
 
 std::string operation_name(const Commit& c) {
   switch (c.operation) {
-    case Operation::create_table: return c.add.empty() ? "CREATE TABLE" : "CREATE TABLE AS SELECT";
+    case Operation::create_table:
+      return c.add.empty() ? "CREATE TABLE" : "CREATE TABLE AS SELECT";
     case Operation::write_append:
-    case Operation::write_overwrite: return "WRITE";
-    case Operation::delete_: return "DELETE";
-    case Operation::update: return "UPDATE";
-    case Operation::merge: return "MERGE";
-    case Operation::set_properties: return "SET TBLPROPERTIES";
-    case Operation::change_columns: return "CHANGE COLUMNS";
-    case Operation::optimize: return "OPTIMIZE";
+    case Operation::write_overwrite:
+      return "WRITE";
+    case Operation::delete_:
+      return "DELETE";
+    case Operation::update:
+      return "UPDATE";
+    case Operation::merge:
+      return "MERGE";
+    case Operation::set_properties:
+      return "SET TBLPROPERTIES";
+    case Operation::change_columns:
+      return "CHANGE COLUMNS";
+    case Operation::optimize:
+      return "OPTIMIZE";
   }
   return "Manual Update";
 }
@@ -102,7 +116,8 @@ Result<void> check_request(const Commit& c, const objects::Url& root) {
   std::unordered_set<std::string_view> added, removed;
   for (const auto& f : c.add) {
     const auto path = decode_path(encode_path(f.path), root);
-    if (!path || *path != f.path) return fail(invalid("The added file's path '" + f.path + "' must be relative to the table, without '..', '.' or empty segments"));
+    if (!path || *path != f.path)
+      return fail(invalid("The added file's path '" + f.path + "' must be relative to the table, without '..', '.' or empty segments"));
     if (f.path.starts_with("_delta_log/")) return fail(invalid("The added file's path '" + f.path + "' is inside the log"));
     if (!added.insert(f.path).second) return fail(invalid("The commit adds the file '" + f.path + "' twice"));
   }
@@ -130,7 +145,8 @@ Result<void> check_against(const Commit& c, const Snapshot& before, const object
   for (const auto& f : c.add)
     if (live.contains(f.path)) return fail(invalid("The file '" + f.path + "' is already in the table"));
   for (const auto& f : c.remove)
-    if (!live.contains(f.path)) return fail(invalid("The file '" + f.path + "' to remove is not in the table's version " + std::to_string(before.version)));
+    if (!live.contains(f.path))
+      return fail(invalid("The file '" + f.path + "' to remove is not in the table's version " + std::to_string(before.version)));
   return {};
 }
 
@@ -206,7 +222,8 @@ object parameters_of(const Commit& c, const Metadata& metadata) {
 
 }  // namespace
 
-Publication publication(const Commit& c, const Snapshot* before, const Protocol& protocol, const Metadata& metadata, std::int64_t read_version, Millis now) {
+Publication publication(const Commit& c, const Snapshot* before, const Protocol& protocol, const Metadata& metadata, std::int64_t read_version,
+                        Millis now) {
   Publication out;
   out.transaction_id = new_uuid();
   out.timestamp = now;

@@ -19,10 +19,11 @@ Result<void> check_against(const Commit& commit, const Snapshot& before, const o
 void complete(Commit& commit, const Snapshot& before, Millis now);
 
 struct Publication {
-  std::string text;             // the commit file
-  std::string transaction_id;   // in its commitInfo: tells our own file from somebody else's after a doubtful put
+  std::string text;            // the commit file
+  std::string transaction_id;  // in its commitInfo: tells our own file from somebody else's after a doubtful put
   Millis timestamp = 0;
 };
-Publication publication(const Commit& commit, const Snapshot* before, const Protocol& protocol, const Metadata& metadata, std::int64_t read_version, Millis now);
+Publication publication(const Commit& commit, const Snapshot* before, const Protocol& protocol, const Metadata& metadata, std::int64_t read_version,
+                        Millis now);
 
 }  // namespace tarn::delta

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <charconv>
+#include <csignal>
 #include <ctime>
 
 namespace tarn::doctor {
@@ -89,7 +89,8 @@ Lookup look_up_until(const HostPort& target, Time::time_point deadline) {
   if (!whole || got.size() < sizeof out.error || (got.size() - sizeof out.error) % sizeof(Address) != 0) return {EAI_INPROGRESS, {}};
   std::memcpy(&out.error, got.data(), sizeof out.error);
   out.addresses.resize((got.size() - sizeof out.error) / sizeof(Address));
-  for (std::size_t i = 0; i < out.addresses.size(); ++i) std::memcpy(&out.addresses[i], got.data() + sizeof out.error + i * sizeof(Address), sizeof(Address));
+  for (std::size_t i = 0; i < out.addresses.size(); ++i)
+    std::memcpy(&out.addresses[i], got.data() + sizeof out.error + i * sizeof(Address), sizeof(Address));
   return out;
 }
 
@@ -134,7 +135,8 @@ Attempt connect_to(const Address& a, Socket& s, Time::time_point deadline) {
 /// Asks a connected proxy for a tunnel and reads its status line.
 Attempt tunnel(const HostPort& target, const Socket& s, std::string address, Time::time_point deadline) {
   const std::string ask = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", target.text());
-  if (::send(s.fd, ask.data(), ask.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(ask.size())) return {Reach::proxy_mute, std::move(address), "the proxy takes no request"};
+  if (::send(s.fd, ask.data(), ask.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(ask.size()))
+    return {Reach::proxy_mute, std::move(address), "the proxy takes no request"};
   std::string line;
   while (line.find('\n') == line.npos && line.size() < 4096) {
     pollfd p{s.fd, POLLIN, 0};
@@ -191,7 +193,8 @@ Attempt shake_hands(const HostPort& target, const Socket& s, std::string address
     if (rc == 1) return {Reach::connected, std::move(address), ""};
     const int why = ::SSL_get_error(ssl.get(), rc);
     if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-      if (const long verdict = ::SSL_get_verify_result(ssl.get()); verdict != X509_V_OK) return {Reach::tls_untrusted, std::move(address), ::X509_verify_cert_error_string(verdict)};
+      if (const long verdict = ::SSL_get_verify_result(ssl.get()); verdict != X509_V_OK)
+        return {Reach::tls_untrusted, std::move(address), ::X509_verify_cert_error_string(verdict)};
       const char* reason = ::ERR_reason_error_string(::ERR_peek_error());
       return {Reach::tls_refused, std::move(address), reason ? reason : "the connection was closed"};
     }
@@ -281,35 +284,47 @@ Finding check_egress(const HostPort& target, const std::optional<HostPort>& prox
   const std::string way = proxy ? fmt::format("{} through the proxy {}", target.text(), proxy->text()) : target.text();
   const auto seconds = fmt::format("{:.1f} s", static_cast<double>(limit.count()) / 1000);
   const std::string at = a.address.empty() ? "" : fmt::format(" ({})", a.address);
-  const auto problem = [&](std::string summary, std::string cause, std::string cure) { return Finding{"egress", Level::problem, std::move(summary), std::move(cause), std::move(cure), std::nullopt}; };
+  const auto problem = [&](std::string summary, std::string cause, std::string cure) {
+    return Finding{"egress", Level::problem, std::move(summary), std::move(cause), std::move(cure), std::nullopt};
+  };
   switch (a.reach) {
     case Reach::connected:
       return ok("egress", fmt::format("{} answers{}{}", way, tls.shake_hands ? " over TLS" : "", at));
     case Reach::dropped:
-      return at_edge("egress", Edge::no_egress, fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped", asked, at, seconds, proxy ? proxy->port : target.port));
+      return at_edge(
+          "egress", Edge::no_egress,
+          fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped", asked, at, seconds, proxy ? proxy->port : target.port));
     case Reach::refused:
-      return problem(fmt::format("{}{} refuses the connection", asked, at), "The host answers, but nothing listens on that port.", "Start the server (tarn serve), or correct host and port.");
+      return problem(fmt::format("{}{} refuses the connection", asked, at), "The host answers, but nothing listens on that port.",
+                     "Start the server (tarn serve), or correct host and port.");
     case Reach::unreachable:
-      return problem(fmt::format("{}{} cannot be reached: {}", asked, at, a.detail), "There is no route from this machine to that address, or a router says so.",
+      return problem(fmt::format("{}{} cannot be reached: {}", asked, at, a.detail),
+                     "There is no route from this machine to that address, or a router says so.",
                      "Add the route, or set HTTPS_PROXY to a proxy that can reach the host.");
     case Reach::unresolved:
       if (asked.find(".localhost:") != asked.npos)
-        return problem(fmt::format("the name {} has no address here: {}", asked, a.detail), "glibc and Go do not resolve names below .localhost (browsers do).",
+        return problem(fmt::format("the name {} has no address here: {}", asked, a.detail),
+                       "glibc and Go do not resolve names below .localhost (browsers do).",
                        "Use the server's proxy_url (tarn rehearse --data DIR -- CMD sets it), or the workspace's loopback port.");
-      return problem(fmt::format("the name {} has no address: {}", asked, a.detail), "The name is wrong, or the name server of this machine does not know it.",
+      return problem(fmt::format("the name {} has no address: {}", asked, a.detail),
+                     "The name is wrong, or the name server of this machine does not know it.",
                      "Correct the host, or the name server in /etc/resolv.conf.");
     case Reach::resolver_mute:
-      return problem(fmt::format("no name server answered for {} within {}: {}", asked, seconds, a.detail), "Packets to the name server are dropped, or it is down.",
+      return problem(fmt::format("no name server answered for {} within {}: {}", asked, seconds, a.detail),
+                     "Packets to the name server are dropped, or it is down.",
                      "Open port 53 to the name server of /etc/resolv.conf, or set HTTPS_PROXY to a proxy by its address.");
     case Reach::proxy_mute:
-      return problem(fmt::format("{}: {}", way, a.detail), "The proxy took the connection and gave no answer: it cannot reach the host itself, or it is no HTTP proxy.",
+      return problem(fmt::format("{}: {}", way, a.detail),
+                     "The proxy took the connection and gave no answer: it cannot reach the host itself, or it is no HTTP proxy.",
                      fmt::format("Let the proxy open {}, or correct HTTPS_PROXY.", target.text()));
     case Reach::proxy_refused:
-      return problem(fmt::format("{}: {}", way, a.detail), "The proxy does not allow this host.", fmt::format("Let the proxy open {}, or list the host in NO_PROXY.", target.text()));
+      return problem(fmt::format("{}: {}", way, a.detail), "The proxy does not allow this host.",
+                     fmt::format("Let the proxy open {}, or list the host in NO_PROXY.", target.text()));
     case Reach::tls_mute:
       return at_edge("egress", Edge::no_egress, fmt::format("{}{} takes the connection, and then nothing answers within {}", way, at, seconds));
     case Reach::tls_refused:
-      return problem(fmt::format("{}{} speaks no TLS with us: {}", way, at, a.detail), "Another service listens there, or a firewall cuts the handshake.",
+      return problem(fmt::format("{}{} speaks no TLS with us: {}", way, at, a.detail),
+                     "Another service listens there, or a firewall cuts the handshake.",
                      "Correct host and port, or let the firewall pass TLS to that host.");
     case Reach::tls_untrusted:
       return problem(fmt::format("the certificate of {}{} is not trusted: {}", way, at, a.detail),

@@ -33,7 +33,8 @@ enum class Reach {
   tls_refused,    // connected, but what answers speaks no TLS with us
   tls_untrusted   // TLS works, but the certificate is not from an authority that this machine trusts: an intercepting proxy
 };
-BOOST_DESCRIBE_ENUM(Reach, connected, unresolved, resolver_mute, dropped, refused, unreachable, proxy_mute, proxy_refused, tls_mute, tls_refused, tls_untrusted)
+BOOST_DESCRIBE_ENUM(Reach, connected, unresolved, resolver_mute, dropped, refused, unreachable, proxy_mute, proxy_refused, tls_mute, tls_refused,
+                    tls_untrusted)
 
 /// How far `reach` goes once the connection stands.
 struct Tls {
@@ -48,13 +49,15 @@ struct Attempt {
 };
 
 /// Tries to open a TCP connection, through `proxy` (CONNECT) if given, then TLS if asked for. Ends within `limit`, over all addresses of the name.
-Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5), const Tls& tls = {});
+Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5),
+              const Tls& tls = {});
 
 /// The proxy that clients on this machine would use for the target: https_proxy or HTTPS_PROXY unless no_proxy or NO_PROXY names the host or a
 /// domain of it ("*" names all).
 std::optional<HostPort> proxy_for(const HostPort& target);
 
 /// The check: what was tried, and cause and cure if it did not get through.
-Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5), const Tls& tls = {});
+Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5),
+                     const Tls& tls = {});
 
 }  // namespace tarn::doctor

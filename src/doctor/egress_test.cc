@@ -114,7 +114,8 @@ struct OneAnswer : Listener {
     thread = std::thread([this, answer = std::move(answer)] {
       const int c = ::accept(fd, nullptr, nullptr);
       char buffer[1024];
-      for (ssize_t n; asked.find("\r\n\r\n") == asked.npos && (n = ::recv(c, buffer, sizeof buffer, 0)) > 0;) asked.append(buffer, static_cast<std::size_t>(n));
+      for (ssize_t n; asked.find("\r\n\r\n") == asked.npos && (n = ::recv(c, buffer, sizeof buffer, 0)) > 0;)
+        asked.append(buffer, static_cast<std::size_t>(n));
       if (!answer.empty()) ::send(c, answer.data(), answer.size(), MSG_NOSIGNAL);
       while (::recv(c, buffer, sizeof buffer, 0) > 0) {
       }

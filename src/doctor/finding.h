@@ -19,8 +19,8 @@ BOOST_DESCRIBE_ENUM(Level, ok, unknown, warning, problem)
 struct Finding {
   std::string check;  // egress, account-admin, metastore, …
   Level level = Level::ok;
-  std::string summary;             // one line: what is, naming the value
-  std::string cause, cure;         // empty when ok
+  std::string summary;              // one line: what is, naming the value
+  std::string cause, cure;          // empty when ok
   std::optional<std::string> edge;  // the sharp edge, if it is one
 };
 BOOST_DESCRIBE_STRUCT(Finding, (), (check, level, summary, cause, cure, edge))

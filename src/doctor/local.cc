@@ -34,9 +34,11 @@ Findings check_data_folder(const fs::path& folder) {
   const auto name = folder.string();
   struct stat s {};
   if (::stat(folder.c_str(), &s) != 0)
-    return {not_ok(kCheck, Level::problem, fmt::format("{}: {}", name, std::strerror(errno)), "The folder does not exist, or this user may not look at it.",
+    return {not_ok(kCheck, Level::problem, fmt::format("{}: {}", name, std::strerror(errno)),
+                   "The folder does not exist, or this user may not look at it.",
                    fmt::format("Start a server on it (tarn serve --data {}), or name the right one with --data.", name))};
-  if (!S_ISDIR(s.st_mode)) return {not_ok(kCheck, Level::problem, fmt::format("{} is not a folder", name), "A file has that name.", "Name another folder with --data.")};
+  if (!S_ISDIR(s.st_mode))
+    return {not_ok(kCheck, Level::problem, fmt::format("{} is not a folder", name), "A file has that name.", "Name another folder with --data.")};
   Findings out;
   if (s.st_uid != ::geteuid())
     out.push_back(not_ok(kCheck, Level::problem, fmt::format("{} belongs to user {}, this is user {}", name, s.st_uid, ::geteuid()),
@@ -46,7 +48,8 @@ Findings check_data_folder(const fs::path& folder) {
                          "The folder holds the root key and every secret of the platform.", fmt::format("chmod 700 {}", name)));
   if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0)
     out.push_back(not_ok(kCheck, Level::problem, fmt::format("{} cannot be written: {}", name, std::strerror(errno)),
-                         "The permissions or a read-only file system forbid it.", fmt::format("Give this user the folder (chown, chmod 700 {}).", name)));
+                         "The permissions or a read-only file system forbid it.",
+                         fmt::format("Give this user the folder (chown, chmod 700 {}).", name)));
   for (const char* below : {"", "admin", "tls", "run"}) {
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(folder / below, fs::directory_options::skip_permission_denied, ec)) {
@@ -71,7 +74,8 @@ Finding check_disk(const fs::path& folder, const DiskLimits& limits) {
   constexpr const char* kCure = "Free or add space, or move the data folder to a larger file system.";
   if (free < limits.problem_bytes) return not_ok(kCheck, Level::problem, summary, kCause, kCure);
   if (v.f_files > 0 && v.f_favail < limits.problem_inodes)
-    return not_ok(kCheck, Level::problem, fmt::format("{} inodes free for {}", static_cast<std::uint64_t>(v.f_favail), folder.string()), kCause, kCure);
+    return not_ok(kCheck, Level::problem, fmt::format("{} inodes free for {}", static_cast<std::uint64_t>(v.f_favail), folder.string()), kCause,
+                  kCure);
   if (free < limits.warn_bytes) return not_ok(kCheck, Level::warning, summary, kCause, kCure);
   return ok(kCheck, summary);
 }
@@ -80,8 +84,10 @@ Finding check_clock(Millis now, Millis built, std::optional<bool> synchronised) 
   constexpr const char* kCheck = "clock";
   constexpr const char* kCause = "Tokens, certificates and request signatures carry times; 15 minutes off, they are refused.";
   constexpr const char* kCure = "Run a time service (timedatectl set-ntp true), or set the clock.";
-  if (now < built) return not_ok(kCheck, Level::problem, fmt::format("{} is before this program was built ({})", to_rfc3339(now), to_rfc3339(built)), kCause, kCure);
-  if (synchronised && !*synchronised) return not_ok(kCheck, Level::warning, fmt::format("{}, not kept by a time service", to_rfc3339(now)), kCause, kCure);
+  if (now < built)
+    return not_ok(kCheck, Level::problem, fmt::format("{} is before this program was built ({})", to_rfc3339(now), to_rfc3339(built)), kCause, kCure);
+  if (synchronised && !*synchronised)
+    return not_ok(kCheck, Level::warning, fmt::format("{}, not kept by a time service", to_rfc3339(now)), kCause, kCure);
   return ok(kCheck, fmt::format("{}{}", to_rfc3339(now), synchronised ? ", kept by a time service" : ""));
 }
 
@@ -96,7 +102,8 @@ Finding check_versions(const std::string& program, const std::optional<std::stri
   constexpr const char* kCheck = "versions";
   if (!server) return not_ok(kCheck, Level::unknown, fmt::format("this program is {}; the server did not say its version", program), "", "");
   if (*server == program) return ok(kCheck, fmt::format("program and server are {}", program));
-  return not_ok(kCheck, Level::warning, fmt::format("this program is {}, the server runs {}", program, *server), "The server was started by another build.",
+  return not_ok(kCheck, Level::warning, fmt::format("this program is {}, the server runs {}", program, *server),
+                "The server was started by another build.",
                 "Restart the server with this program: it upgrades the store when it starts; an older program refuses a newer store.");
 }
 

@@ -28,14 +28,27 @@ Finding refused(std::string check, const Probe::Answer& a) {
 /// The question that every other depends on; nothing if it was answered.
 std::optional<Finding> no_way_in(const Probe::Answer& a, const std::string& principal) {
   if (a.status == 0)
-    return Finding{"server", Level::problem, a.message, "Nobody answers at the account host.", "Start the server (tarn serve), or see tarn doctor egress for the way there.", std::nullopt};
+    return Finding{"server",
+                   Level::problem,
+                   a.message,
+                   "Nobody answers at the account host.",
+                   "Start the server (tarn serve), or see tarn doctor egress for the way there.",
+                   std::nullopt};
   if (a.status == 401)
-    return Finding{"credentials", Level::problem, fmt::format("{} is not let in: {}", principal, a.message), "The token or the client secret is unknown, expired or revoked.",
-                   "Make a new secret for the service principal, and set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET.", std::nullopt};
+    return Finding{"credentials",
+                   Level::problem,
+                   fmt::format("{} is not let in: {}", principal, a.message),
+                   "The token or the client secret is unknown, expired or revoked.",
+                   "Make a new secret for the service principal, and set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET.",
+                   std::nullopt};
   if (a.status == 403) return at_edge("account-admin", Edge::not_account_admin, fmt::format("{}: {}", principal, a.message));
   if (a.status != 200)
-    return Finding{"server", Level::problem, fmt::format("the account host answers {} {} {}", a.status, a.error_code, a.message), "It is not this account's host, or it fails.",
-                   "Check DATABRICKS_HOST and DATABRICKS_ACCOUNT_ID; the server's log has the request id.", std::nullopt};
+    return Finding{"server",
+                   Level::problem,
+                   fmt::format("the account host answers {} {} {}", a.status, a.error_code, a.message),
+                   "It is not this account's host, or it fails.",
+                   "Check DATABRICKS_HOST and DATABRICKS_ACCOUNT_ID; the server's log has the request id.",
+                   std::nullopt};
   return std::nullopt;
 }
 
@@ -43,13 +56,15 @@ Finding prefix_check(Probe& probe, const json::array& workspaces) {
   constexpr const char* kCheck = "deployment-prefix";
   if (const auto known = probe.deployment_prefix()) {
     if (*known) return ok(kCheck, fmt::format("{} is registered", **known));
-    return at_edge(kCheck, Edge::deployment_prefix_missing, "no deployment name prefix is registered: a workspace with a deployment_name will be refused");
+    return at_edge(kCheck, Edge::deployment_prefix_missing,
+                   "no deployment name prefix is registered: a workspace with a deployment_name will be refused");
   }
   for (const auto& w : workspaces)
     if (const auto name = text(w, "deployment_name"); !name.empty() && !name.starts_with("dbc-"))
       return ok(kCheck, fmt::format("one is registered: workspace {} is {}", text(w, "workspace_name"), name));
   const auto& r = remedy(Edge::deployment_prefix_missing);
-  return {kCheck, Level::unknown, "cannot be seen from here, and no workspace has a chosen name yet", std::string(r.cause), std::string(r.cure), std::nullopt};
+  return {kCheck,      Level::unknown, "cannot be seen from here, and no workspace has a chosen name yet", std::string(r.cause), std::string(r.cure),
+          std::nullopt};
 }
 
 Findings metastore_checks(Probe& probe, const json::array& workspaces) {
@@ -63,7 +78,9 @@ Findings metastore_checks(Probe& probe, const json::array& workspaces) {
     served.insert(region);
     // The vendor's own: nobody of the account owns it, and it has nowhere to put a managed table.
     if (text(m, "owner") == "System-User" && text(m, "storage_root").empty())
-      out.push_back(at_edge(kCheck, Edge::default_metastore, fmt::format("{} ({}) took the place of region {}: no storage root, owned by System-User", name, text(m, "metastore_id"), region)));
+      out.push_back(
+          at_edge(kCheck, Edge::default_metastore,
+                  fmt::format("{} ({}) took the place of region {}: no storage root, owned by System-User", name, text(m, "metastore_id"), region)));
     else
       out.push_back(ok(kCheck, fmt::format("{} serves region {}, owned by {}", name, region, text(m, "owner"))));
   }
@@ -71,8 +88,9 @@ Findings metastore_checks(Probe& probe, const json::array& workspaces) {
   for (const auto& w : workspaces)
     if (const auto region = text(w, "aws_region"); text(w, "workspace_status") == "RUNNING" && !served.contains(region)) bare.insert(region);
   for (const auto& region : bare)
-    out.push_back({kCheck, Level::problem, fmt::format("region {} has running workspaces and no metastore", region), "Its metastore was deleted, or never created.",
-                   "Create a metastore in the region and assign it to the workspaces.", std::nullopt});
+    out.push_back({kCheck, Level::problem, fmt::format("region {} has running workspaces and no metastore", region),
+                   "Its metastore was deleted, or never created.", "Create a metastore in the region and assign it to the workspaces.",
+                   std::nullopt});
   if (out.empty()) out.push_back(ok(kCheck, "none yet; the first workspace of a region will make a default one appear unless yours is there first"));
   return out;
 }
@@ -84,8 +102,9 @@ Findings workspace_checks(const json::array& workspaces) {
     const auto status = text(w, "workspace_status");
     if (status == "RUNNING") ++running;
     if (status == "FAILED" || status == "BANNED")
-      out.push_back({"workspaces", Level::problem, fmt::format("{} ({}) is {}", text(w, "workspace_name"), text(w, "workspace_id"), status), text(w, "workspace_status_message"),
-                     "Correct what the message names and PATCH the workspace, or delete it and create it again.", std::nullopt});
+      out.push_back({"workspaces", Level::problem, fmt::format("{} ({}) is {}", text(w, "workspace_name"), text(w, "workspace_id"), status),
+                     text(w, "workspace_status_message"), "Correct what the message names and PATCH the workspace, or delete it and create it again.",
+                     std::nullopt});
   }
   if (out.empty()) out.push_back(ok("workspaces", fmt::format("{} of {} running", running, workspaces.size())));
   return out;
@@ -106,7 +125,8 @@ Findings network_checks(Probe& probe) {
     std::string cause;
     if (const auto* all = messages ? messages->if_array() : nullptr)
       for (const auto& m : *all) cause += (cause.empty() ? "" : " ") + text(m, broken ? "error_message" : "warning_message");
-    out.push_back({"networks", broken ? Level::problem : Level::warning, fmt::format("{} ({}) is {}", text(n, "network_name"), text(n, "network_id"), status), cause,
+    out.push_back({"networks", broken ? Level::problem : Level::warning,
+                   fmt::format("{} ({}) is {}", text(n, "network_name"), text(n, "network_id"), status), cause,
                    "The network belongs to whoever built the VPC: have it corrected there, then PATCH the workspace to look again.", std::nullopt});
   }
   if (out.empty()) out.push_back(ok("networks", fmt::format("{} registered, none broken", registered)));

@@ -22,8 +22,11 @@ struct FakeProbe : Probe {
 struct PlatformChecks : testing::Test {
   FakeProbe probe;
   PlatformChecks() {
-    probe.set("/workspaces", R"([{"workspace_id":1,"workspace_name":"landing","deployment_name":"acme-landing","aws_region":"us-east-1","workspace_status":"RUNNING"}])");
-    probe.set("/metastores", R"({"metastores":[{"name":"main","region":"us-east-1","owner":"automation","storage_root":"s3://m","metastore_id":"m1"}]})");
+    probe.set(
+        "/workspaces",
+        R"([{"workspace_id":1,"workspace_name":"landing","deployment_name":"acme-landing","aws_region":"us-east-1","workspace_status":"RUNNING"}])");
+    probe.set("/metastores",
+              R"({"metastores":[{"name":"main","region":"us-east-1","owner":"automation","storage_root":"s3://m","metastore_id":"m1"}]})");
     probe.set("/networks", R"([{"network_id":"n1","network_name":"landing","vpc_status":"VALID"}])");
   }
   Finding of(std::string_view check) {
@@ -87,8 +90,11 @@ TEST_F(PlatformChecks, ARegionWithoutAMetastoreIsFound) {
 }
 
 TEST_F(PlatformChecks, FailedWorkspacesAndBrokenNetworksSpeak) {
-  probe.set("/workspaces", R"([{"workspace_id":1,"workspace_name":"landing","workspace_status":"FAILED","workspace_status_message":"Network n1 is BROKEN"}])");
-  probe.set("/networks", R"([{"network_id":"n1","network_name":"landing","vpc_status":"BROKEN","error_messages":[{"error_type":"vpc","error_message":"VPC vpc-1 was not found."}]},
+  probe.set("/workspaces",
+            R"([{"workspace_id":1,"workspace_name":"landing","workspace_status":"FAILED","workspace_status_message":"Network n1 is BROKEN"}])");
+  probe.set(
+      "/networks",
+      R"([{"network_id":"n1","network_name":"landing","vpc_status":"BROKEN","error_messages":[{"error_type":"vpc","error_message":"VPC vpc-1 was not found."}]},
                              {"network_id":"n2","network_name":"other","vpc_status":"WARNED","warning_messages":[{"warning_message":"shared"}]}])");
   EXPECT_EQ(of("workspaces").cause, "Network n1 is BROKEN");
   EXPECT_EQ(of("networks").cause, "VPC vpc-1 was not found.");

@@ -22,8 +22,10 @@ TEST(ArrowStream, EachChunkIsACompleteStreamThatPyarrowReads) {
   request.format = Format::arrow_stream;
   request.chunk_rows = 3000;
   request.sql =
-      "SELECT i AS n, CASE WHEN i % 7 = 0 THEN NULL ELSE 'é' || i END AS s, (i / 4)::DECIMAL(12,2) AS d, TIMESTAMPTZ '2020-01-01 00:00:00.5+00' AS t, "
-      "TIMESTAMP '2020-01-01 00:00:00' AS ntz, DATE '2020-02-29' AS day, i % 2 = 0 AS b, 'x'::BLOB AS raw, [i, NULL] AS l, {'a': i, 'b': ['x']} AS st, "
+      "SELECT i AS n, CASE WHEN i % 7 = 0 THEN NULL ELSE 'é' || i END AS s, (i / 4)::DECIMAL(12,2) AS d, TIMESTAMPTZ '2020-01-01 00:00:00.5+00' AS "
+      "t, "
+      "TIMESTAMP '2020-01-01 00:00:00' AS ntz, DATE '2020-02-29' AS day, i % 2 = 0 AS b, 'x'::BLOB AS raw, [i, NULL] AS l, {'a': i, 'b': ['x']} AS "
+      "st, "
       "MAP {'k': i} AS m, 1::HUGEINT AS h, 1.5::FLOAT AS f, NULL AS nothing, INTERVAL '1 day' AS iv FROM range(10000) r(i)";
   Result<Summary> last;
   const auto chunks = streams(f, request, last);
@@ -42,10 +44,12 @@ t.validate(full=True)
 for f in t.schema: print(f.name, f.type)
 print(t.num_rows, sum(t['n'].to_pylist()), t['s'].null_count, t['s'][8], t['d'][9].as_py(), t['t'][0].as_py().isoformat(), t['ntz'][0].as_py().isoformat(), t['day'][0].as_py(), t['raw'][0].as_py(), t['l'][5].as_py(), t['st'][5].as_py(), t['m'][5].as_py(), t['h'][0].as_py())
 )");
-  EXPECT_EQ(seen,
-            "n int64\ns string\nd decimal128(12, 2)\nt timestamp[us, tz=UTC]\nntz timestamp[us]\nday date32[day]\nb bool\nraw binary\nl list<l: int64>\n"
-            "st struct<a: int64, b: list<l: string>>\nm map<string, int64>\nh decimal128(38, 0)\nf float\nnothing int32\niv month_day_nano_interval\n"
-            "10000 49995000 1429 é8 2.25 2020-01-01T00:00:00.500000+00:00 2020-01-01T00:00:00 2020-02-29 b'x' [5, None] {'a': 5, 'b': ['x']} [('k', 5)] 1\n");
+  EXPECT_EQ(
+      seen,
+      "n int64\ns string\nd decimal128(12, 2)\nt timestamp[us, tz=UTC]\nntz timestamp[us]\nday date32[day]\nb bool\nraw binary\nl list<l: int64>\n"
+      "st struct<a: int64, b: list<l: string>>\nm map<string, int64>\nh decimal128(38, 0)\nf float\nnothing int32\niv month_day_nano_interval\n"
+      "10000 49995000 1429 é8 2.25 2020-01-01T00:00:00.500000+00:00 2020-01-01T00:00:00 2020-02-29 b'x' [5, None] {'a': 5, 'b': ['x']} [('k', 5)] "
+      "1\n");
 }
 
 TEST(ArrowStream, HonoursTheRowLimit) {

@@ -153,7 +153,8 @@ std::optional<Result<Summary>> Conversation::handle(Frame frame) {
       if (!decode(frame.payload, error)) break;
       return outcome(std::move(error));
     }
-    default: break;
+    default:
+      break;
   }
   process_.kill(true);
   return Result<Summary>(fail(Error{Errc::died, "The SQL engine's process answered what is no answer and was ended"}));
@@ -161,10 +162,14 @@ std::optional<Result<Summary>> Conversation::handle(Frame frame) {
 
 Result<Summary> Conversation::outcome(Error error) {
   switch (ending_) {
-    case Ending::enough: return Summary{rows_, true, 0};
-    case Ending::timeout: return fail(Error{Errc::timeout, limits_.timeout_text()});
-    case Ending::cancelled: return fail(Error{Errc::cancelled, "The statement was cancelled"});
-    case Ending::no: break;
+    case Ending::enough:
+      return Summary{rows_, true, 0};
+    case Ending::timeout:
+      return fail(Error{Errc::timeout, limits_.timeout_text()});
+    case Ending::cancelled:
+      return fail(Error{Errc::cancelled, "The statement was cancelled"});
+    case Ending::no:
+      break;
   }
   return fail(std::move(error));
 }

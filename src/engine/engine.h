@@ -37,17 +37,17 @@ struct Scope {
 enum class Format { json_array, arrow_stream };
 
 struct Request {
-  std::string sql;                     // one or more DuckDB statements; the last one's result is delivered
+  std::string sql;  // one or more DuckDB statements; the last one's result is delivered
   Format format = Format::json_array;
-  std::size_t chunk_rows = 100'000;    // a chunk ends at this many rows or about chunk_bytes
+  std::size_t chunk_rows = 100'000;  // a chunk ends at this many rows or about chunk_bytes
   std::size_t chunk_bytes = 4u << 20;
   std::optional<std::int64_t> row_limit;
-  std::int64_t timeout_ms = 0;         // 0: none; start of a process and waiting for one included
+  std::int64_t timeout_ms = 0;  // 0: none; start of a process and waiting for one included
 };
 
 struct Column {
   std::string name;
-  std::string type;                    // DuckDB's spelling: BIGINT, DECIMAL(10,2), STRUCT(a INTEGER), …; see engine/types.h
+  std::string type;  // DuckDB's spelling: BIGINT, DECIMAL(10,2), STRUCT(a INTEGER), …; see engine/types.h
 };
 
 /// Receives a result in order, on the calling thread.
@@ -61,23 +61,23 @@ struct Sink {
 
 struct Summary {
   std::int64_t rows = 0;
-  bool truncated = false;              // row_limit or the sink cut the result short
+  bool truncated = false;  // row_limit or the sink cut the result short
   double seconds = 0;
 };
 
 struct WriteRequest {
-  std::string query;                   // one SELECT; its column names and types become the files'
-  std::string directory;               // absolute, within Scope::writable
+  std::string query;      // one SELECT; its column names and types become the files'
+  std::string directory;  // absolute, within Scope::writable
   std::int64_t most_rows_per_file = 4'000'000;
   std::vector<std::string> partition_by;  // columns of the query; they are not stored in the files
-  std::string compression = "snappy";  // or zstd, uncompressed
+  std::string compression = "snappy";     // or zstd, uncompressed
   std::int64_t timeout_ms = 0;
 };
 
 /// Statistics of one leaf column in one file. min and max are DuckDB's text of the value (UTF-8, timestamps in UTC).
 struct ColumnStatistics {
-  std::vector<std::string> path;       // {"a"} or {"struct", "field"}
-  std::string type;                    // DuckDB's spelling
+  std::vector<std::string> path;  // {"a"} or {"struct", "field"}
+  std::string type;               // DuckDB's spelling
   std::optional<std::string> min, max;
   std::optional<std::int64_t> null_count;
   bool has_nan = false;
@@ -85,7 +85,7 @@ struct ColumnStatistics {
 
 /// A finished data file, on disk (fsync) under its final name.
 struct WrittenFile {
-  std::string path;                    // relative to WriteRequest::directory: [column=value/]part-00000-<uuid>-c000.snappy.parquet
+  std::string path;  // relative to WriteRequest::directory: [column=value/]part-00000-<uuid>-c000.snappy.parquet
   std::int64_t rows = 0;
   std::uint64_t bytes = 0;
   std::map<std::string, std::optional<std::string>> partition_values;
@@ -107,14 +107,14 @@ class CancelToken {
 };
 
 struct Options {
-  std::string binary;                  // the engine program (tarn-engine, beside tarn)
+  std::string binary;  // the engine program (tarn-engine, beside tarn)
   int threads = 2;
   std::uint64_t memory_bytes = 2ull << 30;
-  std::string spill_directory;         // absolute; empty: no spilling
+  std::string spill_directory;  // absolute; empty: no spilling
   std::uint64_t spill_bytes = 8ull << 30;
   std::size_t most_children = 8;
-  int spares = 1;                      // started children kept in hand, so that a new scope need not wait for one
-  std::vector<std::string> extensions; // .duckdb_extension files to load; see default_extensions()
+  int spares = 1;                       // started children kept in hand, so that a new scope need not wait for one
+  std::vector<std::string> extensions;  // .duckdb_extension files to load; see default_extensions()
   std::uint64_t most_row_bytes = 64u << 20;
   std::optional<unsigned> run_as_uid;  // root only: the child's user; every folder of a scope must be readable by it
 };
@@ -123,8 +123,8 @@ struct Options {
 std::vector<std::string> default_extensions();
 
 struct Stats {
-  std::size_t children = 0;            // bound to a scope, alive
-  std::size_t busy = 0;                // requests running now
+  std::size_t children = 0;  // bound to a scope, alive
+  std::size_t busy = 0;      // requests running now
   std::uint64_t starts = 0, deaths = 0, kills = 0, evictions = 0, retries = 0;
 };
 

@@ -18,16 +18,16 @@ enum class FrameType : std::uint32_t {
   run = 3,
   write = 4,
   describe = 5,
-  cancel = 6,     // empty; the answer is still error or done
-  ack = 7,        // u64: bytes of results consumed
+  cancel = 6,  // empty; the answer is still error or done
+  ack = 7,     // u64: bytes of results consumed
   // process -> pool
-  ready = 16,     // text: the hardening in force
-  schema = 17,    // columns
-  part = 18,      // bytes of a chunk, more to come
-  chunk = 19,     // u64 rows, then the (last) bytes of the chunk
-  done = 20,      // u64 rows, u8 truncated, u64 microseconds
-  error = 21,     // u32 Errc, text
-  written = 22,   // files
+  ready = 16,    // text: the hardening in force
+  schema = 17,   // columns
+  part = 18,     // bytes of a chunk, more to come
+  chunk = 19,    // u64 rows, then the (last) bytes of the chunk
+  done = 20,     // u64 rows, u8 truncated, u64 microseconds
+  error = 21,    // u32 Errc, text
+  written = 22,  // files
 };
 
 constexpr std::size_t most_payload = 16u << 20;

@@ -67,25 +67,45 @@ TEST_F(Locks, ADeltaTableElsewhereIsNotReadThroughTheExtension) {
 }
 
 TEST_F(Locks, TheInstanceCannotBeChanged) {
-  for (const char* sql : {"SET threads = 8", "RESET lock_configuration", "SET lock_configuration = false", "SET enable_external_access = true",
-                          "SET SESSION search_path = 'x'", "PRAGMA memory_limit = '10GB'", "LOAD httpfs", "INSTALL httpfs", "ATTACH ':memory:' AS other",
-                          "ATTACH '/tmp/x.db'", "DETACH memory", "USE main", "COPY (SELECT 1) TO '/tmp/tarn-escape.csv'", "EXPORT DATABASE '/tmp/tarn-escape'",
-                          "CALL enable_logging()", "BEGIN", "COMMIT", "CHECKPOINT", "VACUUM", "PREPARE p AS SELECT 1", "SET VARIABLE x = 1",
-                          "SELECT 1; COMMIT; SELECT 2", "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/tarn-escape.csv'"}) {
+  for (const char* sql : {"SET threads = 8",
+                          "RESET lock_configuration",
+                          "SET lock_configuration = false",
+                          "SET enable_external_access = true",
+                          "SET SESSION search_path = 'x'",
+                          "PRAGMA memory_limit = '10GB'",
+                          "LOAD httpfs",
+                          "INSTALL httpfs",
+                          "ATTACH ':memory:' AS other",
+                          "ATTACH '/tmp/x.db'",
+                          "DETACH memory",
+                          "USE main",
+                          "COPY (SELECT 1) TO '/tmp/tarn-escape.csv'",
+                          "EXPORT DATABASE '/tmp/tarn-escape'",
+                          "CALL enable_logging()",
+                          "BEGIN",
+                          "COMMIT",
+                          "CHECKPOINT",
+                          "VACUUM",
+                          "PREPARE p AS SELECT 1",
+                          "SET VARIABLE x = 1",
+                          "SELECT 1; COMMIT; SELECT 2",
+                          "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/tarn-escape.csv'"}) {
     f.rows(sql);
     EXPECT_FALSE(f.last) << sql;
     EXPECT_TRUE(f.last || f.last.error().code == Errc::sql) << sql;
   }
   EXPECT_FALSE(fs::exists("/tmp/tarn-escape.csv"));
   EXPECT_FALSE(fs::exists("/tmp/tarn-escape"));
-  EXPECT_EQ(f.value("current_setting('threads'), current_setting('TimeZone'), current_setting('enable_external_access'), current_setting('lock_configuration')"),
+  EXPECT_EQ(f.value("current_setting('threads'), current_setting('TimeZone'), current_setting('enable_external_access'), "
+                    "current_setting('lock_configuration')"),
             R"("2","UTC","false","true")");
 }
 
 TEST_F(Locks, CopyCannotWriteIntoTheScopeEither) {
   f.rows("COPY (SELECT 1) TO " + at("data/made.csv"));
   EXPECT_FALSE(f.last);
-  for (const auto* explain : {"EXPLAIN ANALYZE ", "EXPLAIN (ANALYZE) ", "/* x */ explain /* y */ analyze ", "SELECT 1; EXPLAIN ANALYZE ", "EXPLAIN "}) {
+  for (const auto* explain :
+       {"EXPLAIN ANALYZE ", "EXPLAIN (ANALYZE) ", "/* x */ explain /* y */ analyze ", "SELECT 1; EXPLAIN ANALYZE ", "EXPLAIN "}) {
     f.rows(explain + ("COPY (SELECT 1) TO " + at("data/made.csv")));
     EXPECT_FALSE(f.last) << explain;
   }
@@ -108,7 +128,8 @@ TEST_F(Locks, WhatARequestMakesEndsWithIt) {
 TEST_F(Locks, WritingKeepsToTheWritableFolders) {
   WriteRequest w;
   w.query = "SELECT 1 AS a";
-  for (const auto& directory : {f.folder / "elsewhere", f.folder / "data/../elsewhere", f.folder / "data-neighbour", std::string("data"), std::string("/tmp")}) {
+  for (const auto& directory :
+       {f.folder / "elsewhere", f.folder / "data/../elsewhere", f.folder / "data-neighbour", std::string("data"), std::string("/tmp")}) {
     w.directory = directory;
     const auto files = f.pool->write_parquet(f.scope(), w);
     ASSERT_FALSE(files) << directory;
@@ -117,7 +138,8 @@ TEST_F(Locks, WritingKeepsToTheWritableFolders) {
   w.directory = f.folder / "data/t";
   const Scope read_only{{f.folder / "data"}, {}};
   EXPECT_FALSE(f.pool->write_parquet(read_only, w));
-  for (const char* query : {"SELECT 1 AS a) TO '/tmp/tarn-escape.parquet' --", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO '/tmp/tarn-escape.csv'", "CREATE TABLE t(a INT)", ""}) {
+  for (const char* query : {"SELECT 1 AS a) TO '/tmp/tarn-escape.parquet' --", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO '/tmp/tarn-escape.csv'",
+                            "CREATE TABLE t(a INT)", ""}) {
     w.query = query;
     EXPECT_FALSE(f.pool->write_parquet(f.scope(), w)) << query;
   }

@@ -17,14 +17,16 @@ std::optional<std::string> optional_text(Decoder& d) {
 
 std::string encode(const Settings& s) {
   Encoder e;
-  e.u32(s.threads), e.u64(s.memory_bytes), e.text(s.spill_directory), e.u64(s.spill_bytes), e.u64(s.most_row_bytes), e.u32(s.run_as_uid), e.u8(s.verify_extensions);
+  e.u32(s.threads), e.u64(s.memory_bytes), e.text(s.spill_directory), e.u64(s.spill_bytes), e.u64(s.most_row_bytes), e.u32(s.run_as_uid),
+      e.u8(s.verify_extensions);
   e.texts(s.extensions);
   return std::move(e.out);
 }
 
 bool decode(std::string_view in, Settings& s) {
   Decoder d(in);
-  s.threads = d.u32(), s.memory_bytes = d.u64(), s.spill_directory = d.text(), s.spill_bytes = d.u64(), s.most_row_bytes = d.u64(), s.run_as_uid = d.u32(), s.verify_extensions = d.u8() != 0;
+  s.threads = d.u32(), s.memory_bytes = d.u64(), s.spill_directory = d.text(), s.spill_bytes = d.u64(), s.most_row_bytes = d.u64(),
+  s.run_as_uid = d.u32(), s.verify_extensions = d.u8() != 0;
   s.extensions = d.texts();
   return d.finished();
 }
@@ -61,14 +63,16 @@ bool decode(std::string_view in, Request& r) {
 std::string encode(const WriteOrder& o) {
   const auto& r = o.request;
   Encoder e;
-  e.text(r.query), e.text(r.directory), e.u64(static_cast<std::uint64_t>(r.most_rows_per_file)), e.texts(r.partition_by), e.text(r.compression), e.text(o.token);
+  e.text(r.query), e.text(r.directory), e.u64(static_cast<std::uint64_t>(r.most_rows_per_file)), e.texts(r.partition_by), e.text(r.compression),
+      e.text(o.token);
   return std::move(e.out);
 }
 
 bool decode(std::string_view in, WriteOrder& o) {
   auto& r = o.request;
   Decoder d(in);
-  r.query = d.text(), r.directory = d.text(), r.most_rows_per_file = static_cast<std::int64_t>(d.u64()), r.partition_by = d.texts(), r.compression = d.text(), o.token = d.text();
+  r.query = d.text(), r.directory = d.text(), r.most_rows_per_file = static_cast<std::int64_t>(d.u64()), r.partition_by = d.texts(),
+  r.compression = d.text(), o.token = d.text();
   return d.finished() && r.most_rows_per_file > 0;
 }
 

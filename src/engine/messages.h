@@ -12,7 +12,7 @@ struct Settings {
   std::string spill_directory;
   std::uint64_t spill_bytes = 0;
   std::uint64_t most_row_bytes = 0;
-  std::uint32_t run_as_uid = 0;  // 0: stay
+  std::uint32_t run_as_uid = 0;   // 0: stay
   bool verify_extensions = true;  // DuckDB's signature check; it reads each file whole
   std::vector<std::string> extensions;
 };

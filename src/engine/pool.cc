@@ -1,11 +1,10 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <thread>
-
-#include <sys/stat.h>
-
-#include <fmt/format.h>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -61,7 +60,8 @@ std::string identity(const std::vector<std::string>& files) {
   for (const auto& file : files) {
     struct stat st {};
     if (::stat(file.c_str(), &st) != 0) return {};
-    out += fmt::format("{}:{}:{}:{}.{}:{}.{};", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    out += fmt::format("{}:{}:{}:{}.{}:{}.{};", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+                       st.st_ctim.tv_nsec);
   }
   return out;
 }

@@ -88,7 +88,8 @@ TEST(PoolWriteParquet, WritesFilesWithStatistics) {
   EXPECT_EQ(by_path["x"].null_count, 2);
   EXPECT_EQ(by_path["st/b c"].type, "DATE");
   EXPECT_EQ(by_path.count("l"), 0u) << "the protocol has no statistics for lists";
-  EXPECT_EQ(f.rows("SELECT count(*), sum(n), typeof(any_value(t)) FROM read_parquet('" + w.directory + "/*.parquet')"), R"([["10","45","TIMESTAMP WITH TIME ZONE"]])");
+  EXPECT_EQ(f.rows("SELECT count(*), sum(n), typeof(any_value(t)) FROM read_parquet('" + w.directory + "/*.parquet')"),
+            R"([["10","45","TIMESTAMP WITH TIME ZONE"]])");
 }
 
 }  // namespace

@@ -39,7 +39,8 @@ std::shared_ptr<Process> Process::start(const Options& options, bool verify, std
     std::error_code failure;
     fs::create_directories(spill, failure);
     if (!failure) fs::permissions(spill, fs::perms::owner_all, failure);
-    if (!failure && options.run_as_uid && ::geteuid() == 0 && ::chown(spill.c_str(), *options.run_as_uid, *options.run_as_uid)) failure = {errno, std::generic_category()};
+    if (!failure && options.run_as_uid && ::geteuid() == 0 && ::chown(spill.c_str(), *options.run_as_uid, *options.run_as_uid))
+      failure = {errno, std::generic_category()};
     if (failure) {
       error = "Cannot make the spill folder " + spill + ": " + failure.message();
       return nullptr;

@@ -24,7 +24,8 @@ bool eventually(F f) {
   return true;
 }
 
-Result<Summary> run(Pool& pool, const Scope& scope, const std::string& sql, CancelToken* cancel = nullptr, std::int64_t timeout_ms = 0, std::string* out = nullptr) {
+Result<Summary> run(Pool& pool, const Scope& scope, const std::string& sql, CancelToken* cancel = nullptr, std::int64_t timeout_ms = 0,
+                    std::string* out = nullptr) {
   Request request;
   request.sql = sql;
   request.timeout_ms = timeout_ms;
@@ -154,7 +155,10 @@ TEST(Start, FailureNamesTheCause) {
 }
 
 TEST(Children, EndWithThePool) {
-  { Fixture f; f.rows("SELECT 1"); }
+  {
+    Fixture f;
+    f.rows("SELECT 1");
+  }
   EXPECT_TRUE(children().empty());
 }
 
@@ -271,7 +275,8 @@ TEST(Concurrency, EightThreadsShareOneProcess) {
           const auto failed = run(*f.pool, f.scope(), "SELECT nothing_" + n);
           good += !failed && failed.error().message.find("nothing_" + n) != std::string::npos;
         } else {
-          good += run(*f.pool, f.scope(), "SELECT " + n + ", sum(i) FROM range(1000) r(i)", nullptr, 0, &out) && out == "[[\"" + n + "\",\"499500\"]]";
+          good +=
+              run(*f.pool, f.scope(), "SELECT " + n + ", sum(i) FROM range(1000) r(i)", nullptr, 0, &out) && out == "[[\"" + n + "\",\"499500\"]]";
         }
       }
     });

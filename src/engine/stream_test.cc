@@ -1,6 +1,6 @@
 // Large, odd and hostile results.
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -123,10 +123,12 @@ TEST(Stream, ABombMeetsTheMemoryLimit) {
     o.memory_bytes = 128u << 20;
     o.spill_bytes = 1u << 20;
   });
-  for (const char* sql : {"SELECT string_agg(repeat('x', 1000000), '') FROM range(100000)", "SELECT length(list(repeat(i::VARCHAR, 10000))::VARCHAR) FROM range(1000000) r(i)"}) {
+  for (const char* sql : {"SELECT string_agg(repeat('x', 1000000), '') FROM range(100000)",
+                          "SELECT length(list(repeat(i::VARCHAR, 10000))::VARCHAR) FROM range(1000000) r(i)"}) {
     f.rows(sql);
     ASSERT_FALSE(f.last) << sql;
-    EXPECT_TRUE(f.last.error().code == Errc::out_of_memory || f.last.error().code == Errc::died || f.last.error().code == Errc::sql) << f.last.error().message;
+    EXPECT_TRUE(f.last.error().code == Errc::out_of_memory || f.last.error().code == Errc::died || f.last.error().code == Errc::sql)
+        << f.last.error().message;
   }
   EXPECT_EQ(f.rows("SELECT 1"), R"([["1"]])");
 }
@@ -154,14 +156,17 @@ TEST(Stream, DataThatIsNoTextStaysValidJson) {
 import pyarrow as pa, pyarrow.parquet as pq, sys
 a = pa.StringArray.from_buffers(2, pa.py_buffer(b'\x00\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00'), pa.py_buffer(b'\xff(x'))
 pq.write_table(pa.table({'s': a}), sys.argv[1] + '/data/bad.parquet')
-)"), "");
+)"),
+            "");
   const auto rows = f.rows("SELECT s FROM read_parquet('" + (f.folder / "data/bad.parquet") + "')");
   EXPECT_TRUE(!f.last || rows == "[[\"\xEF\xBF\xBD(\"],[\"x\"]]") << rows;
 }
 
 TEST(Stream, BrokenStatementsAreErrors) {
   Fixture f;
-  for (const std::string& sql : {std::string(), std::string("   "), std::string("-- nothing"), std::string("SELEC 1"), std::string("SELECT 1\0; SELECT 2", 19), std::string("SELECT ?"), std::string("SELECT \xFF\xFE"), std::string("SELECT 'open")}) {
+  for (const std::string& sql :
+       {std::string(), std::string("   "), std::string("-- nothing"), std::string("SELEC 1"), std::string("SELECT 1\0; SELECT 2", 19),
+        std::string("SELECT ?"), std::string("SELECT \xFF\xFE"), std::string("SELECT 'open")}) {
     f.rows(sql);
     ASSERT_FALSE(f.last) << sql;
     EXPECT_EQ(f.last.error().code, Errc::sql) << sql;

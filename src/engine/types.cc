@@ -150,15 +150,26 @@ std::string quoted(const std::string& name, char quote) {
 }
 
 DatabricksType wire(const Type& t) {
-  static const std::map<std::string, std::pair<const char*, const char*>, std::less<>> simple = {
-      {"BOOLEAN", {"BOOLEAN", "BOOLEAN"}},      {"TINYINT", {"BYTE", "TINYINT"}},       {"SMALLINT", {"SHORT", "SMALLINT"}},
-      {"INTEGER", {"INT", "INT"}},              {"BIGINT", {"LONG", "BIGINT"}},         {"UTINYINT", {"SHORT", "SMALLINT"}},
-      {"USMALLINT", {"INT", "INT"}},            {"UINTEGER", {"LONG", "BIGINT"}},       {"FLOAT", {"FLOAT", "FLOAT"}},
-      {"DOUBLE", {"DOUBLE", "DOUBLE"}},         {"VARCHAR", {"STRING", "STRING"}},      {"BLOB", {"BINARY", "BINARY"}},
-      {"DATE", {"DATE", "DATE"}},               {"TIMESTAMPTZ", {"TIMESTAMP", "TIMESTAMP"}},
-      {"TIMESTAMP", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}}, {"TIMESTAMP_S", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
-      {"TIMESTAMP_MS", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}}, {"TIMESTAMP_NS", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
-      {"INTERVAL", {"INTERVAL", "INTERVAL"}},   {"NULL", {"NULL", "VOID"}}};
+  static const std::map<std::string, std::pair<const char*, const char*>, std::less<>> simple = {{"BOOLEAN", {"BOOLEAN", "BOOLEAN"}},
+                                                                                                 {"TINYINT", {"BYTE", "TINYINT"}},
+                                                                                                 {"SMALLINT", {"SHORT", "SMALLINT"}},
+                                                                                                 {"INTEGER", {"INT", "INT"}},
+                                                                                                 {"BIGINT", {"LONG", "BIGINT"}},
+                                                                                                 {"UTINYINT", {"SHORT", "SMALLINT"}},
+                                                                                                 {"USMALLINT", {"INT", "INT"}},
+                                                                                                 {"UINTEGER", {"LONG", "BIGINT"}},
+                                                                                                 {"FLOAT", {"FLOAT", "FLOAT"}},
+                                                                                                 {"DOUBLE", {"DOUBLE", "DOUBLE"}},
+                                                                                                 {"VARCHAR", {"STRING", "STRING"}},
+                                                                                                 {"BLOB", {"BINARY", "BINARY"}},
+                                                                                                 {"DATE", {"DATE", "DATE"}},
+                                                                                                 {"TIMESTAMPTZ", {"TIMESTAMP", "TIMESTAMP"}},
+                                                                                                 {"TIMESTAMP", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
+                                                                                                 {"TIMESTAMP_S", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
+                                                                                                 {"TIMESTAMP_MS", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
+                                                                                                 {"TIMESTAMP_NS", {"TIMESTAMP_NTZ", "TIMESTAMP_NTZ"}},
+                                                                                                 {"INTERVAL", {"INTERVAL", "INTERVAL"}},
+                                                                                                 {"NULL", {"NULL", "VOID"}}};
   if (t.name == "LIST" || t.name == "ARRAY") return {"ARRAY", "ARRAY<" + wire(t.children[0]).type_text + ">"};
   if (t.name == "MAP") return {"MAP", "MAP<" + wire(t.children[0]).type_text + ", " + wire(t.children[1]).type_text + ">"};
   if (t.name == "STRUCT") {
@@ -179,16 +190,32 @@ Expected<std::string, std::string> engine_type(Parser& p) {
   const std::string before(p.rest());
   const auto wrong = [&] { return fail(before); };
   const auto name = p.word();
-  static const std::map<std::string, const char*, std::less<>> simple = {
-      {"BOOLEAN", "BOOLEAN"}, {"TINYINT", "TINYINT"}, {"BYTE", "TINYINT"}, {"SMALLINT", "SMALLINT"}, {"SHORT", "SMALLINT"}, {"INT", "INTEGER"},
-      {"INTEGER", "INTEGER"}, {"BIGINT", "BIGINT"}, {"LONG", "BIGINT"}, {"FLOAT", "FLOAT"}, {"REAL", "FLOAT"}, {"DOUBLE", "DOUBLE"},
-      {"STRING", "VARCHAR"}, {"BINARY", "BLOB"}, {"DATE", "DATE"}, {"TIMESTAMP", "TIMESTAMPTZ"}, {"TIMESTAMP_LTZ", "TIMESTAMPTZ"},
-      {"TIMESTAMP_NTZ", "TIMESTAMP"}, {"VOID", "\"NULL\""}, {"INTERVAL", "INTERVAL"}};
+  static const std::map<std::string, const char*, std::less<>> simple = {{"BOOLEAN", "BOOLEAN"},
+                                                                         {"TINYINT", "TINYINT"},
+                                                                         {"BYTE", "TINYINT"},
+                                                                         {"SMALLINT", "SMALLINT"},
+                                                                         {"SHORT", "SMALLINT"},
+                                                                         {"INT", "INTEGER"},
+                                                                         {"INTEGER", "INTEGER"},
+                                                                         {"BIGINT", "BIGINT"},
+                                                                         {"LONG", "BIGINT"},
+                                                                         {"FLOAT", "FLOAT"},
+                                                                         {"REAL", "FLOAT"},
+                                                                         {"DOUBLE", "DOUBLE"},
+                                                                         {"STRING", "VARCHAR"},
+                                                                         {"BINARY", "BLOB"},
+                                                                         {"DATE", "DATE"},
+                                                                         {"TIMESTAMP", "TIMESTAMPTZ"},
+                                                                         {"TIMESTAMP_LTZ", "TIMESTAMPTZ"},
+                                                                         {"TIMESTAMP_NTZ", "TIMESTAMP"},
+                                                                         {"VOID", "\"NULL\""},
+                                                                         {"INTERVAL", "INTERVAL"}};
   std::string out;
   if (const auto at = simple.find(name); at != simple.end()) {
     out = at->second;
     if (name == "INTERVAL")
-      while (p.take_word("YEAR") || p.take_word("MONTH") || p.take_word("DAY") || p.take_word("HOUR") || p.take_word("MINUTE") || p.take_word("SECOND") || p.take_word("TO")) {
+      while (p.take_word("YEAR") || p.take_word("MONTH") || p.take_word("DAY") || p.take_word("HOUR") || p.take_word("MINUTE") ||
+             p.take_word("SECOND") || p.take_word("TO")) {
       }
   } else if (name == "DECIMAL" || name == "DEC" || name == "NUMERIC") {
     int precision = 10, scale = 0;

@@ -22,8 +22,8 @@ std::optional<Type> parse_type(std::string_view text);
 
 /// How a result column is described on the wire.
 struct DatabricksType {
-  std::string type_name;            // LONG, STRING, DECIMAL, ARRAY, …
-  std::string type_text;            // BIGINT, STRING, DECIMAL(10,2), ARRAY<STRING>, STRUCT<a: INT>
+  std::string type_name;  // LONG, STRING, DECIMAL, ARRAY, …
+  std::string type_text;  // BIGINT, STRING, DECIMAL(10,2), ARRAY<STRING>, STRUCT<a: INT>
   std::optional<int> type_precision, type_scale;
 };
 

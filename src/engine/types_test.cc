@@ -54,7 +54,8 @@ TEST(DuckdbType, ReadsDatabricksTypes) {
 }
 
 TEST(DuckdbType, RefusesWhatIsNoType) {
-  for (const char* text : {"", "integre", "array", "array<", "array<int", "decimal(39,1)", "decimal(5,6)", "int x", "struct<>", "struct<a>", "varchar", "map<int>", "int;drop"})
+  for (const char* text : {"", "integre", "array", "array<", "array<int", "decimal(39,1)", "decimal(5,6)", "int x", "struct<>", "struct<a>",
+                           "varchar", "map<int>", "int;drop"})
     EXPECT_FALSE(duckdb_type(text)) << text;
   EXPECT_EQ(duckdb_type("array<blub>").error(), "blub>");
   std::string deep;

@@ -41,10 +41,11 @@ struct Writing : ::testing::Test {
 };
 
 TEST_F(Writing, TypesAreThoseThatSparkReads) {
-  const auto files = f.pool->write_parquet(f.scope(), request(
-      "SELECT 1::TINYINT AS b, 2::SMALLINT AS s, 3::INTEGER AS i, 4::BIGINT AS l, 1.5::FLOAT AS f, 2.5::DOUBLE AS d, 1.25::DECIMAL(9,2) AS c, 1.25::DECIMAL(38,2) AS wide, "
-      "TIMESTAMPTZ '2020-01-01 00:00:00+00' AS t, TIMESTAMP '2020-01-01 00:00:00' AS ntz, DATE '2020-01-01' AS day, 'x' AS str, 'x'::BLOB AS raw, true AS ok, "
-      "[1] AS list, {'a': 1} AS st, MAP {'k': 1} AS m"));
+  const auto files = f.pool->write_parquet(f.scope(), request("SELECT 1::TINYINT AS b, 2::SMALLINT AS s, 3::INTEGER AS i, 4::BIGINT AS l, 1.5::FLOAT "
+                                                              "AS f, 2.5::DOUBLE AS d, 1.25::DECIMAL(9,2) AS c, 1.25::DECIMAL(38,2) AS wide, "
+                                                              "TIMESTAMPTZ '2020-01-01 00:00:00+00' AS t, TIMESTAMP '2020-01-01 00:00:00' AS ntz, "
+                                                              "DATE '2020-01-01' AS day, 'x' AS str, 'x'::BLOB AS raw, true AS ok, "
+                                                              "[1] AS list, {'a': 1} AS st, MAP {'k': 1} AS m"));
   ASSERT_TRUE(files) << files.error().message;
   EXPECT_EQ(f.python(R"(
 import pyarrow.parquet as pq, sys, glob
@@ -55,20 +56,23 @@ print(names[8].logical_type, names[8].physical_type)
 print(names[9].logical_type)
 print(p.metadata.row_group(0).column(0).compression)
 )"),
-            "['int8', 'int16', 'int32', 'int64', 'float', 'double', 'decimal128(9, 2)', 'decimal128(38, 2)', 'timestamp[us, tz=UTC]', 'timestamp[us]', 'date32[day]', 'string', "
+            "['int8', 'int16', 'int32', 'int64', 'float', 'double', 'decimal128(9, 2)', 'decimal128(38, 2)', 'timestamp[us, tz=UTC]', "
+            "'timestamp[us]', 'date32[day]', 'string', "
             "'binary', 'bool', 'list<element: int32>', 'struct<a: int32>', \"map<string, int32 ('m')>\"]\n"
             "Timestamp(isAdjustedToUTC=true, timeUnit=microseconds, is_from_converted_type=false, force_set_converted_type=false) INT64\n"
             "Timestamp(isAdjustedToUTC=false, timeUnit=microseconds, is_from_converted_type=false, force_set_converted_type=false)\nSNAPPY\n");
 }
 
 TEST_F(Writing, TypesThatDeltaHasNotAreRefusedWithTheCure) {
-  for (const auto& [expression, type, to] : {std::tuple{"1::HUGEINT", "HUGEINT", "DECIMAL(38,0)"}, std::tuple{"1::UINTEGER", "UINTEGER", "BIGINT"},
-                                             std::tuple{"TIMESTAMP_NS '2020-01-01'", "TIMESTAMP_NS", "TIMESTAMP"}, std::tuple{"INTERVAL '1 day'", "INTERVAL", "VARCHAR"},
-                                             std::tuple{"[{'a': 1::UTINYINT}]", "STRUCT(a UTINYINT)[]", "SMALLINT"}}) {
+  for (const auto& [expression, type, to] :
+       {std::tuple{"1::HUGEINT", "HUGEINT", "DECIMAL(38,0)"}, std::tuple{"1::UINTEGER", "UINTEGER", "BIGINT"},
+        std::tuple{"TIMESTAMP_NS '2020-01-01'", "TIMESTAMP_NS", "TIMESTAMP"}, std::tuple{"INTERVAL '1 day'", "INTERVAL", "VARCHAR"},
+        std::tuple{"[{'a': 1::UTINYINT}]", "STRUCT(a UTINYINT)[]", "SMALLINT"}}) {
     const auto files = f.pool->write_parquet(f.scope(), request(std::string("SELECT ") + expression + " AS x"));
     ASSERT_FALSE(files) << expression;
     EXPECT_EQ(files.error().code, Errc::sql);
-    EXPECT_EQ(files.error().message, std::string("Binder Error: column 'x' has type ") + type + ", which a Delta table cannot hold: cast it to " + to);
+    EXPECT_EQ(files.error().message,
+              std::string("Binder Error: column 'x' has type ") + type + ", which a Delta table cannot hold: cast it to " + to);
   }
   EXPECT_EQ(found(), std::vector<std::string>{});
 }
@@ -105,7 +109,9 @@ TEST_F(Writing, NoRowsNoFiles) {
 }
 
 TEST_F(Writing, PartitionsHaveTheirValues) {
-  auto w = request("SELECT i, CASE i % 3 WHEN 0 THEN 'a b/c=d%' WHEN 1 THEN NULL ELSE 'é' END AS p, DATE '2020-01-01' + (i % 2)::INTEGER AS day FROM range(12) r(i)");
+  auto w = request(
+      "SELECT i, CASE i % 3 WHEN 0 THEN 'a b/c=d%' WHEN 1 THEN NULL ELSE 'é' END AS p, DATE '2020-01-01' + (i % 2)::INTEGER AS day FROM range(12) "
+      "r(i)");
   w.partition_by = {"p", "day"};
   const auto files = f.pool->write_parquet(f.scope(), w);
   ASSERT_TRUE(files) << files.error().message;
@@ -118,11 +124,17 @@ TEST_F(Writing, PartitionsHaveTheirValues) {
     for (const auto& c : file.columns) EXPECT_EQ(c.path, std::vector<std::string>{"i"});
   }
   using V = std::optional<std::string>;
-  EXPECT_EQ(values, (std::set<std::pair<V, V>>{{"a b/c=d%", "2020-01-01"}, {"a b/c=d%", "2020-01-02"}, {V(), "2020-01-01"}, {V(), "2020-01-02"}, {"é", "2020-01-01"}, {"é", "2020-01-02"}}));
+  EXPECT_EQ(values, (std::set<std::pair<V, V>>{{"a b/c=d%", "2020-01-01"},
+                                               {"a b/c=d%", "2020-01-02"},
+                                               {V(), "2020-01-01"},
+                                               {V(), "2020-01-02"},
+                                               {"é", "2020-01-01"},
+                                               {"é", "2020-01-02"}}));
 }
 
 TEST_F(Writing, AFailureLeavesNothing) {
-  const auto files = f.pool->write_parquet(f.scope(), request("SELECT CASE WHEN i = 900000 THEN 'x' ELSE '1' END::INTEGER AS a FROM range(1000000) r(i)"));
+  const auto files =
+      f.pool->write_parquet(f.scope(), request("SELECT CASE WHEN i = 900000 THEN 'x' ELSE '1' END::INTEGER AS a FROM range(1000000) r(i)"));
   ASSERT_FALSE(files);
   EXPECT_EQ(files.error().code, Errc::sql);
   EXPECT_TRUE(files.error().message.starts_with("Conversion Error")) << files.error().message;

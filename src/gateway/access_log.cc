@@ -59,7 +59,8 @@ void AccessLog::add(const AccessLine& l) {
   if (path_.empty()) return;
   thread_local std::string text;
   text.clear();
-  fmt::format_to(std::back_inserter(text), "{{\"at\":{},\"status\":{},\"us\":{},\"in\":{},\"out\":{}", l.at, l.status, l.micros, l.bytes_in, l.bytes_out);
+  fmt::format_to(std::back_inserter(text), "{{\"at\":{},\"status\":{},\"us\":{},\"in\":{},\"out\":{}", l.at, l.status, l.micros, l.bytes_in,
+                 l.bytes_out);
   quoted(text, "method", l.method);
   quoted(text, "host", l.host);
   quoted(text, "path", l.path);

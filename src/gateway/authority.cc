@@ -73,7 +73,8 @@ Cert blank_certificate(const std::string& common_name, EVP_PKEY* key, long days)
   X509_set_pubkey(cert.get(), key);
   auto* subject = X509_get_subject_name(cert.get());
   const auto add = [&](const char* field, const std::string& text) {
-    X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()), -1, 0);
+    X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()), -1,
+                               0);
   };
   add("O", "Tarn local authority");
   if (common_name.size() <= 64) add("CN", common_name);
@@ -109,8 +110,10 @@ std::string pem(EVP_PKEY* key) {
 }
 
 std::string constraints(const std::string& domain) {
-  return fmt::format("critical,permitted;DNS:{},permitted;DNS:cloud.databricks.com,permitted;DNS:amazonaws.com,permitted;DNS:localhost,"
-                     "permitted;IP:127.0.0.1/255.255.255.255", domain);
+  return fmt::format(
+      "critical,permitted;DNS:{},permitted;DNS:cloud.databricks.com,permitted;DNS:amazonaws.com,permitted;DNS:localhost,"
+      "permitted;IP:127.0.0.1/255.255.255.255",
+      domain);
 }
 
 /// The constraints of an existing CA, compared as the extension's own bytes.
@@ -164,10 +167,13 @@ Authority::Authority(std::string dir, std::string domain)
     must(key_file && cert_file, "cannot read its key and certificate");
     impl_->ca_key.reset(PEM_read_bio_PrivateKey(key_file.get(), nullptr, nullptr, nullptr));
     impl_->ca.reset(PEM_read_bio_X509(cert_file.get(), nullptr, nullptr, nullptr));
-    must(impl_->ca_key && impl_->ca && X509_check_private_key(impl_->ca.get(), impl_->ca_key.get()) == 1, "its key and certificate do not belong together");
+    must(impl_->ca_key && impl_->ca && X509_check_private_key(impl_->ca.get(), impl_->ca_key.get()) == 1,
+         "its key and certificate do not belong together");
     const auto wanted = make_ca(domain_, impl_->ca_key.get());
     if (constraint_bytes(wanted.get()) != constraint_bytes(impl_->ca.get()))
-      throw std::runtime_error(fmt::format("{} was made for another domain than '{}': start with the former --domain, or move {} away to make a new authority", ca_path_, domain_, dir_));
+      throw std::runtime_error(
+          fmt::format("{} was made for another domain than '{}': start with the former --domain, or move {} away to make a new authority", ca_path_,
+                      domain_, dir_));
   } else {
     impl_->ca_key = new_key();
     impl_->ca = make_ca(domain_, impl_->ca_key.get());
@@ -181,7 +187,8 @@ Authority::~Authority() = default;
 
 bool Authority::permitted(std::string_view name) const {
   if (name.empty() || name.size() > 253 || name.find('\0') != name.npos) return false;
-  for (const std::string_view suffix : {std::string_view(domain_), std::string_view("cloud.databricks.com"), std::string_view("amazonaws.com"), std::string_view("localhost")})
+  for (const std::string_view suffix :
+       {std::string_view(domain_), std::string_view("cloud.databricks.com"), std::string_view("amazonaws.com"), std::string_view("localhost")})
     if (name == suffix || (name.size() > suffix.size() && name.ends_with(suffix) && name[name.size() - suffix.size() - 1] == '.')) return true;
   return false;
 }
@@ -218,7 +225,8 @@ int Authority::choose(SSL* ssl, void* self) {
   const char* sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   std::string name = sni ? bare_host(sni) : std::string();
   if (name == "127.0.0.1") name.clear();  // no server name by RFC 6066, yet some clients send it
-  if (!name.empty() && (!authority.permitted(name) || name.find_first_of(",:*/ \"\n") != name.npos)) return 0;  // handshake ends: not ours to vouch for
+  if (!name.empty() && (!authority.permitted(name) || name.find_first_of(",:*/ \"\n") != name.npos))
+    return 0;  // handshake ends: not ours to vouch for
   try {
     const auto leaf = authority.leaf(name);
     return SSL_use_certificate(ssl, leaf->cert.get()) == 1 && SSL_use_PrivateKey(ssl, authority.impl_->leaf_key.get()) == 1;

@@ -24,15 +24,18 @@ constexpr std::uint64_t kDrainable = 64u << 10;  // a refused request's body tha
 std::string new_request_id() {
   thread_local std::mt19937_64 engine{(std::uint64_t{std::random_device{}()} << 32) ^ std::random_device{}()};
   const std::uint64_t a = engine(), b = engine();
-  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, 0x8000 | ((b >> 48) & 0x3fff), b & 0xffffffffffff);
+  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, 0x8000 | ((b >> 48) & 0x3fff),
+                     b & 0xffffffffffff);
 }
 
 bool is_request_id(std::string_view s) {
-  return !s.empty() && s.size() <= 128 && std::all_of(s.begin(), s.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
+  return !s.empty() && s.size() <= 128 &&
+         std::all_of(s.begin(), s.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 WireError parse_error(const error_code& ec) {
-  if (ec == http::error::header_limit) return {431, "REQUEST_HEADER_FIELDS_TOO_LARGE", "The request's line and headers are larger than this server accepts."};
+  if (ec == http::error::header_limit)
+    return {431, "REQUEST_HEADER_FIELDS_TOO_LARGE", "The request's line and headers are larger than this server accepts."};
   if (ec == http::error::bad_version) return {505, "HTTP_VERSION_NOT_SUPPORTED", "Only HTTP/1.0 and HTTP/1.1 are spoken here."};
   return {400, "MALFORMED_REQUEST", fmt::format("The request is not valid HTTP/1.1: {}.", ec.message())};
 }
@@ -249,7 +252,8 @@ asio::awaitable<bool> Connection::read_body(std::shared_ptr<Exchange> x, Request
     if (reader.is_done()) break;
     if (ec && ec != http::error::need_more) {
       input_left_ = true;
-      const WireError error = reader.body_error == Body::Error::disk        ? WireError{503, "TEMPORARILY_UNAVAILABLE", "The server has no room to receive the upload."}
+      const WireError error = reader.body_error == Body::Error::disk
+                                  ? WireError{503, "TEMPORARILY_UNAVAILABLE", "The server has no room to receive the upload."}
                               : reader.body_error == Body::Error::too_large ? too_large(x->body_limit)
                                                                             : parse_error(ec);
       co_await refuse(error);
@@ -307,11 +311,18 @@ asio::awaitable<void> Connection::respond(std::shared_ptr<Exchange> x, RequestRe
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started);
   core_.metrics.count(x->group, reply.status, took);
   core_.log.add({.at = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-                 .request_id = request_id_, .source_ip = peer_, .method = reader.method_text, .host = r.host, .path = r.path,
+                 .request_id = request_id_,
+                 .source_ip = peer_,
+                 .method = reader.method_text,
+                 .host = r.host,
+                 .path = r.path,
                  .group = x->route ? std::string_view(x->route->pattern) : std::string_view(),
                  .principal = done ? std::string_view(r.context.caller.name) : std::string_view(),
                  .user_agent = r.headers.contains("user-agent") ? std::string_view(r.headers.find("user-agent")->second) : std::string_view(),
-                 .status = reply.status, .bytes_in = bytes_in_, .bytes_out = bytes_out_, .micros = took.count()});
+                 .status = reply.status,
+                 .bytes_in = bytes_in_,
+                 .bytes_out = bytes_out_,
+                 .micros = took.count()});
 }
 
 asio::awaitable<bool> Connection::write_all(std::string_view head, std::string_view body) {
@@ -338,7 +349,8 @@ asio::awaitable<bool> Connection::write_reply(const api::Reply& reply, const Tri
     file.emplace(reply.file->path);
     if (file->get() < 0) {
       spdlog::error("reply file cannot be opened request_id={} path={} errno={}", request_id_, reply.file->path, errno);
-      const auto broken = to_reply({500, "INTERNAL_ERROR", fmt::format("An internal error happened; the server's log names its cause under request id {}.", request_id_)});
+      const auto broken = to_reply(
+          {500, "INTERNAL_ERROR", fmt::format("An internal error happened; the server's log names its cause under request id {}.", request_id_)});
       append_head(out_, broken, trim);
       out_ += broken.body;
       co_return co_await write_all(out_, {});
@@ -371,7 +383,11 @@ asio::awaitable<bool> Connection::refuse(const WireError& error) {
   if (request_id_.empty()) request_id_ = new_request_id();
   core_.metrics.count(core_.metrics.group("refused"), error.status, std::chrono::microseconds(0));
   core_.log.add({.at = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-                 .request_id = request_id_, .source_ip = peer_, .group = "refused", .status = error.status, .bytes_in = bytes_in_});
+                 .request_id = request_id_,
+                 .source_ip = peer_,
+                 .group = "refused",
+                 .status = error.status,
+                 .bytes_in = bytes_in_});
   const api::Reply reply = to_reply(error);
   const Trim trim{.request_id = request_id_, .keep_alive = false};
   co_return co_await write_reply(reply, trim);

@@ -3,7 +3,6 @@
 // that compares one deadline, so no operation pays for a timer.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-
 #include <memory>
 #include <string>
 

@@ -17,7 +17,8 @@ namespace {
 
 WireError unknown_host(const std::string& host) {
   return {404, "RESOURCE_DOES_NOT_EXIST",
-          fmt::format("Nothing answers at host '{}'. The account is at accounts.DOMAIN, a workspace at DEPLOYMENT.DOMAIN; `tarn status` lists them.", host)};
+          fmt::format("Nothing answers at host '{}'. The account is at accounts.DOMAIN, a workspace at DEPLOYMENT.DOMAIN; `tarn status` lists them.",
+                      host)};
 }
 
 WireError overloaded() {
@@ -153,8 +154,8 @@ std::optional<WireError> Dispatcher::admit(Exchange& x) const {
   std::optional<access::Caller> caller;
   std::string_view credential = r.headers.contains("authorization") ? std::string_view(r.headers.find("authorization")->second) : std::string_view();
   constexpr std::string_view kScheme = "bearer ";
-  const bool bearer = credential.size() > kScheme.size() && std::equal(kScheme.begin(), kScheme.end(), credential.begin(),
-                                                                       [](char a, unsigned char b) { return a == std::tolower(b); });
+  const bool bearer = credential.size() > kScheme.size() &&
+                      std::equal(kScheme.begin(), kScheme.end(), credential.begin(), [](char a, unsigned char b) { return a == std::tolower(b); });
   if (bearer) {
     credential.remove_prefix(kScheme.size());
     while (credential.starts_with(' ')) credential.remove_prefix(1);

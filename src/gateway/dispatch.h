@@ -3,7 +3,6 @@
 // asks plan() when the head is there, reads the body as the plan says, then asks answer().
 // Thread-safe once constructed. Order of refusals: host (404), path (404, 405), credential (401, 403), right (403), handler.
 #include <boost/asio/awaitable.hpp>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,7 +38,7 @@ struct Services {
 
 /// Where a listener's requests go when their host does not say.
 struct Fixed {
-  Site site = Site::unknown;    // unknown: by host
+  Site site = Site::unknown;  // unknown: by host
   std::int64_t workspace_id = 0;
 };
 
@@ -49,11 +48,11 @@ struct Exchange {
   Body body;
   Site site = Site::unknown;
   std::string deployment;
-  std::int64_t workspace_id = 0;        // known from the listener, or once the workspace is resolved
+  std::int64_t workspace_id = 0;  // known from the listener, or once the workspace is resolved
   const api::Route* route = nullptr;
   Metrics::Group* group = nullptr;
-  bool head_only = false;               // HEAD served by a GET route
-  std::optional<api::Reply> refusal;    // decided from the head: the body is not wanted
+  bool head_only = false;             // HEAD served by a GET route
+  std::optional<api::Reply> refusal;  // decided from the head: the body is not wanted
   api::Reply reply;
   std::uint64_t body_limit = 0;
   bool spool = false;

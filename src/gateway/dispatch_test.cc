@@ -8,7 +8,9 @@ namespace tarn::gateway::test {
 namespace {
 
 struct DispatchTest : testing::Test, Running {
-  Answer ask(std::string_view path, std::string_view host = "accounts.tarn.localhost", std::string_view headers = "") { return Raw(port).ask(get(path, host, headers)); }
+  Answer ask(std::string_view path, std::string_view host = "accounts.tarn.localhost", std::string_view headers = "") {
+    return Raw(port).ask(get(path, host, headers));
+  }
   static std::string code(const Answer& a) {
     const auto v = json::parse(a.body);
     return v && v->is_object() && v->as_object().contains("error_code") ? std::string(v->at("error_code").as_string()) : "(none) " + a.body;
@@ -23,11 +25,13 @@ TEST(Hosts, TellsTheSitesApart) {
   EXPECT_EQ(hosts.match("accounts.cloud.databricks.com").site, Site::account);
   EXPECT_EQ(hosts.match("acme-landing.tarn.localhost").deployment, "acme-landing");
   EXPECT_EQ(hosts.match("acme-landing.cloud.databricks.com").deployment, "acme-landing");
-  for (const char* s3 : {"s3.us-east-1.amazonaws.com", "bucket.s3.us-east-1.amazonaws.com", "my.bucket.s3.amazonaws.com", "s3.amazonaws.com", "s3.tarn.localhost",
-                         "bucket.s3.tarn.localhost", "sts.amazonaws.com", "sts.us-east-1.amazonaws.com", "sts.tarn.localhost", "s3.dualstack.us-east-1.amazonaws.com"})
+  for (const char* s3 :
+       {"s3.us-east-1.amazonaws.com", "bucket.s3.us-east-1.amazonaws.com", "my.bucket.s3.amazonaws.com", "s3.amazonaws.com", "s3.tarn.localhost",
+        "bucket.s3.tarn.localhost", "sts.amazonaws.com", "sts.us-east-1.amazonaws.com", "sts.tarn.localhost", "s3.dualstack.us-east-1.amazonaws.com"})
     EXPECT_EQ(hosts.match(s3).site, Site::storage) << s3;
-  for (const char* other : {"example.com", "tarn.localhost", "a.b.tarn.localhost", "evilcloud.databricks.com.example", "kinesis.us-east-1.amazonaws.com",
-                            "s3.eu-west-1.amazonaws.com", "xs3.amazonaws.com", "127.0.0.1", "", ".tarn.localhost", "notcloud.databricks.com"})
+  for (const char* other :
+       {"example.com", "tarn.localhost", "a.b.tarn.localhost", "evilcloud.databricks.com.example", "kinesis.us-east-1.amazonaws.com",
+        "s3.eu-west-1.amazonaws.com", "xs3.amazonaws.com", "127.0.0.1", "", ".tarn.localhost", "notcloud.databricks.com"})
     EXPECT_EQ(hosts.match(other).site, Site::unknown) << other;
   EXPECT_EQ(bare_host("Accounts.Tarn.Localhost.:8443"), "accounts.tarn.localhost");
   EXPECT_EQ(port_of("h:70000", 1), -1);
@@ -47,7 +51,8 @@ TEST_F(DispatchTest, NamesTheUnknown) {
   EXPECT_EQ(a.status, 404);
   EXPECT_NE(a.body.find("www.example.com"), std::string::npos);
   EXPECT_EQ(ask("/api/2.0/me", "other.tarn.localhost", kGood).status, 404);
-  EXPECT_EQ(ask("/api/2.0/admin", "acme-landing.tarn.localhost", "Authorization: Bearer admin\r\n").status, 404) << "an account route on a workspace host";
+  EXPECT_EQ(ask("/api/2.0/admin", "acme-landing.tarn.localhost", "Authorization: Bearer admin\r\n").status, 404)
+      << "an account route on a workspace host";
 }
 
 TEST_F(DispatchTest, AuthenticatesAndAuthorises) {
@@ -109,7 +114,9 @@ TEST_F(DispatchTest, HandsStorageSmallBodiesInMemoryAndLargeOnesAsFiles) {
   storage.handle = [&](const api::Request& r) {
     std::lock_guard lock(mutex);
     seen = r.body_file;
-    return api::Reply{.body = fmt::format("{} {} {}", r.headers.at("host"), r.body.size(), r.body_file.empty() ? 0 : std::filesystem::file_size(r.body_file)), .content_type = "text/plain"};
+    return api::Reply{
+        .body = fmt::format("{} {} {}", r.headers.at("host"), r.body.size(), r.body_file.empty() ? 0 : std::filesystem::file_size(r.body_file)),
+        .content_type = "text/plain"};
   };
   storage.admit = [](const api::Request& r) -> std::optional<api::Reply> {
     if (r.headers.contains("x-stranger")) return api::Reply{.status = 403, .body = "<Error/>", .content_type = "application/xml"};
@@ -134,7 +141,8 @@ TEST_F(DispatchTest, HandsStorageSmallBodiesInMemoryAndLargeOnesAsFiles) {
 
 TEST_F(DispatchTest, ServesTheControlTableOnASocketOfTheOwner) {
   api::Router control;
-  control.add({api::Method::GET, "/status", api::Surface::both, api::Auth::open, "control", [](const api::Request&) -> api::Result { return api::Reply{.body = "up"}; }});
+  control.add({api::Method::GET, "/status", api::Surface::both, api::Auth::open, "control",
+               [](const api::Request&) -> api::Result { return api::Reply{.body = "up"}; }});
   start();
   const std::string path = folder.path + "/control.sock";
   const auto bound = server->listen({.unix_path = path, .control = &control});

@@ -181,12 +181,17 @@ struct Running {
     router.add({Method::GET, "/api/2.0/file", Surface::both, Auth::open, "file", [this](const api::Request&) -> api::Result {
                   return api::Reply{.content_type = "application/octet-stream", .file = api::FileSlice{folder.path + "/big", 1000, 3'000'000}};
                 }});
-    router.add({Method::GET, "/api/2.0/soon", Surface::both, Auth::authenticated, "soon",
-                api::AsyncHandler([](const api::Request& r) -> boost::asio::awaitable<api::Result> { co_return api::Reply{.body = r.caller().name}; })});
+    router.add(
+        {Method::GET, "/api/2.0/soon", Surface::both, Auth::authenticated, "soon",
+         api::AsyncHandler([](const api::Request& r) -> boost::asio::awaitable<api::Result> { co_return api::Reply{.body = r.caller().name}; })});
   }
   void start(bool with_authority = false) {
     if (with_authority) authority = std::make_unique<Authority>(folder.path + "/tls", "tarn.localhost");
-    Services services{.router = router, .directory = directory, .workspaces = workspaces, .storage = storage, .account_id = "the-account",
+    Services services{.router = router,
+                      .directory = directory,
+                      .workspaces = workspaces,
+                      .storage = storage,
+                      .account_id = "the-account",
                       .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) {
                         std::lock_guard lock(refusals_mutex);
                         refusals.push_back(fmt::format("{} {} {}", e.status, route.pattern, r.context.caller.name));

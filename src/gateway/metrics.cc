@@ -20,14 +20,17 @@ class Metrics::Group {
 
 struct Metrics::Impl {
   prometheus::Registry registry;
-  Counters& requests = prometheus::BuildCounter().Name("tarn_http_requests_total").Help("Requests answered, by API group and status").Register(registry);
+  Counters& requests =
+      prometheus::BuildCounter().Name("tarn_http_requests_total").Help("Requests answered, by API group and status").Register(registry);
   prometheus::Family<prometheus::Histogram>& latency =
       prometheus::BuildHistogram().Name("tarn_http_request_seconds").Help("Time from the end of a request's headers to its reply").Register(registry);
-  prometheus::Gauge& flying =
-      prometheus::BuildGauge().Name("tarn_http_requests_in_flight").Help("Requests being handled").Register(registry).Add({});
+  prometheus::Gauge& flying = prometheus::BuildGauge().Name("tarn_http_requests_in_flight").Help("Requests being handled").Register(registry).Add({});
   prometheus::Gauge& open = prometheus::BuildGauge().Name("tarn_http_connections").Help("Open connections").Register(registry).Add({});
-  prometheus::Counter& refused =
-      prometheus::BuildCounter().Name("tarn_http_queue_refused_total").Help("Requests refused because the worker queue was full").Register(registry).Add({});
+  prometheus::Counter& refused = prometheus::BuildCounter()
+                                     .Name("tarn_http_queue_refused_total")
+                                     .Help("Requests refused because the worker queue was full")
+                                     .Register(registry)
+                                     .Add({});
   std::mutex mutex;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups;
 };
@@ -38,7 +41,8 @@ Metrics::~Metrics() = default;
 Metrics::Group* Metrics::group(std::string_view name) {
   std::lock_guard lock(impl_->mutex);
   if (const auto found = impl_->groups.find(name); found != impl_->groups.end()) return found->second.get();
-  static const prometheus::Histogram::BucketBoundaries bounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  static const prometheus::Histogram::BucketBoundaries bounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                              0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
   auto made = std::make_unique<Group>(std::string(name), impl_->latency.Add({{"group", std::string(name)}}, bounds));
   return impl_->groups.emplace(std::string(name), std::move(made)).first->second.get();
 }

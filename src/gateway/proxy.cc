@@ -29,7 +29,8 @@ bool is_loopback(std::string_view host) { return host == "localhost" || host == 
 bool Connection::proxy_allows(const std::string& host) const {
   std::lock_guard lock(core_.allowed_mutex);
   for (const auto& listed : core_.allowed_hosts)
-    if (host == listed || (listed.starts_with("*.") && host.size() > listed.size() - 1 && host.ends_with(std::string_view(listed).substr(1)))) return true;
+    if (host == listed || (listed.starts_with("*.") && host.size() > listed.size() - 1 && host.ends_with(std::string_view(listed).substr(1))))
+      return true;
   return false;
 }
 
@@ -38,8 +39,10 @@ asio::awaitable<bool> Connection::proxy_refuses(std::string_view host) {
   api::Reply reply;
   reply.status = 403;
   reply.content_type = "text/plain; charset=utf-8";
-  reply.body = fmt::format("The rehearsal proxy does not let {0} out: it answers for the platform only, so that a rehearsal touches nothing else. "
-                           "If {0} may be reached, say so: `tarn rehearse --allow {0} …`.\n", host);
+  reply.body = fmt::format(
+      "The rehearsal proxy does not let {0} out: it answers for the platform only, so that a rehearsal touches nothing else. "
+      "If {0} may be reached, say so: `tarn rehearse --allow {0} …`.\n",
+      host);
   spdlog::info("proxy refused host={} request_id={}", host, request_id_);
   core_.metrics.count(core_.metrics.group("proxy"), 403, std::chrono::microseconds(0));
   const Trim trim{.request_id = request_id_, .keep_alive = false};
@@ -102,8 +105,8 @@ asio::awaitable<Connection::Next> Connection::forward(std::shared_ptr<Exchange> 
   if (!reader.is_done() && !co_await read_body(x, reader)) co_return Next::stop;
   std::string head = reader.method_text + " " + r.path + (r.raw_query.empty() ? "" : "?" + r.raw_query) + " HTTP/1.1\r\n";
   for (const auto& [name, value] : r.headers) {
-    if (name == "connection" || name == "proxy-connection" || name == "proxy-authorization" || name == "transfer-encoding" || name == "content-length" ||
-        name == "expect" || name == "host")
+    if (name == "connection" || name == "proxy-connection" || name == "proxy-authorization" || name == "transfer-encoding" ||
+        name == "content-length" || name == "expect" || name == "host")
       continue;
     head += name + ": " + value + "\r\n";
   }

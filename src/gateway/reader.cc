@@ -17,13 +17,26 @@ void RequestReader::on_request_impl(http::verb verb, string_view text, string_vi
   method_text.assign(text.data(), text.size());
   target.assign(requested.data(), requested.size());
   switch (verb) {
-    case http::verb::get: method = api::Method::GET; break;
-    case http::verb::post: method = api::Method::POST; break;
-    case http::verb::put: method = api::Method::PUT; break;
-    case http::verb::patch: method = api::Method::PATCH; break;
-    case http::verb::delete_: method = api::Method::DELETE; break;
-    case http::verb::head: method = api::Method::HEAD; break;
-    default: break;
+    case http::verb::get:
+      method = api::Method::GET;
+      break;
+    case http::verb::post:
+      method = api::Method::POST;
+      break;
+    case http::verb::put:
+      method = api::Method::PUT;
+      break;
+    case http::verb::patch:
+      method = api::Method::PATCH;
+      break;
+    case http::verb::delete_:
+      method = api::Method::DELETE;
+      break;
+    case http::verb::head:
+      method = api::Method::HEAD;
+      break;
+    default:
+      break;
   }
   if (method) request_.method = *method;
 }
@@ -52,7 +65,8 @@ void RequestReader::on_header_impl(error_code&) {
       problem = "Header 'expect' must be '100-continue', got '" + expect->second + "'";
   }
   split_target();
-  if (!std::all_of(authority.begin(), authority.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("-._:[]", c); }) && problem.empty())
+  if (!std::all_of(authority.begin(), authority.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("-._:[]", c); }) &&
+      problem.empty())
     problem = "'" + authority.substr(0, 255) + "' is not a host";
   request_.host = bare_host(authority);
 }
@@ -69,7 +83,8 @@ void RequestReader::split_target() {
     const auto slash = t.find_first_of("/?");
     authority = std::string(t.substr(0, slash));
     t = slash == std::string_view::npos ? std::string_view("/") : t.substr(slash);
-    if (authority.empty() || authority.find('@') != std::string::npos) problem = "The request target '" + target.substr(0, target.find('?')) + "' names no host";
+    if (authority.empty() || authority.find('@') != std::string::npos)
+      problem = "The request target '" + target.substr(0, target.find('?')) + "' names no host";
     request_.headers["host"] = authority;
   }
   t = t.substr(0, t.find('#'));

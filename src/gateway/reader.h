@@ -2,7 +2,6 @@
 // Parses one HTTP/1.1 request incrementally into an api::Request (RFC 9112). Over Beast's parser, which refuses what smuggling needs:
 // both framings at once, repeated lengths, bare line feeds, spaces before colons. Header only for the connection and its tests.
 #include <boost/beast/http/basic_parser.hpp>
-
 #include <string>
 
 #include "api/api.h"
@@ -18,11 +17,11 @@ class RequestReader final : public boost::beast::http::basic_parser<true> {
   bool is_connect = false;
   std::optional<api::Method> method;  // nothing for a verb that no route can have
   std::string method_text;
-  std::string target;                 // as sent
-  std::string authority;              // Host, or of an absolute-form or CONNECT target
+  std::string target;     // as sent
+  std::string authority;  // Host, or of an absolute-form or CONNECT target
   bool absolute_form = false;
   bool expects_continue = false;
-  std::string problem;                // why the head is refused (400), if it parses but makes no sense
+  std::string problem;  // why the head is refused (400), if it parses but makes no sense
 
   Body::Error body_error = Body::Error::none;
 

@@ -94,8 +94,13 @@ void on_loop(Loop& loop, F act) {
 
 struct Server::Impl {
   Impl(Options o, Services services, Hosts hosts, Authority* authority)
-      : services_(std::move(services)), core{.limits = o.limits, .hosts = hosts, .spool_dir = o.spool_dir, .allowed_hosts = o.allowed_hosts,
-                                             .log = AccessLog(o.access_log), .workers = Workers(o.workers, o.queue)} {
+      : services_(std::move(services)),
+        core{.limits = o.limits,
+             .hosts = hosts,
+             .spool_dir = o.spool_dir,
+             .allowed_hosts = o.allowed_hosts,
+             .log = AccessLog(o.access_log),
+             .workers = Workers(o.workers, o.queue)} {
     core.dispatcher = std::make_unique<Dispatcher>(services_, hosts, core.limits, core.workers, core.metrics);
     if (authority) {
       core.tls = std::make_unique<asio::ssl::context>(authority->server_context());
@@ -185,8 +190,12 @@ Expected<Listening, std::string> Server::listen(const ListenSpec& spec) {
   auto door = std::make_shared<Door>();
   door->spec = spec;
   if (spec.control) {
-    Services own{.router = *spec.control, .directory = me.services_.directory, .workspaces = me.services_.workspaces, .storage = {},
-                 .account_id = me.services_.account_id, .refused = {}};
+    Services own{.router = *spec.control,
+                 .directory = me.services_.directory,
+                 .workspaces = me.services_.workspaces,
+                 .storage = {},
+                 .account_id = me.services_.account_id,
+                 .refused = {}};
     door->control = std::make_shared<Dispatcher>(std::move(own), me.core.hosts, me.core.limits, me.core.workers, me.core.metrics);
     door->spec.fixed.site = Site::account;
   }

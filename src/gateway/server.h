@@ -15,9 +15,9 @@ struct Options {
   Limits limits{};
   unsigned io_threads = 2;
   unsigned workers = 16;
-  std::size_t queue = 1024;              // requests waiting for a worker; beyond: 503
-  std::string spool_dir;                 // where large uploads wait; emptied at start
-  std::string access_log;                // empty: none
+  std::size_t queue = 1024;                  // requests waiting for a worker; beyond: 503
+  std::string spool_dir;                     // where large uploads wait; emptied at start
+  std::string access_log;                    // empty: none
   std::vector<std::string> allowed_hosts{};  // what the proxy may tunnel besides the platform's own names
 };
 
@@ -26,8 +26,8 @@ enum class Protocol { http, https, proxy };
 struct ListenSpec {
   Protocol protocol = Protocol::http;
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                // 0 picks one
-  std::string unix_path{};               // instead of address and port: a socket with mode 0600, for this user and root only
+  std::uint16_t port = 0;   // 0 picks one
+  std::string unix_path{};  // instead of address and port: a socket with mode 0600, for this user and root only
   Fixed fixed{};
   const api::Router* control = nullptr;  // serves this table instead of the platform's, without credentials (owner-only sockets)
 };

@@ -16,7 +16,8 @@ std::string error_code(const Answer& a) {
 TEST_F(ServerTest, AnswersSeveralRequestsOnOneConnection) {
   start();
   Raw c(port);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(c.ask(get("/api/2.0/me", "accounts.tarn.localhost", "Authorization: Bearer good\r\n")).body, R"({"userName":"nora@acme.example"})");
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(c.ask(get("/api/2.0/me", "accounts.tarn.localhost", "Authorization: Bearer good\r\n")).body, R"({"userName":"nora@acme.example"})");
 }
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
@@ -41,8 +42,9 @@ TEST_F(ServerTest, ReadsARequestThatArrivesByteByByte) {
 TEST_F(ServerTest, ReadsChunkedBodiesAndIgnoresTrailers) {
   start();
   Raw c(port);
-  const auto a = c.ask("POST /api/2.0/echo HTTP/1.1\r\nHost: accounts.tarn.localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-                       "3;x=1\r\nabc\r\n4\r\ndefg\r\n0\r\nAuthorization: Bearer admin\r\n\r\n");
+  const auto a = c.ask(
+      "POST /api/2.0/echo HTTP/1.1\r\nHost: accounts.tarn.localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3;x=1\r\nabc\r\n4\r\ndefg\r\n0\r\nAuthorization: Bearer admin\r\n\r\n");
   EXPECT_EQ(a.body, "abcdefg");
   EXPECT_EQ(c.ask(post("/api/2.0/echo", "next")).body, "next");
 }
@@ -70,7 +72,8 @@ TEST_F(ServerTest, RefusesBodiesAboveTheLimit) {
   EXPECT_EQ(a.status, 413);
   EXPECT_EQ(error_code(a), "REQUEST_ENTITY_TOO_LARGE");
   Raw chunked(port);
-  a = chunked.ask("POST /api/2.0/echo HTTP/1.1\r\nHost: accounts.tarn.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n");
+  a = chunked.ask("POST /api/2.0/echo HTTP/1.1\r\nHost: accounts.tarn.localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+                  std::string(1001, 'x') + "\r\n0\r\n\r\n");
   EXPECT_EQ(a.status, 413);
   Raw fits(port);
   EXPECT_EQ(fits.ask(post("/api/2.0/echo", std::string(1000, 'x'))).status, 200);
@@ -90,9 +93,11 @@ TEST_F(ServerTest, RefusesMalformedRequestsAndStaysUp) {
   start();
   const std::string host = "Host: accounts.tarn.localhost\r\n";
   for (const std::string& bad : {
-           std::string("NONSENSE\r\n\r\n"), std::string("GET / HTTP/1.1\r\n\r\n"),                                  // no host
-           "GET / HTTP/1.1\r\n" + host + host + "\r\n",                                                               // two hosts
-           "GET / HTTP/1.1\r\n" + host + "Bad Header: x\r\n\r\n", "GET / HTTP/1.1\r\n" + host + " folded: x\r\n\r\n",
+           std::string("NONSENSE\r\n\r\n"),
+           std::string("GET / HTTP/1.1\r\n\r\n"),        // no host
+           "GET / HTTP/1.1\r\n" + host + host + "\r\n",  // two hosts
+           "GET / HTTP/1.1\r\n" + host + "Bad Header: x\r\n\r\n",
+           "GET / HTTP/1.1\r\n" + host + " folded: x\r\n\r\n",
            "POST /api/2.0/echo HTTP/1.1\r\n" + host + "Content-Length: -1\r\n\r\n",
            "POST /api/2.0/echo HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
            "POST /api/2.0/echo HTTP/1.1\r\n" + host + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",  // smuggling
@@ -168,7 +173,8 @@ TEST_F(ServerTest, RefusesWithRetryAfterWhenTheQueueIsFull) {
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(error_code(refused), "TEMPORARILY_UNAVAILABLE");
   EXPECT_EQ(refused.headers["retry-after"], "1");
-  EXPECT_EQ(Raw(port).ask(get("/api/2.0/me", "accounts.tarn.localhost", "Authorization: Bearer good\r\n")).status, 200) << "cached reads need no worker";
+  EXPECT_EQ(Raw(port).ask(get("/api/2.0/me", "accounts.tarn.localhost", "Authorization: Bearer good\r\n")).status, 200)
+      << "cached reads need no worker";
   gate.open();
   EXPECT_EQ(running.receive().status, 200);
 }

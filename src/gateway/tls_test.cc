@@ -47,10 +47,11 @@ struct TlsTest : testing::Test, Running {
       curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, static_cast<long>(upload.size()));
       curl_easy_setopt(c, CURLOPT_POSTFIELDS, upload.data());
     }
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* to) {
-      static_cast<std::string*>(to)->append(data, size * count);
-      return size * count;
-    });
+    curl_easy_setopt(
+        c, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* to) {
+          static_cast<std::string*>(to)->append(data, size * count);
+          return size * count;
+        });
     curl_easy_setopt(c, CURLOPT_WRITEDATA, &out.body);
     out.rc = curl_easy_perform(c);
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out.status);
@@ -63,7 +64,8 @@ struct TlsTest : testing::Test, Running {
 
 TEST_F(TlsTest, ClientsThatTrustTheAuthorityVerifyEveryPlatformHost) {
   start_tls();
-  for (const char* host : {"accounts.tarn.localhost", "acme-landing.tarn.localhost", "accounts.cloud.databricks.com", "acme-landing.cloud.databricks.com"}) {
+  for (const char* host :
+       {"accounts.tarn.localhost", "acme-landing.tarn.localhost", "accounts.cloud.databricks.com", "acme-landing.cloud.databricks.com"}) {
     const auto a = fetch(fmt::format("https://{}:{}/api/2.0/me", host, tls_port), false, host);
     EXPECT_EQ(a.rc, CURLE_OK) << host << ": " << curl_easy_strerror(a.rc);
     EXPECT_EQ(a.status, 200) << host << a.body;
@@ -76,7 +78,8 @@ TEST_F(TlsTest, LargeBodiesAndFilesPassTls) {
   const std::string content(4'000'000, 'z');
   start_tls();
   std::ofstream(folder.path + "/big") << content;
-  EXPECT_EQ(fetch(fmt::format("https://accounts.tarn.localhost:{}/api/2.0/file", tls_port), false, "accounts.tarn.localhost").body.size(), 3'000'000u);
+  EXPECT_EQ(fetch(fmt::format("https://accounts.tarn.localhost:{}/api/2.0/file", tls_port), false, "accounts.tarn.localhost").body.size(),
+            3'000'000u);
   EXPECT_EQ(fetch(fmt::format("https://accounts.tarn.localhost:{}/api/2.0/echo", tls_port), false, "accounts.tarn.localhost", content).body, content);
 }
 
@@ -119,7 +122,8 @@ TEST_F(TlsTest, ProxyRefusesEverythingElseByName) {
   EXPECT_NE(plain.body.find("www.example.com"), std::string::npos);
   EXPECT_EQ(fetch("http://127.0.0.1:9/", true).status, 403) << "somebody else's loopback port";
   EXPECT_EQ(Raw(proxy_port).ask("CONNECT nonsense:port HTTP/1.1\r\nHost: nonsense:port\r\n\r\n").status, 400);
-  EXPECT_EQ(Raw(port).ask("CONNECT accounts.tarn.localhost:443 HTTP/1.1\r\nHost: accounts.tarn.localhost:443\r\n\r\n").status, 405) << "not the proxy port";
+  EXPECT_EQ(Raw(port).ask("CONNECT accounts.tarn.localhost:443 HTTP/1.1\r\nHost: accounts.tarn.localhost:443\r\n\r\n").status, 405)
+      << "not the proxy port";
 }
 
 TEST_F(TlsTest, ProxyPassesOnListedHosts) {
@@ -162,7 +166,8 @@ TEST(Authority, ConstraintsStopAStolenKey) {
   const Authority authority(folder.path, "tarn.localhost");
   const auto read_file = [](const std::string& path) { return std::unique_ptr<BIO, int (*)(BIO*)>(BIO_new_file(path.c_str(), "r"), &BIO_free); };
   std::unique_ptr<X509, void (*)(X509*)> ca(PEM_read_bio_X509(read_file(authority.ca_path()).get(), nullptr, nullptr, nullptr), &X509_free);
-  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(PEM_read_bio_PrivateKey(read_file(folder.path + "/ca.key").get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(PEM_read_bio_PrivateKey(read_file(folder.path + "/ca.key").get(), nullptr, nullptr, nullptr),
+                                                     &EVP_PKEY_free);
   ASSERT_TRUE(ca && key);
   const auto verify = [&](const std::string& names) {
     std::unique_ptr<X509, void (*)(X509*)> leaf(X509_new(), &X509_free);

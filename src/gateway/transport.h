@@ -1,13 +1,12 @@
 #pragma once
 // A byte stream under HTTP: plain TCP, a Unix socket, or TLS. One connection's, used on its I/O thread only. Errors come through `ec`;
 // the awaitables throw nothing of their own.
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
-
-#include <array>
 #include <memory>
 #include <string>
 

@@ -87,8 +87,6 @@ void append_head(std::string& out, const api::Reply& reply, const Trim& trim) {
   out += "\r\n\r\n";
 }
 
-api::Reply to_reply(const api::WireError& error) {
-  return api::Reply{.status = error.status, .body = error.body(), .headers = error.headers};
-}
+api::Reply to_reply(const api::WireError& error) { return api::Reply{.status = error.status, .body = error.body(), .headers = error.headers}; }
 
 }  // namespace tarn::gateway

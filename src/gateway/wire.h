@@ -11,7 +11,7 @@ struct Trim {
   std::string_view request_id;
   std::int64_t org_id = 0;  // 0: not a workspace host
   bool keep_alive = true;
-  bool head = false;        // the reply to HEAD: lengths of the body it does not carry
+  bool head = false;  // the reply to HEAD: lengths of the body it does not carry
 };
 
 /// Appends status line and headers. Line breaks in a handler's header values are dropped, not sent.

@@ -32,12 +32,23 @@ TEST_F(Access, EveryRowDeniesAStranger) {
   }
   // Rows of the account host that ask for no more than a live principal refuse in their service.
   const auto someone = std::to_string(root);
-  for (const auto& [method, path] : std::vector<std::pair<api::Method, std::string>>{
-           {GET, account + "/scim/v2/Users"}, {GET, account + "/scim/v2/Groups"}, {GET, account + "/scim/v2/ServicePrincipals"}, {GET, account + "/scim/v2/Users/" + someone},
-           {PUT, account + "/scim/v2/Users/" + someone}, {PATCH, account + "/scim/v2/Users/" + someone}, {DELETE, account + "/scim/v2/Users/" + someone},
-           {POST, account + "/scim/v2/Groups"}, {POST, account + "/servicePrincipals/" + someone + "/credentials/secrets"}, {GET, account + "/servicePrincipals/7/credentials/secrets"},
-           {DELETE, account + "/servicePrincipals/" + someone + "/credentials/secrets/x"}, {GET, rules + "rule-sets?name=accounts/" + kAccount + "/ruleSets/default"},
-           {GET, rules + "assignable-roles?resource=accounts/" + kAccount}, {GET, assignment(kLanding)}, {PUT, assignment(kLanding, ann)}, {DELETE, assignment(kLanding, ann)}})
+  for (const auto& [method, path] :
+       std::vector<std::pair<api::Method, std::string>>{{GET, account + "/scim/v2/Users"},
+                                                        {GET, account + "/scim/v2/Groups"},
+                                                        {GET, account + "/scim/v2/ServicePrincipals"},
+                                                        {GET, account + "/scim/v2/Users/" + someone},
+                                                        {PUT, account + "/scim/v2/Users/" + someone},
+                                                        {PATCH, account + "/scim/v2/Users/" + someone},
+                                                        {DELETE, account + "/scim/v2/Users/" + someone},
+                                                        {POST, account + "/scim/v2/Groups"},
+                                                        {POST, account + "/servicePrincipals/" + someone + "/credentials/secrets"},
+                                                        {GET, account + "/servicePrincipals/7/credentials/secrets"},
+                                                        {DELETE, account + "/servicePrincipals/" + someone + "/credentials/secrets/x"},
+                                                        {GET, rules + "rule-sets?name=accounts/" + kAccount + "/ruleSets/default"},
+                                                        {GET, rules + "assignable-roles?resource=accounts/" + kAccount},
+                                                        {GET, assignment(kLanding)},
+                                                        {PUT, assignment(kLanding, ann)},
+                                                        {DELETE, assignment(kLanding, ann)}})
     EXPECT_EQ(call(method, path, ann, 0, method == PATCH ? R"({"Operations":[]})" : "{}").status, 403) << json::name_of(method) << " " << path;
 }
 
@@ -72,7 +83,9 @@ TEST_F(Access, AWorkspacesAdminsAssignOnItsOwnHost) {
   assign(kLanding, ann);
   EXPECT_EQ(call(GET, here, ann, kLanding).status, 403);
   const auto g = group("ai_analyst");
-  const auto done = call(POST, here, wa, kLanding, R"({"permission_assignments":[{"group_name":"ai_analyst","permissions":["USER"]},{"user_name":"nobody@x.y","permissions":["USER"]}]})");
+  const auto done =
+      call(POST, here, wa, kLanding,
+           R"({"permission_assignments":[{"group_name":"ai_analyst","permissions":["USER"]},{"user_name":"nobody@x.y","permissions":["USER"]}]})");
   ASSERT_EQ(done.status, 200) << done.text;
   EXPECT_EQ(done.body.at("permission_assignments").at(0).at("principal").at("principal_id").as_int64(), g);
   EXPECT_NE(std::string(done.body.at("permission_assignments").at(1).at("error").as_string()).find("nobody@x.y"), std::string::npos);
@@ -105,9 +118,14 @@ TEST_F(Access, RuleSetsAreReplacedByTheirLatestReaderOnly) {
   EXPECT_FALSE(list.body.at("secrets").at(0).as_object().contains("secret"));
   EXPECT_EQ(call(GET, rules + "rule-sets?name=" + name, ann).status, 200);
   ASSERT_EQ(call(PUT, rules + "rule-sets", root, 0, body(put.at("etag"), "[]")).status, 200);
-  EXPECT_EQ(call(POST, account + "/servicePrincipals/" + std::to_string(robot) + "/credentials/secrets", ann, 0, "{}").status, 403) << "the role is gone";
+  EXPECT_EQ(call(POST, account + "/servicePrincipals/" + std::to_string(robot) + "/credentials/secrets", ann, 0, "{}").status, 403)
+      << "the role is gone";
   for (const char* lifetime : {"60", "x", "-1s", "1.5s"})
-    EXPECT_EQ(call(POST, account + "/servicePrincipals/" + std::to_string(robot) + "/credentials/secrets", root, 0, std::string(R"({"lifetime":")") + lifetime + "\"}").status, 400) << lifetime;
+    EXPECT_EQ(call(POST, account + "/servicePrincipals/" + std::to_string(robot) + "/credentials/secrets", root, 0,
+                   std::string(R"({"lifetime":")") + lifetime + "\"}")
+                  .status,
+              400)
+        << lifetime;
 }
 
 TEST_F(Access, RuleSetsRefuseWhatTheyCannotKeep) {
@@ -115,7 +133,8 @@ TEST_F(Access, RuleSetsRefuseWhatTheyCannotKeep) {
   const auto name = "accounts/" + kAccount + "/groups/" + std::to_string(g) + "/ruleSets/default";
   const auto etag = call(GET, rules + "rule-sets?name=" + name, root).at("etag");
   const auto put = [&](const std::string& grants) {
-    return call(PUT, rules + "rule-sets", root, 0, R"({"name":")" + name + R"(","rule_set":{"name":")" + name + R"(","etag":")" + etag + R"(","grant_rules":)" + grants + "}}");
+    return call(PUT, rules + "rule-sets", root, 0,
+                R"({"name":")" + name + R"(","rule_set":{"name":")" + name + R"(","etag":")" + etag + R"(","grant_rules":)" + grants + "}}");
   };
   EXPECT_NE(put(R"([{"role":"roles/wizard","principals":[]}])").at("message").find("roles/wizard"), std::string::npos);
   EXPECT_NE(put(R"([{"role":"roles/group.manager","principals":["users/nobody@x.y"]}])").at("message").find("nobody@x.y"), std::string::npos);
@@ -123,9 +142,17 @@ TEST_F(Access, RuleSetsRefuseWhatTheyCannotKeep) {
   EXPECT_EQ(call(GET, rules + "rule-sets", root).status, 400);
   EXPECT_EQ(call(GET, rules + "rule-sets?name=accounts/x/ruleSets/default", root).status, 400);
   EXPECT_EQ(call(GET, rules + "rule-sets?name=accounts/" + kAccount + "/groups/42/ruleSets/default", root).status, 404);
-  EXPECT_EQ(call(GET, rules + "assignable-roles?resource=accounts/" + kAccount + "/groups/" + std::to_string(g), root).body.at("roles").at(0).at("name").as_string(), "roles/group.manager");
+  EXPECT_EQ(call(GET, rules + "assignable-roles?resource=accounts/" + kAccount + "/groups/" + std::to_string(g), root)
+                .body.at("roles")
+                .at(0)
+                .at("name")
+                .as_string(),
+            "roles/group.manager");
   EXPECT_EQ(put(R"([{"role":"roles/group.manager","principals":["groups/account users"]}])").status, 200);
-  EXPECT_EQ(call(PATCH, account + "/scim/v2/Groups/" + std::to_string(g), ann, 0, R"({"Operations":[{"op":"add","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]}]})").status, 200)
+  EXPECT_EQ(call(PATCH, account + "/scim/v2/Groups/" + std::to_string(g), ann, 0,
+                 R"({"Operations":[{"op":"add","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]}]})")
+                .status,
+            200)
       << "every account user manages it now";
 }
 
@@ -148,7 +175,8 @@ TEST_F(Access, PersonalTokensOverTheApi) {
   EXPECT_EQ(call(DELETE, "/api/2.0/token-management/tokens/" + id, root, kLanding).status, 200);
   EXPECT_FALSE(room.directory.authenticate(made.at("token_value"), kLanding));
   const auto robot = sp("robot");
-  EXPECT_EQ(call(POST, "/api/2.0/token-management/on-behalf-of/tokens", root, kLanding, R"({"application_id":")" + name_of(robot) + "\"}").status, 404);
+  EXPECT_EQ(call(POST, "/api/2.0/token-management/on-behalf-of/tokens", root, kLanding, R"({"application_id":")" + name_of(robot) + "\"}").status,
+            404);
   assign(kLanding, robot);
   const auto behalf = call(POST, "/api/2.0/token-management/on-behalf-of/tokens", root, kLanding, R"({"application_id":")" + name_of(robot) + "\"}");
   ASSERT_EQ(behalf.status, 200) << behalf.text;
@@ -165,7 +193,8 @@ TEST_F(Access, WhoMayUseTokensIsTheWorkspaceAdminsToSay) {
   EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"group_name":"users","permission_level":"CAN_USE"}]})").status, 200);
   EXPECT_EQ(call(POST, "/api/2.0/token/create", ann, kLanding, "{}").status, 200);
   EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"group_name":"nosuch","permission_level":"CAN_USE"}]})").status, 404);
-  EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"user_name":"ann@acme.example","permission_level":"CAN_FLY"}]})").status, 400);
+  EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"user_name":"ann@acme.example","permission_level":"CAN_FLY"}]})").status,
+            400);
   EXPECT_EQ(call(GET, acl + "/permissionLevels", root, kLanding).status, 200);
 }
 

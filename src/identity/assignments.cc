@@ -38,11 +38,16 @@ Result<std::vector<Assignment>> Assignments::list(std::int64_t workspace) {
   });
 }
 
-Result<Assignment> Assignments::put(const access::Context& ctx, std::int64_t workspace, std::int64_t principal, const std::vector<WorkspacePermission>& permissions) {
+Result<Assignment> Assignments::put(const access::Context& ctx, std::int64_t workspace, std::int64_t principal,
+                                    const std::vector<WorkspacePermission>& permissions) {
   const auto has = [&](WorkspacePermission p) { return std::find(permissions.begin(), permissions.end(), p) != permissions.end(); };
   const bool admin = has(WorkspacePermission::ADMIN), user = has(WorkspacePermission::USER);
   auto event = ctx.event("accounts", "updateWorkspacePermissionAssignment",
-                         {{"workspace_id", std::to_string(workspace)}, {"principal_id", std::to_string(principal)}, {"permissions", admin ? "ADMIN" : user ? "USER" : ""}});
+                         {{"workspace_id", std::to_string(workspace)},
+                          {"principal_id", std::to_string(principal)},
+                          {"permissions", admin  ? "ADMIN"
+                                          : user ? "USER"
+                                                 : ""}});
   return roster::change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Assignment> {
     TARN_CHECK(exists(t, workspace));
     TARN_TRY(p, assignable(t, principal));
@@ -57,7 +62,8 @@ Result<Assignment> Assignments::put(const access::Context& ctx, std::int64_t wor
 }
 
 Result<void> Assignments::remove(const access::Context& ctx, std::int64_t workspace, std::int64_t principal) {
-  auto event = ctx.event("accounts", "deleteWorkspacePermissionAssignment", {{"workspace_id", std::to_string(workspace)}, {"principal_id", std::to_string(principal)}});
+  auto event = ctx.event("accounts", "deleteWorkspacePermissionAssignment",
+                         {{"workspace_id", std::to_string(workspace)}, {"principal_id", std::to_string(principal)}});
   return roster::change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(exists(t, workspace));
     if (!kAssignments.erase(t, store::key({sortable(workspace), sortable(principal)})))

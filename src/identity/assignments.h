@@ -29,7 +29,8 @@ class Assignments {
   // Callers are account admins, or admins of the workspace on its own host; routes see to that. not_found: the workspace or principal.
   Result<std::vector<Assignment>> list(std::int64_t workspace);
   /// ADMIN wins over USER; neither of them removes the assignment, as the vendor does. A local group is not_found: it belongs already.
-  Result<Assignment> put(const access::Context& ctx, std::int64_t workspace, std::int64_t principal, const std::vector<WorkspacePermission>& permissions);
+  Result<Assignment> put(const access::Context& ctx, std::int64_t workspace, std::int64_t principal,
+                         const std::vector<WorkspacePermission>& permissions);
   Result<void> remove(const access::Context& ctx, std::int64_t workspace, std::int64_t principal);
   /// An account-level principal by the name that its kind goes by.
   Result<std::int64_t> named(Kind kind, const std::string& name);

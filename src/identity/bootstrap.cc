@@ -21,15 +21,22 @@ Bootstrap::Admin OwnerDoor::ensure_admin(bool new_secret) {
   auto found = store_.read_as([&](store::ReadTxn& t) { return look(t); });
   bool made = false;
   if (!found) {
-    const auto done = roster::change(store_, ctx.event("accounts", "add", {{"targetUserName", "tarn-automation"}}), [&](store::WriteTxn& t) -> Result<PrincipalRecord> {
-      if (auto there = look(t)) return *there;  // another server was first
-      made = true;
-      PrincipalRecord p{.id = new_numeric_id(), .kind = Kind::service_principal, .name = new_uuid(), .display_name = "tarn-automation",
-                        .roles = {roster::kAccountAdmin}, .created_at = clock_.now(), .updated_at = clock_.now()};
-      if (!kPrincipals.insert(t, p) || !kBootstrap.put(t, {p.id})) throw std::logic_error("the first principal is taken");
-      t.audit().params["targetUserId"] = std::to_string(p.id);
-      return p;
-    });
+    const auto done = roster::change(store_, ctx.event("accounts", "add", {{"targetUserName", "tarn-automation"}}),
+                                     [&](store::WriteTxn& t) -> Result<PrincipalRecord> {
+                                       if (auto there = look(t)) return *there;  // another server was first
+                                       made = true;
+                                       PrincipalRecord p{.id = new_numeric_id(),
+                                                         .kind = Kind::service_principal,
+                                                         .name = new_uuid(),
+                                                         .display_name = "tarn-automation",
+                                                         .roles = {roster::kAccountAdmin},
+                                                         .created_at = clock_.now(),
+                                                         .updated_at = clock_.now()};
+                                       if (!kPrincipals.insert(t, p) || !kBootstrap.put(t, {p.id}))
+                                         throw std::logic_error("the first principal is taken");
+                                       t.audit().params["targetUserId"] = std::to_string(p.id);
+                                       return p;
+                                     });
     found = *done;
   }
   Admin out{.client_id = found->name};
@@ -58,12 +65,20 @@ Expected<void, std::string> OwnerDoor::ensure_admin_user(std::string_view user_n
   if (user_name.find('@') == user_name.npos) return fail(fmt::format("'{}' is not an e-mail address", user_name));
   const auto ctx = access::system_context("owner");
   if (store_.read_as([&](store::ReadTxn& t) { return roster::by_name(t, Kind::user, 0, user_name).has_value(); })) return {};
-  const auto done = roster::change(store_, ctx.event("accounts", "add", {{"targetUserName", std::string(user_name)}}), [&](store::WriteTxn& t) -> Result<void> {
-    const PrincipalRecord p{.id = new_numeric_id(), .kind = Kind::user, .name = std::string(user_name), .display_name = std::string(user_name),
-                            .emails = {{std::string(user_name), "work", true}}, .roles = {roster::kAccountAdmin}, .created_at = clock_.now(), .updated_at = clock_.now()};
-    if (!kPrincipals.insert(t, p)) return fail(Error{Errc::already_exists, fmt::format("User with email {} already exists in this account", user_name)});
-    return {};
-  });
+  const auto done =
+      roster::change(store_, ctx.event("accounts", "add", {{"targetUserName", std::string(user_name)}}), [&](store::WriteTxn& t) -> Result<void> {
+        const PrincipalRecord p{.id = new_numeric_id(),
+                                .kind = Kind::user,
+                                .name = std::string(user_name),
+                                .display_name = std::string(user_name),
+                                .emails = {{std::string(user_name), "work", true}},
+                                .roles = {roster::kAccountAdmin},
+                                .created_at = clock_.now(),
+                                .updated_at = clock_.now()};
+        if (!kPrincipals.insert(t, p))
+          return fail(Error{Errc::already_exists, fmt::format("User with email {} already exists in this account", user_name)});
+        return {};
+      });
   if (!done && done.error().code != Errc::already_exists) return fail(done.error().message);
   return {};
 }

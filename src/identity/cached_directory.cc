@@ -24,7 +24,7 @@ void CachedDirectory::refresh() {
 }
 
 template <class V>
-void CachedDirectory::keep(Map<V> Answers::* map, std::int64_t epoch, std::string key, V value) {
+void CachedDirectory::keep(Map<V> Answers::*map, std::int64_t epoch, std::string key, V value) {
   std::unique_lock lock(mutex_);
   if (answers_.epoch != epoch) return;
   auto& m = answers_.*map;
@@ -33,7 +33,7 @@ void CachedDirectory::keep(Map<V> Answers::* map, std::int64_t epoch, std::strin
 }
 
 template <class V>
-std::optional<V> CachedDirectory::cached(Map<V> Answers::* map, const std::string& key) {
+std::optional<V> CachedDirectory::cached(Map<V> Answers::*map, const std::string& key) {
   {
     std::shared_lock lock(mutex_);
     const auto& m = answers_.*map;
@@ -112,9 +112,11 @@ Expected<access::Caller, Directory::Refusal> CachedDirectory::authenticate(std::
   if (answer.token->expires_at != 0 && clock_.now() >= answer.token->expires_at) return fail(Refusal{false, "Access token expired"});
   if (!answer.lives) return fail(Refusal{false, "Invalid access token: its principal is gone or deactivated."});
   if (!answer.caller)
-    return fail(Refusal{true, fmt::format("Unauthorized access to Org: {}. '{}' is not assigned to this workspace.", workspace_id.value_or(0), answer.name)});
+    return fail(
+        Refusal{true, fmt::format("Unauthorized access to Org: {}. '{}' is not assigned to this workspace.", workspace_id.value_or(0), answer.name)});
   if (answer.token_use_denied)
-    return fail(Refusal{true, fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", answer.name)});
+    return fail(Refusal{
+        true, fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", answer.name)});
   keep(&Answers::logins, answer.epoch, std::move(key), Login{std::make_shared<const access::Caller>(*answer.caller), answer.token->expires_at});
   return *std::move(answer.caller);
 }
@@ -129,8 +131,14 @@ bool CachedDirectory::is_assigned(std::int64_t workspace_id, std::int64_t princi
 void CachedDirectory::on_workspace_created(store::WriteTxn& t, std::int64_t workspace_id, std::int64_t creator_id) {
   const auto make = [&](const char* name, std::vector<std::string> entitlements) {
     if (roster::by_name(t, Kind::group, workspace_id, name)) return;  // a provisioning step that runs again
-    const PrincipalRecord g{.id = new_numeric_id(), .kind = Kind::group, .name = name, .display_name = name, .workspace_id = workspace_id,
-                            .system = true, .created_at = clock_.now(), .updated_at = clock_.now()};
+    const PrincipalRecord g{.id = new_numeric_id(),
+                            .kind = Kind::group,
+                            .name = name,
+                            .display_name = name,
+                            .workspace_id = workspace_id,
+                            .system = true,
+                            .created_at = clock_.now(),
+                            .updated_at = clock_.now()};
     if (!kPrincipals.insert(t, g) || !kEntitlements.put(t, {workspace_id, g.id, std::move(entitlements)}))
       throw std::logic_error("the new workspace's groups are taken");
   };

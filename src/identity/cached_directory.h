@@ -39,17 +39,17 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
   using Map = std::unordered_map<std::string, V>;
   struct Answers {
     std::int64_t epoch = -1;
-    Map<Login> logins;                                        // token hash and workspace
-    Map<std::shared_ptr<const access::Caller>> callers;       // principal and workspace; null: not a caller there
+    Map<Login> logins;                                   // token hash and workspace
+    Map<std::shared_ptr<const access::Caller>> callers;  // principal and workspace; null: not a caller there
     Map<std::optional<PrincipalRef>> names;
   };
 
   void refresh();
   /// Keeps an answer that was read at `epoch`, unless the cache has moved on.
   template <class V>
-  void keep(Map<V> Answers::* map, std::int64_t epoch, std::string key, V value);
+  void keep(Map<V> Answers::*map, std::int64_t epoch, std::string key, V value);
   template <class V>
-  std::optional<V> cached(Map<V> Answers::* map, const std::string& key);
+  std::optional<V> cached(Map<V> Answers::*map, const std::string& key);
 
   store::Store& store_;
   const Clock& clock_;

@@ -18,7 +18,7 @@ enum class Kind { user, service_principal, group };
 struct PrincipalRef {
   std::int64_t id = 0;
   Kind kind = Kind::user;
-  std::string name;          // user name, application id, or group display name: what grants name
+  std::string name;  // user name, application id, or group display name: what grants name
   std::string display_name;
   bool active = true;
 };

@@ -5,14 +5,14 @@
 namespace tarn::identity {
 
 enum class Errc {
-  invalid,            // a field's value; the message names the field
-  invalid_path,       // SCIM: an attribute path that the resource does not have
-  invalid_filter,     // SCIM: a filter that does not parse
-  account_admin_only, // the account API's own refusal
+  invalid,             // a field's value; the message names the field
+  invalid_path,        // SCIM: an attribute path that the resource does not have
+  invalid_filter,      // SCIM: a filter that does not parse
+  account_admin_only,  // the account API's own refusal
   permission_denied,
   not_found,
   already_exists,
-  conflict,           // an etag that is no longer current
+  conflict,  // an etag that is no longer current
   quota_exceeded
 };
 using Error = RoomError<Errc>;

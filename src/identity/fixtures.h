@@ -31,7 +31,9 @@ struct IdentityTest : ::testing::Test {
     });
     return p.id;
   }
-  std::int64_t user(const std::string& name, std::vector<std::string> roles = {}) { return add({.kind = Kind::user, .name = name, .display_name = name, .roles = std::move(roles)}); }
+  std::int64_t user(const std::string& name, std::vector<std::string> roles = {}) {
+    return add({.kind = Kind::user, .name = name, .display_name = name, .roles = std::move(roles)});
+  }
   std::int64_t sp(const std::string& display) { return add({.kind = Kind::service_principal, .name = new_uuid(), .display_name = display}); }
   std::int64_t group(const std::string& name, std::vector<std::int64_t> members = {}, std::int64_t workspace = 0) {
     const auto id = add({.kind = Kind::group, .name = name, .display_name = name, .workspace_id = workspace});

@@ -49,7 +49,9 @@ struct PrincipalRecord {
     return out;
   }
 };
-BOOST_DESCRIBE_STRUCT(PrincipalRecord, (), (id, kind, name, display_name, external_id, given_name, family_name, active, emails, roles, workspace_id, system, created_at, updated_at))
+BOOST_DESCRIBE_STRUCT(PrincipalRecord, (),
+                      (id, kind, name, display_name, external_id, given_name, family_name, active, emails, roles, workspace_id, system, created_at,
+                       updated_at))
 
 struct MemberRecord {
   std::int64_t group = 0, member = 0;

@@ -9,7 +9,12 @@ namespace tarn::identity {
 struct Room {
   /// Store and clock must outlive this; this must outlive the router that takes its routes. Thread-safe as its services are.
   Room(store::Store& store, const Clock& clock, std::string account_id)
-      : directory(store, clock), tokens(store, clock), owner(store, clock, tokens), scim(store, clock), assignments(store), rule_sets(store, std::move(account_id)) {}
+      : directory(store, clock),
+        tokens(store, clock),
+        owner(store, clock, tokens),
+        scim(store, clock),
+        assignments(store),
+        rule_sets(store, std::move(account_id)) {}
 
   std::vector<api::Route> routes() {
     std::vector<api::Route> out;
@@ -21,7 +26,7 @@ struct Room {
 
   CachedDirectory directory;  // Directory for every room, WorkspacePrincipals for account/
   Tokens tokens;
-  OwnerDoor owner;            // Bootstrap
+  OwnerDoor owner;  // Bootstrap
   scim::Service scim;
   Assignments assignments;
   RuleSets rule_sets;

@@ -7,7 +7,8 @@ using store::sortable;
 using store::WriteTxn;
 
 std::optional<PrincipalRecord> get(ReadTxn& t, std::int64_t id) {
-  if (id == kAccountUsers) return PrincipalRecord{.id = id, .kind = Kind::group, .name = kAccountUsersName, .display_name = kAccountUsersName, .system = true};
+  if (id == kAccountUsers)
+    return PrincipalRecord{.id = id, .kind = Kind::group, .name = kAccountUsersName, .display_name = kAccountUsersName, .system = true};
   auto p = kPrincipals.get(t, sortable(id));
   return p ? std::optional(std::move(p->value)) : std::nullopt;
 }
@@ -70,7 +71,8 @@ bool would_cycle(ReadTxn& t, std::int64_t group, std::int64_t member) { return g
 Place place(ReadTxn& t, std::int64_t workspace, std::int64_t principal, const std::set<std::int64_t>& groups) {
   auto out = Place::none;
   const auto look = [&](std::int64_t id) {
-    if (const auto a = kAssignments.get(t, store::key({sortable(workspace), sortable(id)}))) out = std::max(out, a->value.admin ? Place::admin : Place::user);
+    if (const auto a = kAssignments.get(t, store::key({sortable(workspace), sortable(id)})))
+      out = std::max(out, a->value.admin ? Place::admin : Place::user);
   };
   look(principal);
   for (const auto g : groups) look(g);
@@ -201,8 +203,10 @@ void erase(WriteTxn& t, const PrincipalRecord& p) {
 std::size_t account_admins(ReadTxn& t) {
   std::set<std::int64_t> admins;
   for (const auto& p : kPrincipals.scan_index(t, "role", kAccountAdmin)) {
-    if (p.kind != Kind::group) admins.insert(p.id);
-    else admins.merge(leaves(t, p.id));
+    if (p.kind != Kind::group)
+      admins.insert(p.id);
+    else
+      admins.merge(leaves(t, p.id));
   }
   std::size_t live = 0;
   for (const auto id : admins) {

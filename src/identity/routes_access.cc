@@ -56,8 +56,10 @@ BOOST_DESCRIBE_STRUCT(Roles, (), (roles))
 template <class T>
 Expected<T, api::WireError> ours(Result<T> r) {
   if (!r) return fail(wire(r.error()));
-  if constexpr (std::is_void_v<T>) return {};
-  else return *std::move(r);
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return *std::move(r);
 }
 
 /// "Other values will be ignored", says the vendor.
@@ -89,10 +91,16 @@ std::vector<api::Route> assignment_routes(Assignments& assignments) {
     Surface surface;
     api::Auth auth;
   };
-  for (const auto& place : {Place{"/api/2.0/accounts/{account_id}/workspaces/{workspace_id}/permissionassignments", Surface::account, api::Auth::account_admin},
-                            Place{"/api/2.0/preview/permissionassignments", Surface::workspace, api::Auth::workspace_admin}}) {
+  for (const auto& place :
+       {Place{"/api/2.0/accounts/{account_id}/workspaces/{workspace_id}/permissionassignments", Surface::account, api::Auth::account_admin},
+        Place{"/api/2.0/preview/permissionassignments", Surface::workspace, api::Auth::workspace_admin}}) {
     const auto add = [&](Method method, const std::string& path, api::Handler handler) {
-      out.push_back({.method = method, .pattern = place.base + path, .surface = place.surface, .auth = place.auth, .group = "permission-assignments", .handler = std::move(handler)});
+      out.push_back({.method = method,
+                     .pattern = place.base + path,
+                     .surface = place.surface,
+                     .auth = place.auth,
+                     .group = "permission-assignments",
+                     .handler = std::move(handler)});
     };
     add(Method::GET, "", [&assignments](const Request& r) -> api::Result {
       TARN_TRY(workspace, workspace_of(r));
@@ -119,21 +127,31 @@ std::vector<api::Route> assignment_routes(Assignments& assignments) {
     });
   }
   // The provider's databricks_permission_assignment names principals; each answers for itself.
-  out.push_back({.method = Method::POST, .pattern = "/api/2.0/preview/permissionassignments", .surface = Surface::workspace, .auth = api::Auth::workspace_admin,
-                 .group = "permission-assignments", .handler = api::Handler([&assignments](const Request& r) -> api::Result {
-                   TARN_TRY(body, api::body_of<NamedAssignments>(r));
-                   json::array all;
-                   for (const auto& a : body.permission_assignments) {
-                     Result<std::int64_t> id = fail(Error{Errc::invalid, "One of user_name, group_name, service_principal_name and principal_id is required"});
-                     if (a.principal_id) id = *a.principal_id;
-                     else if (a.user_name) id = assignments.named(Kind::user, *a.user_name);
-                     else if (a.group_name) id = assignments.named(Kind::group, *a.group_name);
-                     else if (a.service_principal_name) id = assignments.named(Kind::service_principal, *a.service_principal_name);
-                     auto done = id ? assignments.put(r.context, *r.context.workspace_id, *id, permissions_of(a.permissions)) : Result<Assignment>(fail(id.error()));
-                     all.push_back(done ? json::encode(*done) : json::value(json::object{{"error", done.error().message}}));
-                   }
-                   return api::ok(json::value(json::object{{"permission_assignments", std::move(all)}}));
-                 })});
+  out.push_back(
+      {.method = Method::POST,
+       .pattern = "/api/2.0/preview/permissionassignments",
+       .surface = Surface::workspace,
+       .auth = api::Auth::workspace_admin,
+       .group = "permission-assignments",
+       .handler = api::Handler([&assignments](const Request& r) -> api::Result {
+         TARN_TRY(body, api::body_of<NamedAssignments>(r));
+         json::array all;
+         for (const auto& a : body.permission_assignments) {
+           Result<std::int64_t> id = fail(Error{Errc::invalid, "One of user_name, group_name, service_principal_name and principal_id is required"});
+           if (a.principal_id)
+             id = *a.principal_id;
+           else if (a.user_name)
+             id = assignments.named(Kind::user, *a.user_name);
+           else if (a.group_name)
+             id = assignments.named(Kind::group, *a.group_name);
+           else if (a.service_principal_name)
+             id = assignments.named(Kind::service_principal, *a.service_principal_name);
+           auto done =
+               id ? assignments.put(r.context, *r.context.workspace_id, *id, permissions_of(a.permissions)) : Result<Assignment>(fail(id.error()));
+           all.push_back(done ? json::encode(*done) : json::value(json::object{{"error", done.error().message}}));
+         }
+         return api::ok(json::value(json::object{{"permission_assignments", std::move(all)}}));
+       })});
   return out;
 }
 
@@ -149,9 +167,15 @@ std::vector<api::Route> rule_set_routes(RuleSets& rule_sets) {
     return *value;
   };
   // The service asks for account admins or managers of the resource, so the rows ask for a live principal.
-  for (const auto& place : {Place{"/api/2.0/preview/accounts/{account_id}/access-control/", Surface::account}, Place{"/api/2.0/preview/accounts/access-control/", Surface::workspace}}) {
+  for (const auto& place : {Place{"/api/2.0/preview/accounts/{account_id}/access-control/", Surface::account},
+                            Place{"/api/2.0/preview/accounts/access-control/", Surface::workspace}}) {
     const auto add = [&](Method method, const char* path, api::Handler handler) {
-      out.push_back({.method = method, .pattern = std::string(place.base) + path, .surface = place.surface, .auth = api::Auth::authenticated, .group = "access-control", .handler = std::move(handler)});
+      out.push_back({.method = method,
+                     .pattern = std::string(place.base) + path,
+                     .surface = place.surface,
+                     .auth = api::Auth::authenticated,
+                     .group = "access-control",
+                     .handler = std::move(handler)});
     };
     add(Method::GET, "rule-sets", [&rule_sets, required](const Request& r) -> api::Result {
       TARN_CHECK(this_account(r));

@@ -16,8 +16,9 @@ struct Document {
   std::vector<std::string> response_types_supported{"token"};
   std::vector<std::string> scopes_supported{"all-apis"};
 };
-BOOST_DESCRIBE_STRUCT(Document, (), (authorization_endpoint, token_endpoint, issuer, token_endpoint_auth_methods_supported, grant_types_supported,
-                                     response_types_supported, scopes_supported))
+BOOST_DESCRIBE_STRUCT(Document, (),
+                      (authorization_endpoint, token_endpoint, issuer, token_endpoint_auth_methods_supported, grant_types_supported,
+                       response_types_supported, scopes_supported))
 
 struct HostConfig {
   std::string oidc_endpoint, account_id;
@@ -54,7 +55,8 @@ api::Result discovery(const Request& r) {
 }
 
 api::Result host_config(const Request& r) {
-  HostConfig c{.oidc_endpoint = issuer(r), .account_id = r.account_id, .host_type = r.surface == Surface::account ? "ACCOUNT_HOST" : "WORKSPACE_HOST"};
+  HostConfig c{
+      .oidc_endpoint = issuer(r), .account_id = r.account_id, .host_type = r.surface == Surface::account ? "ACCOUNT_HOST" : "WORKSPACE_HOST"};
   if (r.context.workspace_id) c.workspace_id = std::to_string(*r.context.workspace_id);
   return api::ok(c);
 }
@@ -90,7 +92,10 @@ std::optional<Client> client_of(const Request& r, const std::multimap<std::strin
 api::Result token(Tokens& tokens, const Request& r) {
   if (auto e = other_account(r)) return fail(*std::move(e));
   const auto form = api::parse_query(r.body);
-  const auto value = [&](const char* name) { const auto i = form.find(name); return i == form.end() ? std::string() : i->second; };
+  const auto value = [&](const char* name) {
+    const auto i = form.find(name);
+    return i == form.end() ? std::string() : i->second;
+  };
   for (const char* once : {"grant_type", "scope", "client_id", "client_secret"})
     if (form.count(once) > 1) return oauth_error({400, "invalid_request", fmt::format("Parameter '{}' is given more than once", once)}, false);
   const auto grant = value("grant_type");
@@ -100,7 +105,9 @@ api::Result token(Tokens& tokens, const Request& r) {
   if (const auto scope = value("scope"); !scope.empty() && scope != "all-apis")
     return oauth_error({400, "invalid_scope", fmt::format("Scope '{}' is not known: use all-apis", scope)}, false);
   const auto client = client_of(r, form);
-  if (!client) return oauth_error({401, "invalid_client", "Client authentication failed: send client id and secret as Basic credentials or in the form"}, !r.header("authorization").empty());
+  if (!client)
+    return oauth_error({401, "invalid_client", "Client authentication failed: send client id and secret as Basic credentials or in the form"},
+                       !r.header("authorization").empty());
   auto granted = tokens.exchange(r.context, client->id, client->secret, r.surface == Surface::workspace ? r.context.workspace_id : std::nullopt);
   if (!granted) return oauth_error(granted.error(), client->by_header);
   auto reply = api::ok(TokenReply{.access_token = *granted});

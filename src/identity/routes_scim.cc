@@ -21,15 +21,20 @@ api::Result answer(const Request& r, const Result<scim::Resource>& result, int s
 }
 
 /// Refusals of the decoder too are SCIM bodies.
-#define TARN_SCIM_TRY(var, expr)                              \
-  auto var##_or_error = (expr);                               \
+#define TARN_SCIM_TRY(var, expr)                                     \
+  auto var##_or_error = (expr);                                      \
   if (!var##_or_error) return scim::refusal(var##_or_error.error()); \
   auto&& var = *var##_or_error
 
 Result<std::int64_t> id_of(const Request& r, Kind kind) {
   const auto text = r.capture("id");
   auto id = api::integer("id", text);
-  if (!id) return fail(Error{Errc::not_found, fmt::format("{} with id {} not found.", kind == Kind::user ? "User" : kind == Kind::group ? "Group" : "Service principal", text)});
+  if (!id)
+    return fail(Error{Errc::not_found, fmt::format("{} with id {} not found.",
+                                                   kind == Kind::user    ? "User"
+                                                   : kind == Kind::group ? "Group"
+                                                                         : "Service principal",
+                                                   text)});
   return *id;
 }
 
@@ -47,14 +52,20 @@ api::Handler checked(api::Handler handler) {
 std::vector<api::Route> scim_routes(scim::Service& service) {
   std::vector<api::Route> out;
   const auto add = [&](Method method, std::string pattern, Surface surface, const char* group, api::Handler handler) {
-    out.push_back({.method = method, .pattern = std::move(pattern), .surface = surface, .auth = api::Auth::authenticated, .group = group, .handler = checked(std::move(handler))});
+    out.push_back({.method = method,
+                   .pattern = std::move(pattern),
+                   .surface = surface,
+                   .auth = api::Auth::authenticated,
+                   .group = group,
+                   .handler = checked(std::move(handler))});
   };
   struct Place {
     const char* base;
     Surface surface;
   };
-  for (const auto& place : {Place{"/api/2.0/accounts/{account_id}/scim/v2/", Surface::account}, Place{"/api/2.1/accounts/{account_id}/scim/v2/", Surface::account},
-                            Place{"/api/2.0/preview/scim/v2/", Surface::workspace}, Place{"/api/2.0/account/scim/v2/", Surface::workspace}}) {
+  for (const auto& place :
+       {Place{"/api/2.0/accounts/{account_id}/scim/v2/", Surface::account}, Place{"/api/2.1/accounts/{account_id}/scim/v2/", Surface::account},
+        Place{"/api/2.0/preview/scim/v2/", Surface::workspace}, Place{"/api/2.0/account/scim/v2/", Surface::workspace}}) {
     // The account's directory is also reachable from a workspace host (`/api/2.0/account/scim/v2`): there the view is the account's.
     const bool account_view = place.surface == Surface::account || std::string_view(place.base).find("/account/") != std::string_view::npos;
     const auto view = [account_view](const Request& r) {
@@ -64,7 +75,10 @@ std::vector<api::Route> scim_routes(scim::Service& service) {
     };
     for (const auto kind : {Kind::user, Kind::group, Kind::service_principal}) {
       const char* group = kind == Kind::user ? "users" : kind == Kind::group ? "groups" : "service-principals";
-      const std::string all = std::string(place.base) + (kind == Kind::user ? "Users" : kind == Kind::group ? "Groups" : "ServicePrincipals"), one = all + "/{id}";
+      const std::string all = std::string(place.base) + (kind == Kind::user    ? "Users"
+                                                         : kind == Kind::group ? "Groups"
+                                                                               : "ServicePrincipals"),
+                        one = all + "/{id}";
       add(Method::GET, all, place.surface, group, [&service, kind, view](const Request& r) -> api::Result {
         TARN_SCIM_TRY(query, scim::query_of(r));
         const auto ctx = view(r);

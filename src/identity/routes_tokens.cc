@@ -39,8 +39,10 @@ BOOST_DESCRIBE_STRUCT(AccessControlBody, (), (access_control_list))
 template <class T>
 Expected<T, api::WireError> ours(Result<T> r) {
   if (!r) return fail(wire(r.error()));
-  if constexpr (std::is_void_v<T>) return {};
-  else return *std::move(r);
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return *std::move(r);
 }
 
 Expected<void, api::WireError> this_account(const Request& r) {
@@ -51,7 +53,8 @@ Expected<void, api::WireError> this_account(const Request& r) {
 /// A token for fewer APIs than all would be a promise that nothing keeps.
 Expected<void, api::WireError> whole_scope(const TokenBody& b) {
   for (const auto& s : b.scopes)
-    if (s != "all-apis") return fail(api::bad_request("Field 'scopes' may only hold all-apis: tokens with narrower scopes are not enabled, got '" + s + "'"));
+    if (s != "all-apis")
+      return fail(api::bad_request("Field 'scopes' may only hold all-apis: tokens with narrower scopes are not enabled, got '" + s + "'"));
   if (b.autoscope_enabled.value_or(false)) return fail(api::bad_request("Field 'autoscope_enabled' must be false: automatic scopes are not enabled"));
   return {};
 }
@@ -74,7 +77,11 @@ std::vector<api::Route> secret_routes(Tokens& tokens) {
   for (const auto& place : {Place{"/api/2.0/accounts/{account_id}/servicePrincipals/{service_principal_id}/credentials/secrets", Surface::account},
                             Place{"/api/2.0/accounts/servicePrincipals/{service_principal_id}/credentials/secrets", Surface::workspace}}) {
     const auto add = [&](Method method, const char* path, auto act) {
-      out.push_back({.method = method, .pattern = std::string(place.base) + path, .surface = place.surface, .auth = api::Auth::authenticated, .group = "service-principal-secrets",
+      out.push_back({.method = method,
+                     .pattern = std::string(place.base) + path,
+                     .surface = place.surface,
+                     .auth = api::Auth::authenticated,
+                     .group = "service-principal-secrets",
                      .handler = api::Handler([act](const Request& r) -> api::Result {
                        TARN_CHECK(this_account(r));
                        TARN_TRY(id, api::integer("service_principal_id", r.capture("service_principal_id")));
@@ -88,7 +95,8 @@ std::vector<api::Route> secret_routes(Tokens& tokens) {
         std::string_view text = *body.lifetime;
         if (text.ends_with('s')) text.remove_suffix(1);
         const auto seconds = api::integer("lifetime", text);
-        if (!seconds || !body.lifetime->ends_with('s')) return fail(api::bad_request("Field 'lifetime' must be a number of seconds such as 3600s, got '" + *body.lifetime + "'"));
+        if (!seconds || !body.lifetime->ends_with('s'))
+          return fail(api::bad_request("Field 'lifetime' must be a number of seconds such as 3600s, got '" + *body.lifetime + "'"));
         lifetime = *seconds;
       }
       TARN_TRY(secret, ours(tokens.create_secret(r.context, id, lifetime)));
@@ -118,7 +126,8 @@ std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, sc
     TARN_TRY(token, ours(tokens.create(r.context, body.lifetime_seconds, body.comment.value_or(""))));
     return api::ok(token);
   });
-  add(Method::GET, "/api/2.0/token/list", Auth::authenticated, "tokens", [&tokens](const Request& r) -> api::Result { return infos(tokens.list(r.context)); });
+  add(Method::GET, "/api/2.0/token/list", Auth::authenticated, "tokens",
+      [&tokens](const Request& r) -> api::Result { return infos(tokens.list(r.context)); });
   add(Method::POST, "/api/2.0/token/delete", Auth::authenticated, "tokens", [&tokens](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<TokenId>(r));
     TARN_CHECK(ours(tokens.revoke(r.context, body.token_id)));
@@ -133,21 +142,24 @@ std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, sc
     TARN_TRY(all, ours(tokens.all(r.context, by, r.param("created_by_username"))));
     return infos(all);
   });
-  add(Method::GET, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management", [&tokens](const Request& r) -> api::Result {
-    TARN_TRY(info, ours(tokens.get(r.context, r.capture("token_id"))));
-    return api::ok(json::value(json::object{{"token_info", json::encode(info)}}));
-  });
-  add(Method::DELETE, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management", [&tokens](const Request& r) -> api::Result {
-    TARN_CHECK(ours(tokens.revoke_any(r.context, r.capture("token_id"))));
-    return api::ok();
-  });
-  add(Method::POST, "/api/2.0/token-management/on-behalf-of/tokens", Auth::workspace_admin, "token-management", [&tokens](const Request& r) -> api::Result {
-    TARN_TRY(body, api::body_of<TokenBody>(r));
-    TARN_CHECK(whole_scope(body));
-    if (!body.application_id) return fail(api::bad_request("Field 'application_id' is required"));
-    TARN_TRY(token, ours(tokens.create_on_behalf(r.context, *body.application_id, body.lifetime_seconds, body.comment.value_or(""))));
-    return api::ok(token);
-  });
+  add(Method::GET, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management",
+      [&tokens](const Request& r) -> api::Result {
+        TARN_TRY(info, ours(tokens.get(r.context, r.capture("token_id"))));
+        return api::ok(json::value(json::object{{"token_info", json::encode(info)}}));
+      });
+  add(Method::DELETE, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management",
+      [&tokens](const Request& r) -> api::Result {
+        TARN_CHECK(ours(tokens.revoke_any(r.context, r.capture("token_id"))));
+        return api::ok();
+      });
+  add(Method::POST, "/api/2.0/token-management/on-behalf-of/tokens", Auth::workspace_admin, "token-management",
+      [&tokens](const Request& r) -> api::Result {
+        TARN_TRY(body, api::body_of<TokenBody>(r));
+        TARN_CHECK(whole_scope(body));
+        if (!body.application_id) return fail(api::bad_request("Field 'application_id' is required"));
+        TARN_TRY(token, ours(tokens.create_on_behalf(r.context, *body.application_id, body.lifetime_seconds, body.comment.value_or(""))));
+        return api::ok(token);
+      });
 
   const char* kPermissions = "/api/2.0/permissions/authorization/tokens";
   const auto shown = [&tokens, &directory](const Request& r) -> api::Result {
@@ -159,40 +171,51 @@ std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, sc
     };
     if (!use) entry("group_name", "users", "CAN_USE", false);
     for (const auto id : use.value_or(std::vector<std::int64_t>{})) {
-      if (const auto u = directory.get(r.context, Kind::user, id)) entry("user_name", u->principal.name, "CAN_USE", false);
-      else if (const auto s = directory.get(r.context, Kind::service_principal, id)) entry("service_principal_name", s->principal.name, "CAN_USE", false);
-      else if (const auto g = directory.get(r.context, Kind::group, id)) entry("group_name", g->principal.name, "CAN_USE", false);
+      if (const auto u = directory.get(r.context, Kind::user, id))
+        entry("user_name", u->principal.name, "CAN_USE", false);
+      else if (const auto s = directory.get(r.context, Kind::service_principal, id))
+        entry("service_principal_name", s->principal.name, "CAN_USE", false);
+      else if (const auto g = directory.get(r.context, Kind::group, id))
+        entry("group_name", g->principal.name, "CAN_USE", false);
     }
     entry("group_name", "admins", "CAN_MANAGE", true);
-    return api::ok(json::value(json::object{{"object_id", "authorization/tokens"}, {"object_type", "tokens"}, {"access_control_list", std::move(list)}}));
+    return api::ok(
+        json::value(json::object{{"object_id", "authorization/tokens"}, {"object_type", "tokens"}, {"access_control_list", std::move(list)}}));
   };
   for (const auto method : {Method::PUT, Method::PATCH})
-    add(method, kPermissions, Auth::workspace_admin, "token-management", [&tokens, &principals, &directory, shown, method](const Request& r) -> api::Result {
-      TARN_TRY(body, api::body_of<AccessControlBody>(r));
-      std::vector<std::int64_t> ids;
-      for (const auto& a : body.access_control_list) {
-        if (a.group_name == "admins") continue;  // may always
-        if (a.permission_level != "CAN_USE") return fail(api::bad_request("Field 'permission_level' must be CAN_USE, got '" + a.permission_level.value_or("") + "'"));
-        if (a.group_name) {
-          // Local groups count too, `users` above all.
-          const auto page = directory.list(r.context, Kind::group, {.filter = "displayName eq " + boost::json::serialize(json::value(*a.group_name)), .with_members = false, .with_groups = false});
-          if (!page) return fail(wire(page.error()));
-          if (page->resources.empty()) return fail(api::not_found("Group '" + *a.group_name + "' does not exist in this workspace"));
-          ids.push_back(page->resources.front().principal.id);
-        } else if (a.user_name || a.service_principal_name) {
-          TARN_TRY(id, ours(a.user_name ? principals.named(Kind::user, *a.user_name) : principals.named(Kind::service_principal, *a.service_principal_name)));
-          ids.push_back(id);
-        } else {
-          return fail(api::bad_request("Each entry of 'access_control_list' needs user_name, group_name or service_principal_name"));
-        }
-      }
-      TARN_CHECK(ours(tokens.set_use_permissions(r.context, ids, method == Method::PATCH)));
-      return shown(r);
-    });
+    add(method, kPermissions, Auth::workspace_admin, "token-management",
+        [&tokens, &principals, &directory, shown, method](const Request& r) -> api::Result {
+          TARN_TRY(body, api::body_of<AccessControlBody>(r));
+          std::vector<std::int64_t> ids;
+          for (const auto& a : body.access_control_list) {
+            if (a.group_name == "admins") continue;  // may always
+            if (a.permission_level != "CAN_USE")
+              return fail(api::bad_request("Field 'permission_level' must be CAN_USE, got '" + a.permission_level.value_or("") + "'"));
+            if (a.group_name) {
+              // Local groups count too, `users` above all.
+              const auto page = directory.list(
+                  r.context, Kind::group,
+                  {.filter = "displayName eq " + boost::json::serialize(json::value(*a.group_name)), .with_members = false, .with_groups = false});
+              if (!page) return fail(wire(page.error()));
+              if (page->resources.empty()) return fail(api::not_found("Group '" + *a.group_name + "' does not exist in this workspace"));
+              ids.push_back(page->resources.front().principal.id);
+            } else if (a.user_name || a.service_principal_name) {
+              TARN_TRY(id, ours(a.user_name ? principals.named(Kind::user, *a.user_name)
+                                            : principals.named(Kind::service_principal, *a.service_principal_name)));
+              ids.push_back(id);
+            } else {
+              return fail(api::bad_request("Each entry of 'access_control_list' needs user_name, group_name or service_principal_name"));
+            }
+          }
+          TARN_CHECK(ours(tokens.set_use_permissions(r.context, ids, method == Method::PATCH)));
+          return shown(r);
+        });
   add(Method::GET, kPermissions, Auth::workspace_admin, "token-management", shown);
-  add(Method::GET, "/api/2.0/permissions/authorization/tokens/permissionLevels", Auth::workspace_admin, "token-management", [](const Request&) -> api::Result {
-    return api::ok(*json::parse(R"({"permission_levels":[{"permission_level":"CAN_USE","description":"Can create and use personal access tokens"}]})"));
-  });
+  add(Method::GET, "/api/2.0/permissions/authorization/tokens/permissionLevels", Auth::workspace_admin, "token-management",
+      [](const Request&) -> api::Result {
+        return api::ok(
+            *json::parse(R"({"permission_levels":[{"permission_level":"CAN_USE","description":"Can create and use personal access tokens"}]})"));
+      });
   return out;
 }
 

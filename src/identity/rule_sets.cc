@@ -13,7 +13,9 @@ auto invalid(fmt::format_string<A...> text, A&&... args) {
   return fail(Error{Errc::invalid, fmt::format(text, std::forward<A>(args)...)});
 }
 
-std::string etag_of(std::string_view name, std::int64_t revision) { return crypto::base64(crypto::sha256(fmt::format("{}\n{}", name, revision)).substr(0, 18)); }
+std::string etag_of(std::string_view name, std::int64_t revision) {
+  return crypto::base64(crypto::sha256(fmt::format("{}\n{}", name, revision)).substr(0, 18));
+}
 
 std::string named(const PrincipalRecord& p) {
   return (p.kind == Kind::user ? "users/" : p.kind == Kind::group ? "groups/" : "servicePrincipals/") + p.name;
@@ -23,10 +25,14 @@ Result<std::int64_t> principal_of(store::ReadTxn& t, const std::string& text) {
   const auto slash = text.find('/');
   const auto head = text.substr(0, slash), name = slash == text.npos ? "" : text.substr(slash + 1);
   std::optional<PrincipalRecord> p;
-  if (head == "users") p = roster::by_name(t, Kind::user, 0, name);
-  else if (head == "servicePrincipals") p = roster::by_name(t, Kind::service_principal, 0, name);
-  else if (head == "groups") p = folded(name) == roster::kAccountUsersName ? roster::get(t, roster::kAccountUsers) : roster::by_name(t, Kind::group, 0, name);
-  else return invalid("Principal '{}' must be users/NAME, groups/NAME or servicePrincipals/APPLICATION_ID", text);
+  if (head == "users")
+    p = roster::by_name(t, Kind::user, 0, name);
+  else if (head == "servicePrincipals")
+    p = roster::by_name(t, Kind::service_principal, 0, name);
+  else if (head == "groups")
+    p = folded(name) == roster::kAccountUsersName ? roster::get(t, roster::kAccountUsers) : roster::by_name(t, Kind::group, 0, name);
+  else
+    return invalid("Principal '{}' must be users/NAME, groups/NAME or servicePrincipals/APPLICATION_ID", text);
   if (!p) return invalid("Principal '{}' does not exist in this account", text);
   return p->id;
 }
@@ -36,10 +42,13 @@ Result<std::int64_t> principal_of(store::ReadTxn& t, const std::string& text) {
 Result<RuleSets::Resource> RuleSets::resolve(store::ReadTxn& t, std::string_view name, bool rule_set) const {
   constexpr std::string_view kEnd = "/ruleSets/default";
   const auto full = name;
-  if (name.ends_with(kEnd)) name.remove_suffix(kEnd.size());
-  else if (rule_set) return invalid("Field 'name' must end in {}, got '{}'", kEnd, full);
+  if (name.ends_with(kEnd))
+    name.remove_suffix(kEnd.size());
+  else if (rule_set)
+    return invalid("Field 'name' must end in {}, got '{}'", kEnd, full);
   const auto root = "accounts/" + account_id_;
-  if (!name.starts_with(root) || (name.size() > root.size() && name[root.size()] != '/')) return invalid("Field 'name' must begin with {}, got '{}'", root, full);
+  if (!name.starts_with(root) || (name.size() > root.size() && name[root.size()] != '/'))
+    return invalid("Field 'name' must begin with {}, got '{}'", root, full);
   name.remove_prefix(root.size());
   if (name.empty()) return Resource{0, {"roles/billing.admin", "roles/marketplace.admin"}};
   constexpr std::string_view kServicePrincipals = "/servicePrincipals/", kGroups = "/groups/";
@@ -96,7 +105,9 @@ Result<RuleSet> RuleSets::put(const access::Context& ctx, const std::string& nam
     const auto old = kRuleSets.get(t, store::sortable(resource.id));
     RuleSetRecord r{.resource = resource.id, .revision = old ? old->value.revision : 0};
     if (wanted.etag != etag_of(name, r.revision))
-      return fail(Error{Errc::conflict, fmt::format("Etag '{}' of rule set '{}' is not the current one: it was changed in between. Read it again, then update.", wanted.etag, name)});
+      return fail(Error{Errc::conflict,
+                        fmt::format("Etag '{}' of rule set '{}' is not the current one: it was changed in between. Read it again, then update.",
+                                    wanted.etag, name)});
     ++r.revision;
     std::map<std::string, std::set<std::int64_t>> grants;
     for (const auto& rule : wanted.grant_rules) {

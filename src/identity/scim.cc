@@ -17,7 +17,9 @@ const char* noun(Kind kind) { return kind == Kind::user ? "User" : kind == Kind:
 
 store::AuditEvent event(const access::Context& ctx, Kind kind, std::string_view verb, std::string id, std::string name = {}) {
   const bool group = kind == Kind::group;
-  std::string action = verb == "create" ? (group ? "createGroup" : "add") : verb == "delete" ? (group ? "removeGroup" : "delete") : (group ? "updateGroup" : "updateUser");
+  std::string action = verb == "create"   ? (group ? "createGroup" : "add")
+                       : verb == "delete" ? (group ? "removeGroup" : "delete")
+                                          : (group ? "updateGroup" : "updateUser");
   std::map<std::string, std::string> params;
   if (!id.empty()) params[group ? "targetGroupId" : "targetUserId"] = std::move(id);
   if (!name.empty()) params[group ? "targetGroupName" : "targetUserName"] = std::move(name);
@@ -118,7 +120,9 @@ std::vector<Values> elements_of(const Resource& r, std::string_view attribute) {
   if (attribute == "groups") add(r.groups);
   if (attribute == "emails")
     for (const auto& e : r.principal.emails)
-      out.push_back([&e](std::string_view part) { return std::vector<std::string>{part == "type" ? e.type : part == "primary" ? (e.primary ? "true" : "false") : e.value}; });
+      out.push_back([&e](std::string_view part) {
+        return std::vector<std::string>{part == "type" ? e.type : part == "primary" ? (e.primary ? "true" : "false") : e.value};
+      });
   if (attribute == "roles")
     for (const auto& v : r.principal.roles) out.push_back([&v](std::string_view) { return std::vector<std::string>{v}; });
   if (attribute == "entitlements")
@@ -127,9 +131,11 @@ std::vector<Values> elements_of(const Resource& r, std::string_view attribute) {
 }
 
 bool known_attribute(Kind kind, std::string_view attribute) {
-  static const std::set<std::string, std::less<>> common{"id", "displayname", "externalid", "groups", "groups.value", "groups.display", "roles", "roles.value", "entitlements",
-                                                         "entitlements.value", "meta.resourcetype"};
-  static const std::set<std::string, std::less<>> people{"active", "username", "name", "name.givenname", "name.familyname", "emails", "emails.value", "emails.type", "emails.primary"};
+  static const std::set<std::string, std::less<>> common{
+      "id",          "displayname",  "externalid",         "groups",           "groups.value", "groups.display", "roles",
+      "roles.value", "entitlements", "entitlements.value", "meta.resourcetype"};
+  static const std::set<std::string, std::less<>> people{"active", "username",     "name",        "name.givenname", "name.familyname",
+                                                         "emails", "emails.value", "emails.type", "emails.primary"};
   if (common.contains(attribute)) return true;
   if (kind == Kind::group) return attribute == "members" || attribute == "members.value" || attribute == "members.display";
   return people.contains(attribute) || (kind == Kind::service_principal && attribute == "applicationid");
@@ -166,7 +172,8 @@ std::vector<PrincipalRecord> candidates(store::ReadTxn& t, std::int64_t workspac
 
 /// Refuses a change that would leave the account without an admin.
 Result<void> still_governed(store::ReadTxn& t, std::size_t before) {
-  if (before > 0 && roster::account_admins(t) == 0) return fail(Error{Errc::invalid, "The last account admin cannot be removed or deactivated: make another one first"});
+  if (before > 0 && roster::account_admins(t) == 0)
+    return fail(Error{Errc::invalid, "The last account admin cannot be removed or deactivated: make another one first"});
   return {};
 }
 
@@ -187,20 +194,27 @@ Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& q
     TARN_TRY(parsed, parse_filter(query.filter, known));
     filter = std::move(parsed);
   }
-  if (!query.sort_by.empty() && !known(folded(query.sort_by))) return fail(Error{Errc::invalid, fmt::format("Parameter 'sortBy' must be an attribute, got '{}'", query.sort_by)});
+  if (!query.sort_by.empty() && !known(folded(query.sort_by)))
+    return fail(Error{Errc::invalid, fmt::format("Parameter 'sortBy' must be an attribute, got '{}'", query.sort_by)});
   return store_.read_as([&](store::ReadTxn& t) -> Result<Page> {
     Page page{.start_index = std::max<std::int64_t>(query.start_index, 1)};
     std::vector<Resource> all;
     const bool members = filter && mentions(*filter, "members"), groups = filter && mentions(*filter, "groups");
     for (auto& p : candidates(t, workspace, kind, filter)) {
       auto r = load(t, workspace, std::move(p), members, groups);
-      if (filter && !matches(*filter, [&](std::string_view a) { return values_of(r, a); }, [&](std::string_view a) { return elements_of(r, a); })) continue;
+      if (filter && !matches(
+                        *filter, [&](std::string_view a) { return values_of(r, a); }, [&](std::string_view a) { return elements_of(r, a); }))
+        continue;
       all.push_back(std::move(r));
     }
     if (!query.sort_by.empty()) {
       const auto by = folded(query.sort_by);
-      const auto value = [&](const Resource& r) { auto v = values_of(r, by); return v.empty() ? std::string() : folded(v.front()); };
-      std::stable_sort(all.begin(), all.end(), [&](const Resource& a, const Resource& b) { return query.descending ? value(b) < value(a) : value(a) < value(b); });
+      const auto value = [&](const Resource& r) {
+        auto v = values_of(r, by);
+        return v.empty() ? std::string() : folded(v.front());
+      };
+      std::stable_sort(all.begin(), all.end(),
+                       [&](const Resource& a, const Resource& b) { return query.descending ? value(b) < value(a) : value(a) < value(b); });
     }
     page.total = static_cast<std::int64_t>(all.size());
     const auto count = std::clamp<std::int64_t>(query.count, 0, kMostInPage);
@@ -228,7 +242,10 @@ Result<Resource> Service::me(const access::Context& ctx) {
 
 Result<Resource> Service::create(const access::Context& ctx, Kind kind, const Draft& d) {
   const auto workspace = view(ctx);
-  const auto shown_name = kind == Kind::user ? d.user_name : kind == Kind::group ? d.display_name : d.application_id ? d.application_id : d.display_name;
+  const auto shown_name = kind == Kind::user    ? d.user_name
+                          : kind == Kind::group ? d.display_name
+                          : d.application_id    ? d.application_id
+                                                : d.display_name;
   return change(store_, event(ctx, kind, "create", "", shown_name.value_or("")), [&](store::WriteTxn& t) -> Result<Resource> {
     TARN_CHECK(may_write(t, ctx, kind, 0));
     const auto now = clock_.now();
@@ -255,7 +272,8 @@ Result<Resource> Service::create(const access::Context& ctx, Kind kind, const Dr
       p.display_name = d.display_name.value_or("");
       p.given_name = d.given_name.value_or("");
       p.family_name = d.family_name.value_or("");
-      if (p.display_name.empty() && !(p.given_name + p.family_name).empty()) p.display_name = p.given_name + (p.given_name.empty() || p.family_name.empty() ? "" : " ") + p.family_name;
+      if (p.display_name.empty() && !(p.given_name + p.family_name).empty())
+        p.display_name = p.given_name + (p.given_name.empty() || p.family_name.empty() ? "" : " ") + p.family_name;
       if (p.display_name.empty()) p.display_name = p.name;
       p.emails = d.emails.value_or(std::vector<Email>{});
       if (p.emails.empty()) p.emails.push_back({p.name, "work", true});
@@ -272,10 +290,13 @@ Result<Resource> Service::create(const access::Context& ctx, Kind kind, const Dr
       if (there && (workspace == 0 || shows(t, workspace, *there)))
         return fail(Error{Errc::already_exists, fmt::format("Service principal with application ID {} already exists.", p.name)});
     }
-    for (const auto& [field, value] : {std::pair{"displayName", &p.display_name}, {"name.givenName", &p.given_name}, {"name.familyName", &p.family_name}})
+    for (const auto& [field, value] :
+         {std::pair{"displayName", &p.display_name}, {"name.givenName", &p.given_name}, {"name.familyName", &p.family_name}})
       TARN_CHECK(valid_text(field, *value));
-    if (there) p = *there;
-    else if (!kPrincipals.insert(t, p)) throw std::logic_error("a new principal's id is taken");
+    if (there)
+      p = *there;
+    else if (!kPrincipals.insert(t, p))
+      throw std::logic_error("a new principal's id is taken");
     if (d.roles && !there) TARN_CHECK(set_roles(c, *d.roles, Edit::Op::add));
     if (d.members && kind == Kind::group) TARN_CHECK(set_members(c, *d.members));
     if (!there) TARN_CHECK(store_changed(t, p, now));
@@ -300,7 +321,9 @@ Result<Resource> Service::replace(const access::Context& ctx, Kind kind, std::in
     TARN_TRY(p, seen(t, workspace, kind, id));
     const auto before = roster::account_admins(t);
     Change c{t, ctx, workspace, clock_.now(), p};
-    const auto put = [&](const char* attribute, const char* part, std::vector<std::string> values) { return apply(c, {Edit::Op::replace, {attribute, {}, part}, std::move(values)}); };
+    const auto put = [&](const char* attribute, const char* part, std::vector<std::string> values) {
+      return apply(c, {Edit::Op::replace, {attribute, {}, part}, std::move(values)});
+    };
     // Seen from a workspace, what a client leaves out of an account-level principal is not its to clear.
     const bool clears = workspace == 0 || p.workspace_id != 0;
     if (d.display_name || kind == Kind::group) TARN_CHECK(put("displayname", "", {d.display_name.value_or("")}));
@@ -314,7 +337,8 @@ Result<Resource> Service::replace(const access::Context& ctx, Kind kind, std::in
       std::vector<std::string> ids;
       for (const auto m : d.members.value_or(std::vector<std::int64_t>{})) ids.push_back(std::to_string(m));
       const auto have = members_of(t, p);
-      if (std::set<std::int64_t>(have.begin(), have.end()) != (d.members ? std::set<std::int64_t>(d.members->begin(), d.members->end()) : std::set<std::int64_t>()))
+      if (std::set<std::int64_t>(have.begin(), have.end()) !=
+          (d.members ? std::set<std::int64_t>(d.members->begin(), d.members->end()) : std::set<std::int64_t>()))
         TARN_CHECK(put("members", "", std::move(ids)));
     }
     if (d.roles) TARN_CHECK(set_roles(c, *d.roles, Edit::Op::replace));
@@ -351,10 +375,12 @@ Result<void> Service::remove(const access::Context& ctx, Kind kind, std::int64_t
       roster::erase(t, p);
       return still_governed(t, before);
     }
-    if (!ctx.caller.account_admin && !ctx.caller.workspace_admin) return fail(Error{Errc::permission_denied, "Only workspace administrators can perform this operation."});
+    if (!ctx.caller.account_admin && !ctx.caller.workspace_admin)
+      return fail(Error{Errc::permission_denied, "Only workspace administrators can perform this operation."});
     // Seen from a workspace, an account-level principal only leaves the workspace.
     if (!kAssignments.erase(t, store::key({sortable(workspace), sortable(id)})))
-      return fail(Error{Errc::invalid, fmt::format("'{}' reaches this workspace through a group: take it out of the group, or unassign the group", p.name)});
+      return fail(
+          Error{Errc::invalid, fmt::format("'{}' reaches this workspace through a group: take it out of the group, or unassign the group", p.name)});
     kEntitlements.erase(t, store::key({sortable(workspace), sortable(id)}));
     for (const auto& k : kTokens.scan_index(t, "personal", store::key({sortable(workspace), sortable(id)}))) kTokens.erase(t, k.store_key());
     return {};

@@ -143,7 +143,8 @@ Result<Draft> draft_of(std::string_view body) {
   }
   if (const auto* active = find(o, "active"); active && !active->is_null()) {
     const auto s = scalar(*active);
-    if (!s || (folded(*s) != "true" && folded(*s) != "false")) return invalid("Field 'active' must be true or false, got {}", json::detail::shown(*active));
+    if (!s || (folded(*s) != "true" && folded(*s) != "false"))
+      return invalid("Field 'active' must be true or false, got {}", json::detail::shown(*active));
     d.active = folded(*s) == "true";
   }
   if (const auto* emails = find(o, "emails"); emails && !emails->is_null()) {
@@ -178,7 +179,8 @@ Result<std::vector<Edit>> edits_of(std::string_view body) {
   TARN_TRY(o, object_of(body));
   const auto* operations = find(o, "Operations");
   if (!operations || !operations->is_array()) return invalid("Field 'Operations' is required and must be an array");
-  if (operations->as_array().size() > 1000) return invalid("Field 'Operations' holds {} operations, at most 1000 are taken at once", operations->as_array().size());
+  if (operations->as_array().size() > 1000)
+    return invalid("Field 'Operations' holds {} operations, at most 1000 are taken at once", operations->as_array().size());
   std::vector<Edit> out;
   for (const auto& item : operations->as_array()) {
     const auto* op = item.if_object();
@@ -268,8 +270,10 @@ json::object encode(const Resource& r, const Selection& s, bool in_workspace) {
     put("emails", std::move(emails));
   }
   if (p.kind == Kind::service_principal) put("applicationId", json::value(p.name));
-  if (p.kind == Kind::group) put("members", references(r.members, false));
-  else put("active", p.active);
+  if (p.kind == Kind::group)
+    put("members", references(r.members, false));
+  else
+    put("active", p.active);
   put("groups", references(r.groups, true));
   put("roles", in_workspace ? json::array() : values(p.roles));
   put("entitlements", values(r.entitlements));
@@ -289,7 +293,10 @@ json::object encode(const Page& page, const Selection& s, bool in_workspace) {
 
 api::Reply refusal(const Error& e) {
   const int status = status_of(e.code);
-  json::object o{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:Error"}}, {"scimType", ""}, {"detail", e.message}, {"status", std::to_string(status)}};
+  json::object o{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:Error"}},
+                 {"scimType", ""},
+                 {"detail", e.message},
+                 {"status", std::to_string(status)}};
   // The SDKs put scimType before the message, and the provider compares messages of conflicts whole: those have an empty one (where
   // it is absent, the Python SDK says "None").
   switch (e.code) {

@@ -22,7 +22,8 @@ bool of_account(const Change& c) { return c.workspace != 0 && c.p.workspace_id =
 Result<void> account_field(const Change& c, std::string_view field) {
   if (!of_account(c) || c.ctx.caller.account_admin) return {};
   return fail(Error{Errc::permission_denied,
-                    fmt::format("'{}' of '{}' is managed at account level and cannot be changed through a workspace: ask an account admin", field, c.p.display_name)});
+                    fmt::format("'{}' of '{}' is managed at account level and cannot be changed through a workspace: ask an account admin", field,
+                                c.p.display_name)});
 }
 
 Result<void> may_hold(Change& c, std::int64_t member) {
@@ -32,14 +33,16 @@ Result<void> may_hold(Change& c, std::int64_t member) {
   if (m->system) return invalid("Group '{}' of the workspace cannot be a member of another group", m->name);
   if (c.p.workspace_id != 0 && !shows(c.t, c.p.workspace_id, *m)) return invalid("Principal {} is not assigned to this workspace", member);
   if (m->kind == Kind::group && roster::would_cycle(c.t, c.p.id, member))
-    return invalid("Group '{}' cannot be a member of group '{}': '{}' is itself a member of '{}', directly or through other groups (cyclic membership)", m->name,
-                   c.p.name, c.p.name, m->name);
+    return invalid(
+        "Group '{}' cannot be a member of group '{}': '{}' is itself a member of '{}', directly or through other groups (cyclic membership)", m->name,
+        c.p.name, c.p.name, m->name);
   return {};
 }
 
 Result<void> add_member(Change& c, std::int64_t member) {
   if (c.p.system) {
-    if (c.p.name != "admins") return invalid("Members of '{}' are the principals that are assigned to the workspace: use permission assignments", c.p.name);
+    if (c.p.name != "admins")
+      return invalid("Members of '{}' are the principals that are assigned to the workspace: use permission assignments", c.p.name);
     const auto m = roster::get(c.t, member);
     if (!m || m->workspace_id != 0 || m->id == roster::kAccountUsers) return invalid("Principal {} does not exist in this account", member);
     if (!kAssignments.put(c.t, {c.p.workspace_id, member, true})) throw std::logic_error("an assignment has no unique values");
@@ -55,7 +58,8 @@ Result<void> remove_member(Change& c, std::int64_t member) {
     kMembers.erase(c.t, store::key({sortable(c.p.id), sortable(member)}));
     return {};
   }
-  if (c.p.name != "admins") return invalid("Members of '{}' are the principals that are assigned to the workspace: use permission assignments", c.p.name);
+  if (c.p.name != "admins")
+    return invalid("Members of '{}' are the principals that are assigned to the workspace: use permission assignments", c.p.name);
   const auto a = kAssignments.get(c.t, store::key({sortable(c.p.workspace_id), sortable(member)}));
   if (a && a->value.admin && !kAssignments.put(c.t, {c.p.workspace_id, member, false})) throw std::logic_error("an assignment has no unique values");
   return {};
@@ -66,7 +70,8 @@ Result<std::vector<std::int64_t>> ids_of(const std::vector<std::string>& values)
   for (const auto& v : values) {
     std::int64_t id = 0;
     const auto [end, ec] = std::from_chars(v.data(), v.data() + v.size(), id);
-    if (ec != std::errc() || end != v.data() + v.size() || id <= 0) return invalid("Field 'members.value' must be the id of a principal, got '{}'", v);
+    if (ec != std::errc() || end != v.data() + v.size() || id <= 0)
+      return invalid("Field 'members.value' must be the id of a principal, got '{}'", v);
     out.push_back(id);
   }
   return out;
@@ -74,7 +79,8 @@ Result<std::vector<std::int64_t>> ids_of(const std::vector<std::string>& values)
 
 Result<void> edit_members(Change& c, const Edit& e) {
   if (c.p.kind != Kind::group) return no_attribute("members");
-  if (of_account(c) && !c.ctx.caller.account_admin && !roster::holds_role(c.t, c.p.id, roster::kGroupManager, c.ctx.caller)) TARN_CHECK(account_field(c, "members"));
+  if (of_account(c) && !c.ctx.caller.account_admin && !roster::holds_role(c.t, c.p.id, roster::kGroupManager, c.ctx.caller))
+    TARN_CHECK(account_field(c, "members"));
   TARN_TRY(ids, ids_of(e.values));
   if (e.path.selector) {
     if (e.op != Edit::Op::remove) return fail(Error{Errc::invalid_path, "members[…] can only be removed; add members by 'members' alone"});
@@ -131,8 +137,10 @@ template <class Set>
 void merge(Set& have, const std::vector<std::string>& values, Edit::Op op) {
   if (op == Edit::Op::replace || (op == Edit::Op::remove && values.empty())) have.clear();
   for (const auto& v : values) {
-    if (op == Edit::Op::remove) have.erase(v);
-    else have.insert(v);
+    if (op == Edit::Op::remove)
+      have.erase(v);
+    else
+      have.insert(v);
   }
 }
 
@@ -142,7 +150,8 @@ Result<void> valid_text(std::string_view field, std::string_view value) {
   if (value.size() > 255) return invalid("Field '{}' must be at most 255 bytes, got {}", field, value.size());
   for (const unsigned char ch : value)
     if (ch < 0x20 || ch == 0x7f) return invalid("Field '{}' must not hold control characters", field);
-  if (!value.empty() && (value.front() == ' ' || value.back() == ' ')) return invalid("Field '{}' must not begin or end with a blank, got '{}'", field, value);
+  if (!value.empty() && (value.front() == ' ' || value.back() == ' '))
+    return invalid("Field '{}' must not begin or end with a blank, got '{}'", field, value);
   return {};
 }
 
@@ -200,8 +209,10 @@ Result<void> set_entitlements(Change& c, const std::vector<std::string>& values,
       return invalid("Entitlement '{}' does not exist: use one of {}", v, fmt::join(roster::kKnownEntitlements, ", "));
   merge(have, values, op);
   const EntitlementRecord r{c.workspace, c.p.id, {have.begin(), have.end()}};
-  if (have.empty()) kEntitlements.erase(c.t, r.store_key());
-  else if (!kEntitlements.put(c.t, r)) throw std::logic_error("entitlements have no unique values");
+  if (have.empty())
+    kEntitlements.erase(c.t, r.store_key());
+  else if (!kEntitlements.put(c.t, r))
+    throw std::logic_error("entitlements have no unique values");
   return {};
 }
 
@@ -209,7 +220,8 @@ Result<void> set_roles(Change& c, const std::vector<std::string>& values, Edit::
   std::set<std::string> have(c.p.roles.begin(), c.p.roles.end());
   merge(have, values, op);
   if (std::vector<std::string>(have.begin(), have.end()) == c.p.roles) return {};
-  if (c.workspace != 0) return invalid("Roles of a workspace are instance profiles, which this platform does not have; account roles are given through the account");
+  if (c.workspace != 0)
+    return invalid("Roles of a workspace are instance profiles, which this platform does not have; account roles are given through the account");
   if (!c.ctx.caller.account_admin) return fail(account_admin_only());
   for (const auto& v : have)
     if (v != roster::kAccountAdmin) return invalid("Role '{}' does not exist: use {}; other roles are given by rule sets", v, roster::kAccountAdmin);

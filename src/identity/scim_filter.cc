@@ -41,7 +41,9 @@ Result<std::vector<Token>> tokens_of(std::string_view text) {
       i = end + 1;
     } else {
       const auto start = i;
-      while (i < text.size() && !std::isspace(static_cast<unsigned char>(text[i])) && std::string_view("()[]\"").find(text[i]) == std::string_view::npos) ++i;
+      while (i < text.size() && !std::isspace(static_cast<unsigned char>(text[i])) &&
+             std::string_view("()[]\"").find(text[i]) == std::string_view::npos)
+        ++i;
       t.type = Token::Type::word;
       t.text = std::string(text.substr(start, i - start));
     }
@@ -61,7 +63,8 @@ std::string attribute_of(std::string_view name) {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::vector<Token> tokens, const std::function<bool(std::string_view)>& known) : text_(text), tokens_(std::move(tokens)), known_(known) {}
+  Parser(std::string_view text, std::vector<Token> tokens, const std::function<bool(std::string_view)>& known)
+      : text_(text), tokens_(std::move(tokens)), known_(known) {}
 
   Result<Filter> whole() {
     TARN_TRY(f, either(0));
@@ -111,7 +114,8 @@ class Parser {
       ++i_;
       return std::move(inner);
     }
-    if (now().type != Token::Type::word) return fail(wrong(text_, now().at, now().text.empty() ? "it ends too early" : "an attribute name must stand here"));
+    if (now().type != Token::Type::word)
+      return fail(wrong(text_, now().at, now().text.empty() ? "it ends too early" : "an attribute name must stand here"));
     const auto at = now().at;
     const auto attribute = attribute_of(now().text);
     const auto full = inside_.empty() ? attribute : inside_ + "." + attribute;
@@ -148,7 +152,9 @@ class Parser {
   std::string inside_;
 };
 
-bool number(std::string_view s) { return !s.empty() && std::all_of(s.begin(), s.end(), [](unsigned char c) { return std::isdigit(c); }); }
+bool number(std::string_view s) {
+  return !s.empty() && std::all_of(s.begin(), s.end(), [](unsigned char c) { return std::isdigit(c); });
+}
 
 int order(const std::string& a, const std::string& b) {
   if (number(a) && number(b) && a.size() != b.size()) return a.size() < b.size() ? -1 : 1;

@@ -13,7 +13,8 @@ bool match(std::string_view filter, std::map<std::string, std::vector<std::strin
   const auto get = [&](std::string_view a) { return values[std::string(a)]; };
   const auto elements = [&](std::string_view a) {
     std::vector<Values> out;
-    for (const auto& v : values[std::string(a)]) out.push_back([v](std::string_view part) { return part.ends_with("value") ? std::vector<std::string>{v} : std::vector<std::string>{}; });
+    for (const auto& v : values[std::string(a)])
+      out.push_back([v](std::string_view part) { return part.ends_with("value") ? std::vector<std::string>{v} : std::vector<std::string>{}; });
     return out;
   };
   return f && matches(*f, get, elements);
@@ -45,7 +46,8 @@ TEST(ScimFilter, ReadsEscapesUrnsAndElementFilters) {
 }
 
 TEST(ScimFilter, RefusesWhatItCannotRead) {
-  for (const char* bad : {"", "a", "a eq", "a eq \"x", "a zz \"x\"", "(a pr", "a pr)", "a pr b pr", "nosuch eq \"1\"", "not", "a[b pr", "eq", "and a pr", "\"x\" eq a"}) {
+  for (const char* bad : {"", "a", "a eq", "a eq \"x", "a zz \"x\"", "(a pr", "a pr)", "a pr b pr", "nosuch eq \"1\"", "not", "a[b pr", "eq",
+                          "and a pr", "\"x\" eq a"}) {
     const auto f = parse_filter(bad, kAny);
     ASSERT_FALSE(f) << bad;
     EXPECT_EQ(f.error().code, Errc::invalid_filter);

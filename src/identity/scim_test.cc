@@ -15,7 +15,9 @@ struct Scim : IdentityTest {
     workspace(kLanding, root);
   }
   Answer make(const char* what, const std::string& body, std::int64_t ws = 0) { return call(POST, (ws ? here : base) + what, root, ws, body); }
-  static std::string patch_body(const std::string& operations) { return R"({"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[)" + operations + "]}"; }
+  static std::string patch_body(const std::string& operations) {
+    return R"({"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[)" + operations + "]}";
+  }
   Answer patch(const std::string& path, const std::string& operations, std::int64_t who = 0, std::int64_t ws = 0) {
     return call(PATCH, (ws ? here : base) + path, who ? who : root, ws, patch_body(operations));
   }
@@ -28,7 +30,9 @@ struct Scim : IdentityTest {
 };
 
 TEST_F(Scim, AUserLivesAsTheProviderExpects) {
-  const auto made = make("Users", R"({"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Bob@acme.example","displayName":"Bob","active":true,"externalId":"x-1","entitlements":[{"value":""}]})");
+  const auto made = make(
+      "Users",
+      R"({"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Bob@acme.example","displayName":"Bob","active":true,"externalId":"x-1","entitlements":[{"value":""}]})");
   ASSERT_EQ(made.status, 201) << made.text;
   const auto id = made.at("id");
   EXPECT_EQ(made.at("userName"), "Bob@acme.example");
@@ -44,7 +48,8 @@ TEST_F(Scim, AUserLivesAsTheProviderExpects) {
   const auto narrow = call(GET, base + "Users/" + id + "?attributes=userName,active", root);
   EXPECT_EQ(narrow.at("userName"), "Bob@acme.example");
   EXPECT_EQ(narrow.at("displayName"), "");
-  EXPECT_EQ(call(PUT, base + "Users/" + id, root, 0, R"({"userName":"bob@acme.example","displayName":"Robert","active":true})").at("displayName"), "Robert");
+  EXPECT_EQ(call(PUT, base + "Users/" + id, root, 0, R"({"userName":"bob@acme.example","displayName":"Robert","active":true})").at("displayName"),
+            "Robert");
   EXPECT_EQ(patch("Users/" + id, R"({"op":"replace","path":"active","value":[{"value":"false"}]})").at("active"), "false");
   EXPECT_EQ(patch("Users/" + id, R"({"op":"Replace","value":{"active":true,"name":{"givenName":"Bob"},"displayName":"B"}})").at("displayName"), "B");
   EXPECT_EQ(call(DELETE, base + "Users/" + id, root).status, 204);
@@ -54,8 +59,9 @@ TEST_F(Scim, AUserLivesAsTheProviderExpects) {
 }
 
 TEST_F(Scim, OnlyAccountAdminsReachTheAccountsDirectory) {
-  for (const auto& a : {call(GET, base + "Users", ann), call(POST, base + "Users", ann, 0, R"({"userName":"x@y.z"})"), call(GET, base + "Users/" + std::to_string(root), ann),
-                        call(GET, base + "Users/123", ann), call(DELETE, base + "Users/" + std::to_string(root), ann), call(POST, base + "Groups", ann, 0, R"({"displayName":"g"})")}) {
+  for (const auto& a : {call(GET, base + "Users", ann), call(POST, base + "Users", ann, 0, R"({"userName":"x@y.z"})"),
+                        call(GET, base + "Users/" + std::to_string(root), ann), call(GET, base + "Users/123", ann),
+                        call(DELETE, base + "Users/" + std::to_string(root), ann), call(POST, base + "Groups", ann, 0, R"({"displayName":"g"})")}) {
     EXPECT_EQ(a.status, 403) << a.text;
     EXPECT_EQ(a.at("detail"), "This API is disabled for users without account admin status.");
   }
@@ -88,8 +94,11 @@ TEST_F(Scim, GroupsHoldMembersByEveryFormOfPatch) {
 }
 
 TEST_F(Scim, RingsOfGroupsAreRefused) {
-  const auto a = make("Groups", R"({"displayName":"a"})").at("id"), b = make("Groups", R"({"displayName":"b"})").at("id"), c = make("Groups", R"({"displayName":"c"})").at("id");
-  const auto put = [&](const std::string& g, const std::string& m) { return patch("Groups/" + g, R"({"op":"add","path":"members","value":[{"value":")" + m + R"("}]})"); };
+  const auto a = make("Groups", R"({"displayName":"a"})").at("id"), b = make("Groups", R"({"displayName":"b"})").at("id"),
+             c = make("Groups", R"({"displayName":"c"})").at("id");
+  const auto put = [&](const std::string& g, const std::string& m) {
+    return patch("Groups/" + g, R"({"op":"add","path":"members","value":[{"value":")" + m + R"("}]})");
+  };
   EXPECT_EQ(put(a, b).status, 200);
   EXPECT_EQ(put(b, c).status, 200);
   for (const auto& ring : {put(c, a), put(b, a), put(a, a)}) {
@@ -118,7 +127,9 @@ TEST_F(Scim, TheAccountAdminRoleIsGivenAndTakenButNeverTheLast) {
 
 TEST_F(Scim, AGroupsManagerChangesItsMembersOnly) {
   const auto id = make("Groups", R"({"displayName":"g"})").at("id");
-  store->write({}, [&](store::WriteTxn& t) { return kRuleSets.put(t, {.resource = std::stoll(id), .grants = {{roster::kGroupManager, {ann}}}}).has_value() && (roster::changed(t), true); });
+  store->write({}, [&](store::WriteTxn& t) {
+    return kRuleSets.put(t, {.resource = std::stoll(id), .grants = {{roster::kGroupManager, {ann}}}}).has_value() && (roster::changed(t), true);
+  });
   const auto me = std::to_string(ann);
   EXPECT_EQ(patch("Groups/" + id, R"({"op":"add","path":"members","value":[{"value":")" + me + R"("}]})", ann).status, 200);
   EXPECT_EQ(patch("Groups/" + id, R"({"op":"add","path":"roles","value":[{"value":"account_admin"}]})", ann).status, 403);
@@ -133,7 +144,8 @@ TEST_F(Scim, ServicePrincipalsGetAnApplicationIdAndAManager) {
   EXPECT_EQ(make("ServicePrincipals", R"({"applicationId":")" + made.at("applicationId") + R"("})").at("detail"),
             "Service principal with application ID " + made.at("applicationId") + " already exists.");
   EXPECT_EQ(make("ServicePrincipals", R"({"applicationId":"robot"})").status, 400);
-  EXPECT_TRUE(store->read_as([&](store::ReadTxn& t) { return roster::holds_role(t, std::stoll(made.at("id")), roster::kSecretManager, access::Caller{.id = root}); }));
+  EXPECT_TRUE(store->read_as(
+      [&](store::ReadTxn& t) { return roster::holds_role(t, std::stoll(made.at("id")), roster::kSecretManager, access::Caller{.id = root}); }));
   const auto wrong = patch("ServicePrincipals/" + made.at("id"), R"({"op":"replace","path":"entitlements","value":[{"value":"workspace-access"}]})");
   EXPECT_EQ(wrong.at("scimType") + " " + wrong.at("detail"), "invalidPath No such attribute with the name : entitlements in the current resource");
   EXPECT_EQ(call(GET, base + "Users/" + made.at("id"), root).status, 404) << "a service principal is no user";
@@ -141,14 +153,16 @@ TEST_F(Scim, ServicePrincipalsGetAnApplicationIdAndAManager) {
 
 TEST_F(Scim, ListsFilterSortAndPage) {
   for (int i = 0; i < 5; ++i) ASSERT_EQ(make("Groups", R"({"displayName":"team )" + std::to_string(i) + R"("})").status, 201);
-  const auto page = call(GET, base + "Groups?filter=displayName%20sw%20%22team%22&sortBy=displayName&sortOrder=descending&startIndex=2&count=2", root);
+  const auto page =
+      call(GET, base + "Groups?filter=displayName%20sw%20%22team%22&sortBy=displayName&sortOrder=descending&startIndex=2&count=2", root);
   EXPECT_EQ(page.at("totalResults"), "5");
   EXPECT_EQ(page.at("startIndex"), "2");
   EXPECT_EQ(page.at("itemsPerPage"), "2");
   EXPECT_EQ(page.body.at("Resources").at(0).at("displayName").as_string(), "team 3");
   EXPECT_EQ(call(GET, base + "Groups?startIndex=99", root).body.at("Resources").as_array().size(), 0u);
   EXPECT_EQ(call(GET, base + "Groups?count=0", root).at("totalResults"), "5");
-  for (const char* bad : {"Groups?filter=nosuch%20pr", "Groups?filter=%28", "Groups?count=x", "Groups?sortBy=nosuch", "Users?filter=members%20pr"}) EXPECT_EQ(call(GET, base + bad, root).status, 400) << bad;
+  for (const char* bad : {"Groups?filter=nosuch%20pr", "Groups?filter=%28", "Groups?count=x", "Groups?sortBy=nosuch", "Users?filter=members%20pr"})
+    EXPECT_EQ(call(GET, base + bad, root).status, 400) << bad;
   EXPECT_EQ(call(GET, base + "Groups?filter=%28", root).at("scimType"), "invalidFilter");
 }
 
@@ -173,7 +187,8 @@ TEST_F(Scim, MalformedBodiesNameTheField) {
   refused("Groups", R"({"displayName":")" + std::string(300, 'x') + R"("})", "displayName");
   const auto g = make("Groups", R"({"displayName":"quo\"te é"})");
   EXPECT_EQ(call(GET, base + "Groups?filter=displayName%20eq%20%22quo%5C%22te%20%C3%A9%22", root).at("totalResults"), "1");
-  for (const char* bad : {R"({"op":"add"})", R"({"op":"remove"})", R"({"op":"jump","path":"x"})", R"({"op":"add","path":"nosuch","value":"x"})", R"({"op":"add","path":"members[","value":"1"})", "7"})
+  for (const char* bad : {R"({"op":"add"})", R"({"op":"remove"})", R"({"op":"jump","path":"x"})", R"({"op":"add","path":"nosuch","value":"x"})",
+                          R"({"op":"add","path":"members[","value":"1"})", "7"})
     EXPECT_EQ(patch("Groups/" + g.at("id"), bad).status, 400) << bad;
   EXPECT_EQ(call(GET, base + "Groups/abc", root).status, 404);
 }
@@ -188,7 +203,8 @@ TEST_F(Scim, AWorkspaceShowsWhoIsAssigned) {
   const auto groups = call(GET, here + "Groups?sortBy=displayName", root, kLanding);
   EXPECT_EQ(groups.at("totalResults"), "3") << groups.text;
   std::map<std::string, std::string> types;
-  for (const auto& v : groups.body.at("Resources").as_array()) types[std::string(v.at("displayName").as_string())] = std::string(v.at("meta").at("resourceType").as_string());
+  for (const auto& v : groups.body.at("Resources").as_array())
+    types[std::string(v.at("displayName").as_string())] = std::string(v.at("meta").at("resourceType").as_string());
   EXPECT_EQ(types, (std::map<std::string, std::string>{{"admins", "WorkspaceGroup"}, {"users", "WorkspaceGroup"}, {"ai_analyst", "Group"}}));
   const auto me = call(GET, here + "Me", ann, kLanding);
   EXPECT_EQ(me.at("userName"), "ann@acme.example");
@@ -206,8 +222,13 @@ TEST_F(Scim, AWorkspaceAdminBringsPeopleIn) {
   EXPECT_TRUE(directory.caller(std::stoll(made.at("id")), kLanding)->entitlements.contains("allow-cluster-create"));
   const auto id = call(POST, here + "Users", wa, kLanding, R"({"userName":"ann@acme.example"})").at("id");
   EXPECT_EQ(id, std::to_string(ann)) << "found in the account and assigned";
-  EXPECT_EQ(call(POST, here + "Users", wa, kLanding, R"({"userName":"ann@acme.example"})").at("detail"), "User with username ann@acme.example already exists.");
-  EXPECT_EQ(patch("Users/" + id, R"({"op":"replace","path":"entitlements","value":[{"value":"databricks-sql-access"},{"value":"allow-instance-pool-create"}]})", wa, kLanding).status, 200);
+  EXPECT_EQ(call(POST, here + "Users", wa, kLanding, R"({"userName":"ann@acme.example"})").at("detail"),
+            "User with username ann@acme.example already exists.");
+  EXPECT_EQ(patch("Users/" + id,
+                  R"({"op":"replace","path":"entitlements","value":[{"value":"databricks-sql-access"},{"value":"allow-instance-pool-create"}]})", wa,
+                  kLanding)
+                .status,
+            200);
   EXPECT_TRUE(directory.caller(ann, kLanding)->entitlements.contains("allow-instance-pool-create"));
   EXPECT_EQ(patch("Users/" + id, R"({"op":"replace","path":"entitlements","value":[{"value":""}]})", wa, kLanding).status, 200);
   EXPECT_FALSE(directory.caller(ann, kLanding)->entitlements.contains("allow-instance-pool-create"));
@@ -228,16 +249,22 @@ TEST_F(Scim, LocalGroupsHoldNoCatalogGrantsAndAdminsMirrorsTheWorkspace) {
   EXPECT_TRUE(directory.caller(ann, kLanding)->workspace_groups.contains("friends"));
   EXPECT_EQ(call(GET, base + "Groups/" + g.at("id"), root).status, 404);
   EXPECT_EQ(make("Groups", R"({"displayName":"admins"})", kLanding).status, 409);
-  const auto admins = std::string(call(GET, here + "Groups?filter=displayName%20eq%20%22admins%22", root, kLanding).body.at("Resources").at(0).at("id").as_string());
-  const auto users = std::string(call(GET, here + "Groups?filter=displayName%20eq%20%22users%22", root, kLanding).body.at("Resources").at(0).at("id").as_string());
+  const auto admins =
+      std::string(call(GET, here + "Groups?filter=displayName%20eq%20%22admins%22", root, kLanding).body.at("Resources").at(0).at("id").as_string());
+  const auto users =
+      std::string(call(GET, here + "Groups?filter=displayName%20eq%20%22users%22", root, kLanding).body.at("Resources").at(0).at("id").as_string());
   EXPECT_EQ(call(DELETE, here + "Groups/" + admins, root, kLanding).status, 403);
   EXPECT_FALSE(directory.caller(ann, kLanding)->workspace_admin);
-  EXPECT_EQ(patch("Groups/" + admins, R"({"op":"add","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]})", root, kLanding).status, 200);
+  EXPECT_EQ(patch("Groups/" + admins, R"({"op":"add","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]})", root, kLanding).status,
+            200);
   EXPECT_TRUE(directory.caller(ann, kLanding)->workspace_admin);
   EXPECT_EQ(member_ids(call(GET, here + "Groups/" + users, root, kLanding)), (std::set<std::string>{std::to_string(ann), std::to_string(root)}));
-  EXPECT_EQ(patch("Groups/" + admins, R"({"op":"remove","path":"members[value eq \")" + std::to_string(ann) + R"(\"]"})", root, kLanding).status, 200);
+  EXPECT_EQ(patch("Groups/" + admins, R"({"op":"remove","path":"members[value eq \")" + std::to_string(ann) + R"(\"]"})", root, kLanding).status,
+            200);
   EXPECT_FALSE(directory.caller(ann, kLanding)->workspace_admin);
-  EXPECT_EQ(patch("Groups/" + users, R"({"op":"remove","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]})", root, kLanding).status, 400);
+  EXPECT_EQ(
+      patch("Groups/" + users, R"({"op":"remove","path":"members","value":[{"value":")" + std::to_string(ann) + R"("}]})", root, kLanding).status,
+      400);
   EXPECT_EQ(call(DELETE, here + "Groups/" + g.at("id"), root, kLanding).status, 204);
 }
 

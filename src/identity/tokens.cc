@@ -36,26 +36,33 @@ Result<Millis> Tokens::ends(std::string_view field, std::optional<std::int64_t> 
 }
 
 Secret Tokens::shown(const SecretRecord& r) const {
-  return {.id = r.id, .secret_hash = r.hash, .status = clock_.now() < r.expires_at ? "ACTIVE" : "EXPIRED", .create_time = to_rfc3339(r.created_at),
-          .update_time = to_rfc3339(r.created_at), .expire_time = to_rfc3339(r.expires_at)};
+  return {.id = r.id,
+          .secret_hash = r.hash,
+          .status = clock_.now() < r.expires_at ? "ACTIVE" : "EXPIRED",
+          .create_time = to_rfc3339(r.created_at),
+          .update_time = to_rfc3339(r.created_at),
+          .expire_time = to_rfc3339(r.expires_at)};
 }
 
 Result<Secret> Tokens::create_secret(const access::Context& ctx, std::int64_t sp, std::optional<std::int64_t> lifetime) {
-  return change(store_, ctx.event("accounts", "createServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}}), [&](store::WriteTxn& t) -> Result<Secret> {
-    TARN_TRY(p, managed(t, ctx.caller, sp));
-    TARN_TRY(expires, ends("lifetime", lifetime));
-    std::size_t live = 0;
-    for (const auto& s : kSecrets.scan(t, store::prefix({sortable(sp)}))) live += clock_.now() < s.expires_at;
-    if (live >= kMostSecrets)
-      return fail(Error{Errc::quota_exceeded, fmt::format("Service principal {} has {} secrets already, the most it may have: delete one first", p.name, live)});
-    const std::string secret = "dose" + new_hex(32);
-    const SecretRecord r{.principal = sp, .id = new_uuid(), .hash = hash_of(secret), .created_at = clock_.now(), .expires_at = expires};
-    if (!kSecrets.insert(t, r)) throw std::logic_error("a new secret's id is taken");
-    t.audit().params["secret_id"] = r.id;
-    auto out = shown(r);
-    out.secret = secret;
-    return out;
-  });
+  return change(
+      store_, ctx.event("accounts", "createServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}}),
+      [&](store::WriteTxn& t) -> Result<Secret> {
+        TARN_TRY(p, managed(t, ctx.caller, sp));
+        TARN_TRY(expires, ends("lifetime", lifetime));
+        std::size_t live = 0;
+        for (const auto& s : kSecrets.scan(t, store::prefix({sortable(sp)}))) live += clock_.now() < s.expires_at;
+        if (live >= kMostSecrets)
+          return fail(Error{Errc::quota_exceeded,
+                            fmt::format("Service principal {} has {} secrets already, the most it may have: delete one first", p.name, live)});
+        const std::string secret = "dose" + new_hex(32);
+        const SecretRecord r{.principal = sp, .id = new_uuid(), .hash = hash_of(secret), .created_at = clock_.now(), .expires_at = expires};
+        if (!kSecrets.insert(t, r)) throw std::logic_error("a new secret's id is taken");
+        t.audit().params["secret_id"] = r.id;
+        auto out = shown(r);
+        out.secret = secret;
+        return out;
+      });
 }
 
 Result<std::vector<Secret>> Tokens::list_secrets(const access::Context& ctx, std::int64_t sp) {
@@ -68,7 +75,8 @@ Result<std::vector<Secret>> Tokens::list_secrets(const access::Context& ctx, std
 }
 
 Result<void> Tokens::delete_secret(const access::Context& ctx, std::int64_t sp, const std::string& secret_id) {
-  return change(store_, ctx.event("accounts", "deleteServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}, {"secret_id", secret_id}}),
+  return change(store_,
+                ctx.event("accounts", "deleteServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}, {"secret_id", secret_id}}),
                 [&](store::WriteTxn& t) -> Result<void> {
                   TARN_TRY(p, managed(t, ctx.caller, sp));
                   if (!kSecrets.erase(t, store::key({sortable(p.id), secret_id})))
@@ -113,8 +121,14 @@ Expected<std::string, OAuthError> Tokens::exchange(const access::Context& ctx, s
     if (!matching || !p->active) return refuse(401, "invalid_client", "Client authentication failed");
     if (workspace && !roster::caller(t, p->id, workspace))
       return refuse(400, "unauthorized_client", fmt::format("Service principal '{}' is not assigned to workspace {}", p->name, *workspace));
-    auto token = issue(t, {.kind = TokenKind::oauth, .principal = p->id, .workspace_id = workspace.value_or(0), .created_by = p->id,
-                           .secret_id = matching->id, .expires_at = clock_.now() + kAccessTokenSeconds * 1000}, "tarn-oat-");
+    auto token = issue(t,
+                       {.kind = TokenKind::oauth,
+                        .principal = p->id,
+                        .workspace_id = workspace.value_or(0),
+                        .created_by = p->id,
+                        .secret_id = matching->id,
+                        .expires_at = clock_.now() + kAccessTokenSeconds * 1000},
+                       "tarn-oat-");
     return *std::move(token);
   });
 }
@@ -124,12 +138,19 @@ Result<std::string> Tokens::mint(const access::Context& ctx, std::string_view pr
   event.workspace_id = workspace;
   return change<false>(store_, std::move(event), [&](store::WriteTxn& t) -> Result<std::string> {
     const auto p = roster::by_grant_name(t, principal);
-    if (!p || p->kind == Kind::group) return fail(Error{Errc::not_found, fmt::format("Could not find a user or service principal with name {}", principal)});
+    if (!p || p->kind == Kind::group)
+      return fail(Error{Errc::not_found, fmt::format("Could not find a user or service principal with name {}", principal)});
     if (!p->active) return fail(Error{Errc::invalid, fmt::format("'{}' is deactivated", p->name)});
-    if (workspace && !roster::workspace_exists(t, *workspace)) return fail(Error{Errc::not_found, fmt::format("Workspace {} does not exist", *workspace)});
+    if (workspace && !roster::workspace_exists(t, *workspace))
+      return fail(Error{Errc::not_found, fmt::format("Workspace {} does not exist", *workspace)});
     if (workspace && !roster::caller(t, p->id, workspace))
-      return fail(Error{Errc::permission_denied, fmt::format("'{}' is not assigned to workspace {}: assign it, or a group that holds it, first", p->name, *workspace)});
-    return issue(t, {.kind = TokenKind::oauth, .principal = p->id, .workspace_id = workspace.value_or(0), .expires_at = clock_.now() + kAccessTokenSeconds * 1000},
+      return fail(Error{Errc::permission_denied,
+                        fmt::format("'{}' is not assigned to workspace {}: assign it, or a group that holds it, first", p->name, *workspace)});
+    return issue(t,
+                 {.kind = TokenKind::oauth,
+                  .principal = p->id,
+                  .workspace_id = workspace.value_or(0),
+                  .expires_at = clock_.now() + kAccessTokenSeconds * 1000},
                  "tarn-oat-");
   });
 }
@@ -144,14 +165,23 @@ TokenInfo Tokens::shown(store::ReadTxn& t, const TokenRecord& r, bool full) {
   return out;
 }
 
-Result<NewToken> Tokens::personal(const access::Context& ctx, store::WriteTxn& t, const PrincipalRecord& owner, Millis expires, const std::string& comment) {
+Result<NewToken> Tokens::personal(const access::Context& ctx, store::WriteTxn& t, const PrincipalRecord& owner, Millis expires,
+                                  const std::string& comment) {
   const auto workspace = *ctx.workspace_id;
   const auto now = clock_.now();
   std::size_t live = 0;
-  for (const auto& k : kTokens.scan_index(t, "personal", store::key({sortable(workspace), sortable(owner.id)}))) live += k.expires_at == 0 || now < k.expires_at;
+  for (const auto& k : kTokens.scan_index(t, "personal", store::key({sortable(workspace), sortable(owner.id)})))
+    live += k.expires_at == 0 || now < k.expires_at;
   if (live >= kMostTokens)
-    return fail(Error{Errc::quota_exceeded, fmt::format("'{}' has {} personal access tokens in this workspace, the most it may have: revoke some first", owner.name, live)});
-  TokenRecord r{.kind = TokenKind::personal, .principal = owner.id, .workspace_id = workspace, .created_by = ctx.caller.id, .comment = comment, .expires_at = expires};
+    return fail(
+        Error{Errc::quota_exceeded,
+              fmt::format("'{}' has {} personal access tokens in this workspace, the most it may have: revoke some first", owner.name, live)});
+  TokenRecord r{.kind = TokenKind::personal,
+                .principal = owner.id,
+                .workspace_id = workspace,
+                .created_by = ctx.caller.id,
+                .comment = comment,
+                .expires_at = expires};
   TARN_TRY(value, issue(t, r, "dapi"));
   const auto stored = kTokens.get(t, hash_of(value));
   t.audit().params["tokenId"] = stored->value.id;
@@ -161,7 +191,9 @@ Result<NewToken> Tokens::personal(const access::Context& ctx, store::WriteTxn& t
 Result<NewToken> Tokens::create(const access::Context& ctx, std::optional<std::int64_t> lifetime, const std::string& comment) {
   return change<false>(store_, ctx.event("accounts", "generateDbToken"), [&](store::WriteTxn& t) -> Result<NewToken> {
     if (!roster::may_use_tokens(t, *ctx.workspace_id, ctx.caller))
-      return fail(Error{Errc::permission_denied, fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", ctx.caller.name)});
+      return fail(Error{
+          Errc::permission_denied,
+          fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", ctx.caller.name)});
     TARN_TRY(expires, ends("lifetime_seconds", lifetime));
     const auto owner = roster::get(t, ctx.caller.id);
     if (!owner) return fail(Error{Errc::not_found, fmt::format("Principal {} does not exist", ctx.caller.id)});
@@ -197,7 +229,8 @@ Result<void> Tokens::revoke(const access::Context& ctx, const std::string& token
   });
 }
 
-Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::optional<std::int64_t> created_by, std::optional<std::string> created_by_name) {
+Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::optional<std::int64_t> created_by,
+                                           std::optional<std::string> created_by_name) {
   return store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {
     if (created_by && created_by_name) return fail(Error{Errc::invalid, "Parameters 'created_by_id' and 'created_by_username' exclude each other"});
     std::vector<TokenInfo> out;
@@ -225,16 +258,19 @@ Result<void> Tokens::revoke_any(const access::Context& ctx, const std::string& t
   });
 }
 
-Result<NewToken> Tokens::create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime, const std::string& comment) {
-  return change<false>(store_, ctx.event("accounts", "generateDbToken", {{"application_id", application_id}}), [&](store::WriteTxn& t) -> Result<NewToken> {
-    const auto p = roster::by_name(t, Kind::service_principal, 0, application_id);
-    const auto there = p ? roster::caller(t, p->id, ctx.workspace_id) : std::nullopt;
-    if (!there) return fail(Error{Errc::not_found, fmt::format("Service principal {} does not exist in this workspace", application_id)});
-    if (!roster::may_use_tokens(t, *ctx.workspace_id, *there))
-      return fail(Error{Errc::permission_denied, fmt::format("Service principal {} may not use personal access tokens in this workspace", application_id)});
-    TARN_TRY(expires, ends("lifetime_seconds", lifetime));
-    return personal(ctx, t, *p, expires, comment);
-  });
+Result<NewToken> Tokens::create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime,
+                                          const std::string& comment) {
+  return change<false>(
+      store_, ctx.event("accounts", "generateDbToken", {{"application_id", application_id}}), [&](store::WriteTxn& t) -> Result<NewToken> {
+        const auto p = roster::by_name(t, Kind::service_principal, 0, application_id);
+        const auto there = p ? roster::caller(t, p->id, ctx.workspace_id) : std::nullopt;
+        if (!there) return fail(Error{Errc::not_found, fmt::format("Service principal {} does not exist in this workspace", application_id)});
+        if (!roster::may_use_tokens(t, *ctx.workspace_id, *there))
+          return fail(Error{Errc::permission_denied,
+                            fmt::format("Service principal {} may not use personal access tokens in this workspace", application_id)});
+        TARN_TRY(expires, ends("lifetime_seconds", lifetime));
+        return personal(ctx, t, *p, expires, comment);
+      });
 }
 
 Result<std::optional<std::vector<std::int64_t>>> Tokens::use_permissions(const access::Context& ctx) {
@@ -248,12 +284,15 @@ Result<void> Tokens::set_use_permissions(const access::Context& ctx, const std::
   return change(store_, ctx.event("accounts", "changeDbTokenAcls"), [&](store::WriteTxn& t) -> Result<void> {
     TokenUseRecord use{.workspace_id = *ctx.workspace_id};
     if (const auto old = kTokenUse.get(t, use.store_key()); add) {
-      if (old) use = old->value;
-      else if (const auto users = roster::by_name(t, Kind::group, *ctx.workspace_id, "users")) use.principals.push_back(users->id);
+      if (old)
+        use = old->value;
+      else if (const auto users = roster::by_name(t, Kind::group, *ctx.workspace_id, "users"))
+        use.principals.push_back(users->id);
     }
     for (const auto id : principals) {
       const auto p = roster::get(t, id);
-      if (!p || (p->workspace_id != 0 && p->workspace_id != *ctx.workspace_id)) return fail(Error{Errc::not_found, fmt::format("Principal {} does not exist", id)});
+      if (!p || (p->workspace_id != 0 && p->workspace_id != *ctx.workspace_id))
+        return fail(Error{Errc::not_found, fmt::format("Principal {} does not exist", id)});
       if (std::find(use.principals.begin(), use.principals.end(), id) == use.principals.end()) use.principals.push_back(id);
     }
     if (!kTokenUse.put(t, use)) throw std::logic_error("token permissions have no unique values");

@@ -69,7 +69,8 @@ class Tokens {
   Result<std::vector<TokenInfo>> all(const access::Context& ctx, std::optional<std::int64_t> created_by, std::optional<std::string> created_by_name);
   Result<TokenInfo> get(const access::Context& ctx, const std::string& token_id);
   Result<void> revoke_any(const access::Context& ctx, const std::string& token_id);
-  Result<NewToken> create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime, const std::string& comment);
+  Result<NewToken> create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime,
+                                    const std::string& comment);
 
   /// Who may use personal access tokens in a workspace: principal ids, account level or local groups. Nothing: every member may.
   Result<std::optional<std::vector<std::int64_t>>> use_permissions(const access::Context& ctx);

@@ -15,9 +15,13 @@ struct OAuth : IdentityTest {
     workspace(kLanding, admin_id);
     workspace(kPipeline, 0);
   }
-  std::map<std::string, std::string> basic(const std::string& id, const std::string& secret) { return {{"authorization", "Basic " + crypto::base64(id + ":" + secret)}}; }
+  std::map<std::string, std::string> basic(const std::string& id, const std::string& secret) {
+    return {{"authorization", "Basic " + crypto::base64(id + ":" + secret)}};
+  }
   std::string token(std::int64_t ws = 0) {
-    return call(POST, ws ? "/oidc/v1/token" : account_token, 0, ws, "grant_type=client_credentials&scope=all-apis", basic(admin.client_id, admin.client_secret)).at("access_token");
+    return call(POST, ws ? "/oidc/v1/token" : account_token, 0, ws, "grant_type=client_credentials&scope=all-apis",
+                basic(admin.client_id, admin.client_secret))
+        .at("access_token");
   }
 };
 
@@ -36,7 +40,8 @@ TEST_F(OAuth, TheFirstStartMakesOneAutomationPrincipal) {
 TEST_F(OAuth, DocumentsSpeakOfTheHostThatWasAsked) {
   const auto a = call(GET, "/oidc/accounts/" + kAccount + "/.well-known/oauth-authorization-server", 0, 0, "", {{"host", "accounts.x:8443"}});
   EXPECT_EQ(a.at("token_endpoint"), "https://accounts.x:8443/oidc/accounts/" + kAccount + "/v1/token");
-  EXPECT_EQ(call(GET, "/oidc/.well-known/oauth-authorization-server", 0, kLanding, "", {{"host", "landing.x"}}).at("token_endpoint"), "https://landing.x/oidc/v1/token");
+  EXPECT_EQ(call(GET, "/oidc/.well-known/oauth-authorization-server", 0, kLanding, "", {{"host", "landing.x"}}).at("token_endpoint"),
+            "https://landing.x/oidc/v1/token");
   EXPECT_EQ(call(GET, "/oidc/accounts/11111111-2222-3333-4444-555555555555/.well-known/oauth-authorization-server", 0).status, 404);
   const auto c = call(GET, "/.well-known/databricks-config", 0, kLanding, "", {{"host", "landing.x"}});
   EXPECT_EQ(c.at("oidc_endpoint"), "https://landing.x/oidc");
@@ -46,7 +51,8 @@ TEST_F(OAuth, DocumentsSpeakOfTheHostThatWasAsked) {
 }
 
 TEST_F(OAuth, ClientCredentialsBuyAnHour) {
-  const auto a = call(POST, account_token, 0, 0, "grant_type=client_credentials&client_id=" + admin.client_id + "&client_secret=" + admin.client_secret);
+  const auto a =
+      call(POST, account_token, 0, 0, "grant_type=client_credentials&client_id=" + admin.client_id + "&client_secret=" + admin.client_secret);
   EXPECT_EQ(a.status, 200) << a.text;
   EXPECT_EQ(a.at("token_type"), "Bearer");
   EXPECT_EQ(a.at("expires_in"), "3600");
@@ -75,10 +81,12 @@ TEST_F(OAuth, RefusalsAreRfc6749) {
   EXPECT_EQ(wrong.headers.at("www-authenticate").substr(0, 5), "Basic");
   EXPECT_EQ(audit("mintOAuthToken").back().event.outcome, store::Outcome::denied);
   EXPECT_EQ(audit("mintOAuthToken").back().event.status, 401);
-  EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials", basic("nobody", "x")).at("error_description"), wrong.at("error_description"));
+  EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials", basic("nobody", "x")).at("error_description"),
+            wrong.at("error_description"));
   EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=password&username=a").at("error"), "unsupported_grant_type");
   EXPECT_EQ(call(POST, account_token, 0, 0, "").at("error"), "invalid_request");
-  EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials&scope=sql", basic(admin.client_id, admin.client_secret)).at("error"), "invalid_scope");
+  EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials&scope=sql", basic(admin.client_id, admin.client_secret)).at("error"),
+            "invalid_scope");
   EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials").at("error"), "invalid_client");
   EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials", {{"authorization", "Basic %%%"}}).at("error"), "invalid_client");
   EXPECT_EQ(call(POST, account_token, 0, 0, "grant_type=client_credentials&grant_type=x").at("error"), "invalid_request");

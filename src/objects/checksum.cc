@@ -51,12 +51,16 @@ const CrcTables<std::uint64_t>& crc64_tables() {
 
 const EVP_MD* hash_of(Algorithm a) {
   switch (a) {
-    case Algorithm::md5: return EVP_md5();
-    case Algorithm::sha1: return EVP_sha1();
-    case Algorithm::sha256: return EVP_sha256();
+    case Algorithm::md5:
+      return EVP_md5();
+    case Algorithm::sha1:
+      return EVP_sha1();
+    case Algorithm::sha256:
+      return EVP_sha256();
     case Algorithm::crc32:
     case Algorithm::crc32c:
-    case Algorithm::crc64nvme: return nullptr;
+    case Algorithm::crc64nvme:
+      return nullptr;
   }
   return nullptr;
 }
@@ -85,9 +89,15 @@ Digest::~Digest() { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_)); }
 
 void Digest::update(std::string_view data) {
   switch (algorithm_) {
-    case Algorithm::crc32: crc_ = crc32_tables().update(static_cast<std::uint32_t>(crc_), data); break;
-    case Algorithm::crc32c: crc_ = crc32c_tables().update(static_cast<std::uint32_t>(crc_), data); break;
-    case Algorithm::crc64nvme: crc_ = crc64_tables().update(crc_, data); break;
+    case Algorithm::crc32:
+      crc_ = crc32_tables().update(static_cast<std::uint32_t>(crc_), data);
+      break;
+    case Algorithm::crc32c:
+      crc_ = crc32c_tables().update(static_cast<std::uint32_t>(crc_), data);
+      break;
+    case Algorithm::crc64nvme:
+      crc_ = crc64_tables().update(crc_, data);
+      break;
     case Algorithm::md5:
     case Algorithm::sha1:
     case Algorithm::sha256:
@@ -100,7 +110,8 @@ std::string Digest::finish() {
   if (!context_) return big_endian(~static_cast<std::uint32_t>(crc_), 4);
   std::string out(EVP_MAX_MD_SIZE, '\0');
   unsigned n = 0;
-  if (EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), reinterpret_cast<unsigned char*>(out.data()), &n) != 1) throw std::runtime_error("OpenSSL: digest");
+  if (EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), reinterpret_cast<unsigned char*>(out.data()), &n) != 1)
+    throw std::runtime_error("OpenSSL: digest");
   out.resize(n);
   return out;
 }

@@ -1,11 +1,10 @@
 #pragma once
 // The checksums of the S3 protocol, computed while bytes pass by (S3 User Guide, "Checking object integrity").
+#include <boost/describe.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <boost/describe.hpp>
 
 namespace tarn::objects {
 

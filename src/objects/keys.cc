@@ -103,7 +103,9 @@ bool covers_listing(const Url& grant, std::string_view bucket, std::string_view 
 
 Result<Url> Url::parse(std::string_view text) {
   const std::string_view whole = text;
-  auto bad = [&](std::string_view why) { return fail(Error{Errc::invalid_name, fmt::format("'{}' is not a storage URL: {}.", whole.substr(0, 200), why)}); };
+  auto bad = [&](std::string_view why) {
+    return fail(Error{Errc::invalid_name, fmt::format("'{}' is not a storage URL: {}.", whole.substr(0, 200), why)});
+  };
   if (text.starts_with("s3://"))
     text.remove_prefix(5);
   else if (text.starts_with("s3a://"))

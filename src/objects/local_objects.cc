@@ -158,7 +158,8 @@ Result<std::string> LocalObjects::place(const StagedFile& staged, const std::str
     const std::string& target = is_folder(path) && ::rmdir(path.c_str()) != 0 ? inside : path;
     if (exclusive) {
       if (::link(staged.path().c_str(), target.c_str()) == 0) return target;
-      if (errno == EEXIST && !is_folder(target)) return fail(Error{Errc::already_exists, "At least one of the pre-conditions you specified did not hold"});
+      if (errno == EEXIST && !is_folder(target))
+        return fail(Error{Errc::already_exists, "At least one of the pre-conditions you specified did not hold"});
     } else if (::rename(staged.path().c_str(), target.c_str()) == 0) {
       return target;
     }
@@ -189,11 +190,13 @@ Result<void> LocalObjects::file_to_folder(const std::string& path) {
   const std::string folder = root_ + "/.tarn/staged/" + new_hex(16);
   const std::string inside = folder + '/' + std::string(kObjectName);
   if (::mkdir(folder.c_str(), 0755) != 0) return fail(io_error("create folder", folder));
-  const bool swapped = ::link(path.c_str(), inside.c_str()) == 0 && ::renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0;
+  const bool swapped =
+      ::link(path.c_str(), inside.c_str()) == 0 && ::renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0;
   const int why = errno;
   std::error_code ignored;
   if (swapped) {
-    struct stat old {}, moved {};  // a put that came between link and exchange is the newer object
+    struct stat old {
+    }, moved{};  // a put that came between link and exchange is the newer object
     if (::stat(folder.c_str(), &old) == 0 && ::stat((path + '/' + std::string(kObjectName)).c_str(), &moved) == 0 && old.st_ino != moved.st_ino)
       ::rename(folder.c_str(), (path + '/' + std::string(kObjectName)).c_str());
     ::unlink(folder.c_str());

@@ -73,8 +73,10 @@ TEST_F(LocalObjectsTest, OneWriterWinsTheKeyThatMustBeAbsent) {
     threads.emplace_back([&, i] {
       start.arrive_and_wait();
       const auto r = store.put(url("t/once"), std::to_string(i), true);
-      if (r) ++won;
-      else if (r.error().code == Errc::already_exists) ++lost;
+      if (r)
+        ++won;
+      else if (r.error().code == Errc::already_exists)
+        ++lost;
     });
   threads.clear();
   EXPECT_EQ(won, 1);

@@ -21,8 +21,9 @@ struct UploadFile {
 BOOST_DESCRIBE_STRUCT(UploadFile, (), (bucket, key, started, meta))
 
 Error no_such_upload(std::string_view id) {
-  return {Errc::no_such_key, fmt::format("The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed: '{}'.",
-                                         id.substr(0, 64))};
+  return {Errc::no_such_key,
+          fmt::format("The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed: '{}'.",
+                      id.substr(0, 64))};
 }
 
 bool upload_id(std::string_view id) {

@@ -14,7 +14,19 @@
 
 namespace tarn::objects {
 
-enum class Errc { no_such_bucket, no_such_key, already_exists, precondition_failed, invalid_name, denied, unavailable, bad_digest, range_not_satisfiable, too_large, invalid_request };
+enum class Errc {
+  no_such_bucket,
+  no_such_key,
+  already_exists,
+  precondition_failed,
+  invalid_name,
+  denied,
+  unavailable,
+  bad_digest,
+  range_not_satisfiable,
+  too_large,
+  invalid_request
+};
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
@@ -75,7 +87,7 @@ struct Credentials {
 struct Scope {
   std::vector<std::string> prefixes;  // s3://bucket/path/ ; a grant covers keys below it (a path boundary, not a string prefix)
   Access access = Access::read;
-  std::string principal;              // for the storage audit
+  std::string principal;  // for the storage audit
 };
 
 class CredentialVendor {

@@ -140,7 +140,8 @@ Result<RemoteS3::Answer> RemoteS3::send_once(const Call& call) {
   }
   const auto canonical = sigv4::canonical_request({call.method, path, call.query, &headers}, by, headers["x-amz-content-sha256"]);
   const auto signature = sigv4::sign(sigv4::signing_key(options_.secret_access_key, by.scope), sigv4::string_to_sign(by, canonical));
-  headers["authorization"] = fmt::format("{} Credential={}/{},SignedHeaders={},Signature={}", sigv4::kAlgorithm, options_.access_key_id, by.scope.text(), names, signature);
+  headers["authorization"] =
+      fmt::format("{} Credential={}/{},SignedHeaders={},Signature={}", sigv4::kAlgorithm, options_.access_key_id, by.scope.text(), names, signature);
 
   Answer out;
   const std::unique_ptr<void, std::function<void(void*)>> handle(take_handle(), [this](void* h) { give_back(h); });
@@ -169,7 +170,8 @@ Result<RemoteS3::Answer> RemoteS3::send_once(const Call& call) {
     ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, call.body.empty() ? "" : call.body.data());
   }
   if (call.method != "HEAD") ::curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call.method.c_str());
-  if (const auto rc = ::curl_easy_perform(c); rc != CURLE_OK) return fail(unavailable(fmt::format("{} {}: {}", call.method, path, ::curl_easy_strerror(rc))));
+  if (const auto rc = ::curl_easy_perform(c); rc != CURLE_OK)
+    return fail(unavailable(fmt::format("{} {}: {}", call.method, path, ::curl_easy_strerror(rc))));
   ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out.status);
   return out;
 }
@@ -177,7 +179,8 @@ Result<RemoteS3::Answer> RemoteS3::send_once(const Call& call) {
 Result<void> RemoteS3::create_bucket(std::string_view bucket) {
   if (!valid_bucket(bucket)) return fail(Error{Errc::invalid_name, fmt::format("The specified bucket is not valid: '{}'.", bucket)});
   if (bucket_exists(bucket)) return {};
-  return fail(Error{Errc::denied, fmt::format("The bucket '{}' does not exist at {}, or its credentials do not reach it: its owner creates it.", bucket, options_.endpoint)});
+  return fail(Error{Errc::denied, fmt::format("The bucket '{}' does not exist at {}, or its credentials do not reach it: its owner creates it.",
+                                              bucket, options_.endpoint)});
 }
 
 bool RemoteS3::bucket_exists(std::string_view bucket) {
@@ -207,9 +210,11 @@ Result<std::string> RemoteS3::get(const Url& url, std::uint64_t offset, std::opt
 Result<ObjectInfo> RemoteS3::head(const Url& url) {
   TARN_CHECK(check_key(url.key));
   TARN_TRY(answer, send({.method = "HEAD", .bucket = url.bucket, .key = url.key}));
-  if (answer.status == 404 && !bucket_exists(url.bucket)) return fail(Error{Errc::no_such_bucket, fmt::format("The specified bucket does not exist: '{}'.", url.bucket)});
+  if (answer.status == 404 && !bucket_exists(url.bucket))
+    return fail(Error{Errc::no_such_bucket, fmt::format("The specified bucket does not exist: '{}'.", url.bucket)});
   if (answer.status != 200) return fail(error_of(answer.status, answer.body, url.text()));
-  return ObjectInfo{url.key, number(answer.header("content-length")), answer.header("etag"), s3::from_http_date(answer.header("last-modified")).value_or(0)};
+  return ObjectInfo{url.key, number(answer.header("content-length")), answer.header("etag"),
+                    s3::from_http_date(answer.header("last-modified")).value_or(0)};
 }
 
 Result<ObjectInfo> RemoteS3::put(const Url& url, std::string_view content, bool if_absent) {
@@ -229,7 +234,8 @@ Result<void> RemoteS3::remove(const Url& url) {
   return fail(std::move(error));
 }
 
-Result<Listing> RemoteS3::list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit, std::string_view delimiter) {
+Result<Listing> RemoteS3::list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit,
+                               std::string_view delimiter) {
   TARN_CHECK(check_prefix(prefix));
   Listing out;
   std::string start(after), token;
@@ -248,7 +254,8 @@ Result<Listing> RemoteS3::list(std::string_view bucket, std::string_view prefix,
     const auto xml = s3::parse_xml(answer.body, "ListBucketResult");
     if (!xml) return fail(unavailable("a listing that is no ListBucketResult"));
     for (const auto& node : xml->children) {
-      if (node.name == "Contents") out.objects.push_back({node.child("Key"), number(node.child("Size")), quoted(node.child("ETag")), from_iso(node.child("LastModified"))});
+      if (node.name == "Contents")
+        out.objects.push_back({node.child("Key"), number(node.child("Size")), quoted(node.child("ETag")), from_iso(node.child("LastModified"))});
       if (node.name == "CommonPrefixes") out.common_prefixes.push_back(node.child("Prefix"));
     }
     token = xml->child("NextContinuationToken");

@@ -14,8 +14,8 @@ class RemoteS3 final : public ObjectStore {
     std::string endpoint;  // https://s3.eu-central-1.amazonaws.com
     std::string region;
     std::string access_key_id, secret_access_key, session_token;  // the token may be empty
-    std::string ca_file;           // instead of the system's authorities
-    std::int64_t timeout_s = 60;   // without progress
+    std::string ca_file;                                          // instead of the system's authorities
+    std::int64_t timeout_s = 60;                                  // without progress
   };
   RemoteS3(Options options, const Clock& clock);
   ~RemoteS3() override;
@@ -28,7 +28,8 @@ class RemoteS3 final : public ObjectStore {
   /// At most 5 GiB. A Delta commit is always put if absent.
   Result<ObjectInfo> put(const Url& url, std::string_view content, bool if_absent = false) override;
   Result<void> remove(const Url& url) override;
-  Result<Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit, std::string_view delimiter = {}) override;
+  Result<Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit,
+                       std::string_view delimiter = {}) override;
   Result<void> remove_all(const Url& prefix) override;
   std::optional<std::string> local_path(const Url&) override { return std::nullopt; }
 

@@ -1,8 +1,8 @@
 // RemoteS3 against the S3 endpoint in a process of its own.
 #include "objects/remote_s3.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,8 +112,10 @@ TEST_F(RemoteS3Test, OneWriterWinsTheAbsentKeyAndACommitStays) {
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&] {
         const auto r = store.put(url("t/once"), "x", true);
-        if (r) ++won;
-        else if (r.error().code == Errc::already_exists) ++lost;
+        if (r)
+          ++won;
+        else if (r.error().code == Errc::already_exists)
+          ++lost;
       });
   }
   EXPECT_EQ(won, 1);

@@ -15,7 +15,8 @@ struct Page {
 Result<std::size_t> limit_of(const Call& c, const std::string& name) {
   const std::string text = c.param(name);
   if (!c.has(name)) return 1000;
-  if (text.empty() || text.size() > 10 || text.find_first_not_of("0123456789") != std::string::npos) return fail(invalid_argument(fmt::format("Provided {} not an integer or within integer range", name)));
+  if (text.empty() || text.size() > 10 || text.find_first_not_of("0123456789") != std::string::npos)
+    return fail(invalid_argument(fmt::format("Provided {} not an integer or within integer range", name)));
   return std::min<std::size_t>(1000, std::stoull(text));
 }
 
@@ -44,7 +45,13 @@ void head_of(XmlWriter& x, const Call& c, const Page& page, const Listing& l) {
 
 void content_of(XmlWriter& x, const Page& page, const Listing& l) {
   for (const auto& o : l.objects)
-    x.open("Contents").text("Key", page.shown(o.key)).text("LastModified", to_rfc3339(o.modified)).text("ETag", o.etag).text("Size", std::to_string(o.size)).text("StorageClass", "STANDARD").close();
+    x.open("Contents")
+        .text("Key", page.shown(o.key))
+        .text("LastModified", to_rfc3339(o.modified))
+        .text("ETag", o.etag)
+        .text("Size", std::to_string(o.size))
+        .text("StorageClass", "STANDARD")
+        .close();
   for (const auto& p : l.common_prefixes) x.open("CommonPrefixes").text("Prefix", page.shown(p)).close();
 }
 

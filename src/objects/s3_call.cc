@@ -37,10 +37,12 @@ constexpr Operation kComplete{"CompleteMultipartUpload", true, N::write_key, com
 constexpr Operation kAbort{"AbortMultipartUpload", true, N::write_key, abort_upload};
 
 /// Sub-resources of S3 that this storage does not have: a request that names one must not be taken for the plain operation.
-constexpr std::string_view kAbsent[] = {"accelerate", "acl",      "analytics",      "attributes",    "cors",      "encryption",   "intelligent-tiering", "inventory",
-                                        "legal-hold", "lifecycle", "logging",       "metrics",       "notification", "object-lock", "ownershipControls", "policy",
-                                        "policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-                                        "session",    "tagging",  "torrent",        "versions",      "website",   "append",       "partNumber"};
+constexpr std::string_view kAbsent[] = {
+    "accelerate",        "acl",        "analytics",    "attributes",        "cors",         "encryption",   "intelligent-tiering",
+    "inventory",         "legal-hold", "lifecycle",    "logging",           "metrics",      "notification", "object-lock",
+    "ownershipControls", "policy",     "policyStatus", "publicAccessBlock", "renameObject", "replication",  "requestPayment",
+    "restore",           "retention",  "select",       "session",           "tagging",      "torrent",      "versions",
+    "website",           "append",     "partNumber"};
 
 Error method_not_allowed() { return {405, "MethodNotAllowed", "The specified method is not allowed against this resource."}; }
 
@@ -115,8 +117,10 @@ Result<const Operation*> find_operation(const Call& c) {
     return fail(method_not_allowed());
   }
   switch (m) {
-    case M::HEAD: return &kHead;
-    case M::GET: return c.has("uploadId") ? &kParts : &kGet;
+    case M::HEAD:
+      return &kHead;
+    case M::GET:
+      return c.has("uploadId") ? &kParts : &kGet;
     case M::PUT:
       if (part) return copies ? &kPartCopy : &kPart;
       if (c.has("uploadId")) return fail(invalid_argument("An upload of a part names both partNumber and uploadId."));
@@ -125,8 +129,10 @@ Result<const Operation*> find_operation(const Call& c) {
       if (c.has("uploads")) return &kCreateUpload;
       if (c.has("uploadId")) return &kComplete;
       return fail(method_not_allowed());
-    case M::DELETE: return c.has("uploadId") ? &kAbort : &kDelete;
-    case M::PATCH: return fail(method_not_allowed());
+    case M::DELETE:
+      return c.has("uploadId") ? &kAbort : &kDelete;
+    case M::PATCH:
+      return fail(method_not_allowed());
   }
   return fail(method_not_allowed());
 }
@@ -139,7 +145,8 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
   const auto by = sigv4::presented(parts, kind, why);
   if (!by) {
     switch (kind) {
-      case sigv4::PresentedError::none_sent: return fail(access_denied());
+      case sigv4::PresentedError::none_sent:
+        return fail(access_denied());
       case sigv4::PresentedError::unsupported_algorithm:
         return fail(invalid_request("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."));
       case sigv4::PresentedError::malformed:
@@ -148,12 +155,17 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
     }
   }
   if (by->scope.service != "s3")
-    return fail(Error{400, "AuthorizationHeaderMalformed", fmt::format("The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"s3\".", by->scope.service)});
+    return fail(
+        Error{400, "AuthorizationHeaderMalformed",
+              fmt::format("The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"s3\".", by->scope.service)});
   if (by->scope.region != credentials.region())
-    return fail(Error{400, "AuthorizationHeaderMalformed",
-                      fmt::format("The authorization header is malformed; the region '{}' is wrong; expecting '{}'", by->scope.region, credentials.region()),
-                      {{"Region", credentials.region()}}});
-  const Error unknown_key{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", {{"AWSAccessKeyId", by->access_key_id}}};
+    return fail(
+        Error{400,
+              "AuthorizationHeaderMalformed",
+              fmt::format("The authorization header is malformed; the region '{}' is wrong; expecting '{}'", by->scope.region, credentials.region()),
+              {{"Region", credentials.region()}}});
+  const Error unknown_key{
+      403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", {{"AWSAccessKeyId", by->access_key_id}}};
   if (by->session_token.empty()) return fail(unknown_key);
   auto session = credentials.open(by->session_token);
   if (!session) return fail(Error{403, "InvalidToken", "The provided token is malformed or otherwise invalid."});
@@ -169,7 +181,9 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
   // Before anything else is said about the request: is it the key's holder who asks?
   const auto to_sign = sigv4::string_to_sign(*by, sigv4::canonical_request(parts, *by, c.proof.content_hash));
   if (!crypto::equal(sigv4::sign(c.proof.key, to_sign), by->signature))
-    return fail(Error{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+    return fail(Error{403,
+                      "SignatureDoesNotMatch",
+                      "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
                       {{"AWSAccessKeyId", by->access_key_id}, {"StringToSign", to_sign}, {"SignatureProvided", by->signature}}});
   for (const auto& [name, value] : r.headers) {
     if (name.starts_with("x-amz-") && !std::binary_search(by->signed_headers.begin(), by->signed_headers.end(), name))
@@ -181,19 +195,24 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
     if (signed_at > now + kSkew) return fail(access_denied("Request is not valid yet"));
     if (signed_at + by->expires_s * 1000 <= now) return fail(access_denied("Request has expired"));
   } else if (signed_at > now + kSkew || signed_at < now - kSkew) {
-    return fail(Error{403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", {{"MaxAllowedSkewMilliseconds", std::to_string(kSkew)}}});
+    return fail(Error{403,
+                      "RequestTimeTooSkewed",
+                      "The difference between the request time and the current time is too large.",
+                      {{"MaxAllowedSkewMilliseconds", std::to_string(kSkew)}}});
   }
   return {};
 }
 
 Result<void> authorise(const Call& c) {
   const auto refused = [&](std::string_view what) {
-    return fail(access_denied(fmt::format("The session of {} is not allowed to perform s3:{} on {}", c.session.principal.empty() ? "nobody" : c.session.principal, c.operation->name, what)));
+    return fail(access_denied(fmt::format("The session of {} is not allowed to perform s3:{} on {}",
+                                          c.session.principal.empty() ? "nobody" : c.session.principal, c.operation->name, what)));
   };
   if (!c.key.empty())
     if (auto ok = check_key(c.key); !ok) return fail(error_of(ok.error()));
   switch (c.operation->needs) {
-    case N::nothing: return {};
+    case N::nothing:
+      return {};
     case N::bucket:
       if (!c.knows_bucket(c.bucket)) return refused("bucket " + c.bucket);
       return {};

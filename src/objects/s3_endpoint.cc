@@ -9,9 +9,12 @@ namespace {
 api::Reply sts_reply(const api::Request& r) {
   // The STS query API's error document.
   return {.status = 400,
-          .body = fmt::format("<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>This platform has "
-                              "no security token service: storage credentials come from the Unity Catalog temporary credentials APIs.</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-                              r.context.request_id),
+          .body = fmt::format(
+              "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>This "
+              "platform has "
+              "no security token service: storage credentials come from the Unity Catalog temporary credentials "
+              "APIs.</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+              r.context.request_id),
           .content_type = "text/xml"};
 }
 
@@ -34,7 +37,9 @@ void S3Endpoint::audit(const s3::Call& c, const api::Reply& reply, const std::st
   if (c.has("prefix")) event.params["prefix"] = c.param("prefix").substr(0, 1024);
   event.status = reply.status;
   event.error = error;
-  event.outcome = reply.status < 400 ? store::Outcome::success : reply.status == 403 || reply.status == 401 ? store::Outcome::denied : store::Outcome::failed;
+  event.outcome = reply.status < 400                           ? store::Outcome::success
+                  : reply.status == 403 || reply.status == 401 ? store::Outcome::denied
+                                                               : store::Outcome::failed;
   store_.audit_later(std::move(event));
   if (writes) store_.flush_audit();  // an acknowledged write has its trace
 }

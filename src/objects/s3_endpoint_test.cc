@@ -25,7 +25,8 @@ struct S3EndpointTest : testing::Test {
   }
 
   /// A request signed in the header as a client would; `signed_headers` beyond those it always signs are all of `extra`.
-  api::Request request(api::Method method, std::string path, std::string query = "", std::string body = "", Headers extra = {}, std::string payload = "") {
+  api::Request request(api::Method method, std::string path, std::string query = "", std::string body = "", Headers extra = {},
+                       std::string payload = "") {
     api::Request r{.method = method, .host = "s3.tarn.localhost", .path = std::move(path), .raw_query = std::move(query), .body = std::move(body)};
     r.context.request_id = "req-1";
     r.headers = std::move(extra);
@@ -45,7 +46,8 @@ struct S3EndpointTest : testing::Test {
       names += (names.empty() ? "" : ";") + name;
     }
     key = sigv4::signing_key(session.secret_access_key, by.scope);
-    const auto canonical = sigv4::canonical_request({json::name_of(r.method), r.path, r.raw_query, &r.headers}, by, r.headers["x-amz-content-sha256"]);
+    const auto canonical =
+        sigv4::canonical_request({json::name_of(r.method), r.path, r.raw_query, &r.headers}, by, r.headers["x-amz-content-sha256"]);
     seed = sigv4::sign(key, sigv4::string_to_sign(by, canonical));
     r.headers["authorization"] =
         fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", session.access_key_id, by.scope.text(), names, seed);
@@ -113,7 +115,8 @@ TEST_F(S3EndpointTest, WhatWasSignedIsWhatIsServed) {
 
 TEST_F(S3EndpointTest, ReadsSignedChunksOnlyWhileTheirSignaturesHold) {
   const std::string a(65536, 'a'), b(1024, 'b');
-  auto r = request(M::PUT, "/root-bucket/t/chunked", "", "", {{"content-encoding", "aws-chunked"}, {"x-amz-decoded-content-length", "66560"}}, std::string(sigv4::kStreaming));
+  auto r = request(M::PUT, "/root-bucket/t/chunked", "", "", {{"content-encoding", "aws-chunked"}, {"x-amz-decoded-content-length", "66560"}},
+                   std::string(sigv4::kStreaming));
   std::string previous = seed, body;
   for (const auto& piece : {a, b, std::string()}) {
     previous = sigv4::sign(key, sigv4::chunk_to_sign(signed_by, previous, crypto::to_hex(crypto::sha256(piece))));
@@ -147,12 +150,14 @@ TEST_F(S3EndpointTest, ChecksTrailersSignedAndUnsigned) {
       const bool is_signed = mode == sigv4::kStreamingTrailer;
       const std::string name = "x-amz-checksum-" + std::string(json::name_of(algorithm)), sum = crypto::base64(digest_of(algorithm, "hello world"));
       for (const bool right : {true, false}) {
-        auto r = request(M::PUT, "/root-bucket/t/trailed", "", "", {{"x-amz-decoded-content-length", "11"}, {"x-amz-trailer", name}}, std::string(mode));
+        auto r =
+            request(M::PUT, "/root-bucket/t/trailed", "", "", {{"x-amz-decoded-content-length", "11"}, {"x-amz-trailer", name}}, std::string(mode));
         const std::string value = right ? sum : crypto::base64(digest_of(algorithm, "other"));
         std::string previous = seed;
         for (const std::string piece : {"hello world", ""}) {
           previous = sigv4::sign(key, sigv4::chunk_to_sign(signed_by, previous, crypto::to_hex(crypto::sha256(piece))));
-          r.body += fmt::format("{:x}", piece.size()) + (is_signed ? ";chunk-signature=" + previous : "") + "\r\n" + piece + (piece.empty() ? "" : "\r\n");
+          r.body +=
+              fmt::format("{:x}", piece.size()) + (is_signed ? ";chunk-signature=" + previous : "") + "\r\n" + piece + (piece.empty() ? "" : "\r\n");
         }
         r.body += name + ':' + value + "\r\n";
         const auto trailer = sigv4::sign(key, sigv4::trailer_to_sign(signed_by, previous, crypto::to_hex(crypto::sha256(name + ':' + value + '\n'))));
@@ -165,7 +170,8 @@ TEST_F(S3EndpointTest, ChecksTrailersSignedAndUnsigned) {
           EXPECT_EQ(code(endpoint.handle(forged)), "SignatureDoesNotMatch");
         }
       }
-      auto missing = request(M::PUT, "/root-bucket/t/none", "", "5\r\nhello\r\n0\r\n\r\n", {{"x-amz-decoded-content-length", "5"}, {"x-amz-trailer", name}}, std::string(sigv4::kStreamingUnsigned));
+      auto missing = request(M::PUT, "/root-bucket/t/none", "", "5\r\nhello\r\n0\r\n\r\n",
+                             {{"x-amz-decoded-content-length", "5"}, {"x-amz-trailer", name}}, std::string(sigv4::kStreamingUnsigned));
       EXPECT_EQ(code(endpoint.handle(missing)), "MalformedTrailerError");
     }
   }
@@ -197,7 +203,8 @@ TEST_F(S3EndpointTest, TakesTheSpoolFileOfALargeUpload) {
 
 TEST_F(S3EndpointTest, RefusesXmlThatIsNoRequest) {
   ASSERT_TRUE(objects.put({"root-bucket", "t/a"}, "x"));
-  for (const char* xml : {"", "{}", "<Delete>", "<Other/>", "<Delete/>", "<!DOCTYPE Delete [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Delete><Object><Key>&e;</Key></Object></Delete>"})
+  for (const char* xml : {"", "{}", "<Delete>", "<Other/>", "<Delete/>",
+                          "<!DOCTYPE Delete [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Delete><Object><Key>&e;</Key></Object></Delete>"})
     EXPECT_EQ(code(endpoint.handle(request(M::POST, "/root-bucket", "delete", xml))), "MalformedXML") << xml;
   EXPECT_EQ(code(endpoint.handle(request(M::POST, "/root-bucket", "delete", std::string(3 << 20, ' ')))), "EntityTooLarge");
   EXPECT_EQ(endpoint.handle(request(M::POST, "/root-bucket", "delete", "<Delete><Object><Key>t/a</Key></Object></Delete>")).status, 200);
@@ -205,7 +212,8 @@ TEST_F(S3EndpointTest, RefusesXmlThatIsNoRequest) {
 }
 
 TEST_F(S3EndpointTest, PathTricksLeadNowhere) {
-  for (const char* path : {"/root-bucket/t/../u", "/root-bucket/t/%2e%2e/u", "/root-bucket/t/%2E%2E%2Fu", "/root-bucket/t//u", "/root-bucket/t/%00", "/root-bucket/t/%", "/.tarn/t/x", "/..%2Ft/x", "//t"}) {
+  for (const char* path : {"/root-bucket/t/../u", "/root-bucket/t/%2e%2e/u", "/root-bucket/t/%2E%2E%2Fu", "/root-bucket/t//u", "/root-bucket/t/%00",
+                           "/root-bucket/t/%", "/.tarn/t/x", "/..%2Ft/x", "//t"}) {
     const auto reply = endpoint.handle(request(M::PUT, path, "", "x"));
     EXPECT_GE(reply.status, 400) << path;
     EXPECT_LT(reply.status, 406) << path;

@@ -35,14 +35,18 @@ std::string quoted(std::string etag) { return etag.starts_with('"') ? etag : '"'
 /// What the client says the upload consists of, held against the parts that came.
 Result<std::vector<PartInfo>> chosen_parts(const XmlNode& request, const std::vector<PartInfo>& have) {
   const Error invalid_part{400, "InvalidPart",
-                           "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."};
+                           "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag "
+                           "may not match the part's entity tag."};
   std::vector<PartInfo> out;
   for (const auto& node : request.children) {
     if (node.name != "Part") continue;
     const std::string number = node.child("PartNumber");
-    if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos) return fail(Error{400, "MalformedXML", "A Part needs its PartNumber"});
+    if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos)
+      return fail(Error{400, "MalformedXML", "A Part needs its PartNumber"});
     const int n = std::stoi(number);
-    if (!out.empty() && n <= out.back().number) return fail(Error{400, "InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number."});
+    if (!out.empty() && n <= out.back().number)
+      return fail(
+          Error{400, "InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number."});
     const auto part = std::find_if(have.begin(), have.end(), [&](const PartInfo& p) { return p.number == n; });
     if (part == have.end() || part->etag != quoted(node.child("ETag"))) return fail(invalid_part);
     for (const auto& c : node.children) {
@@ -57,7 +61,10 @@ Result<std::vector<PartInfo>> chosen_parts(const XmlNode& request, const std::ve
   if (out.empty()) return fail(Error{400, "MalformedXML", "You must specify at least one part"});
   for (std::size_t i = 0; i + 1 < out.size(); ++i)
     if (out[i].size < kLeastPart)
-      return fail(Error{400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", {{"PartNumber", std::to_string(out[i].number)}, {"MinSizeAllowed", std::to_string(kLeastPart)}}});
+      return fail(Error{400,
+                        "EntityTooSmall",
+                        "Your proposed upload is smaller than the minimum allowed size",
+                        {{"PartNumber", std::to_string(out[i].number)}, {"MinSizeAllowed", std::to_string(kLeastPart)}}});
   return out;
 }
 
@@ -97,7 +104,8 @@ Result<api::Reply> upload_part(Call& c) {
   TARN_TRY(number, part_number(c));
   TARN_TRY(upload, upload_of(c));
   TARN_TRY(body, stage_body(c));
-  TARN_TRY(part, keep_part(c, upload, number, std::move(body.file), {.etag = '"' + crypto::to_hex(body.payload.md5) + '"', .checksums = body.payload.checksums}));
+  TARN_TRY(part, keep_part(c, upload, number, std::move(body.file),
+                           {.etag = '"' + crypto::to_hex(body.payload.md5) + '"', .checksums = body.payload.checksums}));
   api::Reply out{.content_type = "", .headers = {{"ETag", part.etag}}};
   for (const auto& [name, value] : part.checksums) out.headers.emplace_back("x-amz-checksum-" + name, value);
   return out;
@@ -110,7 +118,10 @@ Result<api::Reply> upload_part_copy(Call& c) {
   std::uint64_t offset = 0, length = from.info.size;
   if (const auto text = c.request.header("x-amz-copy-source-range"); !text.empty()) {
     TARN_TRY(range, parse_range(text, from.info.size));
-    if (!range) return fail(invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"));
+    if (!range)
+      return fail(
+          invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets "
+                           "of the first and last bytes to copy"));
     std::tie(offset, length) = *range;
   }
   if (length > kMostBytes) return fail(invalid_request("A part has at most 5368709120 bytes"));
@@ -133,11 +144,20 @@ Result<api::Reply> list_parts(Call& c) {
   const bool truncated = parts.size() > static_cast<std::size_t>(most);
   if (truncated) parts.resize(static_cast<std::size_t>(most));
   XmlWriter x("ListPartsResult");
-  x.text("Bucket", c.bucket).text("Key", c.key).text("UploadId", upload.id).text("StorageClass", "STANDARD").text("PartNumberMarker", std::to_string(after));
+  x.text("Bucket", c.bucket)
+      .text("Key", c.key)
+      .text("UploadId", upload.id)
+      .text("StorageClass", "STANDARD")
+      .text("PartNumberMarker", std::to_string(after));
   if (truncated) x.text("NextPartNumberMarker", std::to_string(parts.back().number));
   x.text("MaxParts", std::to_string(most)).text("IsTruncated", truncated ? "true" : "false");
   for (const auto& p : parts)
-    x.open("Part").text("PartNumber", std::to_string(p.number)).text("LastModified", to_rfc3339(p.modified)).text("ETag", p.etag).text("Size", std::to_string(p.size)).close();
+    x.open("Part")
+        .text("PartNumber", std::to_string(p.number))
+        .text("LastModified", to_rfc3339(p.modified))
+        .text("ETag", p.etag)
+        .text("Size", std::to_string(p.size))
+        .close();
   return xml_reply(x.finish());
 }
 
@@ -145,7 +165,8 @@ Result<api::Reply> complete_upload(Call& c) {
   TARN_TRY(upload, upload_of(c));
   TARN_TRY(condition, write_condition(c.request));
   // A checksum header here speaks of the object, not of this request's body.
-  api::Request plain{.method = c.request.method, .path = c.request.path, .headers = c.request.headers, .body = c.request.body, .body_file = c.request.body_file};
+  api::Request plain{
+      .method = c.request.method, .path = c.request.path, .headers = c.request.headers, .body = c.request.body, .body_file = c.request.body_file};
   std::erase_if(plain.headers, [](const auto& h) { return h.first.starts_with("x-amz-checksum-"); });
   std::string body;
   TARN_TRY(payload, read_payload(plain, c.proof, 2u << 20, [&](std::string_view piece) {

@@ -109,7 +109,8 @@ Result<std::optional<std::pair<std::uint64_t, std::uint64_t>>> parse_range(const
   auto digits = [](const std::string& s) { return s.size() <= 18 && s.find_first_not_of("0123456789") == std::string::npos; };
   if (dash == std::string::npos || !digits(text.substr(0, dash)) || !digits(text.substr(dash + 1)) || text.size() == 1) return None{};
   const std::string first = text.substr(0, dash), last = text.substr(dash + 1);
-  const Error beyond{416, "InvalidRange", "The requested range is not satisfiable", {{"RangeRequested", header}, {"ActualObjectSize", std::to_string(size)}}};
+  const Error beyond{
+      416, "InvalidRange", "The requested range is not satisfiable", {{"RangeRequested", header}, {"ActualObjectSize", std::to_string(size)}}};
   if (first.empty()) {
     const auto n = std::min<std::uint64_t>(std::stoull(last), size);
     if (n == 0) return fail(beyond);
@@ -140,8 +141,11 @@ Result<api::Reply> get_object(Call& c) {
     if (!found.meta.checksums.empty()) out.headers.emplace_back("x-amz-checksum-type", "FULL_OBJECT");
   }
   if (c.request.method == api::Method::GET) {
-    for (const auto& [param, header] : {std::pair{"response-cache-control", "cache-control"}, {"response-content-disposition", "content-disposition"},
-                                        {"response-content-encoding", "content-encoding"}, {"response-content-language", "content-language"}, {"response-expires", "expires"}}) {
+    for (const auto& [param, header] : {std::pair{"response-cache-control", "cache-control"},
+                                        {"response-content-disposition", "content-disposition"},
+                                        {"response-content-encoding", "content-encoding"},
+                                        {"response-content-language", "content-language"},
+                                        {"response-expires", "expires"}}) {
       if (!c.has(param)) continue;
       const std::string value = c.param(param);
       if (value.find_first_of("\r\n") != std::string::npos) return fail(invalid_argument(fmt::format("{} has a line break", param)));
@@ -149,7 +153,8 @@ Result<api::Reply> get_object(Call& c) {
       out.headers.emplace_back(header, value);
     }
     if (c.has("response-content-type")) {
-      if (c.param("response-content-type").find_first_of("\r\n") != std::string::npos) return fail(invalid_argument("response-content-type has a line break"));
+      if (c.param("response-content-type").find_first_of("\r\n") != std::string::npos)
+        return fail(invalid_argument("response-content-type has a line break"));
       out.content_type = c.param("response-content-type");
     }
     if (length <= kInline) {
@@ -208,9 +213,12 @@ Result<FoundObject> copy_source(Call& c) {
   if (!decoded) return fail(invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"));
   if (decoded->starts_with('/')) decoded->erase(0, 1);
   const auto slash = decoded->find('/');
-  if (slash == std::string::npos || slash + 1 == decoded->size()) return fail(invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"));
+  if (slash == std::string::npos || slash + 1 == decoded->size())
+    return fail(invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"));
   const Url from{decoded->substr(0, slash), decoded->substr(slash + 1)};
-  if (!c.may(from.bucket, from.key, Access::read)) return fail(access_denied(fmt::format("The session of {} is not allowed to perform s3:GetObject on {}/{}", c.session.principal, from.bucket, from.key)));
+  if (!c.may(from.bucket, from.key, Access::read))
+    return fail(
+        access_denied(fmt::format("The session of {} is not allowed to perform s3:GetObject on {}/{}", c.session.principal, from.bucket, from.key)));
   TARN_TRY(found, lifted<FoundObject>(c.objects.find(from)));
   if (failed_condition(c.request, found.info, "x-amz-copy-source-")) return fail(precondition_failed("x-amz-copy-source-if-*"));
   return std::move(found);
@@ -233,7 +241,8 @@ Result<std::pair<StagedFile, std::string>> copy_bytes(Call& c, const FoundObject
 
 Result<api::Reply> copy_object(Call& c) {
   TARN_TRY(from, copy_source(c));
-  if (from.info.size > kMostBytes) return fail(invalid_request("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+  if (from.info.size > kMostBytes)
+    return fail(invalid_request("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
   TARN_TRY(meta, meta_from_headers(c.request));
   TARN_TRY(condition, write_condition(c.request));
   const std::string directive = c.request.header("x-amz-metadata-directive");
@@ -241,7 +250,9 @@ Result<api::Reply> copy_object(Call& c) {
   if (directive != "REPLACE") {
     const auto here = c.objects.find(c.url());
     if (here && here->path == from.path)
-      return fail(invalid_request("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
+      return fail(
+          invalid_request("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "
+                          "storage class, website redirect location or encryption attributes."));
     meta = from.meta;
   }
   meta.checksums = from.meta.checksums;

@@ -15,7 +15,8 @@ using Sink = std::function<Result<void>(std::string_view)>;
 
 Error incomplete() { return {400, "IncompleteBody", "The request body terminated unexpectedly"}; }
 Error wrong_signature() {
-  return {403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method."};
+  return {403, "SignatureDoesNotMatch",
+          "The request signature we calculated does not match the signature you provided. Check your key and signing method."};
 }
 
 /// Hands out the raw body in blocks.
@@ -36,7 +37,11 @@ Result<void> each_block(const api::Request& r, const Sink& take) {
 class ChunkDecoder {
  public:
   ChunkDecoder(const PayloadProof& proof, const Sink& sink)
-      : proof_(proof), sink_(sink), signed_(proof.content_hash != sigv4::kStreamingUnsigned), trailer_(proof.content_hash != sigv4::kStreaming), previous_(proof.by.signature) {}
+      : proof_(proof),
+        sink_(sink),
+        signed_(proof.content_hash != sigv4::kStreamingUnsigned),
+        trailer_(proof.content_hash != sigv4::kStreaming),
+        previous_(proof.by.signature) {}
 
   Result<void> take(std::string_view block) {
     while (!block.empty()) {
@@ -78,12 +83,14 @@ class ChunkDecoder {
 
   Result<void> line(const std::string& text) {
     switch (state_) {
-      case State::header: return header(text);
+      case State::header:
+        return header(text);
       case State::gap:
         if (!text.empty()) return fail(incomplete());
         state_ = State::header;
         return {};
-      case State::trailers: return trailer(text);
+      case State::trailers:
+        return trailer(text);
       case State::done:
       case State::data:
         if (!text.empty()) return fail(incomplete());
@@ -193,7 +200,8 @@ bool is_chunked(const PayloadProof& p) { return p.content_hash.starts_with("STRE
 
 Result<Payload> read_payload(const api::Request& r, const PayloadProof& proof, std::uint64_t limit, const Sink& sink) {
   const bool chunked = is_chunked(proof);
-  if (chunked && proof.content_hash != sigv4::kStreaming && proof.content_hash != sigv4::kStreamingTrailer && proof.content_hash != sigv4::kStreamingUnsigned)
+  if (chunked && proof.content_hash != sigv4::kStreaming && proof.content_hash != sigv4::kStreamingTrailer &&
+      proof.content_hash != sigv4::kStreamingUnsigned)
     return fail(invalid_request("The value of x-amz-content-sha256 is not supported: '" + proof.content_hash + "'"));
   std::optional<std::uint64_t> decoded_length;
   if (chunked) {
@@ -223,7 +231,9 @@ Result<Payload> read_payload(const api::Request& r, const PayloadProof& proof, s
     for (auto& w : wanted) {
       if (!w.in_trailer) continue;
       const auto i = decoder.trailers().find(std::string(kChecksumPrefix) + std::string(json::name_of(w.algorithm)));
-      if (i == decoder.trailers().end()) return fail(Error{400, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema."});
+      if (i == decoder.trailers().end())
+        return fail(Error{400, "MalformedTrailerError",
+                          "The request contained trailing data that was not well-formed or did not conform to our published schema."});
       w.value = i->second;
     }
   } else {

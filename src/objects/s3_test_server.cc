@@ -5,14 +5,13 @@
 //   {"advance_ms": N}                                                             moves the server's clock
 //   {"audit": true}                                                               the audit events of storage so far
 // Ends when standard input closes.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <iostream>
 
@@ -162,8 +161,13 @@ int main(int argc, char** argv) {
     }
     json::object out;
     if (c->vend) {
-      const auto v = credentials.vend({c->vend->prefixes, c->vend->access == "read" ? objects::Access::read : objects::Access::read_write, "ann@example.com"}, c->vend->lifetime_ms);
-      out = {{"access_key_id", v.access_key_id}, {"secret_access_key", v.secret_access_key}, {"session_token", v.session_token}, {"expires_at", v.expires_at}};
+      const auto v =
+          credentials.vend({c->vend->prefixes, c->vend->access == "read" ? objects::Access::read : objects::Access::read_write, "ann@example.com"},
+                           c->vend->lifetime_ms);
+      out = {{"access_key_id", v.access_key_id},
+             {"secret_access_key", v.secret_access_key},
+             {"session_token", v.session_token},
+             {"expires_at", v.expires_at}};
     }
     if (c->presign) out["url"] = credentials.presign(c->presign->method, *objects::Url::parse(c->presign->url), c->presign->lifetime_ms);
     if (c->advance_ms) clock.ahead += *c->advance_ms;

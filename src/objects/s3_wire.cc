@@ -13,12 +13,23 @@ std::string escaped(std::string_view value) {
   std::string out;
   for (char c : value) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\r': out += "&#13;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\r':
+        out += "&#13;";
+        break;
+      default:
+        out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
     }
   }
   return out;
@@ -37,17 +48,28 @@ XmlNode node_of(const xmlNode* n) {
 
 Error error_of(const objects::Error& e) {
   switch (e.code) {
-    case Errc::no_such_bucket: return {404, "NoSuchBucket", e.message};
-    case Errc::no_such_key: return {404, "NoSuchKey", e.message};
-    case Errc::already_exists: return {412, "PreconditionFailed", e.message};
-    case Errc::precondition_failed: return {412, "PreconditionFailed", e.message};
-    case Errc::invalid_name: return {400, "InvalidArgument", e.message};
-    case Errc::denied: return {403, "AccessDenied", e.message};
-    case Errc::unavailable: return {503, "ServiceUnavailable", "The storage cannot answer now, try again."};
-    case Errc::bad_digest: return {400, "BadDigest", e.message};
-    case Errc::range_not_satisfiable: return {416, "InvalidRange", "The requested range is not satisfiable"};
-    case Errc::too_large: return {400, "MetadataTooLarge", e.message};
-    case Errc::invalid_request: return {400, "InvalidRequest", e.message};
+    case Errc::no_such_bucket:
+      return {404, "NoSuchBucket", e.message};
+    case Errc::no_such_key:
+      return {404, "NoSuchKey", e.message};
+    case Errc::already_exists:
+      return {412, "PreconditionFailed", e.message};
+    case Errc::precondition_failed:
+      return {412, "PreconditionFailed", e.message};
+    case Errc::invalid_name:
+      return {400, "InvalidArgument", e.message};
+    case Errc::denied:
+      return {403, "AccessDenied", e.message};
+    case Errc::unavailable:
+      return {503, "ServiceUnavailable", "The storage cannot answer now, try again."};
+    case Errc::bad_digest:
+      return {400, "BadDigest", e.message};
+    case Errc::range_not_satisfiable:
+      return {416, "InvalidRange", "The requested range is not satisfiable"};
+    case Errc::too_large:
+      return {400, "MetadataTooLarge", e.message};
+    case Errc::invalid_request:
+      return {400, "InvalidRequest", e.message};
   }
   return {500, "InternalError", "We encountered an internal error. Please try again."};
 }
@@ -91,7 +113,8 @@ Result<XmlNode> parse_xml(std::string_view text, std::string_view root) {
   std::call_once(once, ::xmlInitParser);
   const Error malformed{400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"};
   const std::unique_ptr<xmlDoc, void (*)(xmlDoc*)> doc(
-      ::xmlReadMemory(text.data(), static_cast<int>(text.size()), "request.xml", nullptr, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING), ::xmlFreeDoc);
+      ::xmlReadMemory(text.data(), static_cast<int>(text.size()), "request.xml", nullptr, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING),
+      ::xmlFreeDoc);
   if (!doc || doc->intSubset || doc->extSubset) return fail(malformed);
   const xmlNode* top = ::xmlDocGetRootElement(doc.get());
   if (!top) return fail(malformed);
@@ -124,7 +147,8 @@ std::string http_date(Millis at) {
   ::gmtime_r(&s, &tm);
   static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
+                     tm.tm_min, tm.tm_sec);
 }
 
 std::optional<Millis> from_http_date(const std::string& text) {

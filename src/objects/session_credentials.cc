@@ -49,7 +49,8 @@ void SessionCredentials::set_endpoint(std::string endpoint) {
 Credentials SessionCredentials::make(const Scope& scope, Millis lifetime) {
   for (const auto& p : scope.prefixes)
     if (auto url = Url::parse(p); !url) throw std::invalid_argument(url.error().message);
-  const Token t{new_key_id(), crypto::base64(crypto::random_bytes(30)), scope.prefixes, scope.access == Access::read_write, scope.principal, clock_.now() + lifetime};
+  const Token t{new_key_id(),           crypto::base64(crypto::random_bytes(30)), scope.prefixes, scope.access == Access::read_write, scope.principal,
+                clock_.now() + lifetime};
   return {t.k, t.s, crypto::base64url(keys_.seal(json::encode_text(t), kPurpose)), t.e};
 }
 
@@ -80,11 +81,12 @@ std::string SessionCredentials::presign(std::string_view method, const Url& url,
   const auto scheme_end = endpoint.find("://");
   const std::map<std::string, std::string> headers{{"host", scheme_end == std::string::npos ? endpoint : endpoint.substr(scheme_end + 3)}};
   const std::string path = sigv4::encode('/' + url.bucket + '/' + url.key, true);
-  std::string query = fmt::format("X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-Security-Token={}&X-Amz-SignedHeaders=host",
-                                  sigv4::kAlgorithm, sigv4::encode(c.access_key_id + '/' + by.scope.text(), false), by.timestamp, (lifetime + 999) / 1000,
-                                  sigv4::encode(c.session_token, false));
+  std::string query = fmt::format(
+      "X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-Security-Token={}&X-Amz-SignedHeaders=host", sigv4::kAlgorithm,
+      sigv4::encode(c.access_key_id + '/' + by.scope.text(), false), by.timestamp, (lifetime + 999) / 1000, sigv4::encode(c.session_token, false));
   const auto canonical = sigv4::canonical_request({method, path, query, &headers}, by, sigv4::kUnsigned);
-  return endpoint + path + '?' + query + "&X-Amz-Signature=" + sigv4::sign(sigv4::signing_key(c.secret_access_key, by.scope), sigv4::string_to_sign(by, canonical));
+  return endpoint + path + '?' + query +
+         "&X-Amz-Signature=" + sigv4::sign(sigv4::signing_key(c.secret_access_key, by.scope), sigv4::string_to_sign(by, canonical));
 }
 
 }  // namespace tarn::objects

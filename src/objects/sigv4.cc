@@ -64,7 +64,8 @@ std::string encode(std::string_view text, bool keep_slash) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
   for (unsigned char c : text) {
-    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keep_slash)) {
+    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+        (c == '/' && keep_slash)) {
       out += static_cast<char>(c);
     } else {
       out += '%';
@@ -136,7 +137,9 @@ std::optional<Presented> presented(const RequestParts& request, PresentedError& 
     if (out.expires_s < 1 || out.expires_s > 604'800) return malformed("X-Amz-Expires must be between 1 and 604800 seconds");
   }
   if (!from_timestamp(out.timestamp)) return malformed("AWS authentication requires a valid Date or x-amz-date header");
-  if (out.scope.date != out.timestamp.substr(0, 8)) return malformed(fmt::format("Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".", out.scope.date, out.timestamp.substr(0, 8)));
+  if (out.scope.date != out.timestamp.substr(0, 8))
+    return malformed(
+        fmt::format("Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".", out.scope.date, out.timestamp.substr(0, 8)));
   if (out.signature.size() != 64) return malformed("the Signature is missing or is not 64 hexadecimal digits.");
   if (!std::is_sorted(out.signed_headers.begin(), out.signed_headers.end()) ||
       std::find(out.signed_headers.begin(), out.signed_headers.end(), "host") == out.signed_headers.end())

@@ -27,15 +27,15 @@ struct Scope {
 struct Presented {
   std::string access_key_id, signature, session_token;
   Scope scope;
-  std::string timestamp;  // 20130524T000000Z
+  std::string timestamp;                    // 20130524T000000Z
   std::vector<std::string> signed_headers;  // as listed: sorted, lower case
   bool in_query = false;
   std::int64_t expires_s = 0;  // of a presigned URL
 };
 
 struct RequestParts {
-  std::string_view method, path, raw_query;             // path and query as sent, percent-encoded
-  const std::map<std::string, std::string>* headers;    // lower-case names
+  std::string_view method, path, raw_query;           // path and query as sent, percent-encoded
+  const std::map<std::string, std::string>* headers;  // lower-case names
 };
 
 enum class PresentedError { none_sent, malformed, unsupported_algorithm };

@@ -23,25 +23,34 @@ std::string signature(sigv4::RequestParts r, std::string_view payload) {
 }
 
 std::string authorization(std::string_view signed_headers) {
-  return fmt::format("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders={},Signature={}", signed_headers, std::string(64, '0'));
+  return fmt::format("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders={},Signature={}",
+                     signed_headers, std::string(64, '0'));
 }
 
 TEST(SigV4, MatchesTheGetObjectExample) {
-  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"}, {"range", "bytes=0-9"}, {"x-amz-content-sha256", kEmpty},
-                                             {"x-amz-date", "20130524T000000Z"}, {"authorization", authorization("host;range;x-amz-content-sha256;x-amz-date")}};
+  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"},
+                                             {"range", "bytes=0-9"},
+                                             {"x-amz-content-sha256", kEmpty},
+                                             {"x-amz-date", "20130524T000000Z"},
+                                             {"authorization", authorization("host;range;x-amz-content-sha256;x-amz-date")}};
   EXPECT_EQ(signature({"GET", "/test.txt", "", &h}, kEmpty), "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
 }
 
 TEST(SigV4, MatchesThePutObjectExample) {
   const std::string hash = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
-  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"}, {"date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-content-sha256", hash},
-                                             {"x-amz-date", "20130524T000000Z"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"},
+  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"},
+                                             {"date", "Fri, 24 May 2013 00:00:00 GMT"},
+                                             {"x-amz-content-sha256", hash},
+                                             {"x-amz-date", "20130524T000000Z"},
+                                             {"x-amz-storage-class", "REDUCED_REDUNDANCY"},
                                              {"authorization", authorization("date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class")}};
   EXPECT_EQ(signature({"PUT", "/test%24file.text", "", &h}, hash), "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
 }
 
 TEST(SigV4, MatchesTheListExamplesWithQueries) {
-  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"}, {"x-amz-content-sha256", kEmpty}, {"x-amz-date", "20130524T000000Z"},
+  const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"},
+                                             {"x-amz-content-sha256", kEmpty},
+                                             {"x-amz-date", "20130524T000000Z"},
                                              {"authorization", authorization("host;x-amz-content-sha256;x-amz-date")}};
   EXPECT_EQ(signature({"GET", "/", "lifecycle", &h}, kEmpty), "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
   EXPECT_EQ(signature({"GET", "/", "max-keys=2&prefix=J", &h}, kEmpty), "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
@@ -49,9 +58,10 @@ TEST(SigV4, MatchesTheListExamplesWithQueries) {
 
 TEST(SigV4, MatchesThePresignedExample) {
   const std::map<std::string, std::string> h{{"host", "examplebucket.s3.amazonaws.com"}};
-  const std::string query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
-                            "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
-                            "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
+  const std::string query =
+      "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+      "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+      "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
   EXPECT_EQ(signature({"GET", "/test.txt", query, &h}, sigv4::kUnsigned), "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
 }
 
@@ -77,8 +87,8 @@ TEST(SigV4, RefusesMalformedCredentials) {
   EXPECT_EQ(refused({}), E::none_sent);
   EXPECT_EQ(refused({{"authorization", "AWS AKID:sig"}}), E::unsupported_algorithm);
   EXPECT_EQ(refused({{"authorization", "AWS4-HMAC-SHA256"}}), E::malformed);
-  EXPECT_EQ(refused({{"authorization", authorization("host")}}), E::malformed);                                         // no date
-  EXPECT_EQ(refused({{"authorization", authorization("host")}, {"x-amz-date", "20130525T000000Z"}}), E::malformed);     // another day
+  EXPECT_EQ(refused({{"authorization", authorization("host")}}), E::malformed);                                      // no date
+  EXPECT_EQ(refused({{"authorization", authorization("host")}, {"x-amz-date", "20130525T000000Z"}}), E::malformed);  // another day
   EXPECT_EQ(refused({{"authorization", authorization("x-amz-date")}, {"x-amz-date", "20130524T000000Z"}}), E::malformed);
   EXPECT_EQ(refused({}, "AWSAccessKeyId=x&Signature=y"), E::unsupported_algorithm);
 }

@@ -27,7 +27,8 @@ json::value scalar(const YAML::Node& node) {
 }
 
 /// YAML as JSON, noting each node's line and refusing duplicate keys.
-json::value convert(const YAML::Node& node, const std::string& path, const std::string& file, Places& places, std::vector<Diagnostic>& problems, int depth = 0) {
+json::value convert(const YAML::Node& node, const std::string& path, const std::string& file, Places& places, std::vector<Diagnostic>& problems,
+                    int depth = 0) {
   places.emplace(path, std::pair(file, node.Mark().line + 1));
   if (depth > 32) {
     problems.push_back({file, node.Mark().line + 1, "nested more than 32 deep"});
@@ -35,7 +36,8 @@ json::value convert(const YAML::Node& node, const std::string& path, const std::
   }
   if (node.IsSequence()) {
     json::array out;
-    for (std::size_t i = 0; i < node.size(); ++i) out.push_back(convert(node[i], path + "[" + std::to_string(i) + "]", file, places, problems, depth + 1));
+    for (std::size_t i = 0; i < node.size(); ++i)
+      out.push_back(convert(node[i], path + "[" + std::to_string(i) + "]", file, places, problems, depth + 1));
     return out;
   }
   if (node.IsMap()) {
@@ -99,7 +101,8 @@ void decode_entry(T& out, const json::value& v, const std::string& path, Loaded&
     const auto dot = e.field.rfind('.');
     message += suggest(dot == std::string::npos ? e.field : e.field.substr(dot + 1), member_names<T>());
   }
-  loaded.problems.push_back({place == loaded.places.end() ? "" : place->second.first, place == loaded.places.end() ? 0 : place->second.second, message});
+  loaded.problems.push_back(
+      {place == loaded.places.end() ? "" : place->second.first, place == loaded.places.end() ? 0 : place->second.second, message});
 }
 
 /// The checks that span entries: unique names, references that exist, words that a list allows.
@@ -130,7 +133,9 @@ struct Checker {
     const Config& c = out.config;
     const auto credentials = names("credentials", c.credentials), storage = names("storage", c.storage), networks = names("networks", c.networks);
     const auto workspaces = names("workspaces", c.workspaces);
-    const auto at = [](const char* key, std::size_t i, const char* field = "") { return std::string(key) + "[" + std::to_string(i) + "]" + (*field ? "." : "") + field; };
+    const auto at = [](const char* key, std::size_t i, const char* field = "") {
+      return std::string(key) + "[" + std::to_string(i) + "]" + (*field ? "." : "") + field;
+    };
     std::map<std::string, std::string> network_users;
     for (std::size_t i = 0; i < c.workspaces.size(); ++i) {
       const auto& w = c.workspaces[i];
@@ -139,7 +144,9 @@ struct Checker {
       if (w.network) {
         refer(at("workspaces", i, "network"), "network", *w.network, networks);
         const auto [user, fresh] = network_users.emplace(*w.network, w.name);
-        if (!fresh) problem(at("workspaces", i, "network"), "network '" + *w.network + "' already serves workspace '" + user->second + "': one network configuration serves one workspace");
+        if (!fresh)
+          problem(at("workspaces", i, "network"),
+                  "network '" + *w.network + "' already serves workspace '" + user->second + "': one network configuration serves one workspace");
       }
       if (!w.region && !c.account) problem(at("workspaces", i), "workspace '" + w.name + "' has no region: give one, or account.region");
     }
@@ -164,7 +171,8 @@ struct Checker {
     for (std::size_t i = 0; i < c.groups.size(); ++i) {
       for (std::size_t j = 0; j < c.groups[i].members.size(); ++j)
         refer(at("groups", i, "members") + "[" + std::to_string(j) + "]", "user or group", c.groups[i].members[j], principals);
-      for (const auto& [workspace, role] : c.groups[i].workspaces) refer(at("groups", i, "workspaces") + "." + workspace, "workspace", workspace, workspaces);
+      for (const auto& [workspace, role] : c.groups[i].workspaces)
+        refer(at("groups", i, "workspaces") + "." + workspace, "workspace", workspace, workspaces);
     }
     no_cycles();
     for (std::size_t i = 0; i < c.grants.size(); ++i) {
@@ -173,7 +181,10 @@ struct Checker {
       const std::string type = g.on.substr(0, blank), name = blank == std::string::npos ? "" : g.on.substr(blank + 1);
       static const std::vector<std::string> types{"metastore", "catalog", "schema", "table", "volume", "external_location", "storage_credential"};
       if (std::find(types.begin(), types.end(), type) == types.end()) {
-        problem(at("grants", i, "on"), "'" + g.on + "' does not begin with a securable's type (metastore, catalog, schema, table, volume, external_location, storage_credential)" + suggest(type, types));
+        problem(at("grants", i, "on"),
+                "'" + g.on +
+                    "' does not begin with a securable's type (metastore, catalog, schema, table, volume, external_location, storage_credential)" +
+                    suggest(type, types));
         continue;
       }
       if (type == "catalog") refer(at("grants", i, "on"), "catalog", name, catalogs);
@@ -337,7 +348,8 @@ json::value schema_of() {
       using M = std::remove_reference_t<decltype(std::declval<T&>().*d.pointer)>;
       const auto name = wire_name(d.name);
       properties[name] = schema_of<M>();
-      if constexpr (!is_optional<M>::value && !is_vector<M>::value && !is_map<M>::value && !std::is_same_v<M, json::value>) required.push_back(json::value(name));
+      if constexpr (!is_optional<M>::value && !is_vector<M>::value && !is_map<M>::value && !std::is_same_v<M, json::value>)
+        required.push_back(json::value(name));
     });
     json::object out{{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
     if (!required.empty()) out["required"] = required;

@@ -51,9 +51,9 @@ BOOST_DESCRIBE_STRUCT(WorkspaceSpec, (), (name, deployment_name, credentials, st
 struct MetastoreSpec {
   std::string name;
   std::optional<std::string> region, storage_root, data_access_role;
-  std::vector<std::string> workspaces;         // assigned to
-  std::optional<bool> evict_default;           // detach and delete the region's automatic metastore first
-  std::optional<bool> external_access;         // temporary credentials for engines outside
+  std::vector<std::string> workspaces;  // assigned to
+  std::optional<bool> evict_default;    // detach and delete the region's automatic metastore first
+  std::optional<bool> external_access;  // temporary credentials for engines outside
 };
 BOOST_DESCRIBE_STRUCT(MetastoreSpec, (), (name, region, storage_root, data_access_role, workspaces, evict_default, external_access))
 
@@ -79,13 +79,13 @@ BOOST_DESCRIBE_STRUCT(SchemaSpec, (), (name, comment, storage_root))
 struct CatalogSpec {
   std::string name;
   std::optional<std::string> comment, storage_root;
-  std::vector<std::string> workspaces;         // bound to these only (isolated); none: open to all
+  std::vector<std::string> workspaces;  // bound to these only (isolated); none: open to all
   std::vector<SchemaSpec> schemas;
 };
 BOOST_DESCRIBE_STRUCT(CatalogSpec, (), (name, comment, storage_root, workspaces, schemas))
 
 struct UserSpec {
-  std::string name;                            // e-mail
+  std::string name;  // e-mail
   std::optional<std::string> display_name;
 };
 BOOST_DESCRIBE_STRUCT(UserSpec, (), (name, display_name))
@@ -95,13 +95,13 @@ BOOST_DESCRIBE_ENUM(WorkspaceRole, USER, ADMIN)
 
 struct GroupSpec {
   std::string name;
-  std::vector<std::string> members;            // users and groups
+  std::vector<std::string> members;  // users and groups
   std::map<std::string, WorkspaceRole> workspaces;
 };
 BOOST_DESCRIBE_STRUCT(GroupSpec, (), (name, members, workspaces))
 
 struct GrantSpec {
-  std::string on;                              // `catalog gold`, `schema gold.flights`, `metastore`, `external_location landing`
+  std::string on;  // `catalog gold`, `schema gold.flights`, `metastore`, `external_location landing`
   std::string to;
   std::vector<std::string> allow;
 };
@@ -161,8 +161,9 @@ struct Config {
   std::vector<ClusterSpec> clusters;
   std::vector<BudgetSpec> budgets;
 };
-BOOST_DESCRIBE_STRUCT(Config, (), (account, credentials, storage, networks, workspaces, metastore, storage_credentials, external_locations, catalogs, users,
-  groups, grants, entitlements, pools, policies, clusters, budgets))
+BOOST_DESCRIBE_STRUCT(Config, (),
+                      (account, credentials, storage, networks, workspaces, metastore, storage_credentials, external_locations, catalogs, users,
+                       groups, grants, entitlements, pools, policies, clusters, budgets))
 
 /// A configuration with the place each entry came from: `groups[3]` -> platform/groups.yaml:12.
 struct Loaded {

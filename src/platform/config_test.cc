@@ -16,7 +16,8 @@ std::vector<std::string> problems(const std::string& yaml) {
 using Texts = std::vector<std::string>;
 
 TEST(Config, NamesFileAndLineOfATypo) {
-  EXPECT_EQ(problems("groups:\n  - name: a\n    membres: [b]\n"), (Texts{"p.yaml:3: 'groups[0].membres' is not a known field; did you mean 'members'?"}));
+  EXPECT_EQ(problems("groups:\n  - name: a\n    membres: [b]\n"),
+            (Texts{"p.yaml:3: 'groups[0].membres' is not a known field; did you mean 'members'?"}));
   EXPECT_EQ(problems("gruops: []\n"), (Texts{"p.yaml:1: 'gruops' is not a known section; did you mean 'groups'?"}));
   EXPECT_EQ(problems("groups:\n  - {name: 7}\n"), (Texts{"p.yaml:2: 'groups[0].name' must be a string, got 7"}));
   EXPECT_EQ(problems("groups:\n  - {members: []}\n"), (Texts{"p.yaml:2: 'groups[0].name' is required"}));
@@ -25,9 +26,7 @@ TEST(Config, NamesFileAndLineOfATypo) {
   EXPECT_EQ(problems("groups:\n  - name: a\n    name: b\n"), (Texts{"p.yaml:3: 'name' is given twice"}));
 }
 
-TEST(Config, CollectsAllProblems) {
-  EXPECT_EQ(problems("groups:\n  - {nam: a}\n  - {name: 3}\nusers:\n  - {}\n").size(), 3u);
-}
+TEST(Config, CollectsAllProblems) { EXPECT_EQ(problems("groups:\n  - {nam: a}\n  - {name: 3}\nusers:\n  - {}\n").size(), 3u); }
 
 TEST(Config, ChecksReferencesCyclesAndGrants) {
   EXPECT_EQ(problems("groups:\n  - {name: gold_read, members: [ai_analist]}\n  - {name: ai_analyst}\n"),
@@ -35,15 +34,19 @@ TEST(Config, ChecksReferencesCyclesAndGrants) {
   EXPECT_EQ(problems("groups:\n  - {name: a, members: [b]}\n  - {name: b, members: [a]}\n"),
             (Texts{"p.yaml:2: group 'a' is, through its members, a member of itself"}));
   EXPECT_EQ(problems("groups:\n  - {name: a}\n  - {name: a}\n"), (Texts{"p.yaml:3: groups 'a' is defined twice"}));
-  EXPECT_EQ(problems("grants:\n  - {on: catalog gold, to: \"account users\", allow: [SELECT]}\n"), (Texts{"p.yaml:2: catalog 'gold' is not defined"}));
+  EXPECT_EQ(problems("grants:\n  - {on: catalog gold, to: \"account users\", allow: [SELECT]}\n"),
+            (Texts{"p.yaml:2: catalog 'gold' is not defined"}));
   EXPECT_EQ(problems("grants:\n  - {on: catlog gold, to: \"account users\", allow: [SELECT]}\n").size(), 1u);
-  EXPECT_EQ(problems("credentials: [{name: c, role_arn: r}]\nstorage: [{name: s, bucket: b}]\nnetworks: [{name: n, vpc_id: v}]\nworkspaces:\n"
-                     "  - {name: x, credentials: c, storage: s, network: n, region: r}\n  - {name: y, credentials: c, storage: s, network: n, region: r}\n"),
-            (Texts{"p.yaml:6: network 'n' already serves workspace 'x': one network configuration serves one workspace"}));
+  EXPECT_EQ(
+      problems(
+          "credentials: [{name: c, role_arn: r}]\nstorage: [{name: s, bucket: b}]\nnetworks: [{name: n, vpc_id: v}]\nworkspaces:\n"
+          "  - {name: x, credentials: c, storage: s, network: n, region: r}\n  - {name: y, credentials: c, storage: s, network: n, region: r}\n"),
+      (Texts{"p.yaml:6: network 'n' already serves workspace 'x': one network configuration serves one workspace"}));
 }
 
 TEST(Config, MergesFilesAndKeepsPlaces) {
-  const auto loaded = load_texts({{"a.yaml", "groups:\n  - {name: a}\n"}, {"b.yaml", "users:\n  - {name: u@x}\ngroups:\n  - {name: b, members: [a, u@x]}\n"}});
+  const auto loaded =
+      load_texts({{"a.yaml", "groups:\n  - {name: a}\n"}, {"b.yaml", "users:\n  - {name: u@x}\ngroups:\n  - {name: b, members: [a, u@x]}\n"}});
   ASSERT_TRUE(loaded.ok()) << loaded.problems[0].text();
   EXPECT_EQ(loaded.config.groups.size(), 2u);
   EXPECT_EQ(loaded.place("groups[1]"), "b.yaml:4");

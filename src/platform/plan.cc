@@ -40,7 +40,8 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
   for (std::size_t i = 0; i < c.storage.size(); ++i) add(Kind::storage, c.storage[i].name, {{"bucket", c.storage[i].bucket}}, index("storage", i));
   for (std::size_t i = 0; i < c.networks.size(); ++i) {
     const auto& n = c.networks[i];
-    add(Kind::network, n.name, {{"vpc_id", n.vpc_id}, {"subnet_ids", sorted(n.subnet_ids)}, {"security_group_ids", sorted(n.security_group_ids)}}, index("networks", i));
+    add(Kind::network, n.name, {{"vpc_id", n.vpc_id}, {"subnet_ids", sorted(n.subnet_ids)}, {"security_group_ids", sorted(n.security_group_ids)}},
+        index("networks", i));
   }
   for (std::size_t i = 0; i < c.workspaces.size(); ++i) {
     const auto& w = c.workspaces[i];
@@ -66,7 +67,8 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
   }
   for (std::size_t i = 0; i < c.external_locations.size(); ++i) {
     const auto& l = c.external_locations[i];
-    add(Kind::external_location, l.name, {{"url", l.url}, {"credential", l.credential}, {"read_only", l.read_only.value_or(false)}, {"comment", l.comment.value_or("")}},
+    add(Kind::external_location, l.name,
+        {{"url", l.url}, {"credential", l.credential}, {"read_only", l.read_only.value_or(false)}, {"comment", l.comment.value_or("")}},
         index("external_locations", i));
   }
   for (std::size_t i = 0; i < c.catalogs.size(); ++i) {
@@ -97,15 +99,18 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
   for (std::size_t i : order) add(Kind::group, c.groups[i].name, {{"members", sorted(c.groups[i].members)}}, index("groups", i));
   for (std::size_t i = 0; i < c.groups.size(); ++i)
     for (const auto& [workspace, role] : c.groups[i].workspaces)
-      add(Kind::workspace_assignment, workspace + "/" + c.groups[i].name, {{"role", json::name_of(role)}}, index("groups", i) + ".workspaces." + workspace);
+      add(Kind::workspace_assignment, workspace + "/" + c.groups[i].name, {{"role", json::name_of(role)}},
+          index("groups", i) + ".workspaces." + workspace);
 
   // Grants are authoritative for every securable that the configuration manages: one resource a securable.
   std::map<std::string, std::map<std::string, std::vector<std::string>>> by_securable;
   std::map<std::string, std::string> places;
   const auto managed = [&](const std::string& securable, const std::string& path) { by_securable[securable], places.emplace(securable, path); };
   if (c.metastore) managed("metastore " + c.metastore->name, "metastore");
-  for (std::size_t i = 0; i < c.storage_credentials.size(); ++i) managed("storage_credential " + c.storage_credentials[i].name, index("storage_credentials", i));
-  for (std::size_t i = 0; i < c.external_locations.size(); ++i) managed("external_location " + c.external_locations[i].name, index("external_locations", i));
+  for (std::size_t i = 0; i < c.storage_credentials.size(); ++i)
+    managed("storage_credential " + c.storage_credentials[i].name, index("storage_credentials", i));
+  for (std::size_t i = 0; i < c.external_locations.size(); ++i)
+    managed("external_location " + c.external_locations[i].name, index("external_locations", i));
   for (std::size_t i = 0; i < c.catalogs.size(); ++i) {
     managed("catalog " + c.catalogs[i].name, index("catalogs", i));
     for (std::size_t j = 0; j < c.catalogs[i].schemas.size(); ++j)

@@ -14,19 +14,31 @@ namespace tarn::platform {
 
 /// The kinds of the fixed order.
 enum class Kind {
-  credentials, storage, network, workspace, metastore, metastore_assignment, storage_credential, external_location, catalog, schema, user, group,
-  workspace_assignment, grants
+  credentials,
+  storage,
+  network,
+  workspace,
+  metastore,
+  metastore_assignment,
+  storage_credential,
+  external_location,
+  catalog,
+  schema,
+  user,
+  group,
+  workspace_assignment,
+  grants
 };
 BOOST_DESCRIBE_ENUM(Kind, credentials, storage, network, workspace, metastore, metastore_assignment, storage_credential, external_location, catalog,
-  schema, user, group, workspace_assignment, grants)
+                    schema, user, group, workspace_assignment, grants)
 
 /// One object as it should be or as it is. Attributes are compared by name; sets of names are sorted.
 struct Resource {
   Kind kind = Kind::credentials;
   std::string name;
   json::object attributes;
-  std::string place;        // desired: file:line
-  bool ours = false;        // observed: made by the automation principal, so a plan may delete it when it leaves the YAML
+  std::string place;  // desired: file:line
+  bool ours = false;  // observed: made by the automation principal, so a plan may delete it when it leaves the YAML
   std::string address() const { return std::string(json::name_of(kind)) + "." + name; }
 };
 
@@ -37,7 +49,7 @@ struct Change {
   Action action = Action::create;
   Kind kind = Kind::credentials;
   std::string name;
-  json::value before, after;   // attributes; before is null for create, after for delete and unmanaged
+  json::value before, after;        // attributes; before is null for create, after for delete and unmanaged
   std::vector<std::string> fields;  // update: what differs
   std::string place;
   std::string address() const { return std::string(json::name_of(kind)) + "." + name; }
@@ -46,8 +58,8 @@ BOOST_DESCRIBE_STRUCT(Change, (), (action, kind, name, before, after, fields, pl
 
 struct Plan {
   int format = 1;
-  std::string account_id;      // the account it was made against
-  std::string digest;          // of the desired state
+  std::string account_id;  // the account it was made against
+  std::string digest;      // of the desired state
   std::vector<Change> changes;
   bool clean() const { return changes.empty(); }
 };

@@ -36,10 +36,10 @@ using Texts = std::vector<std::string>;
 
 TEST_F(PlanTest, CreatesInTheFixedOrderMembersBeforeGroups) {
   ASSERT_TRUE(loaded.ok());
-  EXPECT_EQ(lines(make_plan(desired, {}, "acc")),
-            (Texts{"create credentials.c", "create storage.s", "create workspace.landing", "create metastore.m", "create metastore_assignment.landing",
-                   "create catalog.gold", "create schema.gold.flights", "create user.ada@x", "create group.ai_analyst", "create group.gold_read",
-                   "create workspace_assignment.landing/ai_analyst", "create grants.catalog gold"}));
+  EXPECT_EQ(lines(make_plan(desired, {}, "acc")), (Texts{"create credentials.c", "create storage.s", "create workspace.landing", "create metastore.m",
+                                                         "create metastore_assignment.landing", "create catalog.gold", "create schema.gold.flights",
+                                                         "create user.ada@x", "create group.ai_analyst", "create group.gold_read",
+                                                         "create workspace_assignment.landing/ai_analyst", "create grants.catalog gold"}));
 }
 
 TEST_F(PlanTest, IsCleanWhenAllHoldsAndTheDeploymentCarriesThePrefix) {

@@ -31,7 +31,8 @@ class Remote {
   client::Result<json::array> uc_list(std::string_view path, std::string_view field);
   client::Result<json::array> scim_list(std::string_view resource);
   client::Result<json::value> uc(std::string_view method, const std::string& path, const std::optional<json::value>& body = {});
-  client::Result<std::string> account_id_of(std::string_view collection, std::string_view name_field, std::string_view id_field, const std::string& name);
+  client::Result<std::string> account_id_of(std::string_view collection, std::string_view name_field, std::string_view id_field,
+                                            const std::string& name);
   client::Result<std::map<std::string, Workspace>> workspaces();
   client::Result<Workspace> workspace(const std::string& name);
   client::Result<std::string> door();  // the deployment of a workspace through which the metastore is reached

@@ -48,7 +48,8 @@ std::string quote_scim(const std::string& name) {
 
 }  // namespace
 
-client::Result<std::string> Remote::account_id_of(std::string_view collection, std::string_view name_field, std::string_view id_field, const std::string& name) {
+client::Result<std::string> Remote::account_id_of(std::string_view collection, std::string_view name_field, std::string_view id_field,
+                                                  const std::string& name) {
   TARN_TRY(rows, listed(api_.account("GET", std::string(kAccount) + std::string(collection)), ""));
   for (const auto& r : rows)
     if (text(r, name_field) == name) return text(r, id_field);
@@ -71,7 +72,8 @@ client::Result<json::object> Remote::metastore(const std::string& name) {
 
 client::Result<std::string> Remote::principal_id(const std::string& name) {
   for (const auto& [resource, attribute] : {std::pair("Groups", "displayName"), {"Users", "userName"}, {"ServicePrincipals", "applicationId"}}) {
-    TARN_TRY(rows, listed(api_.account("GET", std::string(kAccount) + "scim/v2/" + resource + "?filter=" + attribute + "%20eq%20" + quote_scim(name)), "Resources"));
+    TARN_TRY(rows, listed(api_.account("GET", std::string(kAccount) + "scim/v2/" + resource + "?filter=" + attribute + "%20eq%20" + quote_scim(name)),
+                          "Resources"));
     if (!rows.empty()) return text(rows[0], "id");
   }
   return fail(client::ApiError{404, "PRINCIPAL_DOES_NOT_EXIST", "Could not find principal with name " + name});
@@ -81,18 +83,24 @@ client::Result<void> Remote::execute(const Change& c, const Note& note) {
   switch (c.kind) {
     case Kind::credentials:
     case Kind::storage:
-    case Kind::network: return change_account(c, note);
-    case Kind::workspace: return change_workspace(c, note);
+    case Kind::network:
+      return change_account(c, note);
+    case Kind::workspace:
+      return change_workspace(c, note);
     case Kind::metastore:
-    case Kind::metastore_assignment: return change_metastore(c, note);
+    case Kind::metastore_assignment:
+      return change_metastore(c, note);
     case Kind::storage_credential:
     case Kind::external_location:
     case Kind::catalog:
-    case Kind::schema: return change_catalog(c);
+    case Kind::schema:
+      return change_catalog(c);
     case Kind::user:
     case Kind::group:
-    case Kind::workspace_assignment: return change_people(c);
-    case Kind::grants: return change_grants(c);
+    case Kind::workspace_assignment:
+      return change_people(c);
+    case Kind::grants:
+      return change_grants(c);
   }
   return fail(problem("unknown kind"));
 }
@@ -102,15 +110,16 @@ client::Result<void> Remote::change_account(const Change& c, const Note&) {
     const char *path, *name, *id;
   };
   const Collection where = c.kind == Kind::credentials ? Collection{"credentials", "credentials_name", "credentials_id"}
-                           : c.kind == Kind::storage   ? Collection{"storage-configurations", "storage_configuration_name", "storage_configuration_id"}
-                                                       : Collection{"networks", "network_name", "network_id"};
+                           : c.kind == Kind::storage ? Collection{"storage-configurations", "storage_configuration_name", "storage_configuration_id"}
+                                                     : Collection{"networks", "network_name", "network_id"};
   const std::string base = std::string(kAccount) + where.path;
   if (c.action == Action::delete_) {
     TARN_TRY(id, account_id_of(where.path, where.name, where.id, c.name));
     return done(api_.account("DELETE", base + "/" + id));
   }
   if (c.action == Action::update)
-    return fail(problem("A registered " + std::string(json::name_of(c.kind)) + " cannot be changed: give the new one another name, point the workspaces at it, then remove '" + c.name + "'"));
+    return fail(problem("A registered " + std::string(json::name_of(c.kind)) +
+                        " cannot be changed: give the new one another name, point the workspaces at it, then remove '" + c.name + "'"));
   json::object body{{where.name, c.name}};
   if (c.kind == Kind::credentials) body["aws_credentials"] = json::object{{"sts_role", json::object{{"role_arn", text(c.after, "role_arn")}}}};
   if (c.kind == Kind::storage) body["root_bucket_info"] = json::object{{"bucket_name", text(c.after, "bucket")}};
@@ -213,14 +222,17 @@ client::Result<void> Remote::change_metastore(const Change& c, const Note& note)
     id = text(made.is_object() && made.as_object().contains("metastore_info") ? made.as_object().at("metastore_info") : made, "metastore_id");
   } else {
     for (const auto& field : c.fields)
-      if (field == "region" || field == "storage_root") return fail(problem("The " + field + " of metastore '" + c.name + "' cannot be changed once it is made"));
+      if (field == "region" || field == "storage_root")
+        return fail(problem("The " + field + " of metastore '" + c.name + "' cannot be changed once it is made"));
     TARN_TRY(m, metastore(c.name));
     id = text(m, "metastore_id");
   }
   metastore_id_ = id;
   json::object update{{"metastore_id", id}};
-  if (const auto role = text(c.after, "data_access_role"); !role.empty() && (c.action == Action::create || text(c.before, "data_access_role") != role)) {
-    const json::object credential{{"credential_info", json::object{{"name", c.name + "-metastore-data-access"}, {"aws_iam_role", json::object{{"role_arn", role}}}}}};
+  if (const auto role = text(c.after, "data_access_role");
+      !role.empty() && (c.action == Action::create || text(c.before, "data_access_role") != role)) {
+    const json::object credential{
+        {"credential_info", json::object{{"name", c.name + "-metastore-data-access"}, {"aws_iam_role", json::object{{"role_arn", role}}}}}};
     TARN_TRY(made, api_.account("POST", base + "/" + id + "/storage-credentials", credential));
     const auto& o = made.as_object();
     update["storage_root_credential_id"] = text(o.contains("credential_info") ? o.at("credential_info") : made, "id");
@@ -253,7 +265,10 @@ client::Result<void> Remote::bind(const std::string& catalog, const json::value&
 }
 
 client::Result<void> Remote::change_catalog(const Change& c) {
-  const std::string base = c.kind == Kind::storage_credential ? "/storage-credentials" : c.kind == Kind::external_location ? "/external-locations" : c.kind == Kind::catalog ? "/catalogs" : "/schemas";
+  const std::string base = c.kind == Kind::storage_credential  ? "/storage-credentials"
+                           : c.kind == Kind::external_location ? "/external-locations"
+                           : c.kind == Kind::catalog           ? "/catalogs"
+                                                               : "/schemas";
   if (c.action == Action::delete_) return done(uc("DELETE", base + "/" + c.name + "?force=true"));
   json::object body;
   if (c.kind == Kind::storage_credential) body["aws_iam_role"] = json::object{{"role_arn", text(c.after, "role_arn")}};
@@ -304,8 +319,15 @@ client::Result<void> Remote::change_people(const Change& c) {
   }
   if (c.action == Action::create) {
     if (user)
-      return done(api_.account("POST", base, json::object{{"schemas", json::array{"urn:ietf:params:scim:schemas:core:2.0:User"}}, {"userName", c.name}, {"displayName", text(c.after, "display_name")}}));
-    return done(api_.account("POST", base, json::object{{"schemas", json::array{"urn:ietf:params:scim:schemas:core:2.0:Group"}}, {"displayName", c.name}, {"externalId", "tarn-platform/" + c.name}, {"members", members}}));
+      return done(api_.account("POST", base,
+                               json::object{{"schemas", json::array{"urn:ietf:params:scim:schemas:core:2.0:User"}},
+                                            {"userName", c.name},
+                                            {"displayName", text(c.after, "display_name")}}));
+    return done(api_.account("POST", base,
+                             json::object{{"schemas", json::array{"urn:ietf:params:scim:schemas:core:2.0:Group"}},
+                                          {"displayName", c.name},
+                                          {"externalId", "tarn-platform/" + c.name},
+                                          {"members", members}}));
   }
   TARN_TRY(id, principal_id(c.name));
   json::array operations;
@@ -315,7 +337,8 @@ client::Result<void> Remote::change_people(const Change& c) {
     TARN_TRY(member, principal_id(std::string(name.as_string())));
     operations.push_back(json::object{{"op", "remove"}, {"path", "members[value eq \"" + member + "\"]"}});
   }
-  return done(api_.account("PATCH", base + "/" + id, json::object{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}}, {"Operations", operations}}));
+  return done(api_.account("PATCH", base + "/" + id,
+                           json::object{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}}, {"Operations", operations}}));
 }
 
 client::Result<void> Remote::change_grants(const Change& c) {
@@ -337,15 +360,15 @@ client::Result<void> Remote::change_grants(const Change& c) {
   for (const auto& [principal, privileges] : want)
     if (auto add = minus(privileges, have[principal]); !add.empty()) changes.push_back(json::object{{"principal", principal}, {"add", add}});
   for (const auto& [principal, privileges] : have)
-    if (auto remove = minus(privileges, want[principal]); !remove.empty()) changes.push_back(json::object{{"principal", principal}, {"remove", remove}});
+    if (auto remove = minus(privileges, want[principal]); !remove.empty())
+      changes.push_back(json::object{{"principal", principal}, {"remove", remove}});
   return done(uc("PATCH", "/permissions/" + type + "/" + name, json::object{{"changes", changes}}));
 }
 
 ApplyResult apply(Remote& remote, const Plan& plan, const std::function<void(const Change&, std::string_view, const std::string&)>& progress) {
   ApplyResult result;
   std::vector<Resource> scope;  // what the plan speaks of is what must be looked at again
-  for (const auto& c : plan.changes)
-    scope.push_back({c.kind, c.name, c.after.is_object() ? c.after.as_object() : json::object{}});
+  for (const auto& c : plan.changes) scope.push_back({c.kind, c.name, c.after.is_object() ? c.after.as_object() : json::object{}});
   auto observed = remote.observe(scope);
   if (!observed) {
     result.failure = observed.error().text();

@@ -1,6 +1,5 @@
-#include "platform/remote.h"
-
 #include "base/json_read.h"
+#include "platform/remote.h"
 
 namespace tarn::platform {
 namespace {
@@ -60,7 +59,8 @@ client::Result<json::array> Remote::uc_list(std::string_view path, std::string_v
 client::Result<json::array> Remote::scim_list(std::string_view resource) {
   json::array all;
   while (true) {
-    TARN_TRY(page, api_.account("GET", "/api/2.0/accounts/{account}/scim/v2/" + std::string(resource) + "?startIndex=" + std::to_string(all.size() + 1) + "&count=100"));
+    TARN_TRY(page, api_.account("GET", "/api/2.0/accounts/{account}/scim/v2/" + std::string(resource) +
+                                           "?startIndex=" + std::to_string(all.size() + 1) + "&count=100"));
     const std::int64_t total = page.is_object() ? number(page.as_object(), "totalResults") : 0;
     TARN_TRY(rows, listed(std::move(page), "Resources"));
     if (rows.empty()) break;
@@ -87,9 +87,11 @@ client::Result<std::string> Remote::door() {
     if (w.status != "RUNNING") continue;
     auto answer = api_.account("GET", "/api/2.0/accounts/{account}/workspaces/" + std::to_string(w.id) + "/metastore");
     if (!answer || !answer->is_object()) continue;
-    if (metastore_id_.empty() || text(child(answer->as_object(), "metastore_assignment"), "metastore_id") == metastore_id_) return door_ = w.deployment;
+    if (metastore_id_.empty() || text(child(answer->as_object(), "metastore_assignment"), "metastore_id") == metastore_id_)
+      return door_ = w.deployment;
   }
-  return fail(client::ApiError{0, "", "No running workspace is attached to the metastore, so its objects cannot be reached: assign the metastore to a workspace first"});
+  return fail(client::ApiError{
+      0, "", "No running workspace is attached to the metastore, so its objects cannot be reached: assign the metastore to a workspace first"});
 }
 
 client::Result<std::vector<Resource>> Remote::observe(const std::vector<Resource>& desired) {
@@ -124,14 +126,19 @@ client::Result<void> Remote::observe_account(std::vector<Resource>& out) {
   for (const auto& r : networks) {
     const auto& o = r.as_object();
     names[text(o, "network_id")] = text(o, "network_name");
-    out.push_back({Kind::network, text(o, "network_name"),
-                   {{"vpc_id", text(o, "vpc_id")}, {"subnet_ids", sorted_texts(o, "subnet_ids")}, {"security_group_ids", sorted_texts(o, "security_group_ids")}}});
+    out.push_back({Kind::network,
+                   text(o, "network_name"),
+                   {{"vpc_id", text(o, "vpc_id")},
+                    {"subnet_ids", sorted_texts(o, "subnet_ids")},
+                    {"security_group_ids", sorted_texts(o, "security_group_ids")}}});
   }
   TARN_TRY(rows, listed(api_.account("GET", "/api/2.0/accounts/{account}/workspaces"), ""));
   for (const auto& r : rows) {
     const auto& o = r.as_object();
     if (text(o, "workspace_status") == "FAILED" || text(o, "workspace_status") == "CANCELLING") continue;
-    json::object a{{"region", text(o, "aws_region")}, {"credentials", names[text(o, "credentials_id")]}, {"storage", names[text(o, "storage_configuration_id")]},
+    json::object a{{"region", text(o, "aws_region")},
+                   {"credentials", names[text(o, "credentials_id")]},
+                   {"storage", names[text(o, "storage_configuration_id")]},
                    {"deployment_name", text(o, "deployment_name")}};
     if (const auto n = text(o, "network_id"); !n.empty()) a["network"] = names[n];
     if (const auto t = text(o, "pricing_tier"); !t.empty()) a["pricing_tier"] = t;
@@ -191,15 +198,24 @@ client::Result<void> Remote::observe_catalog(std::vector<Resource>& out) {
   for (const auto& r : credentials) {
     const auto& o = r.as_object();
     if (text(o, "name").ends_with("-metastore-data-access")) continue;  // the metastore's own, made with it
-    out.push_back({Kind::storage_credential, text(o, "name"), {{"role_arn", text(child(o, "aws_iam_role"), "role_arn")}, {"comment", text(o, "comment")}}, "", ours(o)});
+    out.push_back({Kind::storage_credential,
+                   text(o, "name"),
+                   {{"role_arn", text(child(o, "aws_iam_role"), "role_arn")}, {"comment", text(o, "comment")}},
+                   "",
+                   ours(o)});
   }
   TARN_TRY(locations, uc_list("/external-locations", "external_locations"));
   for (const auto& r : locations) {
     const auto& o = r.as_object();
     const auto* read_only = o.if_contains("read_only");
-    out.push_back({Kind::external_location, text(o, "name"),
-                   {{"url", text(o, "url")}, {"credential", text(o, "credential_name")}, {"read_only", read_only && read_only->is_bool() && read_only->as_bool()}, {"comment", text(o, "comment")}},
-                   "", ours(o)});
+    out.push_back({Kind::external_location,
+                   text(o, "name"),
+                   {{"url", text(o, "url")},
+                    {"credential", text(o, "credential_name")},
+                    {"read_only", read_only && read_only->is_bool() && read_only->as_bool()},
+                    {"comment", text(o, "comment")}},
+                   "",
+                   ours(o)});
   }
   TARN_TRY(all, workspaces());
   std::map<std::int64_t, std::string> workspace_names;
@@ -208,7 +224,8 @@ client::Result<void> Remote::observe_catalog(std::vector<Resource>& out) {
   for (const auto& r : catalogs) {
     const auto& o = r.as_object();
     const auto name = text(o, "name");
-    if (name == "system" || name == "samples" || text(o, "catalog_type") == "SYSTEM_CATALOG" || text(o, "catalog_type") == "INTERNAL_CATALOG") continue;
+    if (name == "system" || name == "samples" || text(o, "catalog_type") == "SYSTEM_CATALOG" || text(o, "catalog_type") == "INTERNAL_CATALOG")
+      continue;
     json::object a{{"comment", text(o, "comment")}};
     json::array bound;
     if (text(o, "isolation_mode") == "ISOLATED") {
@@ -263,13 +280,15 @@ client::Result<void> Remote::observe_people(std::vector<Resource>& out) {
   TARN_TRY(all, workspaces());
   for (const auto& [name, w] : all) {
     if (w.status != "RUNNING") continue;
-    TARN_TRY(rows, listed(api_.account("GET", "/api/2.0/accounts/{account}/workspaces/" + std::to_string(w.id) + "/permissionassignments"), "permission_assignments"));
+    TARN_TRY(rows, listed(api_.account("GET", "/api/2.0/accounts/{account}/workspaces/" + std::to_string(w.id) + "/permissionassignments"),
+                          "permission_assignments"));
     for (const auto& r : rows) {
       const auto& o = r.as_object();
       const auto known = names.find(text(child(o, "principal"), "principal_id"));
       if (known == names.end() || known->second == api_.target().client_id) continue;  // the automation principal is its creator's ADMIN
       const auto permissions = sorted_texts(o, "permissions");
-      const bool admin = std::any_of(permissions.as_array().begin(), permissions.as_array().end(), [](const auto& p) { return p.as_string() == "ADMIN"; });
+      const bool admin =
+          std::any_of(permissions.as_array().begin(), permissions.as_array().end(), [](const auto& p) { return p.as_string() == "ADMIN"; });
       out.push_back({Kind::workspace_assignment, name + "/" + known->second, {{"role", admin ? "ADMIN" : "USER"}}, "", false});
     }
   }

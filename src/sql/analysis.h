@@ -12,13 +12,42 @@
 namespace tarn::sql {
 
 enum class StatementKind {
-  query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table,
-  drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-  describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema
+  query,
+  insert,
+  create_table,
+  create_view,
+  delete_,
+  update,
+  copy_into,
+  explain,
+  create_catalog,
+  create_schema,
+  drop_catalog,
+  drop_schema,
+  drop_table,
+  drop_view,
+  grant,
+  revoke,
+  show_grants,
+  show_catalogs,
+  show_schemas,
+  show_tables,
+  show_views,
+  show_columns,
+  show_create_table,
+  show_properties,
+  describe_table,
+  describe_history,
+  describe_detail,
+  describe_catalog,
+  describe_schema,
+  use_catalog,
+  use_schema
 };
-BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema, drop_catalog, drop_schema,
-  drop_table, drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-  describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
+BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema,
+                    drop_catalog, drop_schema, drop_table, drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables,
+                    show_views, show_columns, show_create_table, show_properties, describe_table, describe_history, describe_detail, describe_catalog,
+                    describe_schema, use_catalog, use_schema)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range };
@@ -44,19 +73,22 @@ BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment))
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
-  std::vector<Reference> tables;          // in the order that Rewrite's pieces count them
-  std::vector<std::string> parameters;    // named ones
+  std::vector<Reference> tables;        // in the order that Rewrite's pieces count them
+  std::vector<std::string> parameters;  // named ones
   int positional = 0;
-  bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false, by_name = false;
+  bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
+       by_name = false;
   std::vector<ColumnClause> columns;
   std::vector<std::string> insert_columns, partitioned_by, privileges, files;
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;                 // a view's body, EXPLAIN's statement
+  std::string query_text;  // a view's body, EXPLAIN's statement
 };
-BOOST_DESCRIBE_STRUCT(Analysis, (), (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite, by_name, columns,
-  insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source, query_text))
+BOOST_DESCRIBE_STRUCT(Analysis, (),
+                      (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite,
+                       by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
+                       copy_options, file_format, securable_type, principal, source, query_text))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -77,10 +109,10 @@ struct Assignment {
 };
 
 struct Rewrite {
-  std::vector<Piece> query;                                         // queries
-  std::vector<std::string> columns;                                 // output names
-  std::vector<std::vector<std::pair<int, std::string>>> lineage;    // for each output (or assignment): relation and column
-  std::vector<Piece> predicate;                                     // DELETE, UPDATE
+  std::vector<Piece> query;                                       // queries
+  std::vector<std::string> columns;                               // output names
+  std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
+  std::vector<Piece> predicate;                                   // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;
 };
@@ -89,7 +121,7 @@ struct RewriteRequest {
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
-  std::vector<RelationColumn> target;                  // DELETE, UPDATE
+  std::vector<RelationColumn> target;  // DELETE, UPDATE
 };
 
 /// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,

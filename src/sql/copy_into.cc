@@ -17,9 +17,11 @@ Result<Done> Executor::copy_into(const Call& c) {
   const auto& a = c.analysis;
   bool force = false;
   for (const auto& [k, v] : a.copy_options) {
-    if (lower(k) == "force") force = lower(v) == "true";
+    if (lower(k) == "force")
+      force = lower(v) == "true";
     else if (lower(k) != "mergeschema" || lower(v) != "false")
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The copy option '" + k + "' = '" + v + "' is not supported by this warehouse. SQLSTATE: 0A000");
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] The copy option '" + k + "' = '" + v + "' is not supported by this warehouse. SQLSTATE: 0A000");
   }
   TARN_TRY(target, writable(c.session, a.target));
   std::vector<SourceFile> found;

@@ -29,7 +29,10 @@ Result<catalog::Privilege> privilege(std::string text) {
 Result<Done> Executor::create_view(const Call& c) {
   const auto& a = c.analysis;
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
-  if (!a.parameters.empty() || a.positional) return refuse(Errc::invalid, "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. SQLSTATE: 0A000");
+  if (!a.parameters.empty() || a.positional)
+    return refuse(Errc::invalid,
+                  "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. "
+                  "SQLSTATE: 0A000");
   auto existing = catalog_.table(c.session.ctx, name);
   if (existing && a.if_not_exists) return deliver(c, {}, {});
   // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
@@ -37,12 +40,17 @@ Result<Done> Executor::create_view(const Call& c) {
   if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
   TARN_TRY(query, resolver_.compile(c.session, a.query_text, *body));
   if (std::ranges::find(query.views, name.full()) != query.views.end())
-    return refuse(Errc::invalid, "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");
+    return refuse(Errc::invalid,
+                  "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
   if (!a.columns.empty() && a.columns.size() != found.size())
-    return refuse(Errc::invalid, fmt::format("[CREATE_VIEW_COLUMN_ARITY_MISMATCH.{}] Cannot create view {}, the reason is {} data columns: {} named, {} in the query. SQLSTATE: 21S01",
-                                             a.columns.size() > found.size() ? "NOT_ENOUGH_DATA_COLUMNS" : "TOO_MANY_DATA_COLUMNS", backticked({name.catalog, name.schema, name.table}),
-                                             a.columns.size() > found.size() ? "not enough" : "too many", a.columns.size(), found.size()));
+    return refuse(
+        Errc::invalid,
+        fmt::format(
+            "[CREATE_VIEW_COLUMN_ARITY_MISMATCH.{}] Cannot create view {}, the reason is {} data columns: {} named, {} in the query. SQLSTATE: 21S01",
+            a.columns.size() > found.size() ? "NOT_ENOUGH_DATA_COLUMNS" : "TOO_MANY_DATA_COLUMNS",
+            backticked({name.catalog, name.schema, name.table}), a.columns.size() > found.size() ? "not enough" : "too many", a.columns.size(),
+            found.size()));
   catalog::NewTable wanted{.name = name, .type = catalog::TableType::VIEW};
   std::set<std::string> seen;
   std::vector<std::string> names;
@@ -50,8 +58,11 @@ Result<Done> Executor::create_view(const Call& c) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     TARN_TRY(type, sql_type_of(found[i].type));
     const auto& called = a.columns.empty() ? query.columns.at(i) : a.columns[i].name;
-    if (!seen.insert(lower(called)).second) return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) + " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, column_info(called, type == "void" ? "string" : type, static_cast<int>(i), true, a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    if (!seen.insert(lower(called)).second)
+      return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
+                                       " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
+    TARN_TRY(info, column_info(called, type == "void" ? "string" : type, static_cast<int>(i), true,
+                               a.columns.empty() ? std::nullopt : a.columns[i].comment));
     names.push_back(info.name);
     sources.emplace_back(i);
     wanted.columns.push_back(std::move(info));
@@ -70,8 +81,10 @@ Result<Done> Executor::create_view(const Call& c) {
   auto made = catalog_.create_table(c.session.ctx, wanted, *planned, a.or_replace);
   if (!made) {
     if (made.error().code == catalog::Errc::already_exists)
-      return refuse(Errc::already_exists, "[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view " + backticked({name.catalog, name.schema, name.table}) +
-                                            " because it already exists. Choose a different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects. SQLSTATE: 42P07");
+      return refuse(Errc::already_exists, "[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view " +
+                                              backticked({name.catalog, name.schema, name.table}) +
+                                              " because it already exists. Choose a different name, drop or replace the existing object, or add the "
+                                              "IF NOT EXISTS clause to tolerate pre-existing objects. SQLSTATE: 42P07");
     return fail(Resolver::catalog_error(made.error()));
   }
   record(c.session, query, name, names, sources);
@@ -90,7 +103,8 @@ Result<Done> Executor::create_namespace(const Call& c) {
   if (!made) {
     if (made.error().code == catalog::Errc::already_exists && a.kind == StatementKind::create_schema)
       return refuse(Errc::already_exists, "[SCHEMA_ALREADY_EXISTS] Cannot create schema " + backticked(a.target) +
-                                            " because it already exists. Choose a different name, drop the existing schema, or add the IF NOT EXISTS clause to tolerate pre-existing schema. SQLSTATE: 42P06");
+                                              " because it already exists. Choose a different name, drop the existing schema, or add the IF NOT "
+                                              "EXISTS clause to tolerate pre-existing schema. SQLSTATE: 42P06");
     return fail(Resolver::catalog_error(made.error()));
   }
   return deliver(c, {}, {});
@@ -106,9 +120,12 @@ Result<Done> Executor::drop(const Call& c) {
     TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
     gone = catalog_.drop_schema(c.session.ctx, name.first, name.second, a.cascade, a.if_exists);
     if (!gone && gone.error().code == catalog::Errc::not_empty)
-      return refuse(Errc::invalid, "[SCHEMA_NOT_EMPTY] Cannot drop a schema " + backticked(a.target) + " because it contains objects. Use DROP SCHEMA ... CASCADE to drop the schema and all its objects. SQLSTATE: 2BP01");
+      return refuse(Errc::invalid,
+                    "[SCHEMA_NOT_EMPTY] Cannot drop a schema " + backticked(a.target) +
+                        " because it contains objects. Use DROP SCHEMA ... CASCADE to drop the schema and all its objects. SQLSTATE: 2BP01");
     if (!gone && gone.error().code == catalog::Errc::not_found)
-      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(a.target) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(a.target) +
+                                         " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
   } else {
     TARN_TRY(name, resolver_.qualify(c.session, a.target));
     table = name;
@@ -137,14 +154,16 @@ Result<Done> Executor::grants(const Call& c) {
       full = name.full();
       break;
     }
-    default: full = a.target.empty() ? "" : a.target[0];
+    default:
+      full = a.target.empty() ? "" : a.target[0];
   }
   if (a.kind == StatementKind::show_grants) {
     auto found = catalog_.grants(c.session.ctx, *type, full, a.principal.empty() ? std::nullopt : std::optional(a.principal));
     if (!found) return fail(Resolver::catalog_error(found.error()));
     Rows rows;
     for (const auto& g : *found)
-      rows.push_back({g.principal, spelled(json::name_of(g.privilege)), std::string(json::name_of(g.inherited_from_type.value_or(g.securable_type))), g.inherited_from_name.value_or(g.securable_name)});
+      rows.push_back({g.principal, spelled(json::name_of(g.privilege)), std::string(json::name_of(g.inherited_from_type.value_or(g.securable_type))),
+                      g.inherited_from_name.value_or(g.securable_name)});
     return deliver(c, {{"Principal", "string"}, {"ActionType", "string"}, {"ObjectType", "string"}, {"ObjectKey", "string"}}, rows);
   }
   std::vector<catalog::Privilege> held;
@@ -152,7 +171,8 @@ Result<Done> Executor::grants(const Call& c) {
     TARN_TRY(one, privilege(p));
     held.push_back(one);
   }
-  auto done = a.kind == StatementKind::grant ? catalog_.grant(c.session.ctx, *type, full, a.principal, held) : catalog_.revoke(c.session.ctx, *type, full, a.principal, held);
+  auto done = a.kind == StatementKind::grant ? catalog_.grant(c.session.ctx, *type, full, a.principal, held)
+                                             : catalog_.revoke(c.session.ctx, *type, full, a.principal, held);
   if (!done) return fail(Resolver::catalog_error(done.error()));
   return deliver(c, {}, {});
 }
@@ -170,7 +190,8 @@ Result<Done> Executor::use(const Call& c) {
   auto schemas = catalog_.schemas(c.session.ctx, catalog);
   if (!schemas) return fail(Resolver::catalog_error(schemas.error()));
   if (!schema.empty() && std::ranges::find(*schemas, schema) == schemas->end())
-    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({catalog, schema}) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({catalog, schema}) +
+                                       " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
   return deliver(c, {}, {});
 }
 

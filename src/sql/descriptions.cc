@@ -54,7 +54,8 @@ Result<Done> Executor::show(const Call& c) {
         rows.push_back({name.second, t.name, "false"});
         if (views) rows.back().emplace_back("false");
       }
-    std::vector<ResultColumn> columns{{views ? "namespace" : "database", "string"}, {views ? "viewName" : "tableName", "string"}, {"isTemporary", "boolean"}};
+    std::vector<ResultColumn> columns{
+        {views ? "namespace" : "database", "string"}, {views ? "viewName" : "tableName", "string"}, {"isTemporary", "boolean"}};
     if (views) columns.push_back({"isMaterialized", "boolean"});
     return deliver(c, std::move(columns), rows);
   }
@@ -79,7 +80,8 @@ Result<Done> Executor::show(const Call& c) {
   }
   if (info.table_type != catalog::TableType::VIEW) text += "USING delta\n";
   if (info.comment) text += "COMMENT " + delta::sql_string(*info.comment) + "\n";
-  if (info.table_type == catalog::TableType::EXTERNAL && info.storage_location) text += "LOCATION " + delta::sql_string(*info.storage_location) + "\n";
+  if (info.table_type == catalog::TableType::EXTERNAL && info.storage_location)
+    text += "LOCATION " + delta::sql_string(*info.storage_location) + "\n";
   if (info.view_definition) text += "AS " + *info.view_definition + "\n";
   return deliver(c, {{"createtab_stmt", "string"}}, {{text}});
 }
@@ -123,25 +125,49 @@ Result<Done> Executor::describe_history(const Call& c) {
   catalog::TableName name;
   TARN_TRY(info, readable(c.session, c.analysis.target, name));
   // The log tells of rows: who may read them may read it.
-  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok) return fail(Resolver::table_error(ok.error(), name));
+  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok)
+    return fail(Resolver::table_error(ok.error(), name));
   if (info.table_type == catalog::TableType::VIEW || !info.storage_location)
-    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " + backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
+    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " +
+                                     backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
   if (c.analysis.kind == StatementKind::describe_detail) {
     TARN_TRY(table, tables_.open(*info.storage_location));
     const auto& s = *table->snapshot;
-    return deliver(c, {{"format", "string"}, {"id", "string"}, {"name", "string"}, {"description", "string"}, {"location", "string"}, {"createdAt", "timestamp"}, {"lastModified", "timestamp"},
-                       {"numFiles", "bigint"}, {"sizeInBytes", "bigint"}, {"minReaderVersion", "int"}, {"minWriterVersion", "int"}},
-                   {{"delta", s.metadata.id, name.full(), info.comment, *info.storage_location, to_rfc3339(s.metadata.created_at), to_rfc3339(s.timestamp), std::to_string(s.files.size()),
-                     std::to_string(s.size_in_bytes()), std::to_string(s.protocol.min_reader), std::to_string(s.protocol.min_writer)}});
+    return deliver(c,
+                   {{"format", "string"},
+                    {"id", "string"},
+                    {"name", "string"},
+                    {"description", "string"},
+                    {"location", "string"},
+                    {"createdAt", "timestamp"},
+                    {"lastModified", "timestamp"},
+                    {"numFiles", "bigint"},
+                    {"sizeInBytes", "bigint"},
+                    {"minReaderVersion", "int"},
+                    {"minWriterVersion", "int"}},
+                   {{"delta", s.metadata.id, name.full(), info.comment, *info.storage_location, to_rfc3339(s.metadata.created_at),
+                     to_rfc3339(s.timestamp), std::to_string(s.files.size()), std::to_string(s.size_in_bytes()),
+                     std::to_string(s.protocol.min_reader), std::to_string(s.protocol.min_writer)}});
   }
   TARN_TRY(commits, tables_.history(*info.storage_location, 1000));
   Rows rows;
   for (const auto& h : commits)
-    rows.push_back({std::to_string(h.version), to_rfc3339(h.timestamp), known(h.user_name), h.operation, boost::json::serialize(h.operation_parameters),
-                    h.read_version ? std::optional(std::to_string(*h.read_version)) : std::nullopt, known(h.isolation_level),
-                    h.blind_append ? std::optional<std::string>(*h.blind_append ? "true" : "false") : std::nullopt, boost::json::serialize(h.operation_metrics), known(h.engine_info)});
-  return deliver(c, {{"version", "bigint"}, {"timestamp", "timestamp"}, {"userName", "string"}, {"operation", "string"}, {"operationParameters", "string"}, {"readVersion", "bigint"},
-                     {"isolationLevel", "string"}, {"isBlindAppend", "boolean"}, {"operationMetrics", "string"}, {"engineInfo", "string"}}, rows);
+    rows.push_back({std::to_string(h.version), to_rfc3339(h.timestamp), known(h.user_name), h.operation,
+                    boost::json::serialize(h.operation_parameters), h.read_version ? std::optional(std::to_string(*h.read_version)) : std::nullopt,
+                    known(h.isolation_level), h.blind_append ? std::optional<std::string>(*h.blind_append ? "true" : "false") : std::nullopt,
+                    boost::json::serialize(h.operation_metrics), known(h.engine_info)});
+  return deliver(c,
+                 {{"version", "bigint"},
+                  {"timestamp", "timestamp"},
+                  {"userName", "string"},
+                  {"operation", "string"},
+                  {"operationParameters", "string"},
+                  {"readVersion", "bigint"},
+                  {"isolationLevel", "string"},
+                  {"isBlindAppend", "boolean"},
+                  {"operationMetrics", "string"},
+                  {"engineInfo", "string"}},
+                 rows);
 }
 
 Result<Done> Executor::describe_namespace(const Call& c) {
@@ -151,14 +177,16 @@ Result<Done> Executor::describe_namespace(const Call& c) {
     auto found = catalog_.catalogs(c.session.ctx);
     if (!found) return fail(Resolver::catalog_error(found.error()));
     if (std::ranges::find(*found, a.target.at(0)) == found->end())
-      return refuse(Errc::not_found, "[CATALOG_NOT_FOUND] The catalog " + backticked(a.target) + " not found. Consider to set the SQL config to a catalog plugin. SQLSTATE: 42P08");
+      return refuse(Errc::not_found, "[CATALOG_NOT_FOUND] The catalog " + backticked(a.target) +
+                                         " not found. Consider to set the SQL config to a catalog plugin. SQLSTATE: 42P08");
     rows.push_back({"Catalog Name", a.target[0]});
   } else {
     TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
     auto found = catalog_.schemas(c.session.ctx, name.first);
     if (!found) return fail(Resolver::catalog_error(found.error()));
     if (std::ranges::find(*found, name.second) == found->end())
-      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) + " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) +
+                                         " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
     rows.push_back({"Catalog Name", name.first});
     rows.push_back({"Namespace Name", name.second});
   }

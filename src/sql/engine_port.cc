@@ -5,13 +5,20 @@ namespace {
 
 Errc code_of(engine::Errc code) {
   switch (code) {
-    case engine::Errc::sql: return Errc::engine;
-    case engine::Errc::cancelled: return Errc::cancelled;
-    case engine::Errc::timeout: return Errc::timeout;
-    case engine::Errc::out_of_memory: return Errc::engine;
-    case engine::Errc::died: return Errc::engine;
-    case engine::Errc::unavailable: return Errc::unavailable;
-    case engine::Errc::too_large: return Errc::too_large;
+    case engine::Errc::sql:
+      return Errc::engine;
+    case engine::Errc::cancelled:
+      return Errc::cancelled;
+    case engine::Errc::timeout:
+      return Errc::timeout;
+    case engine::Errc::out_of_memory:
+      return Errc::engine;
+    case engine::Errc::died:
+      return Errc::engine;
+    case engine::Errc::unavailable:
+      return Errc::unavailable;
+    case engine::Errc::too_large:
+      return Errc::too_large;
   }
   throw std::logic_error("an engine error code without a meaning");
 }
@@ -30,12 +37,14 @@ Error translated(const engine::Error& e) {
 class PoolEngine final : public Engine {
  public:
   explicit PoolEngine(engine::Pool& pool) : pool_(pool) {}
-  Result<engine::Summary> run(const engine::Scope& scope, const engine::Request& request, const engine::Sink& sink, engine::CancelToken* cancel) override {
+  Result<engine::Summary> run(const engine::Scope& scope, const engine::Request& request, const engine::Sink& sink,
+                              engine::CancelToken* cancel) override {
     auto r = pool_.run(scope, request, sink, cancel);
     if (!r) return fail(translated(r.error()));
     return *std::move(r);
   }
-  Result<std::vector<engine::WrittenFile>> write(const engine::Scope& scope, const engine::WriteRequest& request, engine::CancelToken* cancel) override {
+  Result<std::vector<engine::WrittenFile>> write(const engine::Scope& scope, const engine::WriteRequest& request,
+                                                 engine::CancelToken* cancel) override {
     auto r = pool_.write_parquet(scope, request, cancel);
     if (!r) return fail(translated(r.error()));
     return *std::move(r);

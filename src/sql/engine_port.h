@@ -8,8 +8,10 @@ namespace tarn::sql {
 class Engine {
  public:
   virtual ~Engine() = default;
-  virtual Result<engine::Summary> run(const engine::Scope& scope, const engine::Request& request, const engine::Sink& sink, engine::CancelToken* cancel) = 0;
-  virtual Result<std::vector<engine::WrittenFile>> write(const engine::Scope& scope, const engine::WriteRequest& request, engine::CancelToken* cancel) = 0;
+  virtual Result<engine::Summary> run(const engine::Scope& scope, const engine::Request& request, const engine::Sink& sink,
+                                      engine::CancelToken* cancel) = 0;
+  virtual Result<std::vector<engine::WrittenFile>> write(const engine::Scope& scope, const engine::WriteRequest& request,
+                                                         engine::CancelToken* cancel) = 0;
   virtual Result<std::vector<engine::Column>> describe(const engine::Scope& scope, const std::string& sql, engine::CancelToken* cancel) = 0;
 };
 

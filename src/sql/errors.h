@@ -5,19 +5,19 @@
 namespace tarn::sql {
 
 enum class Errc {
-  parse,              // no statement, or not one
-  unsupported,        // Databricks SQL that this warehouse refuses by name
-  unresolved,         // a column or routine
-  not_found,          // table, view, schema, catalog, warehouse, statement
+  parse,        // no statement, or not one
+  unsupported,  // Databricks SQL that this warehouse refuses by name
+  unresolved,   // a column or routine
+  not_found,    // table, view, schema, catalog, warehouse, statement
   already_exists,
   permission_denied,
   principal_not_found,
-  invalid,            // a value or a clause
-  conflict,           // a lost race, after bounded retries
+  invalid,   // a value or a clause
+  conflict,  // a lost race, after bounded retries
   cancelled,
   timeout,
-  engine,             // the engine's own refusal of the statement or its data
-  unavailable,        // parser or engine cannot be had now
+  engine,       // the engine's own refusal of the statement or its data
+  unavailable,  // parser or engine cannot be had now
   too_large
 };
 using Error = RoomError<Errc>;

@@ -9,37 +9,52 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
   const Call c{session, sql, *analysis, options, sink};
   const auto done = [&]() -> Result<Done> {
     switch (analysis->kind) {
-      case StatementKind::query: return query(c);
-      case StatementKind::explain: return explain(c);
-      case StatementKind::create_table: return create_table(c);
-      case StatementKind::insert: return insert(c);
+      case StatementKind::query:
+        return query(c);
+      case StatementKind::explain:
+        return explain(c);
+      case StatementKind::create_table:
+        return create_table(c);
+      case StatementKind::insert:
+        return insert(c);
       case StatementKind::delete_:
-      case StatementKind::update: return change(c);
-      case StatementKind::copy_into: return copy_into(c);
-      case StatementKind::create_view: return create_view(c);
+      case StatementKind::update:
+        return change(c);
+      case StatementKind::copy_into:
+        return copy_into(c);
+      case StatementKind::create_view:
+        return create_view(c);
       case StatementKind::create_catalog:
-      case StatementKind::create_schema: return create_namespace(c);
+      case StatementKind::create_schema:
+        return create_namespace(c);
       case StatementKind::drop_catalog:
       case StatementKind::drop_schema:
       case StatementKind::drop_table:
-      case StatementKind::drop_view: return drop(c);
+      case StatementKind::drop_view:
+        return drop(c);
       case StatementKind::grant:
       case StatementKind::revoke:
-      case StatementKind::show_grants: return grants(c);
+      case StatementKind::show_grants:
+        return grants(c);
       case StatementKind::use_catalog:
-      case StatementKind::use_schema: return use(c);
+      case StatementKind::use_schema:
+        return use(c);
       case StatementKind::show_catalogs:
       case StatementKind::show_schemas:
       case StatementKind::show_tables:
       case StatementKind::show_views:
       case StatementKind::show_columns:
       case StatementKind::show_create_table:
-      case StatementKind::show_properties: return show(c);
-      case StatementKind::describe_table: return describe_table(c);
+      case StatementKind::show_properties:
+        return show(c);
+      case StatementKind::describe_table:
+        return describe_table(c);
       case StatementKind::describe_history:
-      case StatementKind::describe_detail: return describe_history(c);
+      case StatementKind::describe_detail:
+        return describe_history(c);
       case StatementKind::describe_catalog:
-      case StatementKind::describe_schema: return describe_namespace(c);
+      case StatementKind::describe_schema:
+        return describe_namespace(c);
     }
     throw std::logic_error("a statement kind without a meaning");
   };
@@ -57,45 +72,51 @@ Result<Done> Executor::query(const Call& c) {
   request.chunk_bytes = c.options.chunk_bytes;
   request.timeout_ms = c.options.timeout_ms;
   std::optional<Error> broken;
-  const engine::Sink sink{.schema =
-                            [&](const std::vector<engine::Column>& columns) {
-                              std::vector<ResultColumn> out;
-                              for (std::size_t i = 0; i < columns.size(); ++i) {
-                                auto type = sql_type_of(columns[i].type);
-                                if (!type) broken = type.error();
-                                out.push_back({i < compiled.columns.size() ? compiled.columns[i] : columns[i].name, type ? *std::move(type) : "string"});
-                              }
-                              c.sink.schema(std::move(out));
-                            },
-                          .chunk = [&](std::string content, std::int64_t rows) { return !broken && c.sink.chunk(std::move(content), rows); }};
+  const engine::Sink sink{
+      .schema =
+          [&](const std::vector<engine::Column>& columns) {
+            std::vector<ResultColumn> out;
+            for (std::size_t i = 0; i < columns.size(); ++i) {
+              auto type = sql_type_of(columns[i].type);
+              if (!type) broken = type.error();
+              out.push_back({i < compiled.columns.size() ? compiled.columns[i] : columns[i].name, type ? *std::move(type) : "string"});
+            }
+            c.sink.schema(std::move(out));
+          },
+      .chunk = [&](std::string content, std::int64_t rows) { return !broken && c.sink.chunk(std::move(content), rows); }};
   TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
   if (broken) return fail(*std::move(broken));
-  if (!compiled.read_tables.empty()) catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = compiled.read_tables});
+  if (!compiled.read_tables.empty())
+    catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = compiled.read_tables});
   return Done{.truncated = summary.truncated};
 }
 
 Result<Done> Executor::explain(const Call& c) {
   TARN_TRY(inner, parser_.analyze(c.analysis.query_text));
-  if (inner->kind != StatementKind::query) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] EXPLAIN of a statement that is no query is not supported by this warehouse. SQLSTATE: 0A000");
+  if (inner->kind != StatementKind::query)
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] EXPLAIN of a statement that is no query is not supported by this warehouse. SQLSTATE: 0A000");
   TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
   engine::Request request;
   request.sql = "EXPLAIN " + compiled.sql;
   request.timeout_ms = c.options.timeout_ms;
   std::string plan;
   const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
-                          .chunk = [&](std::string content, std::int64_t) {
-                            auto rows = json::parse(content);
-                            if (!rows) return false;
-                            for (const auto& r : rows->as_array()) plan += std::string(r.as_array().back().as_string());
-                            return true;
-                          }};
+                          .chunk =
+                              [&](std::string content, std::int64_t) {
+                                auto rows = json::parse(content);
+                                if (!rows) return false;
+                                for (const auto& r : rows->as_array()) plan += std::string(r.as_array().back().as_string());
+                                return true;
+                              }};
   TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
   (void)summary;
   return deliver(c, {{"plan", "string"}}, {{plan}});
 }
 
 Result<Done> Executor::deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows) {
-  const auto limit = static_cast<std::size_t>(std::min<std::int64_t>(c.options.row_limit.value_or(INT64_MAX), static_cast<std::int64_t>(rows.size())));
+  const auto limit =
+      static_cast<std::size_t>(std::min<std::int64_t>(c.options.row_limit.value_or(INT64_MAX), static_cast<std::int64_t>(rows.size())));
   Done out{.truncated = limit < rows.size()};
   if (c.options.format == engine::Format::json_array || columns.empty()) {
     json::array list;
@@ -112,7 +133,8 @@ Result<Done> Executor::deliver(const Call& c, std::vector<ResultColumn> columns,
   std::string list, names;
   for (const auto& column : columns) {
     const auto type = delta::delta_type(column.type);
-    names += (names.empty() ? "" : ", ") + fmt::format("CAST({0} AS {1}) AS {0}", delta::sql_identifier(column.name), type ? delta::duckdb_type(*type) : "VARCHAR");
+    names += (names.empty() ? "" : ", ") +
+             fmt::format("CAST({0} AS {1}) AS {0}", delta::sql_identifier(column.name), type ? delta::duckdb_type(*type) : "VARCHAR");
   }
   for (std::size_t i = 0; i < limit; ++i) {
     list += i == 0 ? "(" : ", (";
@@ -147,10 +169,14 @@ bool like(std::string_view pattern, std::string_view name) {
   const auto one = [&](std::string_view p) {
     std::size_t i = 0, j = 0, star = std::string_view::npos, mark = 0;
     while (j < name.size()) {
-      if (i < p.size() && p[i] == '*') star = i++, mark = j;
-      else if (i < p.size() && fold(p[i]) == fold(name[j])) ++i, ++j;
-      else if (star != std::string_view::npos) i = star + 1, j = ++mark;
-      else return false;
+      if (i < p.size() && p[i] == '*')
+        star = i++, mark = j;
+      else if (i < p.size() && fold(p[i]) == fold(name[j]))
+        ++i, ++j;
+      else if (star != std::string_view::npos)
+        i = star + 1, j = ++mark;
+      else
+        return false;
     }
     while (i < p.size() && p[i] == '*') ++i;
     return i == p.size();

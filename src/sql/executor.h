@@ -37,8 +37,14 @@ struct Done {
 class Executor {
  public:
   Executor(catalog::Catalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
-      : catalog_(catalog), parser_(parser), objects_(objects), engine_(engine), tables_(objects, log, engine), system_(catalog, std::move(account_id)),
-        files_(catalog, objects, engine), resolver_(catalog, parser, tables_, system_, files_) {}
+      : catalog_(catalog),
+        parser_(parser),
+        objects_(objects),
+        engine_(engine),
+        tables_(objects, log, engine),
+        system_(catalog, std::move(account_id)),
+        files_(catalog, objects, engine),
+        resolver_(catalog, parser, tables_, system_, files_) {}
 
   Result<Done> run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink);
 
@@ -57,29 +63,31 @@ class Executor {
     std::shared_ptr<const OpenTable> table;
   };
 
-  Result<Done> query(const Call& c);                      // executor.cc
+  Result<Done> query(const Call& c);  // executor.cc
   Result<Done> explain(const Call& c);
   /// Rows that the platform made itself, all columns strings unless said otherwise.
   Result<Done> deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows);
   Result<Done> affected(const Call& c, std::int64_t rows, bool inserted);
 
-  Result<Done> create_table(const Call& c);               // writes.cc
+  Result<Done> create_table(const Call& c);  // writes.cc
   Result<Done> insert(const Call& c);
   Result<Done> change(const Call& c);
-  Result<Done> copy_into(const Call& c);                  // copy_into.cc
+  Result<Done> copy_into(const Call& c);  // copy_into.cc
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
-  Result<std::string> shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources);
-  void record(const Session& session, const Compiled& query, const catalog::TableName& target, const std::vector<std::string>& target_columns, const std::vector<std::optional<std::size_t>>& sources);
+  Result<std::string> shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name,
+                             std::string_view called, std::vector<std::optional<std::size_t>>& sources);
+  void record(const Session& session, const Compiled& query, const catalog::TableName& target, const std::vector<std::string>& target_columns,
+              const std::vector<std::optional<std::size_t>>& sources);
 
-  Result<Done> create_view(const Call& c);                // definitions.cc
+  Result<Done> create_view(const Call& c);  // definitions.cc
   Result<Done> create_namespace(const Call& c);
   Result<Done> drop(const Call& c);
   Result<Done> grants(const Call& c);
   Result<Done> use(const Call& c);
 
-  Result<Done> show(const Call& c);                       // descriptions.cc
+  Result<Done> show(const Call& c);  // descriptions.cc
   Result<Done> describe_table(const Call& c);
   Result<Done> describe_history(const Call& c);
   Result<Done> describe_namespace(const Call& c);

@@ -49,7 +49,10 @@ Result<std::string> reader(const std::string& list, std::map<std::string, std::s
     TARN_TRY(infer, boolean("inferSchema", take("inferschema").value_or(take("infercolumntypes").value_or("true"))));
     call += infer ? ", sample_size = -1" : ", all_varchar = true";
     const auto mode = lower(take("mode").value_or("failfast"));
-    if (mode != "failfast") return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] CSV mode '" + mode + "' is not supported by this warehouse: rows that do not parse fail the statement (FAILFAST). SQLSTATE: 0A000");
+    if (mode != "failfast")
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] CSV mode '" + mode +
+                        "' is not supported by this warehouse: rows that do not parse fail the statement (FAILFAST). SQLSTATE: 0A000");
     call += ")";
   } else if (format == "json") {
     call = "read_json(" + list + ", sample_size = -1)";
@@ -59,9 +62,12 @@ Result<std::string> reader(const std::string& list, std::map<std::string, std::s
   } else if (format.empty()) {
     return refuse(Errc::invalid, "read_files needs the option format => 'csv', 'json' or 'parquet'");
   } else {
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The file format '" + format + "' is not supported by this warehouse. Use csv, json or parquet. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The file format '" + format +
+                                         "' is not supported by this warehouse. Use csv, json or parquet. SQLSTATE: 0A000");
   }
-  if (!o.empty()) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The option '" + o.begin()->first + "' of format " + format + " is not supported by this warehouse. SQLSTATE: 0A000");
+  if (!o.empty())
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The option '" + o.begin()->first + "' of format " + format +
+                                         " is not supported by this warehouse. SQLSTATE: 0A000");
   return call;
 }
 
@@ -107,7 +113,10 @@ Result<std::vector<RelationColumn>> parse_columns(const std::string& text) {
 }  // namespace
 
 Result<std::vector<SourceFile>> FileSources::list(const Session& session, const std::string& path) {
-  if (path.starts_with("/Volumes/") || path.starts_with("dbfs:")) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Paths below /Volumes are not supported by this warehouse yet: use the volume's s3:// location. SQLSTATE: 0A000");
+  if (path.starts_with("/Volumes/") || path.starts_with("dbfs:"))
+    return refuse(
+        Errc::unsupported,
+        "[UNSUPPORTED_FEATURE] Paths below /Volumes are not supported by this warehouse yet: use the volume's s3:// location. SQLSTATE: 0A000");
   const auto url = objects::Url::parse(path);
   if (!url) return refuse(Errc::invalid, "[PATH_INVALID] '" + path + "' is no storage path: " + url.error().message);
   if (auto ok = catalog_.require_path(session.ctx, path, false); !ok) return fail(Resolver::catalog_error(ok.error()));
@@ -133,7 +142,8 @@ Result<std::vector<SourceFile>> FileSources::list(const Session& session, const 
     if (!page) return refuse(Errc::not_found, "[PATH_NOT_FOUND] Path does not exist: " + path + ". SQLSTATE: 42K03");
     for (const auto& o : page->objects) {
       bool hidden = o.key.ends_with('/');
-      for (std::size_t i = prefix.size(); i < o.key.size(); i = std::min(o.key.find('/', i), o.key.size()) + 1) hidden = hidden || o.key[i] == '_' || o.key[i] == '.';
+      for (std::size_t i = prefix.size(); i < o.key.size(); i = std::min(o.key.find('/', i), o.key.size()) + 1)
+        hidden = hidden || o.key[i] == '_' || o.key[i] == '.';
       if (!hidden) TARN_CHECK(add(o));
     }
     if (out.size() > kMostFiles) return refuse(Errc::too_large, fmt::format("'{}' holds more than {} files: name a narrower path", path, kMostFiles));
@@ -149,7 +159,8 @@ Result<FileRelation> FileSources::open(const Session& session, const std::string
   return relation(session, files, options);
 }
 
-Result<FileRelation> FileSources::relation(const Session& session, const std::vector<SourceFile>& files, const std::map<std::string, std::string>& options) {
+Result<FileRelation> FileSources::relation(const Session& session, const std::vector<SourceFile>& files,
+                                           const std::map<std::string, std::string>& options) {
   std::string names = "[";
   std::set<std::string> folders;
   for (const auto& f : files) {
@@ -180,8 +191,10 @@ Result<FileRelation> FileSources::relation(const Session& session, const std::ve
       c = {found[i].name, type == "timestamp_ntz" ? "timestamp" : type == "void" ? "string" : type};
     }
     auto delta_type = delta::delta_type(c.type);
-    if (!delta_type) return refuse(Errc::invalid, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + c.type + "\" of column `" + c.name + "`. SQLSTATE: 0A000");
-    list += fmt::format("{}CAST({} AS {}) AS {}", list.empty() ? "" : ", ", delta::sql_identifier(found[i].name), delta::duckdb_type(*delta_type), delta::sql_identifier(c.name));
+    if (!delta_type)
+      return refuse(Errc::invalid, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + c.type + "\" of column `" + c.name + "`. SQLSTATE: 0A000");
+    list += fmt::format("{}CAST({} AS {}) AS {}", list.empty() ? "" : ", ", delta::sql_identifier(found[i].name), delta::duckdb_type(*delta_type),
+                        delta::sql_identifier(c.name));
     out.columns.push_back(std::move(c));
   }
   out.sql = "(SELECT " + list + " FROM " + call + ")";

@@ -22,10 +22,13 @@ std::string lower(std::string text) {
 Result<std::string> literal(const Session& session, const std::string& name) {
   const auto i = session.parameters.find(name);
   if (i == session.parameters.end())
-    return refuse(Errc::invalid, "[UNBOUND_SQL_PARAMETER] Found the unbound parameter: " + name + ". Please, fix `args` and provide a mapping of the parameter to either a SQL literal or collection constructor functions. SQLSTATE: 42P02");
+    return refuse(Errc::invalid, "[UNBOUND_SQL_PARAMETER] Found the unbound parameter: " + name +
+                                     ". Please, fix `args` and provide a mapping of the parameter to either a SQL literal or collection constructor "
+                                     "functions. SQLSTATE: 42P02");
   auto type = delta::delta_type(lower(i->second.type.empty() ? "string" : i->second.type));
   if (!type || !type->is_string())
-    return refuse(Errc::invalid, "[INVALID_PARAMETER_TYPE] The type '" + i->second.type + "' of parameter '" + name + "' is not a scalar SQL type such as STRING, INT, DECIMAL(10,2), DATE or TIMESTAMP");
+    return refuse(Errc::invalid, "[INVALID_PARAMETER_TYPE] The type '" + i->second.type + "' of parameter '" + name +
+                                     "' is not a scalar SQL type such as STRING, INT, DECIMAL(10,2), DATE or TIMESTAMP");
   const auto duckdb = delta::duckdb_type(*type);
   if (!i->second.value) return "CAST(NULL AS " + duckdb + ")";
   return "CAST(" + delta::sql_string(*i->second.value) + " AS " + duckdb + ")";
@@ -35,37 +38,51 @@ Result<std::string> literal(const Session& session, const std::string& name) {
 
 Error Resolver::catalog_error(const catalog::Error& e) {
   switch (e.code) {
-    case catalog::Errc::not_found: return {Errc::not_found, e.message};
-    case catalog::Errc::already_exists: return {Errc::already_exists, e.message};
-    case catalog::Errc::permission_denied: return {Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n" + e.message + " SQLSTATE: 42501"};
-    case catalog::Errc::principal_not_found: return {Errc::principal_not_found, "[PRINCIPAL_DOES_NOT_EXIST] " + e.message};
-    case catalog::Errc::no_metastore: return {Errc::not_found, e.message};
-    case catalog::Errc::conflict: return {Errc::conflict, e.message};
+    case catalog::Errc::not_found:
+      return {Errc::not_found, e.message};
+    case catalog::Errc::already_exists:
+      return {Errc::already_exists, e.message};
+    case catalog::Errc::permission_denied:
+      return {Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n" + e.message + " SQLSTATE: 42501"};
+    case catalog::Errc::principal_not_found:
+      return {Errc::principal_not_found, "[PRINCIPAL_DOES_NOT_EXIST] " + e.message};
+    case catalog::Errc::no_metastore:
+      return {Errc::not_found, e.message};
+    case catalog::Errc::conflict:
+      return {Errc::conflict, e.message};
     case catalog::Errc::unsupported:
-    case catalog::Errc::not_enabled: return {Errc::unsupported, e.message};
+    case catalog::Errc::not_enabled:
+      return {Errc::unsupported, e.message};
     case catalog::Errc::invalid:
     case catalog::Errc::not_empty:
     case catalog::Errc::limit_reached:
-    case catalog::Errc::location_overlap: return {Errc::invalid, e.message};
+    case catalog::Errc::location_overlap:
+      return {Errc::invalid, e.message};
   }
   throw std::logic_error("a catalog error code without a meaning");
 }
 
 Error Resolver::table_error(const catalog::Error& e, const catalog::TableName& name) {
   if (e.code != catalog::Errc::not_found) return catalog_error(e);
-  return {Errc::not_found, "[TABLE_OR_VIEW_NOT_FOUND] The table or view " + backticked({name.catalog, name.schema, name.table}) +
-                             " cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you did not qualify the name with a schema, verify the current_schema() output, or qualify the name "
-                             "with the correct schema and catalog.\nTo tolerate the error on drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS. SQLSTATE: 42P01"};
+  return {Errc::not_found,
+          "[TABLE_OR_VIEW_NOT_FOUND] The table or view " + backticked({name.catalog, name.schema, name.table}) +
+              " cannot be found. Verify the spelling and correctness of the schema and catalog.\nIf you did not qualify the name with a schema, "
+              "verify the current_schema() output, or qualify the name "
+              "with the correct schema and catalog.\nTo tolerate the error on drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS. SQLSTATE: 42P01"};
 }
 
 Result<catalog::TableName> Resolver::qualify(const Session& session, const std::vector<std::string>& parts) const {
-  if (parts.empty() || parts.size() > 3) return refuse(Errc::invalid, "[REQUIRES_SINGLE_PART_NAMESPACE] " + backticked(parts) + " is not a name of the form catalog.schema.table. SQLSTATE: 42K05");
+  if (parts.empty() || parts.size() > 3)
+    return refuse(Errc::invalid,
+                  "[REQUIRES_SINGLE_PART_NAMESPACE] " + backticked(parts) + " is not a name of the form catalog.schema.table. SQLSTATE: 42K05");
   catalog::TableName out{session.catalog, session.schema, parts.back()};
   if (parts.size() >= 2) out.schema = parts[parts.size() - 2];
   if (parts.size() == 3) out.catalog = parts[0];
   if (out.catalog.empty() || out.schema.empty())
-    return refuse(Errc::not_found, "[TABLE_OR_VIEW_NOT_FOUND] The table or view " + backticked(parts) +
-                                     " cannot be found: the statement has no default " + (out.catalog.empty() ? "catalog" : "schema") + ". Qualify the name as catalog.schema.table, or send `catalog` and `schema` with the statement. SQLSTATE: 42P01");
+    return refuse(Errc::not_found,
+                  "[TABLE_OR_VIEW_NOT_FOUND] The table or view " + backticked(parts) + " cannot be found: the statement has no default " +
+                      (out.catalog.empty() ? "catalog" : "schema") +
+                      ". Qualify the name as catalog.schema.table, or send `catalog` and `schema` with the statement. SQLSTATE: 42P01");
   // Names compare without case.
   return catalog::TableName{lower(out.catalog), lower(out.schema), lower(out.table)};
 }
@@ -75,11 +92,14 @@ Result<std::pair<std::string, std::string>> Resolver::qualify_schema(const Sessi
   if (!parts.empty()) schema = parts.back();
   if (parts.size() == 2) catalog = parts[0];
   if (catalog.empty() || schema.empty())
-    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(parts) + " cannot be found: the statement has no default catalog. Qualify the name as catalog.schema. SQLSTATE: 42704");
+    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(parts) +
+                                       " cannot be found: the statement has no default catalog. Qualify the name as catalog.schema. SQLSTATE: 42704");
   return std::pair{lower(catalog), lower(schema)};
 }
 
-Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis) { return compile(session, sql, analysis, Rights{}); }
+Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis) {
+  return compile(session, sql, analysis, Rights{});
+}
 
 Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session, const Analysis& analysis, const Rights& rights) {
   std::vector<Relation> out;
@@ -92,7 +112,9 @@ Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session
 }
 
 Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights) {
-  if (analysis.positional > 0) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
+  if (analysis.positional > 0)
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
   TARN_TRY(relations, resolve(session, analysis, rights));
   RewriteRequest request{.sql = sql};
   for (const auto& r : relations) request.relations.push_back(r.columns);
@@ -116,7 +138,8 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   return out;
 }
 
-Result<CompiledChange> Resolver::compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target, const std::string& target_name) {
+Result<CompiledChange> Resolver::compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
+                                                const std::string& target_name) {
   TARN_TRY(relations, resolve(session, analysis, Rights{}));
   RewriteRequest request{.sql = sql};
   for (const auto& r : relations) request.relations.push_back(r.columns);
@@ -154,19 +177,23 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     case ReferenceKind::path:
     case ReferenceKind::files: {
       // Under a view's owner nobody has checked the path: files are the caller's own business.
-      if (rights.owner) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
+      if (rights.owner)
+        return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
       TARN_TRY(source, files_.open(session, reference.path, reference.options));
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
       return out;
     }
-    case ReferenceKind::table: break;
+    case ReferenceKind::table:
+      break;
   }
   TARN_TRY(name, qualify(session, reference.parts));
   const auto full = name.full();
   if (system_.knows(name)) {
-    if (rights.owner) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over " + full + " is not supported: its rows depend on who reads. SQLSTATE: 0A000");
+    if (rights.owner)
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] A view over " + full + " is not supported: its rows depend on who reads. SQLSTATE: 0A000");
     TARN_TRY(rows, system_.open(session.ctx, name));
     out.name = full;
     out.columns = std::move(rows.columns);
@@ -184,23 +211,29 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     if (!found) return fail(table_error(found.error(), name));
     info = *std::move(found);
   } else {
-    if (auto ok = catalog_.require(session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok) return fail(table_error(ok.error(), name));
+    if (auto ok = catalog_.require(session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok)
+      return fail(table_error(ok.error(), name));
     auto found = catalog_.table(session.ctx, name);
     if (!found) return fail(table_error(found.error(), name));
     info = *std::move(found);
   }
   if (info.row_filter_function)
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table " + backticked({name.catalog, name.schema, name.table}) + " has a row filter, which this warehouse cannot apply. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table " + backticked({name.catalog, name.schema, name.table}) +
+                                         " has a row filter, which this warehouse cannot apply. SQLSTATE: 0A000");
   for (const auto& column : info.columns)
     if (column.mask)
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Column " + backticked(std::string_view(column.name)) + " of table " + backticked({name.catalog, name.schema, name.table}) + " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Column " + backticked(std::string_view(column.name)) + " of table " +
+                                           backticked({name.catalog, name.schema, name.table}) +
+                                           " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
   if (info.table_type == catalog::TableType::VIEW) {
-    if (reference.version) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
+    if (reference.version)
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
     return view(session, info, rights);
   }
   if (!info.storage_location) return refuse(Errc::engine, "Table '" + full + "' has no storage location");
   if (info.data_source_format && *info.data_source_format != "DELTA")
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table '" + full + "' has the format " + *info.data_source_format + "; this warehouse reads DELTA. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table '" + full + "' has the format " + *info.data_source_format +
+                                         "; this warehouse reads DELTA. SQLSTATE: 0A000");
   TARN_TRY(opened, tables_.open(*info.storage_location, reference.version));
   out.name = full;
   out.columns = opened->columns;
@@ -211,13 +244,19 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
 
 Result<Resolver::Relation> Resolver::view(const Session& session, const catalog::TableInfo& info, const Rights& rights) {
   if (std::ranges::find(rights.views, info.full_name) != rights.views.end())
-    return refuse(Errc::invalid, "[RECURSIVE_VIEW] Recursive view " + info.full_name + " detected (cycle: " + rights.views.front() + " -> " + info.full_name + "). SQLSTATE: 42K0H");
+    return refuse(Errc::invalid, "[RECURSIVE_VIEW] Recursive view " + info.full_name + " detected (cycle: " + rights.views.front() + " -> " +
+                                     info.full_name + "). SQLSTATE: 42K0H");
   if (rights.views.size() >= kDeepestView)
-    return refuse(Errc::invalid, fmt::format("[VIEW_EXCEED_MAX_NESTED_DEPTH] The depth of view {} exceeds the maximum view resolution depth ({}). SQLSTATE: 54K00", info.full_name, kDeepestView));
+    return refuse(Errc::invalid,
+                  fmt::format("[VIEW_EXCEED_MAX_NESTED_DEPTH] The depth of view {} exceeds the maximum view resolution depth ({}). SQLSTATE: 54K00",
+                              info.full_name, kDeepestView));
   if (!info.view_definition) return refuse(Errc::engine, "View '" + info.full_name + "' has no definition");
   Session inner = session;
   // The defaults under which the view was made.
-  const auto property = [&](const char* key) { const auto i = info.properties.find(key); return i == info.properties.end() ? std::string() : i->second; };
+  const auto property = [&](const char* key) {
+    const auto i = info.properties.find(key);
+    return i == info.properties.end() ? std::string() : i->second;
+  };
   inner.catalog = property("view.catalogAndNamespace.part.0");
   inner.schema = property("view.catalogAndNamespace.part.1");
   if (inner.catalog.empty()) inner.catalog = info.catalog_name, inner.schema = info.schema_name;
@@ -229,7 +268,8 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   if (analysis->kind != StatementKind::query) return refuse(Errc::invalid, "The definition of view '" + info.full_name + "' is not a query");
   TARN_TRY(body, compile(inner, *info.view_definition, *analysis, inside));
   if (body.columns.size() != info.columns.size())
-    return refuse(Errc::invalid, fmt::format("[INCOMPATIBLE_VIEW_SCHEMA_CHANGE] The SQL query of view {} has an incompatible schema change: it yields {} columns where {} were declared. Please re-create the view. SQLSTATE: 51024",
+    return refuse(Errc::invalid, fmt::format("[INCOMPATIBLE_VIEW_SCHEMA_CHANGE] The SQL query of view {} has an incompatible schema change: it "
+                                             "yields {} columns where {} were declared. Please re-create the view. SQLSTATE: 51024",
                                              info.full_name, body.columns.size(), info.columns.size()));
   Relation out;
   out.name = info.full_name;
@@ -251,19 +291,34 @@ Result<std::string> Resolver::fill(const Session& session, const std::vector<Pie
   const auto boolean = [](bool b) { return b ? "TRUE" : "FALSE"; };
   for (const auto& p : pieces) {
     switch (p.kind) {
-      case Piece::Kind::text: out += p.text; break;
-      case Piece::Kind::relation: out += relations[static_cast<std::size_t>(p.index)].sql; break;
-      case Piece::Kind::target: throw std::logic_error("a target outside a change");
+      case Piece::Kind::text:
+        out += p.text;
+        break;
+      case Piece::Kind::relation:
+        out += relations[static_cast<std::size_t>(p.index)].sql;
+        break;
+      case Piece::Kind::target:
+        throw std::logic_error("a target outside a change");
       case Piece::Kind::parameter: {
         TARN_TRY(text, literal(session, p.text));
         out += text;
         break;
       }
-      case Piece::Kind::user: out += delta::sql_string(caller.name); break;
-      case Piece::Kind::member: out += boolean(caller.group_names.contains(p.text)); break;
-      case Piece::Kind::local_member: out += boolean(caller.group_names.contains(p.text) || caller.workspace_groups.contains(p.text)); break;
-      case Piece::Kind::catalog: out += session.catalog.empty() ? "NULL" : delta::sql_string(session.catalog); break;
-      case Piece::Kind::schema: out += session.schema.empty() ? "NULL" : delta::sql_string(session.schema); break;
+      case Piece::Kind::user:
+        out += delta::sql_string(caller.name);
+        break;
+      case Piece::Kind::member:
+        out += boolean(caller.group_names.contains(p.text));
+        break;
+      case Piece::Kind::local_member:
+        out += boolean(caller.group_names.contains(p.text) || caller.workspace_groups.contains(p.text));
+        break;
+      case Piece::Kind::catalog:
+        out += session.catalog.empty() ? "NULL" : delta::sql_string(session.catalog);
+        break;
+      case Piece::Kind::schema:
+        out += session.schema.empty() ? "NULL" : delta::sql_string(session.schema);
+        break;
     }
   }
   return out;

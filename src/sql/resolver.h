@@ -30,9 +30,9 @@ struct Session {
 struct Compiled {
   std::string sql;
   std::vector<std::string> columns;
-  std::vector<std::string> directories;  // sorted, unique
-  std::vector<std::string> read_tables;  // full names as referred to: a view counts as itself
-  std::vector<std::string> views;        // every view on the way down
+  std::vector<std::string> directories;                                   // sorted, unique
+  std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
+  std::vector<std::string> views;                                         // every view on the way down
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
 };
 
@@ -60,7 +60,8 @@ class Resolver {
   Result<std::pair<std::string, std::string>> qualify_schema(const Session& session, const std::vector<std::string>& parts) const;
 
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis);
-  Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target, const std::string& target_name);
+  Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
+                                        const std::string& target_name);
 
   /// The vendor's text for a catalog refusal about a table.
   static Error table_error(const catalog::Error& e, const catalog::TableName& name);
@@ -68,8 +69,8 @@ class Resolver {
 
  private:
   struct Rights {
-    std::optional<std::string> owner;       // of the view whose body is being compiled
-    std::vector<std::string> views;         // the way here
+    std::optional<std::string> owner;  // of the view whose body is being compiled
+    std::vector<std::string> views;    // the way here
   };
   struct Relation {
     std::string name;  // for lineage; empty: none

@@ -19,15 +19,24 @@ std::vector<Piece> pieces_of(const json::value& v) {
     const auto& hole = *p.as_object().begin();
     const std::string_view kind = hole.key();
     Piece piece;
-    if (kind == "rel") piece.kind = Piece::Kind::relation, piece.index = static_cast<int>(hole.value().as_int64());
-    else if (kind == "target") piece.kind = Piece::Kind::target;
-    else if (kind == "param") piece.kind = Piece::Kind::parameter, piece.text = hole.value().as_string();
-    else if (kind == "user") piece.kind = Piece::Kind::user;
-    else if (kind == "member") piece.kind = Piece::Kind::member, piece.text = hole.value().as_string();
-    else if (kind == "local_member") piece.kind = Piece::Kind::local_member, piece.text = hole.value().as_string();
-    else if (kind == "catalog") piece.kind = Piece::Kind::catalog;
-    else if (kind == "schema") piece.kind = Piece::Kind::schema;
-    else throw std::logic_error("the SQL parser sent an unknown piece");
+    if (kind == "rel")
+      piece.kind = Piece::Kind::relation, piece.index = static_cast<int>(hole.value().as_int64());
+    else if (kind == "target")
+      piece.kind = Piece::Kind::target;
+    else if (kind == "param")
+      piece.kind = Piece::Kind::parameter, piece.text = hole.value().as_string();
+    else if (kind == "user")
+      piece.kind = Piece::Kind::user;
+    else if (kind == "member")
+      piece.kind = Piece::Kind::member, piece.text = hole.value().as_string();
+    else if (kind == "local_member")
+      piece.kind = Piece::Kind::local_member, piece.text = hole.value().as_string();
+    else if (kind == "catalog")
+      piece.kind = Piece::Kind::catalog;
+    else if (kind == "schema")
+      piece.kind = Piece::Kind::schema;
+    else
+      throw std::logic_error("the SQL parser sent an unknown piece");
     out.push_back(std::move(piece));
   }
   return out;
@@ -38,7 +47,8 @@ std::vector<Piece> pieces_of(const json::value& v) {
 json::object to_json(const RewriteRequest& request) {
   json::array relations;
   for (std::size_t i = 0; i < request.relations.size(); ++i)
-    relations.push_back({{"columns", columns_json(request.relations[i])}, {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
+    relations.push_back({{"columns", columns_json(request.relations[i])},
+                         {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
   json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
   if (!request.target.empty()) out["target"] = columns_json(request.target);
   return out;
@@ -53,11 +63,13 @@ Rewrite rewrite_of(const json::value& answer) {
   if (auto* v = o.if_contains("lineage"))
     for (const auto& column : v->as_array()) {
       auto& sources = out.lineage.emplace_back();
-      for (const auto& s : column.as_array()) sources.emplace_back(static_cast<int>(s.as_array().at(0).as_int64()), std::string(s.as_array().at(1).as_string()));
+      for (const auto& s : column.as_array())
+        sources.emplace_back(static_cast<int>(s.as_array().at(0).as_int64()), std::string(s.as_array().at(1).as_string()));
     }
   if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
   if (auto* v = o.if_contains("assignments"))
-    for (const auto& a : v->as_array()) out.assignments.push_back({std::string(a.as_object().at("column").as_string()), pieces_of(a.as_object().at("value"))});
+    for (const auto& a : v->as_array())
+      out.assignments.push_back({std::string(a.as_object().at("column").as_string()), pieces_of(a.as_object().at("value"))});
   if (auto* v = o.if_contains("target_alias")) out.target_alias = v->as_string();
   return out;
 }

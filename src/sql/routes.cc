@@ -25,7 +25,12 @@ BOOST_DESCRIBE_STRUCT(Permissions, (), (access_control_list))
 json::object empty() { return {}; }
 
 api::Route row(Method m, std::string pattern, std::string group, api::Handler h) {
-  return {.method = m, .pattern = std::move(pattern), .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = std::move(group), .handler = std::move(h)};
+  return {.method = m,
+          .pattern = std::move(pattern),
+          .surface = api::Surface::workspace,
+          .auth = api::Auth::authenticated,
+          .group = std::move(group),
+          .handler = std::move(h)};
 }
 
 template <class F>
@@ -104,16 +109,25 @@ api::WireError wire(const Error& e) {
     case Errc::unsupported:
     case Errc::unresolved:
     case Errc::engine:
-    case Errc::invalid: return api::bad_request(e.message);
-    case Errc::too_large: return {413, "REQUEST_LIMIT_EXCEEDED", e.message};
+    case Errc::invalid:
+      return api::bad_request(e.message);
+    case Errc::too_large:
+      return {413, "REQUEST_LIMIT_EXCEEDED", e.message};
     case Errc::not_found:
-    case Errc::principal_not_found: return api::not_found(e.message);
-    case Errc::already_exists: return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied: return api::forbidden(e.message);
-    case Errc::conflict: return {409, "RESOURCE_CONFLICT", e.message};
-    case Errc::cancelled: return {499, "CANCELLED", e.message};
-    case Errc::timeout: return {504, "DEADLINE_EXCEEDED", e.message};
-    case Errc::unavailable: return {503, "TEMPORARILY_UNAVAILABLE", e.message};
+    case Errc::principal_not_found:
+      return api::not_found(e.message);
+    case Errc::already_exists:
+      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
+    case Errc::permission_denied:
+      return api::forbidden(e.message);
+    case Errc::conflict:
+      return {409, "RESOURCE_CONFLICT", e.message};
+    case Errc::cancelled:
+      return {499, "CANCELLED", e.message};
+    case Errc::timeout:
+      return {504, "DEADLINE_EXCEEDED", e.message};
+    case Errc::unavailable:
+      return {503, "TEMPORARILY_UNAVAILABLE", e.message};
   }
   throw std::logic_error("an error code without a meaning");
 }
@@ -135,17 +149,22 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
     for (const auto& one : *all) list.push_back(warehouse_json(one, r.host));
     return api::ok(json::value(json::object{{"warehouses", std::move(list)}}));
   }));
-  out.push_back(row(Method::GET, base + "/{id}", "sql-warehouses", [&w, shown](const Request& r) -> api::Result { return answered(w.get(r.context, r.capture("id")), shown(r)); }));
+  out.push_back(row(Method::GET, base + "/{id}", "sql-warehouses",
+                    [&w, shown](const Request& r) -> api::Result { return answered(w.get(r.context, r.capture("id")), shown(r)); }));
   out.push_back(row(Method::POST, base + "/{id}/edit", "sql-warehouses", [&w](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<WarehouseRequest>(r));
     return answered(w.edit(r.context, r.capture("id"), body), [](const Warehouse&) { return empty(); });
   }));
-  out.push_back(row(Method::DELETE, base + "/{id}", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.remove(r.context, r.capture("id"))); }));
-  out.push_back(row(Method::POST, base + "/{id}/start", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
-  out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses", [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::DELETE, base + "/{id}", "sql-warehouses",
+                    [&w](const Request& r) -> api::Result { return nothing(w.remove(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::POST, base + "/{id}/start", "sql-warehouses",
+                    [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses",
+                    [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
   for (const std::string object : {"warehouses", "sql/warehouses"}) {
     const std::string path = "/api/2.0/permissions/" + object + "/{id}";
-    out.push_back(row(Method::GET, path, "permissions", [&w](const Request& r) -> api::Result { return answered(w.permissions(r.context, r.capture("id")), permissions_json); }));
+    out.push_back(row(Method::GET, path, "permissions",
+                      [&w](const Request& r) -> api::Result { return answered(w.permissions(r.context, r.capture("id")), permissions_json); }));
     out.push_back(row(Method::GET, path + "/permissionLevels", "permissions", [&w](const Request& r) -> api::Result {
       return answered(w.permissions(r.context, r.capture("id")), [](const Warehouse&) { return permission_levels_json(); });
     }));
@@ -156,7 +175,11 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
       }));
   }
   const std::string base_statements = "/api/2.0/sql/statements";
-  out.push_back({.method = Method::POST, .pattern = base_statements, .surface = api::Surface::workspace, .auth = api::Auth::authenticated, .group = "sql-statements",
+  out.push_back({.method = Method::POST,
+                 .pattern = base_statements,
+                 .surface = api::Surface::workspace,
+                 .auth = api::Auth::authenticated,
+                 .group = "sql-statements",
                  .handler = api::AsyncHandler([&s](const Request& r) { return execute(s, r); })});
   out.push_back(row(Method::GET, base_statements + "/{id}", "sql-statements", [&s](const Request& r) -> api::Result {
     auto found = s.find(r.context, r.capture("id"));
@@ -165,7 +188,8 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
     reply.body = statement_body(**found, s);
     return reply;
   }));
-  out.push_back(row(Method::POST, base_statements + "/{id}/cancel", "sql-statements", [&s](const Request& r) -> api::Result { return nothing(s.cancel(r.context, r.capture("id"))); }));
+  out.push_back(row(Method::POST, base_statements + "/{id}/cancel", "sql-statements",
+                    [&s](const Request& r) -> api::Result { return nothing(s.cancel(r.context, r.capture("id"))); }));
   out.push_back(row(Method::GET, base_statements + "/{id}/result/chunks/{index}", "sql-statements", [&s](const Request& r) -> api::Result {
     TARN_TRY(index, api::integer("chunk_index", r.capture("index")));
     auto found = s.find(r.context, r.capture("id"));

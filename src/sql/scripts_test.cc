@@ -40,9 +40,12 @@ TEST_P(Script, AnswersAsWritten) {
     bool rows = false;
     while (std::getline(in, line) && !line.empty()) {
       ++number;
-      if (line == "----") rows = true;
-      else if (rows) expected.push_back(line);
-      else body += line + "\n";
+      if (line == "----")
+        rows = true;
+      else if (rows)
+        expected.push_back(line);
+      else
+        body += line + "\n";
     }
     ++number;
     ++blocks;

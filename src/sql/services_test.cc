@@ -96,7 +96,8 @@ TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
   EXPECT_EQ(code(warehouses.get(world.as("ana"), id)), Errc::permission_denied);
   EXPECT_TRUE(warehouses.list(world.as("ana"))->empty());
   EXPECT_EQ(code(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "nobody"}}, true)), Errc::principal_not_found);
-  ASSERT_TRUE(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "engineers", .permission_level = PermissionLevel::CAN_USE}}, true));
+  ASSERT_TRUE(
+      warehouses.set_permissions(world.as("automation"), id, {{.group_name = "engineers", .permission_level = PermissionLevel::CAN_USE}}, true));
   EXPECT_TRUE(warehouses.use(world.as("bob"), id));
   EXPECT_EQ(code(warehouses.stop(world.as("bob"), id)), Errc::permission_denied);
   EXPECT_EQ(code(warehouses.use(world.as("ana"), id)), Errc::permission_denied);
@@ -113,12 +114,14 @@ TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
 }
 
 TEST_F(Services, StatementAnswersAsTheSdkReadsIt) {
-  const auto s = finished(world.as("automation"), {.statement = "SELECT id, CAST(:d AS DECIMAL(10,2)) AS d FROM range(2)", .parameters = {{"d", "1.5", "DECIMAL(10,2)"}}});
+  const auto s = finished(world.as("automation"),
+                          {.statement = "SELECT id, CAST(:d AS DECIMAL(10,2)) AS d FROM range(2)", .parameters = {{"d", "1.5", "DECIMAL(10,2)"}}});
   const auto b = body(*s);
   EXPECT_EQ(boost::json::serialize(b.at("status")), R"({"state":"SUCCEEDED"})");
   const auto& columns = b.at("manifest").at("schema").at("columns").as_array();
   EXPECT_EQ(boost::json::serialize(columns[0]), R"({"name":"id","type_text":"BIGINT","type_name":"LONG","position":0})");
-  EXPECT_EQ(boost::json::serialize(columns[1]), R"j({"name":"d","type_text":"DECIMAL(10,2)","type_name":"DECIMAL","position":1,"type_precision":10,"type_scale":2})j");
+  EXPECT_EQ(boost::json::serialize(columns[1]),
+            R"j({"name":"d","type_text":"DECIMAL(10,2)","type_name":"DECIMAL","position":1,"type_precision":10,"type_scale":2})j");
   EXPECT_EQ(boost::json::serialize(b.at("result").at("data_array")), R"([["0","1.50"],["1","1.50"]])");
   EXPECT_EQ(b.at("manifest").at("total_row_count").to_number<int>(), 2);
   EXPECT_FALSE(chunk_body(*s, statements, 1));
@@ -131,11 +134,12 @@ TEST_F(Services, LimitsAndFailuresAreShown) {
   const auto failed = body(*finished(world.as("automation"), {.statement = "SELECT * FROM main.s.nothing"}));
   EXPECT_EQ(failed.at("status").at("state").as_string(), "FAILED");
   EXPECT_EQ(failed.at("status").at("error").at("error_code").as_string(), "NOT_FOUND");
-  for (auto [field, r] : std::vector<std::pair<std::string, StatementRequest>>{{"statement", {}},
-                                                                              {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "3s"}},
-                                                                              {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "x"}},
-                                                                              {"row_limit", {.statement = "SELECT 1", .row_limit = -1}},
-                                                                              {"ARROW_STREAM", {.statement = "SELECT 1", .format = ResultFormat::ARROW_STREAM}}}) {
+  for (auto [field, r] :
+       std::vector<std::pair<std::string, StatementRequest>>{{"statement", {}},
+                                                             {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "3s"}},
+                                                             {"wait_timeout", {.statement = "SELECT 1", .wait_timeout = "x"}},
+                                                             {"row_limit", {.statement = "SELECT 1", .row_limit = -1}},
+                                                             {"ARROW_STREAM", {.statement = "SELECT 1", .format = ResultFormat::ARROW_STREAM}}}) {
     r.warehouse_id = id;
     const auto refused = statements.submit(world.as("automation"), r);
     ASSERT_FALSE(refused) << field;
@@ -150,7 +154,8 @@ TEST_F(Services, ExternalLinksNameObjectsThatHoldTheChunks) {
   const auto url = objects::Url::parse(std::string(link.at("external_link").as_string()));  // the model signs nothing
   ASSERT_TRUE(url);
   EXPECT_EQ(*world.objects->get(*url), R"([["x"]])");
-  const auto arrow = finished(world.as("automation"), {.statement = "SELECT 1 AS a", .disposition = Disposition::EXTERNAL_LINKS, .format = ResultFormat::ARROW_STREAM});
+  const auto arrow = finished(world.as("automation"),
+                              {.statement = "SELECT 1 AS a", .disposition = Disposition::EXTERNAL_LINKS, .format = ResultFormat::ARROW_STREAM});
   const auto at = arrow->snapshot().chunks.at(0)->object;
   EXPECT_GT(world.objects->get(*at)->size(), 100u);
 }
@@ -195,9 +200,13 @@ TEST(Lineage, NamesTheColumnsThatACopyCameFrom) {
   Collector sink;
   const auto admin = world.as("automation");
   ASSERT_TRUE(world.run(admin, "CREATE TABLE bronze AS SELECT 1 AS id, 'a' AS word", sink));
-  ASSERT_TRUE(world.run(admin, "CREATE TABLE gold AS WITH x AS (SELECT id * 2 AS twice, word FROM bronze) SELECT max(twice) AS top, word FROM x GROUP BY word", sink));
+  ASSERT_TRUE(world.run(
+      admin, "CREATE TABLE gold AS WITH x AS (SELECT id * 2 AS twice, word FROM bronze) SELECT max(twice) AS top, word FROM x GROUP BY word", sink));
   Collector rows;
-  const auto read = world.run(admin, "SELECT source_table_name, source_column_name, target_column_name FROM system.access.column_lineage WHERE target_table_name = 'gold' ORDER BY 2", rows);
+  const auto read = world.run(admin,
+                              "SELECT source_table_name, source_column_name, target_column_name FROM system.access.column_lineage WHERE "
+                              "target_table_name = 'gold' ORDER BY 2",
+                              rows);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_THAT(rows.rows, ::testing::ElementsAre("bronze|id|top", "bronze|word|word"));
 }

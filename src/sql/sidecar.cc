@@ -121,7 +121,8 @@ void SidecarParser::warm() {
   warmer_ = std::thread([this] {
     std::vector<std::string> samples{"SELECT 1", "SELECT 2"};
     for (std::size_t i = 0; i < options_.processes; ++i)
-      if (auto r = analyze(samples[i % samples.size()] + std::string(i, ' ')); !r) spdlog::warn("the SQL parser does not start error={}", r.error().message);
+      if (auto r = analyze(samples[i % samples.size()] + std::string(i, ' ')); !r)
+        spdlog::warn("the SQL parser does not start error={}", r.error().message);
   });
 }
 
@@ -182,7 +183,9 @@ Result<json::value> SidecarParser::ask(const json::object& request) {
     }
     const bool late = Steady::now() + std::chrono::milliseconds(1) >= until;  // poll counts whole milliseconds
     p->stop();
-    if (late) return refuse(Errc::timeout, "[PARSE_TIMEOUT] The statement could not be parsed within " + std::to_string(options_.request_timeout / 1000) + " seconds. Simplify it.");
+    if (late)
+      return refuse(Errc::timeout, "[PARSE_TIMEOUT] The statement could not be parsed within " + std::to_string(options_.request_timeout / 1000) +
+                                       " seconds. Simplify it.");
     if (fresh) return fail(unavailable("it ended while it read the statement"));
   }
   return fail(unavailable("it ended twice"));
@@ -190,8 +193,12 @@ Result<json::value> SidecarParser::ask(const json::object& request) {
 
 Result<std::shared_ptr<const Analysis>> SidecarParser::analyze(const std::string& sql) {
   if (sql.size() > options_.most_statement_bytes)
-    return refuse(Errc::too_large, fmt::format("[STATEMENT_TOO_LARGE] The statement has {} bytes; at most {} are accepted. Load data from files instead. SQLSTATE: 54000", sql.size(), options_.most_statement_bytes));
-  if (sql.find('\0') != std::string::npos) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near '\\0': the statement holds a NUL character. SQLSTATE: 42601");
+    return refuse(
+        Errc::too_large,
+        fmt::format("[STATEMENT_TOO_LARGE] The statement has {} bytes; at most {} are accepted. Load data from files instead. SQLSTATE: 54000",
+                    sql.size(), options_.most_statement_bytes));
+  if (sql.find('\0') != std::string::npos)
+    return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near '\\0': the statement holds a NUL character. SQLSTATE: 42601");
   if (auto hit = analyses_.get(sql)) return hit;
   TARN_TRY(answer, ask({{"op", "analyze"}, {"sql", sql}}));
   auto decoded = json::decode<Analysis>(answer, {.absent = json::Absent::keep});

@@ -16,8 +16,8 @@ namespace tarn::sql {
 
 struct SidecarOptions {
   std::string python = "/usr/bin/python3";
-  std::string script;          // main.py; default: the shipped one
-  std::string sqlglot;         // folder that holds the package; default: the pinned download
+  std::string script;   // main.py; default: the shipped one
+  std::string sqlglot;  // folder that holds the package; default: the pinned download
   std::size_t processes = 2;
   std::size_t most_statement_bytes = 1u << 20;
   Millis request_timeout = 20'000;

@@ -36,12 +36,18 @@ std::string statement_error_code(Errc code) {
     case Errc::invalid:
     case Errc::conflict:
     case Errc::engine:
-    case Errc::too_large: return "BAD_REQUEST";
-    case Errc::not_found: return "NOT_FOUND";
-    case Errc::already_exists: return "ALREADY_EXISTS";
-    case Errc::cancelled: return "CANCELLED";
-    case Errc::timeout: return "DEADLINE_EXCEEDED";
-    case Errc::unavailable: return "TEMPORARILY_UNAVAILABLE";
+    case Errc::too_large:
+      return "BAD_REQUEST";
+    case Errc::not_found:
+      return "NOT_FOUND";
+    case Errc::already_exists:
+      return "ALREADY_EXISTS";
+    case Errc::cancelled:
+      return "CANCELLED";
+    case Errc::timeout:
+      return "DEADLINE_EXCEEDED";
+    case Errc::unavailable:
+      return "TEMPORARILY_UNAVAILABLE";
   }
   throw std::logic_error("an error code without a meaning");
 }
@@ -82,13 +88,16 @@ class Statements::Sink final : public ResultSink {
     c->rows = rows;
     c->row_offset = rows_;
     if (s_.disposition == Disposition::INLINE && bytes_ + c->bytes > kMostInlineBytes) {
-      broken = Error{Errc::too_large, fmt::format("Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most {} bytes. Please execute the statement with "
-                                                  "disposition=EXTERNAL_LINKS if you want to download the full result.", kMostInlineBytes)};
+      broken = Error{Errc::too_large, fmt::format("Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of "
+                                                  "at most {} bytes. Please execute the statement with "
+                                                  "disposition=EXTERNAL_LINKS if you want to download the full result.",
+                                                  kMostInlineBytes)};
       return false;
     }
     if (s_.byte_limit && bytes_ + c->bytes > static_cast<std::size_t>(*s_.byte_limit) && bytes_ > 0) return cut_short = true, false;
     if (s_.disposition == Disposition::EXTERNAL_LINKS) {
-      const objects::Url url{owner_.options_.results_bucket, fmt::format("statements/{}/{:06}.{}", s_.id, index_, s_.format == ResultFormat::ARROW_STREAM ? "arrow" : "json")};
+      const objects::Url url{owner_.options_.results_bucket,
+                             fmt::format("statements/{}/{:06}.{}", s_.id, index_, s_.format == ResultFormat::ARROW_STREAM ? "arrow" : "json")};
       if (auto put = owner_.objects_.put(url, content); !put) {
         broken = Error{Errc::unavailable, "The result cannot be stored: " + put.error().message};
         return false;
@@ -117,9 +126,17 @@ class Statements::Sink final : public ResultSink {
   int index_ = 0;
 };
 
-Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects, objects::CredentialVendor& vendor, const Clock& clock, StatementOptions options)
-    : executor_(executor), warehouses_(warehouses), store_(store), objects_(objects), vendor_(vendor), clock_(clock), options_(std::move(options)),
-      keeper_([this] { keep_house(); }), scheduler_(options_.threads) {}
+Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects,
+                       objects::CredentialVendor& vendor, const Clock& clock, StatementOptions options)
+    : executor_(executor),
+      warehouses_(warehouses),
+      store_(store),
+      objects_(objects),
+      vendor_(vendor),
+      clock_(clock),
+      options_(std::move(options)),
+      keeper_([this] { keep_house(); }),
+      scheduler_(options_.threads) {}
 
 Statements::~Statements() {
   std::vector<std::shared_ptr<Statement>> running;
@@ -142,16 +159,17 @@ void Statements::recover() {
   const auto lost = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan_index(t, "running", options_.server_id); });
   if (lost.empty()) return;
   const auto now = clock_.now();
-  store_.write(access::system_context().event("databrickssql", "failLostStatements", {{"count", std::to_string(lost.size())}}), [&](store::WriteTxn& t) {
-    for (auto r : lost) {
-      r.state = StatementState::FAILED;
-      r.error_code = "ABORTED";
-      r.error_message = "The control plane was restarted while the statement ran; what it had not committed was discarded. Run it again.";
-      r.ended_at = now;
-      (void)kStatements.update(t, r);
-    }
-    return true;
-  });
+  store_.write(
+      access::system_context().event("databrickssql", "failLostStatements", {{"count", std::to_string(lost.size())}}), [&](store::WriteTxn& t) {
+        for (auto r : lost) {
+          r.state = StatementState::FAILED;
+          r.error_code = "ABORTED";
+          r.error_message = "The control plane was restarted while the statement ran; what it had not committed was discarded. Run it again.";
+          r.ended_at = now;
+          (void)kStatements.update(t, r);
+        }
+        return true;
+      });
 }
 
 Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx, const StatementRequest& r) {
@@ -163,16 +181,19 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->format = r.format.value_or(ResultFormat::JSON_ARRAY);
   if (r.statement.empty()) return refuse(Errc::invalid, "Field 'statement' is required and must not be empty");
   if (r.warehouse_id.empty()) return refuse(Errc::invalid, "Field 'warehouse_id' is required and must not be empty");
-  if (wait == 0 && s->on_wait_timeout == OnWaitTimeout::CANCEL) return refuse(Errc::invalid, "Field 'on_wait_timeout' cannot be CANCEL when wait_timeout is 0s: the statement would never run");
+  if (wait == 0 && s->on_wait_timeout == OnWaitTimeout::CANCEL)
+    return refuse(Errc::invalid, "Field 'on_wait_timeout' cannot be CANCEL when wait_timeout is 0s: the statement would never run");
   if (s->format == ResultFormat::CSV) return refuse(Errc::unsupported, "Format CSV is not supported: use JSON_ARRAY or ARROW_STREAM");
-  if (s->format == ResultFormat::ARROW_STREAM && s->disposition == Disposition::INLINE) return refuse(Errc::invalid, "Format ARROW_STREAM is only supported with disposition EXTERNAL_LINKS");
+  if (s->format == ResultFormat::ARROW_STREAM && s->disposition == Disposition::INLINE)
+    return refuse(Errc::invalid, "Format ARROW_STREAM is only supported with disposition EXTERNAL_LINKS");
   if (r.row_limit && *r.row_limit < 0) return refuse(Errc::invalid, "Field 'row_limit' must not be negative, got " + std::to_string(*r.row_limit));
   if (r.byte_limit && *r.byte_limit < 1) return refuse(Errc::invalid, "Field 'byte_limit' must be positive, got " + std::to_string(*r.byte_limit));
   s->row_limit = r.row_limit;
   s->byte_limit = r.byte_limit;
   for (const auto& p : r.parameters) {
     if (p.name.empty()) return refuse(Errc::invalid, "Field 'parameters' holds an entry without a name");
-    if (!s->session.parameters.emplace(p.name, Parameter{p.value, p.type.value_or("STRING")}).second) return refuse(Errc::invalid, "Field 'parameters' names '" + p.name + "' twice");
+    if (!s->session.parameters.emplace(p.name, Parameter{p.value, p.type.value_or("STRING")}).second)
+      return refuse(Errc::invalid, "Field 'parameters' names '" + p.name + "' twice");
   }
   auto w = warehouses_.use(ctx, r.warehouse_id);
   if (!w) {
@@ -233,13 +254,19 @@ void Statements::run(const std::shared_ptr<Statement>& s) {
   }
   if (sink.broken) error = sink.broken;
   const bool cancelled = s->cancel.cancelled() && error;
-  finish(*s, cancelled ? StatementState::CANCELED : error ? StatementState::FAILED : StatementState::SUCCEEDED, cancelled ? std::nullopt : error, kind, parsed);
+  finish(*s,
+         cancelled ? StatementState::CANCELED
+         : error   ? StatementState::FAILED
+                   : StatementState::SUCCEEDED,
+         cancelled ? std::nullopt : error, kind, parsed);
 }
 
 void Statements::finish(Statement& s, StatementState state, const std::optional<Error>& error, std::string kind, bool parsed) {
   std::vector<std::function<void()>> waiters;
   std::size_t bytes = 0;
-  auto event = s.session.ctx.event("databrickssql", "commandFinish", {{"statementId", s.id}, {"warehouseId", s.warehouse_id}, {"statementType", kind}, {"state", std::string(json::name_of(state))}});
+  auto event = s.session.ctx.event(
+      "databrickssql", "commandFinish",
+      {{"statementId", s.id}, {"warehouseId", s.warehouse_id}, {"statementType", kind}, {"state", std::string(json::name_of(state))}});
   if (error) {
     event.outcome = error->code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
     event.status = error->code == Errc::permission_denied ? 403 : 400;
@@ -308,14 +335,15 @@ void Statements::keep_house() {
     auto batch = std::exchange(writes_, {});
     lock.unlock();
     try {
-      store_.write(access::system_context().event("databrickssql", "recordStatements", {{"count", std::to_string(batch.size())}}), [&](store::WriteTxn& t) {
-        for (const auto& w : batch) {
-          // A statement that ended while its hand-over waited must not be seen as running again.
-          const auto old = kStatements.get(t, w.record.store_key());
-          if (!old || old->value.ended_at == 0) (void)kStatements.put(t, w.record);
-        }
-        return true;
-      });
+      store_.write(access::system_context().event("databrickssql", "recordStatements", {{"count", std::to_string(batch.size())}}),
+                   [&](store::WriteTxn& t) {
+                     for (const auto& w : batch) {
+                       // A statement that ended while its hand-over waited must not be seen as running again.
+                       const auto old = kStatements.get(t, w.record.store_key());
+                       if (!old || old->value.ended_at == 0) (void)kStatements.put(t, w.record);
+                     }
+                     return true;
+                   });
     } catch (const std::exception& e) {
       spdlog::error("statements cannot be recorded count={} error={}", batch.size(), e.what());
     }
@@ -349,7 +377,10 @@ void Statements::forget_old() {
 }
 
 Result<std::shared_ptr<Statement>> Statements::find(const access::Context& ctx, const std::string& id) {
-  const auto missing = [&] { return refuse(Errc::not_found, "The statement " + id + " was not found. It may have expired: results are kept for one hour after the statement ended"); };
+  const auto missing = [&] {
+    return refuse(Errc::not_found,
+                  "The statement " + id + " was not found. It may have expired: results are kept for one hour after the statement ended");
+  };
   std::shared_ptr<Statement> s;
   {
     const std::lock_guard lock(mutex_);
@@ -361,7 +392,9 @@ Result<std::shared_ptr<Statement>> Statements::find(const access::Context& ctx, 
     if (const auto now = s->snapshot(); now.ended_at != 0 && clock_.now() - now.ended_at >= options_.retention) return missing();
     return s;
   }
-  const auto r = store_.read_as([&](store::ReadTxn& t) { return kStatements.get(t, store::key({store::sortable(ctx.workspace_id.value_or(0)), id})); });
+  const auto r = store_.read_as([&](store::ReadTxn& t) {
+    return kStatements.get(t, store::key({store::sortable(ctx.workspace_id.value_or(0)), id}));
+  });
   if (!r || (r->value.user_id != ctx.caller.id && !warehouses_.manages(ctx, r->value.warehouse_id))) return missing();
   if (r->value.ended_at != 0 && clock_.now() - r->value.ended_at >= options_.retention) return missing();
   auto out = std::make_shared<Statement>();
@@ -382,7 +415,9 @@ Result<void> Statements::cancel(const access::Context& ctx, const std::string& i
   return {};
 }
 
-std::pair<std::string, Millis> Statements::link(const Chunk& chunk) { return {vendor_.presign("GET", *chunk.object, options_.link_lifetime), clock_.now() + options_.link_lifetime}; }
+std::pair<std::string, Millis> Statements::link(const Chunk& chunk) {
+  return {vendor_.presign("GET", *chunk.object, options_.link_lifetime), clock_.now() + options_.link_lifetime};
+}
 
 Result<std::vector<StatementRecord>> Statements::history(const access::Context& ctx, std::size_t limit) {
   auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });

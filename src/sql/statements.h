@@ -37,7 +37,9 @@ struct StatementRequest {
   std::optional<std::int64_t> row_limit, byte_limit;
   std::vector<StatementParameter> parameters;
 };
-BOOST_DESCRIBE_STRUCT(StatementRequest, (), (statement, warehouse_id, catalog, schema, wait_timeout, on_wait_timeout, disposition, format, row_limit, byte_limit, parameters))
+BOOST_DESCRIBE_STRUCT(StatementRequest, (),
+                      (statement, warehouse_id, catalog, schema, wait_timeout, on_wait_timeout, disposition, format, row_limit, byte_limit,
+                       parameters))
 
 /// What the store keeps of a statement.
 struct StatementRecord {
@@ -57,11 +59,13 @@ struct StatementRecord {
     return out;
   }
 };
-BOOST_DESCRIBE_STRUCT(StatementRecord, (), (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at, ended_at, rows))
+BOOST_DESCRIBE_STRUCT(StatementRecord, (),
+                      (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at,
+                       ended_at, rows))
 
 /// One piece of a result.
 struct Chunk {
-  std::string content;                    // empty once it lies in the object store
+  std::string content;  // empty once it lies in the object store
   std::optional<objects::Url> object;
   std::int64_t row_offset = 0, rows = 0;
   std::size_t bytes = 0;
@@ -103,7 +107,7 @@ class Statement {
 };
 
 struct StatementOptions {
-  std::string server_id = "local";        // stable for a data folder: whose unfinished statements a start fails
+  std::string server_id = "local";  // stable for a data folder: whose unfinished statements a start fails
   std::string results_bucket = "tarn-results";
   std::size_t threads = 16;
   std::size_t most_result_bytes = 256u << 20;  // results in memory, all statements
@@ -114,7 +118,8 @@ struct StatementOptions {
 
 class Statements {
  public:
-  Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects, objects::CredentialVendor& vendor, const Clock& clock, StatementOptions options = {});
+  Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects, objects::CredentialVendor& vendor,
+             const Clock& clock, StatementOptions options = {});
   ~Statements();
 
   /// Fails what an earlier process of this server left unfinished. Call once before the first request.
@@ -160,7 +165,7 @@ class Statements {
   std::vector<Write> writes_;
   bool urgent_ = false, stop_ = false;
   std::thread keeper_;
-  Scheduler scheduler_;            // last: its threads use the rest
+  Scheduler scheduler_;  // last: its threads use the rest
 };
 
 /// The vendor's code for an error of a statement.

@@ -24,7 +24,8 @@ SystemRows inline_rows(std::vector<RelationColumn> columns, const json::array& r
   }
   shape += "}]";
   SystemRows out;
-  out.sql = fmt::format("(SELECT {} FROM (SELECT unnest(from_json({}, {})) AS r))", list, delta::sql_string(boost::json::serialize(rows)), delta::sql_string(shape));
+  out.sql = fmt::format("(SELECT {} FROM (SELECT unnest(from_json({}, {})) AS r))", list, delta::sql_string(boost::json::serialize(rows)),
+                        delta::sql_string(shape));
   out.columns = std::move(columns);
   return out;
 }
@@ -50,12 +51,14 @@ void name_parts(json::object& row, const std::string& prefix, const std::string&
 
 bool SystemTables::knows(const catalog::TableName& name) const {
   if (name.schema == "information_schema") return true;
-  return name.catalog == "system" && name.schema == "access" && (name.table == "audit" || name.table == "table_lineage" || name.table == "column_lineage");
+  return name.catalog == "system" && name.schema == "access" &&
+         (name.table == "audit" || name.table == "table_lineage" || name.table == "column_lineage");
 }
 
 Result<SystemRows> SystemTables::open(const access::Context& ctx, const catalog::TableName& name) {
   if (name.schema == "information_schema") return information_schema(ctx, name);
-  if (auto ok = catalog_.require(ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok) return fail(Resolver::table_error(ok.error(), name));
+  if (auto ok = catalog_.require(ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok)
+    return fail(Resolver::table_error(ok.error(), name));
   if (name.table == "audit") return audit(ctx);
   return lineage(ctx, name.table == "column_lineage");
 }
@@ -86,26 +89,59 @@ Result<SystemRows> SystemTables::information_schema(const access::Context& ctx, 
       if (!found) continue;
       for (const auto& t : *found) {
         if (tables)
-          rows.push_back({{"table_catalog", c}, {"table_schema", s}, {"table_name", t.name}, {"table_type", json::name_of(t.table_type)}, {"table_owner", t.owner},
-                          {"comment", t.comment ? json::value(*t.comment) : json::value(nullptr)}, {"created", to_rfc3339(t.created_at)}, {"created_by", t.created_by},
-                          {"last_altered", to_rfc3339(t.updated_at)}, {"last_altered_by", t.updated_by},
+          rows.push_back({{"table_catalog", c},
+                          {"table_schema", s},
+                          {"table_name", t.name},
+                          {"table_type", json::name_of(t.table_type)},
+                          {"table_owner", t.owner},
+                          {"comment", t.comment ? json::value(*t.comment) : json::value(nullptr)},
+                          {"created", to_rfc3339(t.created_at)},
+                          {"created_by", t.created_by},
+                          {"last_altered", to_rfc3339(t.updated_at)},
+                          {"last_altered_by", t.updated_by},
                           {"data_source_format", t.data_source_format ? json::value(*t.data_source_format) : json::value(nullptr)}});
         if (views && t.table_type == catalog::TableType::VIEW)
           rows.push_back({{"table_catalog", c}, {"table_schema", s}, {"table_name", t.name}, {"view_definition", t.view_definition.value_or("")}});
         if (columns)
           for (const auto& k : t.columns)
-            rows.push_back({{"table_catalog", c}, {"table_schema", s}, {"table_name", t.name}, {"column_name", k.name}, {"ordinal_position", k.position}, {"is_nullable", k.nullable ? "YES" : "NO"},
-                            {"full_data_type", k.type_text}, {"data_type", k.type_name}, {"comment", k.comment ? json::value(*k.comment) : json::value(nullptr)}});
+            rows.push_back({{"table_catalog", c},
+                            {"table_schema", s},
+                            {"table_name", t.name},
+                            {"column_name", k.name},
+                            {"ordinal_position", k.position},
+                            {"is_nullable", k.nullable ? "YES" : "NO"},
+                            {"full_data_type", k.type_text},
+                            {"data_type", k.type_name},
+                            {"comment", k.comment ? json::value(*k.comment) : json::value(nullptr)}});
       }
     }
   }
   if (schemata) return inline_rows({{"catalog_name", "string"}, {"schema_name", "string"}}, rows);
-  if (views) return inline_rows({{"table_catalog", "string"}, {"table_schema", "string"}, {"table_name", "string"}, {"view_definition", "string"}}, rows);
+  if (views)
+    return inline_rows({{"table_catalog", "string"}, {"table_schema", "string"}, {"table_name", "string"}, {"view_definition", "string"}}, rows);
   if (tables)
-    return inline_rows({{"table_catalog", "string"}, {"table_schema", "string"}, {"table_name", "string"}, {"table_type", "string"}, {"table_owner", "string"}, {"comment", "string"},
-                        {"created", "timestamp"}, {"created_by", "string"}, {"last_altered", "timestamp"}, {"last_altered_by", "string"}, {"data_source_format", "string"}}, rows);
-  return inline_rows({{"table_catalog", "string"}, {"table_schema", "string"}, {"table_name", "string"}, {"column_name", "string"}, {"ordinal_position", "int"}, {"is_nullable", "string"},
-                      {"full_data_type", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
+    return inline_rows({{"table_catalog", "string"},
+                        {"table_schema", "string"},
+                        {"table_name", "string"},
+                        {"table_type", "string"},
+                        {"table_owner", "string"},
+                        {"comment", "string"},
+                        {"created", "timestamp"},
+                        {"created_by", "string"},
+                        {"last_altered", "timestamp"},
+                        {"last_altered_by", "string"},
+                        {"data_source_format", "string"}},
+                       rows);
+  return inline_rows({{"table_catalog", "string"},
+                      {"table_schema", "string"},
+                      {"table_name", "string"},
+                      {"column_name", "string"},
+                      {"ordinal_position", "int"},
+                      {"is_nullable", "string"},
+                      {"full_data_type", "string"},
+                      {"data_type", "string"},
+                      {"comment", "string"}},
+                     rows);
 }
 
 Result<SystemRows> SystemTables::audit(const access::Context& ctx) {
@@ -116,17 +152,40 @@ Result<SystemRows> SystemTables::audit(const access::Context& ctx) {
     const auto& e = r.event;
     json::object params;
     for (const auto& [k, v] : e.params) params[k] = v;
-    rows.push_back({{"account_id", account_id_}, {"workspace_id", e.workspace_id ? json::value(std::to_string(*e.workspace_id)) : json::value("0")}, {"version", "2.0"},
-                    {"event_time", to_rfc3339(r.at)}, {"event_date", to_rfc3339(r.at).substr(0, 10)}, {"source_ip_address", text_or_null(e.source_ip)},
-                    {"user_agent", text_or_null(e.user_agent)}, {"session_id", nullptr}, {"user_identity", {{"email", e.principal}, {"subject_name", nullptr}}}, {"service_name", e.service},
-                    {"action_name", e.action}, {"request_id", e.request_id}, {"request_params", std::move(params)},
+    rows.push_back({{"account_id", account_id_},
+                    {"workspace_id", e.workspace_id ? json::value(std::to_string(*e.workspace_id)) : json::value("0")},
+                    {"version", "2.0"},
+                    {"event_time", to_rfc3339(r.at)},
+                    {"event_date", to_rfc3339(r.at).substr(0, 10)},
+                    {"source_ip_address", text_or_null(e.source_ip)},
+                    {"user_agent", text_or_null(e.user_agent)},
+                    {"session_id", nullptr},
+                    {"user_identity", {{"email", e.principal}, {"subject_name", nullptr}}},
+                    {"service_name", e.service},
+                    {"action_name", e.action},
+                    {"request_id", e.request_id},
+                    {"request_params", std::move(params)},
                     {"response", {{"status_code", e.status}, {"error_message", text_or_null(e.error)}, {"result", nullptr}}},
-                    {"audit_level", e.workspace_id ? "WORKSPACE_LEVEL" : "ACCOUNT_LEVEL"}, {"event_id", std::to_string(r.sequence)}});
+                    {"audit_level", e.workspace_id ? "WORKSPACE_LEVEL" : "ACCOUNT_LEVEL"},
+                    {"event_id", std::to_string(r.sequence)}});
   }
-  return inline_rows({{"account_id", "string"}, {"workspace_id", "string"}, {"version", "string"}, {"event_time", "timestamp"}, {"event_date", "date"}, {"source_ip_address", "string"},
-                      {"user_agent", "string"}, {"session_id", "string"}, {"user_identity", "struct<email:string,subject_name:string>"}, {"service_name", "string"}, {"action_name", "string"},
-                      {"request_id", "string"}, {"request_params", "map<string,string>"}, {"response", "struct<status_code:int,error_message:string,result:string>"}, {"audit_level", "string"},
-                      {"event_id", "string"}}, rows);
+  return inline_rows({{"account_id", "string"},
+                      {"workspace_id", "string"},
+                      {"version", "string"},
+                      {"event_time", "timestamp"},
+                      {"event_date", "date"},
+                      {"source_ip_address", "string"},
+                      {"user_agent", "string"},
+                      {"session_id", "string"},
+                      {"user_identity", "struct<email:string,subject_name:string>"},
+                      {"service_name", "string"},
+                      {"action_name", "string"},
+                      {"request_id", "string"},
+                      {"request_params", "map<string,string>"},
+                      {"response", "struct<status_code:int,error_message:string,result:string>"},
+                      {"audit_level", "string"},
+                      {"event_id", "string"}},
+                     rows);
 }
 
 Result<SystemRows> SystemTables::lineage(const access::Context& ctx, bool columns) {
@@ -134,15 +193,22 @@ Result<SystemRows> SystemTables::lineage(const access::Context& ctx, bool column
   if (!found) return fail(Resolver::catalog_error(found.error()));
   json::array rows;
   for (const auto& r : *found) {
-    json::object row{{"account_id", account_id_}, {"workspace_id", r.workspace_id ? json::value(std::to_string(*r.workspace_id)) : json::value(nullptr)}, {"entity_type", r.entity_type},
-                     {"created_by", r.created_by}, {"event_time", to_rfc3339(r.event_time)}, {"event_date", to_rfc3339(r.event_time).substr(0, 10)}, {"statement_id", r.statement_id}};
+    json::object row{{"account_id", account_id_},
+                     {"workspace_id", r.workspace_id ? json::value(std::to_string(*r.workspace_id)) : json::value(nullptr)},
+                     {"entity_type", r.entity_type},
+                     {"created_by", r.created_by},
+                     {"event_time", to_rfc3339(r.event_time)},
+                     {"event_date", to_rfc3339(r.event_time).substr(0, 10)},
+                     {"statement_id", r.statement_id}};
     name_parts(row, "source", r.edge.source_table);
     name_parts(row, "target", r.edge.target_table);
     if (columns) row["source_column_name"] = text_or_null(r.edge.source_column), row["target_column_name"] = text_or_null(r.edge.target_column);
     rows.push_back(std::move(row));
   }
   std::vector<RelationColumn> shape;
-  for (const char* n : {"account_id", "workspace_id", "entity_type", "source_table_full_name", "source_table_catalog", "source_table_schema", "source_table_name"}) shape.push_back({n, "string"});
+  for (const char* n :
+       {"account_id", "workspace_id", "entity_type", "source_table_full_name", "source_table_catalog", "source_table_schema", "source_table_name"})
+    shape.push_back({n, "string"});
   if (columns) shape.push_back({"source_column_name", "string"});
   for (const char* n : {"target_table_full_name", "target_table_catalog", "target_table_schema", "target_table_name"}) shape.push_back({n, "string"});
   if (columns) shape.push_back({"target_column_name", "string"});

@@ -20,15 +20,22 @@ Result<objects::Url> url_of(const std::string& location) {
 Error from_delta(const delta::Error& e) {
   switch (e.code) {
     case delta::Errc::not_a_table:
-    case delta::Errc::version_not_found: return {Errc::not_found, e.message};
-    case delta::Errc::already_exists: return {Errc::already_exists, e.message};
-    case delta::Errc::unsupported_feature: return {Errc::unsupported, "[DELTA_UNSUPPORTED_FEATURES] " + e.message};
-    case delta::Errc::conflict: return {Errc::conflict, e.message};
-    case delta::Errc::corrupt: return {Errc::engine, e.message};
+    case delta::Errc::version_not_found:
+      return {Errc::not_found, e.message};
+    case delta::Errc::already_exists:
+      return {Errc::already_exists, e.message};
+    case delta::Errc::unsupported_feature:
+      return {Errc::unsupported, "[DELTA_UNSUPPORTED_FEATURES] " + e.message};
+    case delta::Errc::conflict:
+      return {Errc::conflict, e.message};
+    case delta::Errc::corrupt:
+      return {Errc::engine, e.message};
     case delta::Errc::invalid_schema:
     case delta::Errc::invalid_request:
-    case delta::Errc::constraint: return {Errc::invalid, e.message};
-    case delta::Errc::storage: return {Errc::unavailable, e.message};
+    case delta::Errc::constraint:
+      return {Errc::invalid, e.message};
+    case delta::Errc::storage:
+      return {Errc::unavailable, e.message};
   }
   throw std::logic_error("a delta error code without a meaning");
 }
@@ -37,7 +44,9 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
   delta::Schema out;
   for (const auto& c : columns) {
     auto type = delta::delta_type(c.type);
-    if (!type) return refuse(Errc::invalid, fmt::format("[UNSUPPORTED_DATATYPE] Unsupported data type \"{}\" of column `{}`. SQLSTATE: 0A000", c.type, c.name));
+    if (!type)
+      return refuse(Errc::invalid,
+                    fmt::format("[UNSUPPORTED_DATATYPE] Unsupported data type \"{}\" of column `{}`. SQLSTATE: 0A000", c.type, c.name));
     delta::Field f;
     f.name = c.name;
     f.type = *std::move(type);
@@ -83,8 +92,8 @@ void Tables::discard(const std::string& directory, const std::vector<delta::AddF
   for (const auto& f : files) std::filesystem::remove(std::filesystem::path(directory) / f.path, ignored);
 }
 
-Result<std::vector<delta::AddFile>> Tables::write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources,
-                                                        std::int64_t& rows, engine::CancelToken* cancel) {
+Result<std::vector<delta::AddFile>> Tables::write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query,
+                                                        const std::vector<std::string>& sources, std::int64_t& rows, engine::CancelToken* cancel) {
   std::error_code ec;
   std::filesystem::create_directories(directory, ec);
   if (ec) return refuse(Errc::unavailable, "The table's folder cannot be made: " + ec.message());
@@ -112,8 +121,8 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const std::string& direc
   return out;
 }
 
-Result<Written> Tables::create(const std::string& location, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources, bool replace,
-                               const std::string& user, engine::CancelToken* cancel) {
+Result<Written> Tables::create(const std::string& location, const delta::Metadata& metadata, const std::string& query,
+                               const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel) {
   TARN_TRY(root, url_of(location));
   if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
   const auto directory = objects_.local_path(root);
@@ -158,7 +167,8 @@ Result<Written> Tables::create(const std::string& location, const delta::Metadat
 }
 
 Result<Written> Tables::insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite,
-                               std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user, engine::CancelToken* cancel) {
+                               std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user,
+                               engine::CancelToken* cancel) {
   Written out;
   TARN_TRY(files, write_files(table.directory, table.snapshot->metadata, query, sources, out.rows, cancel));
   delta::Commit commit;
@@ -186,9 +196,12 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
   return out;
 }
 
-Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias, const std::vector<std::pair<std::string, std::string>>& assignments,
-                                const std::vector<std::string>& sources, const std::string& user, engine::CancelToken* cancel) {
-  if (!table.files.plain()) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan + " is not supported by this warehouse. SQLSTATE: 0A000");
+Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
+                                const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
+                                const std::string& user, engine::CancelToken* cancel) {
+  if (!table.files.plain())
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
+                                         " is not supported by this warehouse. SQLSTATE: 0A000");
   const std::string file_column = "tarn_file_" + new_hex(4);
   auto with_file = delta::relation_sql(table.files, {.file_column = file_column});
   if (!with_file) return fail(from_delta(with_file.error()));
@@ -199,14 +212,17 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   scope.directories.erase(std::unique(scope.directories.begin(), scope.directories.end()), scope.directories.end());
   std::map<std::string, std::int64_t> hits;
   engine::Request request;
-  request.sql = fmt::format("SELECT {0}.{1}, count(*) FROM {2} AS {0} WHERE {3} GROUP BY 1", name, delta::sql_identifier(file_column), *with_file, predicate);
+  request.sql =
+      fmt::format("SELECT {0}.{1}, count(*) FROM {2} AS {0} WHERE {3} GROUP BY 1", name, delta::sql_identifier(file_column), *with_file, predicate);
   engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
-                    .chunk = [&](std::string chunk, std::int64_t) {
-                      auto v = json::parse(chunk);
-                      if (!v) return false;
-                      for (const auto& row : v->as_array()) hits[std::string(row.as_array().at(0).as_string())] = std::stoll(std::string(row.as_array().at(1).as_string()));
-                      return true;
-                    }};
+                    .chunk =
+                        [&](std::string chunk, std::int64_t) {
+                          auto v = json::parse(chunk);
+                          if (!v) return false;
+                          for (const auto& row : v->as_array())
+                            hits[std::string(row.as_array().at(0).as_string())] = std::stoll(std::string(row.as_array().at(1).as_string()));
+                          return true;
+                        }};
   TARN_TRY(summary, engine_.run(scope, request, sink, cancel));
   (void)summary;
   Written out;
@@ -234,7 +250,9 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
     if (!columns.empty()) columns += ", ";
     const auto own = name + "." + delta::sql_identifier(c.name);
     const auto set = std::ranges::find_if(assignments, [&](const auto& a) { return a.first == c.name; });
-    columns += set == assignments.end() ? own : fmt::format("CASE WHEN {} THEN CAST({} AS {}) ELSE {} END AS {}", predicate, set->second, c.duckdb, own, delta::sql_identifier(c.name));
+    columns += set == assignments.end() ? own
+                                        : fmt::format("CASE WHEN {} THEN CAST({} AS {}) ELSE {} END AS {}", predicate, set->second, c.duckdb, own,
+                                                      delta::sql_identifier(c.name));
   }
   std::string query = fmt::format("SELECT {} FROM {} AS {}", columns, *touched, name);
   if (assignments.empty()) query += fmt::format(" WHERE NOT coalesce(({}), false)", predicate);

@@ -28,7 +28,8 @@ struct Written {
 
 class Tables {
  public:
-  Tables(objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine) : objects_(objects), log_(log), engine_(engine), relations_(32u << 20) {}
+  Tables(objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine)
+      : objects_(objects), log_(log), engine_(engine), relations_(32u << 20) {}
 
   /// Errors: not_found (no table there, or no such version), unsupported (a reader feature, by name), unavailable.
   Result<std::shared_ptr<const OpenTable>> open(const std::string& location, std::optional<std::int64_t> version = {});
@@ -37,19 +38,21 @@ class Tables {
 
   /// Version 0 (or, with `replace` over an existing log, a new version that replaces everything). `query` yields exactly the metadata's
   /// columns, read from `sources`; empty: no rows.
-  Result<Written> create(const std::string& location, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel);
+  Result<Written> create(const std::string& location, const delta::Metadata& metadata, const std::string& query,
+                         const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel);
   /// Adds rows, or replaces all rows (`overwrite`). `transaction`: an idempotent writer's id.
-  Result<Written> insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite, std::optional<std::pair<std::string, std::int64_t>> transaction,
-                         const std::string& user, engine::CancelToken* cancel);
+  Result<Written> insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite,
+                         std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user, engine::CancelToken* cancel);
   /// Copy-on-write: rewrites the files in which `hit` (a query of file locations) finds rows; `rest` names the rows of one set of files that stay,
   /// as they shall be, given the relation of those files.
-  Result<Written> rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias, const std::vector<std::pair<std::string, std::string>>& assignments,
-                          const std::vector<std::string>& sources, const std::string& user, engine::CancelToken* cancel);
+  Result<Written> rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
+                          const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
+                          const std::string& user, engine::CancelToken* cancel);
   Result<std::vector<delta::CommitInfo>> history(const std::string& location, std::size_t limit);
 
  private:
-  Result<std::vector<delta::AddFile>> write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query, const std::vector<std::string>& sources, std::int64_t& rows,
-                                                  engine::CancelToken* cancel);
+  Result<std::vector<delta::AddFile>> write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query,
+                                                  const std::vector<std::string>& sources, std::int64_t& rows, engine::CancelToken* cancel);
   void discard(const std::string& directory, const std::vector<delta::AddFile>& files);
 
   objects::ObjectStore& objects_;

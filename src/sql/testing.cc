@@ -26,7 +26,8 @@ World::World() {
   store = store::open_store("sqlite::memory:", clock);
   objects = std::make_unique<objects::LocalObjects>((folder / "objects").string());
   for (const char* b : {"meta", "lake", "raw"}) (void)objects->create_bucket(b);
-  catalog = std::make_unique<catalog::UnityCatalog>(*store, directory, vendor, *objects, workspaces, clock, std::string(catalog::testing::kAccount), "us-east-1");
+  catalog = std::make_unique<catalog::UnityCatalog>(*store, directory, vendor, *objects, workspaces, clock, std::string(catalog::testing::kAccount),
+                                                    "us-east-1");
   codec = delta::duckdb_parquet_codec(*objects);
   log = std::make_unique<delta::DeltaLog>(*objects, *codec, clock);
   engine = pool_engine(shared_pool());
@@ -47,7 +48,8 @@ World::World() {
   };
   const auto metastore = must(catalog->metastores().create(account, {.name = "main", .region = "us-east-1", .storage_root = "s3://meta/root"}));
   for (const std::int64_t w : {1, 2}) done(catalog->metastores().assign(account, w, metastore.metastore_id, std::nullopt, false));
-  done(catalog->credentials().create(admin, std::nullopt, {.name = "cred", .aws_iam_role = catalog::AwsIamRoleRequest{"arn:aws:iam::123456789012:role/lake"}}));
+  done(catalog->credentials().create(admin, std::nullopt,
+                                     {.name = "cred", .aws_iam_role = catalog::AwsIamRoleRequest{"arn:aws:iam::123456789012:role/lake"}}));
   done(catalog->locations().create(admin, {.name = "lake", .url = "s3://lake/data", .credential_name = "cred"}));
   done(catalog->catalog_service().create(admin, {.name = "main"}));
   done(catalog->schema_service().create(admin, {.name = "s", .catalog_name = "main"}));
@@ -71,7 +73,11 @@ access::Context World::as(const std::string& name, std::int64_t workspace) {
 }
 
 Result<Done> World::run(const access::Context& ctx, const std::string& sql, ResultSink& sink, std::map<std::string, Parameter> parameters) {
-  Session session{.ctx = ctx, .catalog = default_catalog, .schema = default_schema, .parameters = std::move(parameters), .statement_id = "statement-" + std::to_string(++statements_)};
+  Session session{.ctx = ctx,
+                  .catalog = default_catalog,
+                  .schema = default_schema,
+                  .parameters = std::move(parameters),
+                  .statement_id = "statement-" + std::to_string(++statements_)};
   return executor->run(session, sql, {}, sink);
 }
 

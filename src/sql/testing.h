@@ -21,7 +21,8 @@ class Collector final : public ResultSink {
     const auto parsed = boost::json::parse(content);
     for (const auto& row : parsed.as_array()) {
       std::string line;
-      for (const auto& v : row.as_array()) line += (line.empty() && &v == row.as_array().begin() ? "" : "|") + (v.is_null() ? std::string("NULL") : std::string(v.as_string()));
+      for (const auto& v : row.as_array())
+        line += (line.empty() && &v == row.as_array().begin() ? "" : "|") + (v.is_null() ? std::string("NULL") : std::string(v.as_string()));
       rows.push_back(std::move(line));
     }
     return true;

@@ -23,7 +23,7 @@ class Reader {
       word = quoted();
     } else {
       while (std::isalnum(static_cast<unsigned char>(peek())) || peek() == '_' || peek() == ' ') {
-        if (peek() == ' ' && !upper(word).starts_with("TIME") ) break;
+        if (peek() == ' ' && !upper(word).starts_with("TIME")) break;
         word += text_[at_++];
       }
       while (!word.empty() && word.back() == ' ') word.pop_back();
@@ -49,20 +49,45 @@ class Reader {
     ++at_;
     while (at_ < text_.size()) {
       if (text_[at_] == '"') {
-        if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') ++at_;
-        else { ++at_; break; }
+        if (at_ + 1 < text_.size() && text_[at_ + 1] == '"')
+          ++at_;
+        else {
+          ++at_;
+          break;
+        }
       }
       out += text_[at_++];
     }
     return out;
   }
   Result<std::string> plain(const std::string& word) {
-    static const std::map<std::string, std::string, std::less<>> names{
-      {"BOOLEAN", "boolean"}, {"TINYINT", "tinyint"}, {"SMALLINT", "smallint"}, {"INTEGER", "int"}, {"BIGINT", "bigint"}, {"HUGEINT", "decimal(38,0)"},
-      {"UTINYINT", "smallint"}, {"USMALLINT", "int"}, {"UINTEGER", "bigint"}, {"UBIGINT", "decimal(20,0)"}, {"UHUGEINT", "decimal(38,0)"}, {"FLOAT", "float"}, {"DOUBLE", "double"},
-      {"VARCHAR", "string"}, {"BLOB", "binary"}, {"DATE", "date"}, {"TIMESTAMP", "timestamp_ntz"}, {"TIMESTAMP_S", "timestamp_ntz"}, {"TIMESTAMP_MS", "timestamp_ntz"},
-      {"TIMESTAMP_NS", "timestamp_ntz"}, {"TIMESTAMP WITH TIME ZONE", "timestamp"}, {"TIMESTAMPTZ", "timestamp"}, {"NULL", "void"}, {"SQLNULL", "void"}, {"UUID", "string"}, {"JSON", "string"},
-      {"INTERVAL", "interval"}};
+    static const std::map<std::string, std::string, std::less<>> names{{"BOOLEAN", "boolean"},
+                                                                       {"TINYINT", "tinyint"},
+                                                                       {"SMALLINT", "smallint"},
+                                                                       {"INTEGER", "int"},
+                                                                       {"BIGINT", "bigint"},
+                                                                       {"HUGEINT", "decimal(38,0)"},
+                                                                       {"UTINYINT", "smallint"},
+                                                                       {"USMALLINT", "int"},
+                                                                       {"UINTEGER", "bigint"},
+                                                                       {"UBIGINT", "decimal(20,0)"},
+                                                                       {"UHUGEINT", "decimal(38,0)"},
+                                                                       {"FLOAT", "float"},
+                                                                       {"DOUBLE", "double"},
+                                                                       {"VARCHAR", "string"},
+                                                                       {"BLOB", "binary"},
+                                                                       {"DATE", "date"},
+                                                                       {"TIMESTAMP", "timestamp_ntz"},
+                                                                       {"TIMESTAMP_S", "timestamp_ntz"},
+                                                                       {"TIMESTAMP_MS", "timestamp_ntz"},
+                                                                       {"TIMESTAMP_NS", "timestamp_ntz"},
+                                                                       {"TIMESTAMP WITH TIME ZONE", "timestamp"},
+                                                                       {"TIMESTAMPTZ", "timestamp"},
+                                                                       {"NULL", "void"},
+                                                                       {"SQLNULL", "void"},
+                                                                       {"UUID", "string"},
+                                                                       {"JSON", "string"},
+                                                                       {"INTERVAL", "interval"}};
     skip();
     if (word == "DECIMAL") {
       if (peek() != '(') return std::string("decimal(18,3)");
@@ -111,7 +136,9 @@ class Reader {
     if (auto i = names.find(word); i != names.end()) return i->second;
     return unknown();
   }
-  Result<std::string> unknown() const { return refuse(Errc::unsupported, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + std::string(text_) + "\". SQLSTATE: 0A000"); }
+  Result<std::string> unknown() const {
+    return refuse(Errc::unsupported, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + std::string(text_) + "\". SQLSTATE: 0A000");
+  }
 
   std::string_view text_;
   std::size_t at_ = 0;
@@ -122,7 +149,8 @@ class Reader {
 Result<std::string> sql_type_of(std::string_view duckdb_type) { return Reader(duckdb_type).type(); }
 
 std::string type_name(std::string_view sql_type) {
-  static const std::map<std::string, std::string, std::less<>> names{{"bigint", "LONG"}, {"int", "INT"}, {"integer", "INT"}, {"smallint", "SHORT"}, {"tinyint", "BYTE"}, {"void", "NULL"}};
+  static const std::map<std::string, std::string, std::less<>> names{{"bigint", "LONG"},    {"int", "INT"},      {"integer", "INT"},
+                                                                     {"smallint", "SHORT"}, {"tinyint", "BYTE"}, {"void", "NULL"}};
   const auto end = sql_type.find_first_of("(<");
   const std::string base(sql_type.substr(0, end));
   if (auto i = names.find(base); i != names.end()) return i->second;
@@ -138,9 +166,12 @@ std::optional<Precision> decimal_precision(std::string_view sql_type) {
   return out;
 }
 
-Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql_type, int position, bool nullable, std::optional<std::string> comment) {
+Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql_type, int position, bool nullable,
+                                        std::optional<std::string> comment) {
   auto delta = delta::delta_type(sql_type);
-  if (!delta) return refuse(Errc::invalid, fmt::format("[UNSUPPORTED_DATATYPE] Column {} has the type \"{}\", which a table cannot hold. SQLSTATE: 0A000", backticked(name), upper(sql_type)));
+  if (!delta)
+    return refuse(Errc::invalid, fmt::format("[UNSUPPORTED_DATATYPE] Column {} has the type \"{}\", which a table cannot hold. SQLSTATE: 0A000",
+                                             backticked(name), upper(sql_type)));
   catalog::ColumnInfo out;
   out.name = std::move(name);
   out.type_text = delta::sql_type(*delta);

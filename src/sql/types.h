@@ -21,7 +21,8 @@ struct Precision {
 std::optional<Precision> decimal_precision(std::string_view sql_type);
 
 /// A column as the catalog keeps it, from its name and SQL type. Error: invalid for a type that Delta has not.
-Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql_type, int position, bool nullable = true, std::optional<std::string> comment = {});
+Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql_type, int position, bool nullable = true,
+                                        std::optional<std::string> comment = {});
 
 /// `name` between backticks.
 std::string backticked(std::string_view name);

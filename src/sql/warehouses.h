@@ -41,8 +41,9 @@ struct Warehouse {
   /// Statements that may run at once, as the vendor counts them.
   std::size_t most_statements() const { return 10u * static_cast<std::size_t>(std::max(1, max_num_clusters)); }
 };
-BOOST_DESCRIBE_STRUCT(Warehouse, (), (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters, auto_stop_mins,
-  enable_photon, enable_serverless_compute, tags, channel, state, started_at, acl))
+BOOST_DESCRIBE_STRUCT(Warehouse, (),
+                      (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters,
+                       auto_stop_mins, enable_photon, enable_serverless_compute, tags, channel, state, started_at, acl))
 
 /// A create or edit request; absent fields keep their value (edit) or the default (create).
 struct WarehouseRequest {
@@ -51,8 +52,9 @@ struct WarehouseRequest {
   std::optional<bool> enable_photon, enable_serverless_compute;
   json::value tags, channel;
 };
-BOOST_DESCRIBE_STRUCT(WarehouseRequest, (), (name, cluster_size, warehouse_type, spot_instance_policy, creator_name, min_num_clusters, max_num_clusters, auto_stop_mins, enable_photon,
-  enable_serverless_compute, tags, channel))
+BOOST_DESCRIBE_STRUCT(WarehouseRequest, (),
+                      (name, cluster_size, warehouse_type, spot_instance_policy, creator_name, min_num_clusters, max_num_clusters, auto_stop_mins,
+                       enable_photon, enable_serverless_compute, tags, channel))
 
 class Warehouses {
  public:
@@ -78,7 +80,8 @@ class Warehouses {
  private:
   std::shared_ptr<const Warehouse> find(const access::Context& ctx, std::string_view id);
   Result<std::shared_ptr<const Warehouse>> require(const access::Context& ctx, std::string_view id, PermissionLevel least);
-  Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, PermissionLevel least, const std::function<Result<void>(Warehouse&)>& body);
+  Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, PermissionLevel least,
+                           const std::function<Result<void>(Warehouse&)>& body);
   Result<AclEntry> checked(AclEntry entry);
   WarehouseState state_of(const Warehouse& w);
 

@@ -10,7 +10,9 @@ std::string upper(std::string text) {
   return text;
 }
 
-std::string link_to(const Statement& s, std::size_t index) { return "/api/2.0/sql/statements/" + s.id + "/result/chunks/" + std::to_string(index) + "?row_offset="; }
+std::string link_to(const Statement& s, std::size_t index) {
+  return "/api/2.0/sql/statements/" + s.id + "/result/chunks/" + std::to_string(index) + "?row_offset=";
+}
 
 json::object manifest(const Statement& s, const Statement::Snapshot& now) {
   json::array columns;
@@ -27,7 +29,9 @@ json::object manifest(const Statement& s, const Statement::Snapshot& now) {
     bytes += c.bytes;
     chunks.push_back({{"chunk_index", i}, {"row_offset", c.row_offset}, {"row_count", c.rows}, {"byte_count", c.bytes}});
   }
-  json::object out{{"format", json::name_of(s.format)}, {"schema", {{"column_count", columns.size()}, {"columns", columns}}}, {"total_chunk_count", now.chunks.size()}};
+  json::object out{{"format", json::name_of(s.format)},
+                   {"schema", {{"column_count", columns.size()}, {"columns", columns}}},
+                   {"total_chunk_count", now.chunks.size()}};
   if (!chunks.empty()) out["chunks"] = std::move(chunks);
   out["total_row_count"] = now.rows;
   out["total_byte_count"] = bytes;
@@ -68,10 +72,21 @@ json::object acl_json(const AclEntry& e) {
 }  // namespace
 
 json::value warehouse_json(const Warehouse& w, std::string_view host) {
-  json::object out{{"id", w.id}, {"name", w.name}, {"cluster_size", w.cluster_size}, {"min_num_clusters", w.min_num_clusters}, {"max_num_clusters", w.max_num_clusters},
-                   {"auto_stop_mins", w.auto_stop_mins}, {"auto_resume", true}, {"creator_name", w.creator_name}, {"warehouse_type", w.warehouse_type}, {"spot_instance_policy", w.spot_instance_policy},
-                   {"enable_photon", w.enable_photon}, {"enable_serverless_compute", w.enable_serverless_compute}, {"state", json::name_of(w.state)},
-                   {"num_clusters", w.state == WarehouseState::RUNNING ? 1 : 0}, {"size", w.cluster_size}};
+  json::object out{{"id", w.id},
+                   {"name", w.name},
+                   {"cluster_size", w.cluster_size},
+                   {"min_num_clusters", w.min_num_clusters},
+                   {"max_num_clusters", w.max_num_clusters},
+                   {"auto_stop_mins", w.auto_stop_mins},
+                   {"auto_resume", true},
+                   {"creator_name", w.creator_name},
+                   {"warehouse_type", w.warehouse_type},
+                   {"spot_instance_policy", w.spot_instance_policy},
+                   {"enable_photon", w.enable_photon},
+                   {"enable_serverless_compute", w.enable_serverless_compute},
+                   {"state", json::name_of(w.state)},
+                   {"num_clusters", w.state == WarehouseState::RUNNING ? 1 : 0},
+                   {"size", w.cluster_size}};
   if (!w.tags.is_null()) out["tags"] = w.tags;
   if (!w.channel.is_null()) out["channel"] = w.channel;
   out["odbc_params"] = json::object{{"hostname", host}, {"path", "/sql/1.0/warehouses/" + w.id}, {"protocol", "https"}, {"port", 443}};
@@ -86,14 +101,19 @@ json::value permissions_json(const Warehouse& w) {
   acl.push_back(acl_json(owner));
   for (const auto& e : w.acl) acl.push_back(acl_json(e));
   acl.push_back(json::object{{"group_name", "admins"},
-                             {"all_permissions", json::array{json::object{{"permission_level", "CAN_MANAGE"}, {"inherited", true}, {"inherited_from_object", json::array{"/sql/warehouses/"}}}}}});
+                             {"all_permissions", json::array{json::object{{"permission_level", "CAN_MANAGE"},
+                                                                          {"inherited", true},
+                                                                          {"inherited_from_object", json::array{"/sql/warehouses/"}}}}}});
   return json::object{{"object_id", "/sql/warehouses/" + w.id}, {"object_type", "warehouses"}, {"access_control_list", std::move(acl)}};
 }
 
 json::value permission_levels_json() {
   json::array out;
-  for (const auto& [level, text] : {std::pair{"CAN_VIEW", "Can view the SQL warehouse"}, {"CAN_MONITOR", "Can monitor the SQL warehouse"}, {"CAN_USE", "Can use the SQL warehouse"},
-                                    {"CAN_MANAGE", "Can manage the SQL warehouse"}, {"IS_OWNER", "Is owner of the SQL warehouse"}})
+  for (const auto& [level, text] : {std::pair{"CAN_VIEW", "Can view the SQL warehouse"},
+                                    {"CAN_MONITOR", "Can monitor the SQL warehouse"},
+                                    {"CAN_USE", "Can use the SQL warehouse"},
+                                    {"CAN_MANAGE", "Can manage the SQL warehouse"},
+                                    {"IS_OWNER", "Is owner of the SQL warehouse"}})
     out.push_back(json::object{{"permission_level", level}, {"description", text}});
   return json::object{{"permission_levels", std::move(out)}};
 }
@@ -119,9 +139,20 @@ std::optional<std::string> chunk_body(const Statement& s, Statements& statements
 json::value history_json(const std::vector<StatementRecord>& records) {
   json::array out;
   for (const auto& r : records) {
-    const std::string_view state = r.state == StatementState::SUCCEEDED || r.state == StatementState::CLOSED ? "FINISHED" : r.state == StatementState::PENDING ? "QUEUED" : json::name_of(r.state);
-    json::object o{{"query_id", r.id}, {"status", state}, {"query_text", r.text}, {"query_start_time_ms", r.started_at}, {"user_id", r.user_id}, {"user_name", r.user_name},
-                   {"executed_as_user_name", r.user_name}, {"warehouse_id", r.warehouse_id}, {"endpoint_id", r.warehouse_id}, {"rows_produced", r.rows}, {"is_final", r.ended_at != 0}};
+    const std::string_view state = r.state == StatementState::SUCCEEDED || r.state == StatementState::CLOSED ? "FINISHED"
+                                   : r.state == StatementState::PENDING                                      ? "QUEUED"
+                                                                                                             : json::name_of(r.state);
+    json::object o{{"query_id", r.id},
+                   {"status", state},
+                   {"query_text", r.text},
+                   {"query_start_time_ms", r.started_at},
+                   {"user_id", r.user_id},
+                   {"user_name", r.user_name},
+                   {"executed_as_user_name", r.user_name},
+                   {"warehouse_id", r.warehouse_id},
+                   {"endpoint_id", r.warehouse_id},
+                   {"rows_produced", r.rows},
+                   {"is_final", r.ended_at != 0}};
     if (r.ended_at) o["query_end_time_ms"] = r.ended_at, o["execution_end_time_ms"] = r.ended_at, o["duration"] = r.ended_at - r.started_at;
     if (!r.error_message.empty()) o["error_message"] = r.error_message;
     if (!r.kind.empty()) o["statement_type"] = upper(r.kind == "query" ? "select" : r.kind);

@@ -18,8 +18,9 @@ std::string listed(const std::vector<std::string>& names) {
 
 Error arity(std::string_view which, std::string_view called, const std::vector<std::string>& table, const std::vector<std::string>& data) {
   const bool few = which == "NOT_ENOUGH_DATA_COLUMNS";
-  return {Errc::invalid, fmt::format("[INSERT_COLUMN_ARITY_MISMATCH.{}] Cannot write to {}, the reason is {} data columns:\nTable columns: {}.\nData columns: {}. SQLSTATE: 21S01", which, called,
-                                     few ? "not enough" : "too many", listed(table), listed(data))};
+  return {Errc::invalid, fmt::format("[INSERT_COLUMN_ARITY_MISMATCH.{}] Cannot write to {}, the reason is {} data columns:\nTable columns: {}.\nData "
+                                     "columns: {}. SQLSTATE: 21S01",
+                                     which, called, few ? "not enough" : "too many", listed(table), listed(data))};
 }
 
 }  // namespace
@@ -29,12 +30,16 @@ Result<Executor::Target> Executor::writable(const Session& session, const std::v
   TARN_TRY(name, resolver_.qualify(session, parts));
   out.name = name;
   const auto full = name.full();
-  if (system_.knows(name)) return refuse(Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + full + "' is provided by the platform and cannot be changed. SQLSTATE: 42501");
-  if (auto ok = catalog_.require(session.ctx, catalog::Privilege::MODIFY, catalog::SecurableType::TABLE, full); !ok) return fail(Resolver::table_error(ok.error(), name));
+  if (system_.knows(name))
+    return refuse(Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + full +
+                                               "' is provided by the platform and cannot be changed. SQLSTATE: 42501");
+  if (auto ok = catalog_.require(session.ctx, catalog::Privilege::MODIFY, catalog::SecurableType::TABLE, full); !ok)
+    return fail(Resolver::table_error(ok.error(), name));
   auto info = catalog_.table(session.ctx, name);
   if (!info) return fail(Resolver::table_error(info.error(), name));
   if (info->table_type == catalog::TableType::VIEW)
-    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " + backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
+    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " +
+                                     backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
   if (!info->storage_location) return refuse(Errc::engine, "Table '" + full + "' has no storage location");
   out.info = *std::move(info);
   TARN_TRY(table, tables_.open(*out.info.storage_location));
@@ -42,16 +47,16 @@ Result<Executor::Target> Executor::writable(const Session& session, const std::v
   return out;
 }
 
-Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name, std::string_view called,
-                                     std::vector<std::optional<std::size_t>>& sources) {
+Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name,
+                                     std::string_view called, std::vector<std::optional<std::size_t>>& sources) {
   std::vector<std::string> own;
   for (const auto& c : table.columns) own.push_back(c.name);
   sources.assign(own.size(), std::nullopt);
   const auto place = [&](const std::string& name) -> Result<std::size_t> {
     for (std::size_t i = 0; i < own.size(); ++i)
       if (lower(own[i]) == lower(name)) return i;
-    return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name " + backticked(name) + " cannot be resolved. Did you mean one of the following? [" + listed(own) +
-                                      "]. SQLSTATE: 42703");
+    return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name " + backticked(name) +
+                                        " cannot be resolved. Did you mean one of the following? [" + listed(own) + "]. SQLSTATE: 42703");
   };
   const auto& targets = by_name ? query.columns : columns;
   if (targets.empty()) {
@@ -63,7 +68,9 @@ Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& que
     if (query.columns.size() > targets.size()) return fail(arity("TOO_MANY_DATA_COLUMNS", called, targets, query.columns));
     for (std::size_t i = 0; i < targets.size(); ++i) {
       TARN_TRY(at, place(targets[i]));
-      if (sources[at]) return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(targets[i]) + " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
+      if (sources[at])
+        return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(targets[i]) +
+                                         " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
       sources[at] = i;
     }
   }
@@ -71,7 +78,8 @@ Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& que
   for (std::size_t i = 0; i < query.columns.size(); ++i) aliases += fmt::format("{}c{}", i ? ", " : "", i);
   for (std::size_t i = 0; i < own.size(); ++i) {
     const auto& type = table.files.columns[i].duckdb;
-    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", sources[i] ? "src_.c" + std::to_string(*sources[i]) : std::string("NULL"), type, delta::sql_identifier(own[i]));
+    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", sources[i] ? "src_.c" + std::to_string(*sources[i]) : std::string("NULL"), type,
+                        delta::sql_identifier(own[i]));
   }
   return fmt::format("SELECT {} FROM ({}) AS src_({})", list, query.sql, aliases);
 }
@@ -90,18 +98,24 @@ Result<Done> Executor::create_table(const Call& c) {
   const auto& a = c.analysis;
   const auto& ctx = c.session.ctx;
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
-  if (!a.file_format.empty() && a.file_format != "delta") return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] USING " + a.file_format + " is not supported by this warehouse: tables are DELTA. SQLSTATE: 0A000");
-  if (a.or_replace && a.if_not_exists) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] CREATE OR REPLACE and IF NOT EXISTS exclude each other. SQLSTATE: 42601");
+  if (!a.file_format.empty() && a.file_format != "delta")
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] USING " + a.file_format + " is not supported by this warehouse: tables are DELTA. SQLSTATE: 0A000");
+  if (a.or_replace && a.if_not_exists)
+    return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] CREATE OR REPLACE and IF NOT EXISTS exclude each other. SQLSTATE: 42601");
   auto existing = catalog_.table(ctx, name);
   if (existing && !a.or_replace) {
     if (a.if_not_exists) return deliver(c, {}, {});
-    return refuse(Errc::already_exists, "[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view " + backticked({name.catalog, name.schema, name.table}) +
-                                          " because it already exists. Choose a different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate pre-existing objects. SQLSTATE: 42P07");
+    return refuse(Errc::already_exists, "[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view " +
+                                            backticked({name.catalog, name.schema, name.table}) +
+                                            " because it already exists. Choose a different name, drop or replace the existing object, or add the IF "
+                                            "NOT EXISTS clause to tolerate pre-existing objects. SQLSTATE: 42P07");
   }
   Compiled query;
   std::vector<ColumnClause> columns = a.columns;
   if (a.has_query) {
-    if (!a.columns.empty()) return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] Schema may not be specified in a Create Table As Select (CTAS) statement. SQLSTATE: 42601");
+    if (!a.columns.empty())
+      return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] Schema may not be specified in a Create Table As Select (CTAS) statement. SQLSTATE: 42601");
     TARN_TRY(compiled, resolver_.compile(c.session, c.sql, a));
     query = std::move(compiled);
     TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
@@ -110,11 +124,15 @@ Result<Done> Executor::create_table(const Call& c) {
       TARN_TRY(type, sql_type_of(found[i].type));
       if (type == "void") type = "string";
       const auto& called = i < query.columns.size() ? query.columns[i] : found[i].name;
-      if (!seen.insert(lower(called)).second) return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) + " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
+      if (!seen.insert(lower(called)).second)
+        return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
+                                         " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
       columns.push_back({called, std::move(type), true, std::nullopt});
     }
   } else if (columns.empty()) {
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] CREATE TABLE without columns is not supported by this warehouse: list them, or give AS SELECT. SQLSTATE: 0A000");
+    return refuse(
+        Errc::unsupported,
+        "[UNSUPPORTED_FEATURE] CREATE TABLE without columns is not supported by this warehouse: list them, or give AS SELECT. SQLSTATE: 0A000");
   }
   for (const auto& col : columns)
     if (col.type.empty()) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Column " + backticked(col.name) + " has no type. SQLSTATE: 42601");
@@ -143,10 +161,13 @@ Result<Done> Executor::create_table(const Call& c) {
   bool in_place = false;
   if (existing) {
     if (existing->table_type == catalog::TableType::VIEW)
-      return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] " + backticked({name.catalog, name.schema, name.table}) + " is a view: drop it first. SQLSTATE: 42809");
+      return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] " + backticked({name.catalog, name.schema, name.table}) +
+                                       " is a view: drop it first. SQLSTATE: 42809");
     // Judged before a byte is written: replacing is the owner's right.
-    if (auto ok = catalog_.require(ctx, catalog::Privilege::MANAGE, catalog::SecurableType::TABLE, name.full()); !ok) return fail(Resolver::table_error(ok.error(), name));
-    if (existing->storage_location && existing->table_type == wanted.type && (!a.location || *existing->storage_location == location)) location = *existing->storage_location, in_place = true;
+    if (auto ok = catalog_.require(ctx, catalog::Privilege::MANAGE, catalog::SecurableType::TABLE, name.full()); !ok)
+      return fail(Resolver::table_error(ok.error(), name));
+    if (existing->storage_location && existing->table_type == wanted.type && (!a.location || *existing->storage_location == location))
+      location = *existing->storage_location, in_place = true;
   }
 
   std::string text;
@@ -155,7 +176,8 @@ Result<Done> Executor::create_table(const Call& c) {
   if (a.has_query) {
     std::string list, aliases;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      list += fmt::format("{}CAST(src_.c{} AS {}) AS {}", i ? ", " : "", i, delta::duckdb_type(metadata.schema.fields[i].type), delta::sql_identifier(columns[i].name));
+      list += fmt::format("{}CAST(src_.c{} AS {}) AS {}", i ? ", " : "", i, delta::duckdb_type(metadata.schema.fields[i].type),
+                          delta::sql_identifier(columns[i].name));
       aliases += fmt::format("{}c{}", i ? ", " : "", i);
       sources[i] = i;
     }
@@ -166,7 +188,8 @@ Result<Done> Executor::create_table(const Call& c) {
   if (a.location && !in_place && !a.has_query && tables_.exists(location)) {
     TARN_TRY(found, tables_.open(location));
     if (delta::schema_string(found->snapshot->metadata.schema) != delta::schema_string(metadata.schema))
-      return refuse(Errc::invalid, "[DELTA_CREATE_TABLE_SCHEME_MISMATCH] The specified schema does not match the existing schema at " + location + ". SQLSTATE: 42KD7");
+      return refuse(Errc::invalid, "[DELTA_CREATE_TABLE_SCHEME_MISMATCH] The specified schema does not match the existing schema at " + location +
+                                       ". SQLSTATE: 42KD7");
     auto made = catalog_.create_table(ctx, wanted, location, a.or_replace);
     if (!made) return fail(Resolver::catalog_error(made.error()));
     return deliver(c, {}, {});
@@ -190,7 +213,8 @@ Result<Done> Executor::insert(const Call& c) {
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
   TARN_TRY(text, shaped(*target.table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
-  TARN_TRY(written, tables_.insert(*target.table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name, c.session.cancel));
+  TARN_TRY(written,
+           tables_.insert(*target.table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name, c.session.cancel));
   std::vector<std::string> names;
   for (const auto& col : target.table->columns) names.push_back(col.name);
   record(c.session, query, target.name, names, sources);
@@ -201,12 +225,15 @@ Result<Done> Executor::change(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   const auto full = target.name.full();
   // The predicate reads the table too.
-  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok) return fail(Resolver::table_error(ok.error(), target.name));
+  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok)
+    return fail(Resolver::table_error(ok.error(), target.name));
   if (c.analysis.kind == StatementKind::update && !target.table->snapshot->metadata.partition_columns.empty())
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] UPDATE of a partitioned table is not supported by this warehouse. SQLSTATE: 0A000");
   TARN_TRY(compiled, resolver_.compile_change(c.session, c.sql, c.analysis, *target.table, full));
-  TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories, c.session.ctx.caller.name, c.session.cancel));
-  catalog::LineageRecord record{.statement_id = c.session.statement_id, .read_tables = compiled.read_tables, .written_table = full, .columns = compiled.lineage};
+  TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories,
+                                    c.session.ctx.caller.name, c.session.cancel));
+  catalog::LineageRecord record{
+      .statement_id = c.session.statement_id, .read_tables = compiled.read_tables, .written_table = full, .columns = compiled.lineage};
   catalog_.record_lineage(c.session.ctx, record);
   return affected(c, written.rows, false);
 }

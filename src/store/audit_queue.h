@@ -17,7 +17,7 @@ class AuditQueue {
   AuditQueue(const Clock& clock, Sink sink);
   ~AuditQueue();  // writes what is left
   void post(AuditEvent event);
-  void flush();   // returns when everything posted before it is in the store
+  void flush();  // returns when everything posted before it is in the store
 
  private:
   void run();

@@ -65,7 +65,8 @@ struct FileSink final : DumpSink {
 };
 
 struct FileSource final : DumpSource {
-  FileSource(const std::string& folder, std::int64_t generation) : records(folder + "/records.jsonl"), audits(folder + "/audit.jsonl"), value(generation) {}
+  FileSource(const std::string& folder, std::int64_t generation)
+      : records(folder + "/records.jsonl"), audits(folder + "/audit.jsonl"), value(generation) {}
   template <class T>
   static std::optional<T> next(std::ifstream& in, const char* file) {
     std::string line;
@@ -147,10 +148,12 @@ BackupManifest verify_backup(const std::string& folder) {
   for (const auto& f : manifest->files) {
     if (f.name.find('/') != std::string::npos || f.name.starts_with('.')) refuse("manifest.json names a file outside the folder: '" + f.name + "'");
     const auto found = described(folder, f.name);
-    if (found.sha256 != f.sha256 || found.size != f.size) refuse("'" + f.name + "' was changed since the backup: its SHA-256 is " + found.sha256 + ", the manifest says " + f.sha256);
+    if (found.sha256 != f.sha256 || found.size != f.size)
+      refuse("'" + f.name + "' was changed since the backup: its SHA-256 is " + found.sha256 + ", the manifest says " + f.sha256);
   }
   for (const char* name : {"records.jsonl", "audit.jsonl"})
-    if (std::none_of(manifest->files.begin(), manifest->files.end(), [&](const BackupFile& f) { return f.name == name; })) refuse(std::string("manifest.json does not name ") + name);
+    if (std::none_of(manifest->files.begin(), manifest->files.end(), [&](const BackupFile& f) { return f.name == name; }))
+      refuse(std::string("manifest.json does not name ") + name);
   return *std::move(manifest);
 }
 

@@ -32,7 +32,9 @@ std::string read_file(const std::string& path) {
 }
 
 struct Backup : testing::TestWithParam<std::pair<const char*, const char*>> {
-  std::unique_ptr<Store> open(std::string_view backend) { return open_store(backend == "sqlite" ? "sqlite::memory:" : postgres_for_tests().fresh_url(), clock); }
+  std::unique_ptr<Store> open(std::string_view backend) {
+    return open_store(backend == "sqlite" ? "sqlite::memory:" : postgres_for_tests().fresh_url(), clock);
+  }
   FakeClock clock;
   Folder folder;
   std::string key_file = folder.path + "/root.key";
@@ -87,7 +89,8 @@ TEST_P(Backup, RestoresEverythingIntoAnyBackend) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Backup,
-                         testing::Values(std::pair{"sqlite", "sqlite"}, std::pair{"sqlite", "postgresql"}, std::pair{"postgresql", "sqlite"}, std::pair{"postgresql", "postgresql"}),
+                         testing::Values(std::pair{"sqlite", "sqlite"}, std::pair{"sqlite", "postgresql"}, std::pair{"postgresql", "sqlite"},
+                                         std::pair{"postgresql", "postgresql"}),
                          [](const auto& i) { return std::string(i.param.first) + "_to_" + i.param.second; });
 
 TEST(BackupFiles, AChangedBackupRestoresNothing) {
@@ -97,7 +100,8 @@ TEST(BackupFiles, AChangedBackupRestoresNothing) {
   from->write({}, [](WriteTxn& t) { return t.insert("k", "1", "{}", {}).has_value(); });
   backup(*from, "", folder.path + "/b", clock);
   EXPECT_FALSE(fs::exists(folder.path + "/b/root.key"));
-  std::ofstream(folder.path + "/b/records.jsonl", std::ios::app) << R"({"kind":"k","key":"2","version":1,"body":"{}"})" << "\n";
+  std::ofstream(folder.path + "/b/records.jsonl", std::ios::app) << R"({"kind":"k","key":"2","version":1,"body":"{}"})"
+                                                                 << "\n";
   try {
     restore(folder.path + "/b", *to, "");
     FAIL();

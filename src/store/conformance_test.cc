@@ -101,10 +101,12 @@ TEST_P(StoreConformance, GroupsTheAuditOfReads) {
 }
 
 TEST_P(StoreConformance, AThrowingBodyLeavesNothing) {
-  EXPECT_THROW(store->write({}, [&](WriteTxn& t) -> bool {
-    EXPECT_TRUE(things.insert(t, {"a", "ann", "1"}));
-    throw std::runtime_error("broken");
-  }), std::runtime_error);
+  EXPECT_THROW(store->write({},
+                            [&](WriteTxn& t) -> bool {
+                              EXPECT_TRUE(things.insert(t, {"a", "ann", "1"}));
+                              throw std::runtime_error("broken");
+                            }),
+               std::runtime_error);
   EXPECT_TRUE(store->read_as([](ReadTxn& t) { return things.scan(t); }).empty());
   EXPECT_TRUE(insert({"a", "ann", "1"}));
 }
@@ -162,7 +164,9 @@ TEST_P(StoreConformance, ReadsOneSnapshotWhileWritersCommit) {
   ASSERT_TRUE(insert({"b", "0", "2"}));
   std::jthread writer([&](std::stop_token stop) {
     for (int n = 1; !stop.stop_requested(); ++n)
-      store->write({}, [&](WriteTxn& t) { return things.update(t, {"a", std::to_string(n), "1"}) && things.update(t, {"b", std::to_string(n), "2"}); });
+      store->write({}, [&](WriteTxn& t) {
+        return things.update(t, {"a", std::to_string(n), "1"}) && things.update(t, {"b", std::to_string(n), "2"});
+      });
   });
   std::set<std::string> seen;
   for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20); seen.size() < 5 && std::chrono::steady_clock::now() < end;) {

@@ -44,7 +44,8 @@ PostgresConnection::PostgresConnection(const std::string& url) {
     PQfinish(c_);
     throw ConnectionLost("cannot reach the store: " + why);
   }
-  PQsetNoticeProcessor(c_, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      c_, [](void*, const char*) {}, nullptr);
   try {
     // A server that stops inside its transaction must not keep all others waiting for ever.
     run("SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '30s'; SET synchronous_commit = on");
@@ -76,7 +77,8 @@ void PostgresConnection::run(const std::string& sql) {
   PGresult* r = PQexec(c_, sql.c_str());
   const auto status = PQresultStatus(r);
   // A COMMIT of a transaction that had failed answers ROLLBACK: that is no commit.
-  if ((status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) || (sql == "COMMIT" && std::string_view(PQcmdStatus(r)) != "COMMIT")) lost_or(sql.substr(0, 60), r);
+  if ((status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) || (sql == "COMMIT" && std::string_view(PQcmdStatus(r)) != "COMMIT"))
+    lost_or(sql.substr(0, 60), r);
   PQclear(r);
 }
 

@@ -12,7 +12,8 @@ using Connection = PostgresConnection;
 using Rows = Connection::Rows;
 
 void insert_audit(Connection& c, Millis at, const AuditEvent& e) {
-  c.query("INSERT INTO audit (at, service, action, principal, body) VALUES ($1, $2, $3, $4, $5)", {at, e.service, e.action, e.principal, json::encode_text(e)});
+  c.query("INSERT INTO audit (at, service, action, principal, body) VALUES ($1, $2, $3, $4, $5)",
+          {at, e.service, e.action, e.principal, json::encode_text(e)});
 }
 
 /// An upper bound for keys with this prefix, where the next string is valid UTF-8 for sure; else one above all (no key holds U+10FFFF).
@@ -31,26 +32,33 @@ class Txn final : public WriteTxn {
   }
   std::optional<Record> find(std::string_view kind, std::string_view index, std::string_view value) override {
     if (!valid_text(value)) return std::nullopt;
-    return first(c_.query("SELECT r.key, r.version, r.body FROM record_unique u JOIN record r ON r.kind=u.kind AND r.key=u.key WHERE u.kind=$1 AND u.name=$2 AND u.value=$3",
-                          {kind, index, value}));
+    return first(
+        c_.query("SELECT r.key, r.version, r.body FROM record_unique u JOIN record r ON r.kind=u.kind AND r.key=u.key WHERE u.kind=$1 AND u.name=$2 "
+                 "AND u.value=$3",
+                 {kind, index, value}));
   }
   std::vector<Record> scan(std::string_view kind, std::string_view prefix, std::string_view after, std::size_t limit) override {
     if (!valid_text(prefix) || !valid_text(after)) return {};
-    return all(c_.query("SELECT key, version, body FROM record WHERE kind=$1 AND key>=$2 AND key<$5 AND starts_with(key, $2) AND key>$3 ORDER BY key LIMIT $4",
-                        {kind, prefix, after, static_cast<std::int64_t>(limit), upper_bound(prefix)}));
+    return all(c_.query(
+        "SELECT key, version, body FROM record WHERE kind=$1 AND key>=$2 AND key<$5 AND starts_with(key, $2) AND key>$3 ORDER BY key LIMIT $4",
+        {kind, prefix, after, static_cast<std::int64_t>(limit), upper_bound(prefix)}));
   }
-  std::vector<Record> scan_index(std::string_view kind, std::string_view index, std::string_view value, std::string_view after, std::size_t limit) override {
+  std::vector<Record> scan_index(std::string_view kind, std::string_view index, std::string_view value, std::string_view after,
+                                 std::size_t limit) override {
     if (!valid_text(value) || !valid_text(after)) return {};
-    return all(c_.query("SELECT r.key, r.version, r.body FROM record_index i JOIN record r ON r.kind=i.kind AND r.key=i.key "
-                        "WHERE i.kind=$1 AND i.name=$2 AND i.value=$3 AND i.key>$4 ORDER BY i.key LIMIT $5",
-                        {kind, index, value, after, static_cast<std::int64_t>(limit)}));
+    return all(
+        c_.query("SELECT r.key, r.version, r.body FROM record_index i JOIN record r ON r.kind=i.kind AND r.key=i.key "
+                 "WHERE i.kind=$1 AND i.name=$2 AND i.value=$3 AND i.key>$4 ORDER BY i.key LIMIT $5",
+                 {kind, index, value, after, static_cast<std::int64_t>(limit)}));
   }
   std::int64_t count(std::string_view kind, std::string_view prefix) override {
     if (!valid_text(prefix)) return 0;
-    return c_.query("SELECT count(*) FROM record WHERE kind=$1 AND key>=$2 AND key<$3 AND starts_with(key, $2)", {kind, prefix, upper_bound(prefix)}).number(0, 0);
+    return c_.query("SELECT count(*) FROM record WHERE kind=$1 AND key>=$2 AND key<$3 AND starts_with(key, $2)", {kind, prefix, upper_bound(prefix)})
+        .number(0, 0);
   }
 
-  Expected<std::int64_t, PutError> insert(std::string_view kind, std::string_view key, std::string_view body, const std::vector<IndexEntry>& indexes) override {
+  Expected<std::int64_t, PutError> insert(std::string_view kind, std::string_view key, std::string_view body,
+                                          const std::vector<IndexEntry>& indexes) override {
     if (c_.query("INSERT INTO record (kind, key, version, body) VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING", {kind, key, body}).affected() == 0)
       return fail(PutError::already_exists);
     if (!add_indexes(kind, key, indexes)) {
@@ -88,7 +96,8 @@ class Txn final : public WriteTxn {
   bool add_indexes(std::string_view kind, std::string_view key, const std::vector<IndexEntry>& indexes) {
     for (const auto& e : indexes) {
       if (e.unique &&
-          c_.query("INSERT INTO record_unique (kind, name, value, key) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", {kind, e.index, e.value, key}).affected() == 0)
+          c_.query("INSERT INTO record_unique (kind, name, value, key) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", {kind, e.index, e.value, key})
+                  .affected() == 0)
         return false;
       c_.query("INSERT INTO record_index (kind, name, value, key) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", {kind, e.index, e.value, key});
     }
@@ -252,8 +261,8 @@ std::vector<AuditRecord> PostgresStore::audit_log(const AuditFilter& f, std::siz
   const auto rows = c->query(
       "SELECT sequence, at, body FROM audit WHERE sequence>$1 AND at>=$2 AND at<=$3 AND ($4='' OR principal=$4) AND ($5='' OR service=$5) "
       "AND ($6='' OR action=$6) ORDER BY sequence LIMIT $7",
-      {f.after_sequence.value_or(0), f.from.value_or(0), f.until.value_or(std::numeric_limits<std::int64_t>::max()), f.principal.value_or(""), f.service.value_or(""),
-       f.action.value_or(""), static_cast<std::int64_t>(limit)});
+      {f.after_sequence.value_or(0), f.from.value_or(0), f.until.value_or(std::numeric_limits<std::int64_t>::max()), f.principal.value_or(""),
+       f.service.value_or(""), f.action.value_or(""), static_cast<std::int64_t>(limit)});
   std::vector<AuditRecord> out;
   for (int i = 0; i < rows.size(); ++i) out.push_back({rows.number(i, 0), rows.number(i, 1), audit_event(rows.text(i, 2))});
   return out;
@@ -265,11 +274,13 @@ void PostgresStore::dump(DumpSink& sink) {
   // In pages, so that a large store is not held in memory.
   constexpr std::int64_t kPage = 1000;
   for (std::string kind, key;;) {
-    const auto rows = c->query("SELECT kind, key, version, body FROM record WHERE (kind, key) > ($1, $2) ORDER BY kind, key LIMIT $3", {kind, key, kPage});
+    const auto rows =
+        c->query("SELECT kind, key, version, body FROM record WHERE (kind, key) > ($1, $2) ORDER BY kind, key LIMIT $3", {kind, key, kPage});
     for (int i = 0; i < rows.size(); ++i) {
       DumpedRecord r{rows.text(i, 0), rows.text(i, 1), rows.number(i, 2), rows.text(i, 3), {}};
       const auto indexes = c->query(
-          "SELECT i.name, i.value, CASE WHEN EXISTS (SELECT 1 FROM record_unique u WHERE u.kind=i.kind AND u.name=i.name AND u.value=i.value AND u.key=i.key) THEN 1 ELSE 0 END "
+          "SELECT i.name, i.value, CASE WHEN EXISTS (SELECT 1 FROM record_unique u WHERE u.kind=i.kind AND u.name=i.name AND u.value=i.value AND "
+          "u.key=i.key) THEN 1 ELSE 0 END "
           "FROM record_index i WHERE i.kind=$1 AND i.key=$2 ORDER BY i.name, i.value",
           {r.kind, r.key});
       for (int k = 0; k < indexes.size(); ++k) r.indexes.push_back({indexes.text(k, 0), indexes.text(k, 1), indexes.number(k, 2) != 0});

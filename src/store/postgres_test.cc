@@ -49,7 +49,8 @@ TEST_F(Two, WritersOfTwoServersLoseNoUpdate) {
   a->write({}, [](WriteTxn& t) { return t.insert("k", "n", "0", {}).has_value(); });
   auto count = [](Store& store) {
     for (int i = 0; i < 50; ++i)
-      store.write({.action = "count"}, [](WriteTxn& t) { return t.update("k", "n", std::to_string(std::stoi(t.get("k", "n")->body) + 1), {}).has_value(); });
+      store.write({.action = "count"},
+                  [](WriteTxn& t) { return t.update("k", "n", std::to_string(std::stoi(t.get("k", "n")->body) + 1), {}).has_value(); });
   };
   {
     std::jthread first([&] { count(*a); }), second([&] { count(*b); });

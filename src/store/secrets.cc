@@ -35,7 +35,8 @@ std::optional<std::string> Secrets::get(ReadTxn& t, std::string_view name) const
 
 bool Secrets::erase(WriteTxn& t, std::string_view name) const { return secrets.erase(t, name); }
 
-std::size_t rotate_root_key(Store& store, crypto::Keyring& keys, AuditEvent event, const std::string& data_dir, const std::string& key_file, bool forget) {
+std::size_t rotate_root_key(Store& store, crypto::Keyring& keys, AuditEvent event, const std::string& data_dir, const std::string& key_file,
+                            bool forget) {
   keys.adopt(add_root_key(data_dir, key_file));
   std::size_t count = 0;
   store.write(std::move(event), [&](WriteTxn& t) {

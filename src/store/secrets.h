@@ -26,6 +26,7 @@ class Secrets {
 /// everything; run it again. Storage sessions vended before stay valid while this process lives. Returns the number of secrets.
 /// With several servers on one store: the file is theirs in common, and the others read it again (restart) before old keys are forgotten;
 /// so pass `forget` false, restart them, and rotate their old keys away with forget_old_keys.
-std::size_t rotate_root_key(Store& store, crypto::Keyring& keys, AuditEvent event, const std::string& data_dir, const std::string& key_file = {}, bool forget = true);
+std::size_t rotate_root_key(Store& store, crypto::Keyring& keys, AuditEvent event, const std::string& data_dir, const std::string& key_file = {},
+                            bool forget = true);
 
 }  // namespace tarn::store

@@ -60,7 +60,9 @@ class SqliteStore::Connection {
       if (rc == SQLITE_DONE) return false;
       throw StoreUnavailable(std::string("store: ") + sqlite3_errmsg(c_.db_));
     }
-    std::string text(int i) { return {reinterpret_cast<const char*>(sqlite3_column_text(s_, i)), static_cast<std::size_t>(sqlite3_column_bytes(s_, i))}; }
+    std::string text(int i) {
+      return {reinterpret_cast<const char*>(sqlite3_column_text(s_, i)), static_cast<std::size_t>(sqlite3_column_bytes(s_, i))};
+    }
     std::int64_t number(int i) { return sqlite3_column_int64(s_, i); }
 
    private:
@@ -123,8 +125,8 @@ class Txn final : public WriteTxn {
       Query q(c_, "SELECT key, version, body FROM record WHERE kind=?1 AND key>=?2 AND key>?3 ORDER BY key LIMIT ?4", kind, prefix, after, n);
       while (q.next()) out.push_back(row(q));
     } else {
-      Query q(c_, "SELECT key, version, body FROM record WHERE kind=?1 AND key>=?2 AND key<?5 AND key>?3 ORDER BY key LIMIT ?4", kind, prefix,
-              after, n, std::string_view(end));
+      Query q(c_, "SELECT key, version, body FROM record WHERE kind=?1 AND key>=?2 AND key<?5 AND key>?3 ORDER BY key LIMIT ?4", kind, prefix, after,
+              n, std::string_view(end));
       while (q.next()) out.push_back(row(q));
     }
     return out;
@@ -161,8 +163,8 @@ class Txn final : public WriteTxn {
     }
     return 1;
   }
-  Expected<std::int64_t, PutError> update(std::string_view kind, std::string_view key, std::string_view body,
-                                          const std::vector<IndexEntry>& indexes, std::int64_t expected) override {
+  Expected<std::int64_t, PutError> update(std::string_view kind, std::string_view key, std::string_view body, const std::vector<IndexEntry>& indexes,
+                                          std::int64_t expected) override {
     const auto old = get(kind, key);
     if (!old) return fail(PutError::not_found);
     if (expected != 0 && old->version != expected) return fail(PutError::version_changed);
@@ -341,10 +343,11 @@ void SqliteStore::dump(DumpSink& sink) {
     Query records(*c, "SELECT kind, key, version, body FROM record ORDER BY kind, key");
     while (records.next()) {
       DumpedRecord r{records.text(0), records.text(1), records.number(2), records.text(3), {}};
-      Query indexes(*c,
-                    "SELECT i.name, i.value, EXISTS (SELECT 1 FROM record_unique u WHERE u.kind=i.kind AND u.name=i.name AND u.value=i.value AND u.key=i.key) "
-                    "FROM record_index i WHERE i.kind=?1 AND i.key=?2 ORDER BY i.name, i.value",
-                    std::string_view(r.kind), std::string_view(r.key));
+      Query indexes(
+          *c,
+          "SELECT i.name, i.value, EXISTS (SELECT 1 FROM record_unique u WHERE u.kind=i.kind AND u.name=i.name AND u.value=i.value AND u.key=i.key) "
+          "FROM record_index i WHERE i.kind=?1 AND i.key=?2 ORDER BY i.name, i.value",
+          std::string_view(r.kind), std::string_view(r.key));
       while (indexes.next()) r.indexes.push_back({indexes.text(0), indexes.text(1), indexes.number(2) != 0});
       sink.record(r);
     }
@@ -367,8 +370,8 @@ void SqliteStore::load(DumpSource& source) {
   }
   Txn t(*writer_, {});
   while (const auto r = source.record()) {
-    writer_->exec("INSERT INTO record (kind, key, version, body) VALUES (?1, ?2, ?3, ?4)", std::string_view(r->kind), std::string_view(r->key), r->version,
-                  std::string_view(r->body));
+    writer_->exec("INSERT INTO record (kind, key, version, body) VALUES (?1, ?2, ?3, ?4)", std::string_view(r->kind), std::string_view(r->key),
+                  r->version, std::string_view(r->body));
     if (!t.add_indexes(r->kind, r->key, r->entries())) throw StoreUnavailable("the backup holds one unique value twice: " + r->kind + " " + r->key);
   }
   while (const auto a = source.audit())

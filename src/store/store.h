@@ -57,8 +57,8 @@ struct AuditEvent {
   std::string user_agent;
   std::map<std::string, std::string> params;  // what it was about (full_name_arg, …); never a secret
   Outcome outcome = Outcome::success;
-  int status = 200;                          // as the caller saw it
-  std::string error;                         // the message, when it was refused
+  int status = 200;   // as the caller saw it
+  std::string error;  // the message, when it was refused
 };
 BOOST_DESCRIBE_STRUCT(AuditEvent, (), (service, action, principal, workspace_id, request_id, source_ip, user_agent, params, outcome, status, error))
 
@@ -236,9 +236,7 @@ class Collection {
     return t.update(kind_, v.store_key(), json::encode_text(v), v.store_indexes(), expected_version);
   }
   /// Insert or replace. Fails only with unique_taken.
-  Expected<std::int64_t, PutError> put(WriteTxn& t, const T& v) const {
-    return t.get(kind_, v.store_key()) ? update(t, v) : insert(t, v);
-  }
+  Expected<std::int64_t, PutError> put(WriteTxn& t, const T& v) const { return t.get(kind_, v.store_key()) ? update(t, v) : insert(t, v); }
   bool erase(WriteTxn& t, std::string_view key) const { return t.erase(kind_, key); }
 
   static constexpr std::size_t kAll = 1'000'000'000;

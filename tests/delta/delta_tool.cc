@@ -45,7 +45,9 @@ class MortalObjects final : public objects::ObjectStore {
     return out;
   }
   R<void> remove(const objects::Url& u) override { return inner_.remove(u); }
-  R<objects::Listing> list(std::string_view b, std::string_view p, std::string_view a, std::size_t n, std::string_view d) override { return inner_.list(b, p, a, n, d); }
+  R<objects::Listing> list(std::string_view b, std::string_view p, std::string_view a, std::size_t n, std::string_view d) override {
+    return inner_.list(b, p, a, n, d);
+  }
   R<void> remove_all(const objects::Url& u) override { return inner_.remove_all(u); }
   std::optional<std::string> local_path(const objects::Url& u) override { return inner_.local_path(u); }
 
@@ -82,7 +84,8 @@ json::array list(const object& o, const char* key) {
 }
 
 object failure(const delta::Error& e) {
-  static constexpr const char* names[] = {"not_a_table", "already_exists", "unsupported_feature", "conflict", "corrupt", "invalid_schema", "invalid_request", "constraint", "version_not_found", "storage"};
+  static constexpr const char* names[] = {"not_a_table",    "already_exists",  "unsupported_feature", "conflict",          "corrupt",
+                                          "invalid_schema", "invalid_request", "constraint",          "version_not_found", "storage"};
   return {{"error", names[static_cast<int>(e.code)]}, {"message", e.message}};
 }
 
@@ -136,8 +139,11 @@ object answer(Tool& t, const object& o) {
   if (op == "commit") {
     auto before = t.log.snapshot(root);
     if (!before) return failure(before.error());
-    static const std::map<std::string, delta::Operation> operations{{"append", delta::Operation::write_append}, {"overwrite", delta::Operation::write_overwrite}, {"delete", delta::Operation::delete_},
-                                                                    {"update", delta::Operation::update},      {"merge", delta::Operation::merge}};
+    static const std::map<std::string, delta::Operation> operations{{"append", delta::Operation::write_append},
+                                                                    {"overwrite", delta::Operation::write_overwrite},
+                                                                    {"delete", delta::Operation::delete_},
+                                                                    {"update", delta::Operation::update},
+                                                                    {"merge", delta::Operation::merge}};
     delta::Commit c;
     c.operation = operations.at(text(o, "operation", "append"));
     c.user_name = "tester";
@@ -170,7 +176,13 @@ object answer(Tool& t, const object& o) {
     for (const auto& c : data->columns) columns.push_back(object{{"name", c.name}, {"type", c.duckdb}});
     object transactions;
     for (const auto& [app, x] : (*s)->transactions) transactions[app] = x.version;
-    return {{"version", (*s)->version}, {"files", files}, {"columns", columns}, {"sql", *sql}, {"needs_delta_scan", data->needs_delta_scan}, {"transactions", transactions}, {"tombstones", (*s)->tombstones.size()}};
+    return {{"version", (*s)->version},
+            {"files", files},
+            {"columns", columns},
+            {"sql", *sql},
+            {"needs_delta_scan", data->needs_delta_scan},
+            {"transactions", transactions},
+            {"tombstones", (*s)->tombstones.size()}};
   }
   if (op == "set_properties") {
     std::map<std::string, std::optional<std::string>> changes;
@@ -186,7 +198,8 @@ object answer(Tool& t, const object& o) {
     auto h = t.log.history(root, 1000);
     if (!h) return failure(h.error());
     json::array out;
-    for (const auto& c : *h) out.push_back(object{{"version", c.version}, {"operation", c.operation}, {"user", c.user_name}, {"metrics", c.operation_metrics}});
+    for (const auto& c : *h)
+      out.push_back(object{{"version", c.version}, {"operation", c.operation}, {"user", c.user_name}, {"metrics", c.operation_metrics}});
     return {{"history", out}};
   }
   return {{"error", "unknown op " + op}};
@@ -269,6 +282,7 @@ int main(int argc, char** argv) {
   (void)tool.objects.create_bucket("lake");
   for (std::string line; std::getline(std::cin, line);) {
     auto parsed = json::parse(line);
-    std::cout << boost::json::serialize(parsed && parsed->is_object() ? answer(tool, parsed->get_object()) : object{{"error", "no JSON object"}}) << std::endl;
+    std::cout << boost::json::serialize(parsed && parsed->is_object() ? answer(tool, parsed->get_object()) : object{{"error", "no JSON object"}})
+              << std::endl;
   }
 }

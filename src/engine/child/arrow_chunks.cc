@@ -21,9 +21,12 @@ std::string unsupported(duckdb_logical_type type) {
     case DUCKDB_TYPE_GEOMETRY:
     case DUCKDB_TYPE_TIME_TZ:
     case DUCKDB_TYPE_INVALID:
-    case DUCKDB_TYPE_ANY: return type_text(type);
-    case DUCKDB_TYPE_LIST: return unsupported(LogicalType(duckdb_list_type_child_type(type)).get());
-    case DUCKDB_TYPE_ARRAY: return unsupported(LogicalType(duckdb_array_type_child_type(type)).get());
+    case DUCKDB_TYPE_ANY:
+      return type_text(type);
+    case DUCKDB_TYPE_LIST:
+      return unsupported(LogicalType(duckdb_list_type_child_type(type)).get());
+    case DUCKDB_TYPE_ARRAY:
+      return unsupported(LogicalType(duckdb_array_type_child_type(type)).get());
     case DUCKDB_TYPE_MAP: {
       auto key = unsupported(LogicalType(duckdb_map_type_key_type(type)).get());
       return key.empty() ? unsupported(LogicalType(duckdb_map_type_value_type(type)).get()) : key;
@@ -32,7 +35,8 @@ std::string unsupported(duckdb_logical_type type) {
       for (idx_t i = 0, n = duckdb_struct_type_child_count(type); i < n; ++i)
         if (auto found = unsupported(LogicalType(duckdb_struct_type_child_type(type, i)).get()); !found.empty()) return found;
       return {};
-    default: return {};
+    default:
+      return {};
   }
 }
 

@@ -1,6 +1,7 @@
 #include "engine/child/hardening.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -12,8 +13,6 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 namespace tarn::engine::child {
 namespace {
@@ -73,15 +72,87 @@ void confine_calls() {
       throw std::runtime_error("seccomp: " + std::string(std::strerror(-bad)));
     }
   };
-  for (const char* name :
-       {"socket", "connect", "bind", "listen", "accept", "accept4", "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv",
-        "process_vm_writev", "kill", "tkill", "rt_sigqueueinfo", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "mount", "umount2", "move_mount",
-        "open_tree", "fsopen", "fsconfig", "fsmount", "pivot_root", "chroot", "setns", "unshare", "bpf", "perf_event_open", "keyctl", "add_key",
-        "request_key", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "userfaultfd",
-        "io_uring_setup", "io_uring_enter", "io_uring_register", "open_by_handle_at", "name_to_handle_at", "personality", "quotactl", "acct",
-        "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog", "setuid", "setgid",
-        "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "capset", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat", "chown",
-        "fchown", "lchown", "fchownat", "chmod", "fchmodat"})
+  for (const char* name : {"socket",
+                           "connect",
+                           "bind",
+                           "listen",
+                           "accept",
+                           "accept4",
+                           "execve",
+                           "execveat",
+                           "fork",
+                           "vfork",
+                           "ptrace",
+                           "process_vm_readv",
+                           "process_vm_writev",
+                           "kill",
+                           "tkill",
+                           "rt_sigqueueinfo",
+                           "pidfd_open",
+                           "pidfd_getfd",
+                           "pidfd_send_signal",
+                           "mount",
+                           "umount2",
+                           "move_mount",
+                           "open_tree",
+                           "fsopen",
+                           "fsconfig",
+                           "fsmount",
+                           "pivot_root",
+                           "chroot",
+                           "setns",
+                           "unshare",
+                           "bpf",
+                           "perf_event_open",
+                           "keyctl",
+                           "add_key",
+                           "request_key",
+                           "init_module",
+                           "finit_module",
+                           "delete_module",
+                           "kexec_load",
+                           "kexec_file_load",
+                           "reboot",
+                           "swapon",
+                           "swapoff",
+                           "userfaultfd",
+                           "io_uring_setup",
+                           "io_uring_enter",
+                           "io_uring_register",
+                           "open_by_handle_at",
+                           "name_to_handle_at",
+                           "personality",
+                           "quotactl",
+                           "acct",
+                           "settimeofday",
+                           "clock_settime",
+                           "clock_adjtime",
+                           "adjtimex",
+                           "sethostname",
+                           "setdomainname",
+                           "iopl",
+                           "ioperm",
+                           "syslog",
+                           "setuid",
+                           "setgid",
+                           "setreuid",
+                           "setregid",
+                           "setresuid",
+                           "setresgid",
+                           "setgroups",
+                           "capset",
+                           "mknod",
+                           "mknodat",
+                           "symlink",
+                           "symlinkat",
+                           "link",
+                           "linkat",
+                           "chown",
+                           "fchown",
+                           "lchown",
+                           "fchownat",
+                           "chmod",
+                           "fchmodat"})
     deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
   // clone3's flags are behind a pointer; without it glibc falls back to clone, whose flags can be looked at: threads only.
   deny(SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS));
@@ -123,7 +194,8 @@ bool harden_process(int parent_pid, int socket_fd) {
 std::string confine(const Settings& settings, const Scope& scope) {
   if (settings.run_as_uid != 0 && ::geteuid() == 0) {
     const auto id = settings.run_as_uid;
-    if (::syscall(SYS_setgroups, 0, nullptr) || ::syscall(SYS_setresgid, id, id, id) || ::syscall(SYS_setresuid, id, id, id)) failed("changing to the engine's user");
+    if (::syscall(SYS_setgroups, 0, nullptr) || ::syscall(SYS_setresgid, id, id, id) || ::syscall(SYS_setresuid, id, id, id))
+      failed("changing to the engine's user");
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user clears it
   }
   const int abi = confine_files(settings, scope);

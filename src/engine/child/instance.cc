@@ -40,10 +40,13 @@ std::string Instance::open(const Settings& settings) {
   duckdb_config config = nullptr;
   duckdb_create_config(&config);
   // One thread until the kernel's restrictions are on: threads made before would not have them.
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"threads", "1"}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
-           {"allow_community_extensions", "false"}, {"allow_persistent_secrets", "false"},
-           {"allow_unsigned_extensions", settings.verify_extensions ? "false" : "true"}})
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"threads", "1"},
+                                                                  {"autoinstall_known_extensions", "false"},
+                                                                  {"autoload_known_extensions", "false"},
+                                                                  {"allow_community_extensions", "false"},
+                                                                  {"allow_persistent_secrets", "false"},
+                                                                  {"allow_unsigned_extensions", settings.verify_extensions ? "false" : "true"}})
     if (duckdb_set_config(config, name, value) != DuckDBSuccess) {
       duckdb_destroy_config(&config);
       return fmt::format("DuckDB refuses the setting {}={}", name, value);

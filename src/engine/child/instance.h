@@ -1,10 +1,10 @@
 #pragma once
 // The process's one DuckDB: opened with everything that must be loaded, then bound to a scope and locked for good.
+#include <duckdb.h>
+
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include <duckdb.h>
 
 #include "engine/child/handles.h"
 #include "engine/messages.h"

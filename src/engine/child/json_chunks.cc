@@ -29,7 +29,8 @@ class JsonChunks final : public Chunks {
       text_ += text_.empty() ? '[' : ',';
       rows_.append(text_, row++);
       if (text_.size() - before > most_row_bytes_)
-        throw Refused{{Errc::too_large, fmt::format("A row of the result is {} bytes long; the limit is {}", text_.size() - before, most_row_bytes_)}};
+        throw Refused{
+            {Errc::too_large, fmt::format("A row of the result is {} bytes long; the limit is {}", text_.size() - before, most_row_bytes_)}};
     }
     return row - from;
   }

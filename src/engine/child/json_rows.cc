@@ -11,9 +11,9 @@ namespace tarn::engine::child {
 struct JsonRows::Column {
   duckdb_type id{};
   unsigned scale = 0;
-  duckdb_type physical{};                // of a decimal or an enum
+  duckdb_type physical{};  // of a decimal or an enum
   std::uint64_t array_size = 0;
-  std::vector<std::string> names;        // of struct fields, union members, enum values
+  std::vector<std::string> names;  // of struct fields, union members, enum values
   std::vector<std::unique_ptr<Column>> children;
 
   const void* data = nullptr;
@@ -21,7 +21,9 @@ struct JsonRows::Column {
 
   bool valid(std::uint64_t row) const { return !validity || (validity[row >> 6] >> (row & 63) & 1); }
   template <class T>
-  T at(std::uint64_t row) const { return static_cast<const T*>(data)[row]; }
+  T at(std::uint64_t row) const {
+    return static_cast<const T*>(data)[row];
+  }
 };
 
 namespace {
@@ -81,8 +83,10 @@ void bind_vector(Column& c, duckdb_vector vector) {
   c.data = duckdb_vector_get_data(vector);
   c.validity = duckdb_vector_get_validity(vector);
   switch (c.id) {
-    case DUCKDB_TYPE_LIST: return bind_vector(*c.children[0], duckdb_list_vector_get_child(vector));
-    case DUCKDB_TYPE_ARRAY: return bind_vector(*c.children[0], duckdb_array_vector_get_child(vector));
+    case DUCKDB_TYPE_LIST:
+      return bind_vector(*c.children[0], duckdb_list_vector_get_child(vector));
+    case DUCKDB_TYPE_ARRAY:
+      return bind_vector(*c.children[0], duckdb_array_vector_get_child(vector));
     case DUCKDB_TYPE_MAP: {
       const auto entries = duckdb_list_vector_get_child(vector);  // a list of structs (key, value)
       bind_vector(*c.children[0], duckdb_struct_vector_get_child(entries, 0));
@@ -98,7 +102,8 @@ void bind_vector(Column& c, duckdb_vector vector) {
       for (std::size_t i = 0; i < c.children.size(); ++i) bind_vector(*c.children[i], duckdb_struct_vector_get_child(vector, i + 1));
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -120,32 +125,52 @@ void append_nested(std::string& out, const Column& c, std::uint64_t row);
 /// The value's text without quotes or escapes. Not for strings (escaped by the caller) and not for null.
 void append_text(std::string& out, const Column& c, std::uint64_t row) {
   switch (c.id) {
-    case DUCKDB_TYPE_BOOLEAN: out += c.at<bool>(row) ? "true" : "false"; return;
-    case DUCKDB_TYPE_TINYINT: return append_number(out, static_cast<int>(c.at<std::int8_t>(row)));
-    case DUCKDB_TYPE_SMALLINT: return append_number(out, c.at<std::int16_t>(row));
-    case DUCKDB_TYPE_INTEGER: return append_number(out, c.at<std::int32_t>(row));
-    case DUCKDB_TYPE_BIGINT: return append_number(out, c.at<std::int64_t>(row));
-    case DUCKDB_TYPE_UTINYINT: return append_number(out, static_cast<unsigned>(c.at<std::uint8_t>(row)));
-    case DUCKDB_TYPE_USMALLINT: return append_number(out, c.at<std::uint16_t>(row));
-    case DUCKDB_TYPE_UINTEGER: return append_number(out, c.at<std::uint32_t>(row));
-    case DUCKDB_TYPE_UBIGINT: return append_number(out, c.at<std::uint64_t>(row));
-    case DUCKDB_TYPE_HUGEINT: return append_decimal(out, wide(c.at<duckdb_hugeint>(row)), 0);
+    case DUCKDB_TYPE_BOOLEAN:
+      out += c.at<bool>(row) ? "true" : "false";
+      return;
+    case DUCKDB_TYPE_TINYINT:
+      return append_number(out, static_cast<int>(c.at<std::int8_t>(row)));
+    case DUCKDB_TYPE_SMALLINT:
+      return append_number(out, c.at<std::int16_t>(row));
+    case DUCKDB_TYPE_INTEGER:
+      return append_number(out, c.at<std::int32_t>(row));
+    case DUCKDB_TYPE_BIGINT:
+      return append_number(out, c.at<std::int64_t>(row));
+    case DUCKDB_TYPE_UTINYINT:
+      return append_number(out, static_cast<unsigned>(c.at<std::uint8_t>(row)));
+    case DUCKDB_TYPE_USMALLINT:
+      return append_number(out, c.at<std::uint16_t>(row));
+    case DUCKDB_TYPE_UINTEGER:
+      return append_number(out, c.at<std::uint32_t>(row));
+    case DUCKDB_TYPE_UBIGINT:
+      return append_number(out, c.at<std::uint64_t>(row));
+    case DUCKDB_TYPE_HUGEINT:
+      return append_decimal(out, wide(c.at<duckdb_hugeint>(row)), 0);
     case DUCKDB_TYPE_UHUGEINT: {
       const auto h = c.at<duckdb_uhugeint>(row);
       return append_unsigned128(out, static_cast<unsigned __int128>(h.upper) << 64 | h.lower);
     }
-    case DUCKDB_TYPE_FLOAT: return append_float(out, c.at<float>(row));
-    case DUCKDB_TYPE_DOUBLE: return append_double(out, c.at<double>(row));
+    case DUCKDB_TYPE_FLOAT:
+      return append_float(out, c.at<float>(row));
+    case DUCKDB_TYPE_DOUBLE:
+      return append_double(out, c.at<double>(row));
     case DUCKDB_TYPE_DECIMAL:
       switch (c.physical) {
-        case DUCKDB_TYPE_SMALLINT: return append_decimal(out, c.at<std::int16_t>(row), c.scale);
-        case DUCKDB_TYPE_INTEGER: return append_decimal(out, c.at<std::int32_t>(row), c.scale);
-        case DUCKDB_TYPE_BIGINT: return append_decimal(out, c.at<std::int64_t>(row), c.scale);
-        default: return append_decimal(out, wide(c.at<duckdb_hugeint>(row)), c.scale);
+        case DUCKDB_TYPE_SMALLINT:
+          return append_decimal(out, c.at<std::int16_t>(row), c.scale);
+        case DUCKDB_TYPE_INTEGER:
+          return append_decimal(out, c.at<std::int32_t>(row), c.scale);
+        case DUCKDB_TYPE_BIGINT:
+          return append_decimal(out, c.at<std::int64_t>(row), c.scale);
+        default:
+          return append_decimal(out, wide(c.at<duckdb_hugeint>(row)), c.scale);
       }
-    case DUCKDB_TYPE_DATE: return append_date(out, c.at<std::int32_t>(row));
-    case DUCKDB_TYPE_TIMESTAMP: return append_timestamp(out, c.at<std::int64_t>(row), false);
-    case DUCKDB_TYPE_TIMESTAMP_TZ: return append_timestamp(out, c.at<std::int64_t>(row), true);
+    case DUCKDB_TYPE_DATE:
+      return append_date(out, c.at<std::int32_t>(row));
+    case DUCKDB_TYPE_TIMESTAMP:
+      return append_timestamp(out, c.at<std::int64_t>(row), false);
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+      return append_timestamp(out, c.at<std::int64_t>(row), true);
     case DUCKDB_TYPE_TIMESTAMP_S:
     case DUCKDB_TYPE_TIMESTAMP_MS:
     case DUCKDB_TYPE_TIMESTAMP_NS: {
@@ -154,8 +179,10 @@ void append_text(std::string& out, const Column& c, std::uint64_t row) {
       if (c.id == DUCKDB_TYPE_TIMESTAMP_NS) return append_timestamp(out, v / 1000 - (v % 1000 < 0), false);
       return append_timestamp(out, v * (c.id == DUCKDB_TYPE_TIMESTAMP_S ? 1'000'000 : 1000), false);
     }
-    case DUCKDB_TYPE_TIME: return append_time(out, c.at<std::int64_t>(row) * 1000);
-    case DUCKDB_TYPE_TIME_NS: return append_time(out, c.at<std::int64_t>(row));
+    case DUCKDB_TYPE_TIME:
+      return append_time(out, c.at<std::int64_t>(row) * 1000);
+    case DUCKDB_TYPE_TIME_NS:
+      return append_time(out, c.at<std::int64_t>(row));
     case DUCKDB_TYPE_TIME_TZ: {
       const auto t = duckdb_from_time_tz(c.at<duckdb_time_tz>(row));
       append_time(out, ((t.time.hour * 60LL + t.time.min) * 60 + t.time.sec) * 1'000'000'000 + t.time.micros * 1000LL);
@@ -171,7 +198,8 @@ void append_text(std::string& out, const Column& c, std::uint64_t row) {
       return append_interval(out, v.months, v.days, v.micros);
     }
     case DUCKDB_TYPE_BLOB:
-    case DUCKDB_TYPE_GEOMETRY: return append_base64(out, text_at(c, row));
+    case DUCKDB_TYPE_GEOMETRY:
+      return append_base64(out, text_at(c, row));
     case DUCKDB_TYPE_UUID: {
       // Stored with the top bit flipped, so that it sorts as a signed number.
       const auto v = static_cast<unsigned __int128>(wide(c.at<duckdb_hugeint>(row)));
@@ -181,23 +209,22 @@ void append_text(std::string& out, const Column& c, std::uint64_t row) {
       const auto bits = text_at(c, row);  // one byte of padding count, then the bits; padding bits come first
       if (bits.empty()) return;
       const auto padding = static_cast<unsigned char>(bits[0]);
-      for (std::size_t i = padding; i < (bits.size() - 1) * 8; ++i)
-        out += static_cast<unsigned char>(bits[1 + i / 8]) >> (7 - i % 8) & 1 ? '1' : '0';
+      for (std::size_t i = padding; i < (bits.size() - 1) * 8; ++i) out += static_cast<unsigned char>(bits[1 + i / 8]) >> (7 - i % 8) & 1 ? '1' : '0';
       return;
     }
     case DUCKDB_TYPE_ENUM: {
-      const auto i = c.physical == DUCKDB_TYPE_UTINYINT ? c.at<std::uint8_t>(row)
-                     : c.physical == DUCKDB_TYPE_USMALLINT ? c.at<std::uint16_t>(row) : c.at<std::uint32_t>(row);
+      const auto i = c.physical == DUCKDB_TYPE_UTINYINT    ? c.at<std::uint8_t>(row)
+                     : c.physical == DUCKDB_TYPE_USMALLINT ? c.at<std::uint16_t>(row)
+                                                           : c.at<std::uint32_t>(row);
       out += c.names[i];
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
-bool nested(duckdb_type id) {
-  return id == DUCKDB_TYPE_LIST || id == DUCKDB_TYPE_ARRAY || id == DUCKDB_TYPE_MAP || id == DUCKDB_TYPE_STRUCT;
-}
+bool nested(duckdb_type id) { return id == DUCKDB_TYPE_LIST || id == DUCKDB_TYPE_ARRAY || id == DUCKDB_TYPE_MAP || id == DUCKDB_TYPE_STRUCT; }
 
 void append_leaf(std::string& out, const Column& c, std::uint64_t row) {
   if (c.id == DUCKDB_TYPE_VARCHAR) return append_json_string(out, text_at(c, row));
@@ -228,7 +255,8 @@ void append_nested(std::string& out, const Column& c, std::uint64_t row) {
       const auto e = c.at<duckdb_list_entry>(row);
       return append_items(out, *c.children[0], e.offset, e.length);
     }
-    case DUCKDB_TYPE_ARRAY: return append_items(out, *c.children[0], row * c.array_size, c.array_size);
+    case DUCKDB_TYPE_ARRAY:
+      return append_items(out, *c.children[0], row * c.array_size, c.array_size);
     case DUCKDB_TYPE_STRUCT:
       out += '{';
       for (std::size_t i = 0; i < c.children.size(); ++i) {
@@ -258,8 +286,10 @@ void append_nested(std::string& out, const Column& c, std::uint64_t row) {
       out += '}';
       return;
     }
-    case DUCKDB_TYPE_UNION: return append_nested(out, *c.children[c.at<std::uint8_t>(row)], row);
-    default: return append_leaf(out, c, row);
+    case DUCKDB_TYPE_UNION:
+      return append_nested(out, *c.children[c.at<std::uint8_t>(row)], row);
+    default:
+      return append_leaf(out, c, row);
   }
 }
 

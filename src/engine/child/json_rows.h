@@ -1,11 +1,11 @@
 #pragma once
 // Rows of DuckDB chunks as JSON_ARRAY text (Databricks Statement Execution API): each value a JSON string or null. Arrays, structs and
 // maps are JSON text inside that string, their leaves strings again, as the vendor's are.
+#include <duckdb.h>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <duckdb.h>
 
 namespace tarn::engine::child {
 

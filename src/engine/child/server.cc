@@ -69,7 +69,8 @@ class Server {
     switch (frame.type) {
       case FrameType::run:
       case FrameType::write:
-      case FrameType::describe: return begin(std::make_shared<Task>(frame.request, frame.type, std::move(frame.payload)));
+      case FrameType::describe:
+        return begin(std::make_shared<Task>(frame.request, frame.type, std::move(frame.payload)));
       case FrameType::cancel:
         if (const auto task = find(frame.request)) task->interrupt();
         return true;
@@ -80,7 +81,8 @@ class Server {
         if (const auto task = find(frame.request)) task->acknowledge(bytes);
         return true;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
 

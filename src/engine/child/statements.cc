@@ -1,8 +1,8 @@
 #include "engine/child/statements.h"
 
-#include <cctype>
-
 #include <fmt/format.h>
+
+#include <cctype>
 
 #include "engine/child/type_text.h"
 
@@ -25,19 +25,31 @@ const char* refused_kind(duckdb_statement_type type) {
     case DUCKDB_STATEMENT_TYPE_RELATION:
     case DUCKDB_STATEMENT_TYPE_LOGICAL_PLAN:
       return nullptr;
-    case DUCKDB_STATEMENT_TYPE_COPY: return "COPY";
-    case DUCKDB_STATEMENT_TYPE_ATTACH: return "ATTACH";
-    case DUCKDB_STATEMENT_TYPE_DETACH: return "DETACH";
-    case DUCKDB_STATEMENT_TYPE_LOAD: return "LOAD and INSTALL";
-    case DUCKDB_STATEMENT_TYPE_SET: return "SET";
-    case DUCKDB_STATEMENT_TYPE_VARIABLE_SET: return "SET VARIABLE";
-    case DUCKDB_STATEMENT_TYPE_PRAGMA: return "PRAGMA";
-    case DUCKDB_STATEMENT_TYPE_CALL: return "CALL";
-    case DUCKDB_STATEMENT_TYPE_TRANSACTION: return "Transaction";
-    case DUCKDB_STATEMENT_TYPE_EXPORT: return "EXPORT";
+    case DUCKDB_STATEMENT_TYPE_COPY:
+      return "COPY";
+    case DUCKDB_STATEMENT_TYPE_ATTACH:
+      return "ATTACH";
+    case DUCKDB_STATEMENT_TYPE_DETACH:
+      return "DETACH";
+    case DUCKDB_STATEMENT_TYPE_LOAD:
+      return "LOAD and INSTALL";
+    case DUCKDB_STATEMENT_TYPE_SET:
+      return "SET";
+    case DUCKDB_STATEMENT_TYPE_VARIABLE_SET:
+      return "SET VARIABLE";
+    case DUCKDB_STATEMENT_TYPE_PRAGMA:
+      return "PRAGMA";
+    case DUCKDB_STATEMENT_TYPE_CALL:
+      return "CALL";
+    case DUCKDB_STATEMENT_TYPE_TRANSACTION:
+      return "Transaction";
+    case DUCKDB_STATEMENT_TYPE_EXPORT:
+      return "EXPORT";
     case DUCKDB_STATEMENT_TYPE_PREPARE:
-    case DUCKDB_STATEMENT_TYPE_EXECUTE: return "PREPARE and EXECUTE";
-    default: return "Such";
+    case DUCKDB_STATEMENT_TYPE_EXECUTE:
+      return "PREPARE and EXECUTE";
+    default:
+      return "Such";
   }
 }
 
@@ -48,7 +60,8 @@ std::string second_word(const std::string& sql) {
   for (int i = 0; i < 2; ++i) {
     word.clear();
     while (at < sql.size() && std::isspace(static_cast<unsigned char>(sql[at]))) ++at;
-    while (at < sql.size() && std::isalpha(static_cast<unsigned char>(sql[at]))) word += static_cast<char>(std::toupper(static_cast<unsigned char>(sql[at++])));
+    while (at < sql.size() && std::isalpha(static_cast<unsigned char>(sql[at])))
+      word += static_cast<char>(std::toupper(static_cast<unsigned char>(sql[at++])));
   }
   return word;
 }
@@ -94,8 +107,7 @@ Prepared prepare_last(const Task& task, duckdb_connection connection, const std:
     const auto type = duckdb_prepared_statement_type(prepared.get());
     const char* kind = refused_kind(type);
     if (type == DUCKDB_STATEMENT_TYPE_EXPLAIN && (count > 1 || !only_explains(sql))) kind = "EXPLAIN of other than one query and EXPLAIN ANALYZE";
-    if (kind)
-      throw Refused{{Errc::sql, fmt::format("Permission Error: {} statements are not accepted by the engine", kind)}};
+    if (kind) throw Refused{{Errc::sql, fmt::format("Permission Error: {} statements are not accepted by the engine", kind)}};
     // Left to itself a statement would commit what it makes.
     if (count == 1 && type != DUCKDB_STATEMENT_TYPE_SELECT && type != DUCKDB_STATEMENT_TYPE_EXPLAIN) begin_transaction(task, connection);
     if (pure) *pure = count == 1 && type == DUCKDB_STATEMENT_TYPE_SELECT;

@@ -1,11 +1,11 @@
 #pragma once
 // One request inside the process: its connection while it has one, its cancellation, and how much of its result is on the way.
+#include <duckdb.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
-
-#include <duckdb.h>
 
 #include "engine/messages.h"
 

@@ -234,14 +234,29 @@ void append_json_string(std::string& out, std::string_view text) {
     flush();
     out += '\\';
     switch (*p) {
-      case '"': out += '"'; break;
-      case '\\': out += '\\'; break;
-      case '\n': out += 'n'; break;
-      case '\r': out += 'r'; break;
-      case '\t': out += 't'; break;
-      case '\b': out += 'b'; break;
-      case '\f': out += 'f'; break;
-      default: out += "u00", out += hex[*p >> 4], out += hex[*p & 15];
+      case '"':
+        out += '"';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      case '\n':
+        out += 'n';
+        break;
+      case '\r':
+        out += 'r';
+        break;
+      case '\t':
+        out += 't';
+        break;
+      case '\b':
+        out += 'b';
+        break;
+      case '\f':
+        out += 'f';
+        break;
+      default:
+        out += "u00", out += hex[*p >> 4], out += hex[*p & 15];
     }
     run = ++p;
   }

@@ -1,7 +1,7 @@
 #pragma once
-#include <string>
-
 #include <duckdb.h>
+
+#include <string>
 
 namespace tarn::engine::child {
 

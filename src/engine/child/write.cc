@@ -1,11 +1,10 @@
 // The request write: Parquet data files with their statistics.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <system_error>
-
-#include <fmt/format.h>
 
 #include "engine/child/requests.h"
 #include "engine/child/statements.h"
@@ -32,7 +31,8 @@ std::string cure(duckdb_logical_type type) {
     case DUCKDB_TYPE_BLOB:
     case DUCKDB_TYPE_DATE:
     case DUCKDB_TYPE_TIMESTAMP:
-    case DUCKDB_TYPE_TIMESTAMP_TZ: return {};
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+      return {};
     case DUCKDB_TYPE_LIST: {
       LogicalType item(duckdb_list_type_child_type(type));
       return cure(item.get());
@@ -52,16 +52,23 @@ std::string cure(duckdb_logical_type type) {
         if (auto found = cure(item.get()); !found.empty()) return found;
       }
       return {};
-    case DUCKDB_TYPE_UTINYINT: return "SMALLINT";
-    case DUCKDB_TYPE_USMALLINT: return "INTEGER";
-    case DUCKDB_TYPE_UINTEGER: return "BIGINT";
-    case DUCKDB_TYPE_UBIGINT: return "DECIMAL(20,0)";
+    case DUCKDB_TYPE_UTINYINT:
+      return "SMALLINT";
+    case DUCKDB_TYPE_USMALLINT:
+      return "INTEGER";
+    case DUCKDB_TYPE_UINTEGER:
+      return "BIGINT";
+    case DUCKDB_TYPE_UBIGINT:
+      return "DECIMAL(20,0)";
     case DUCKDB_TYPE_HUGEINT:
-    case DUCKDB_TYPE_UHUGEINT: return "DECIMAL(38,0)";
+    case DUCKDB_TYPE_UHUGEINT:
+      return "DECIMAL(38,0)";
     case DUCKDB_TYPE_TIMESTAMP_S:
     case DUCKDB_TYPE_TIMESTAMP_MS:
-    case DUCKDB_TYPE_TIMESTAMP_NS: return "TIMESTAMP";
-    default: return "VARCHAR";
+    case DUCKDB_TYPE_TIMESTAMP_NS:
+      return "TIMESTAMP";
+    default:
+      return "VARCHAR";
   }
 }
 
@@ -238,7 +245,8 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
 
   Scratch scratch(directory / (".tarn-" + order.token));
   std::error_code failure;
-  if (!fs::create_directories(scratch.path(), failure) && failure) throw Refused{{Errc::sql, "IO Error: " + scratch.path().string() + ": " + failure.message()}};
+  if (!fs::create_directories(scratch.path(), failure) && failure)
+    throw Refused{{Errc::sql, "IO Error: " + scratch.path().string() + ": " + failure.message()}};
   Prepared statement;
   const auto sql = copy_statement(request, scratch.path());
   if (duckdb_prepare(connection.get(), sql.c_str(), statement.out()) != DuckDBSuccess)

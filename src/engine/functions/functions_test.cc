@@ -52,7 +52,8 @@ TEST(Functions, AnswerAsSparkDoes) {
 TEST(Functions, KeepNullsApartInAColumn) {
   Fixture f;
   EXPECT_EQ(f.rows("SELECT spark_find_in_set(CASE WHEN i % 2 = 0 THEN 'b' END, 'a,b') FROM range(4) r(i)"), R"([["2"],[null],["2"],[null]])");
-  EXPECT_EQ(f.value("count(*), count(x) FROM (SELECT spark_to_string(CASE WHEN i % 3 > 0 THEN i::DOUBLE END) AS x FROM range(9000) r(i))"), R"("9000","6000")");
+  EXPECT_EQ(f.value("count(*), count(x) FROM (SELECT spark_to_string(CASE WHEN i % 3 > 0 THEN i::DOUBLE END) AS x FROM range(9000) r(i))"),
+            R"("9000","6000")");
 }
 
 }  // namespace

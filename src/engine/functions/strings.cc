@@ -20,7 +20,8 @@ std::optional<std::string> conv(std::string_view number, std::int32_t from_base,
     const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : 99;
     if (digit >= from_base) break;
     std::uint64_t next = 0;
-    if (__builtin_mul_overflow(value, static_cast<std::uint64_t>(from_base), &next) || __builtin_add_overflow(next, static_cast<std::uint64_t>(digit), &next)) {
+    if (__builtin_mul_overflow(value, static_cast<std::uint64_t>(from_base), &next) ||
+        __builtin_add_overflow(next, static_cast<std::uint64_t>(digit), &next)) {
       value = std::numeric_limits<std::uint64_t>::max();
       break;
     }
