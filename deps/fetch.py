@@ -4,7 +4,7 @@
     deps/fetch.py [--cache DIR] [--venv DIR] [GROUP ...]
     deps/fetch.py --pin NAME VERSION [FILE SUFFIX]
 
-Without groups it fetches `build` and `run`. The package index is whichever one pip (and npm) are configured
+Without groups it fetches `build` and `run`. The package index is whichever one pip (and npm, and Maven) are configured
 with: a site mirror works unchanged, and the checksum decides whether its answer is accepted.
 The result is DIR/NAME-VERSION/ per pin; a folder that exists was verified when it was made. With --venv the groups' wheels
 are installed into a virtual environment instead, offline and without dependency resolution: what is pinned is all there is.
@@ -84,6 +84,58 @@ def npm_download(pin, path, npm):
         shutil.move(os.path.join(scratch, pin["file"]), path)
 
 
+def maven_download(pins, folder, cache):
+    """Jars, all in one run of Maven, without what they depend on: what is pinned is all there is. NAME of a pin is GROUP:ARTIFACT."""
+    wanted = "".join("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(*pin["name"].split(":"), pin["version"])
+                     for pin in pins)
+    (folder / "pom.xml").write_text("<project><modelVersion>4.0.0</modelVersion><groupId>tarn</groupId><artifactId>pins</artifactId><version>1</version>"
+                                    f"<packaging>pom</packaging><dependencies>{wanted}</dependencies></project>")
+    subprocess.run(["mvn", "-B", "-q", f"-Dmaven.repo.local={cache / 'maven'}", "dependency:copy-dependencies", "-DexcludeTransitive=true",
+                    f"-DoutputDirectory={folder}"], cwd=folder, check=True, stdout=sys.stderr)
+
+
+def fetch_jars(pins, cache):
+    """DIR/java-GROUP/ with exactly the pinned jars of a group: a class path. Remade when the pins change."""
+    for group in sorted({pin["group"] for pin in pins}):
+        mine = [pin for pin in pins if pin["group"] == group]
+        wanted = hashlib.sha256("\n".join(sorted(pin["sha256"] for pin in mine)).encode()).hexdigest()
+        target = cache / f"java-{group}"
+        if (target / "pins.sha256").is_file() and (target / "pins.sha256").read_text() == wanted:
+            continue
+        print(f"fetching {len(mine)} jars", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            folder = pathlib.Path(scratch)
+            maven_download(mine, folder, cache)
+            whole = folder / "whole"
+            whole.mkdir()
+            for pin in mine:
+                verify(folder / pin["file"], pin)
+                (folder / pin["file"]).rename(whole / pin["file"])
+            (whole / "pins.sha256").write_text(wanted)
+            shutil.rmtree(target, ignore_errors=True)
+            whole.rename(target)
+
+
+def fetch_node(cache):
+    """DIR/node-clients/node_modules as deps/node/package-lock.json has it; npm checks each package against the lock's integrity hash."""
+    lock = HERE / "node" / "package-lock.json"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    target = cache / "node-clients"
+    if (target / "lock.sha256").is_file() and (target / "lock.sha256").read_text() == wanted:
+        return
+    print("fetching the packages of deps/node", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        whole = pathlib.Path(scratch) / "whole"
+        whole.mkdir()
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / "node" / file, whole / file)
+        # No script of a package runs: what is wanted is files.
+        subprocess.run([*find_npm(cache), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=whole, check=True, stdout=sys.stderr)
+        (whole / "lock.sha256").write_text(wanted)
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+
+
 def unpack(archive, target):
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -126,10 +178,14 @@ def download(pypi, pin, folder, cache):
         npm_download(pin, archive, find_npm(cache))
     else:
         sys.exit(f"deps/pins.txt: unknown registry {pin['registry']}")
+    verify(archive, pin)
+    return archive
+
+
+def verify(archive, pin):
     found = sha256(archive)
     if found != pin["sha256"]:
         sys.exit(f"{pin['file']}: SHA-256 is {found}, pins.txt says {pin['sha256']}: refusing it")
-    return archive
 
 
 def install(pypi, pins, venv, cache):
@@ -165,7 +221,12 @@ def main():
         if args.venv:
             install(pypi, pins, args.venv, args.cache)
             return
+        fetch_jars([pin for pin in pins if pin["registry"] == "maven"], args.cache)
+        if "clients" in args.groups:
+            fetch_node(args.cache)
         for pin in pins:
+            if pin["registry"] == "maven":
+                continue
             target = args.cache / f"{pin['name'].replace('@', '').replace('/', '-')}-{pin['version']}"
             if target.is_dir():
                 continue

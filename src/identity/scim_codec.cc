@@ -46,6 +46,7 @@ Result<std::vector<std::string>> values_in(const json::value& v, std::string_vie
   const auto one = [&](const json::value& item) -> Result<void> {
     const json::value* inner = &item;
     if (const auto* o = item.if_object()) {
+      if (o->empty()) return {};  // what the Terraform provider sends for "none": [{}]
       inner = find(*o, "value");
       if (!inner) return invalid("Field '{}' must hold objects with 'value', got {}", field, json::detail::shown(item));
     }
