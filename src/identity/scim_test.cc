@@ -32,7 +32,7 @@ struct Scim : IdentityTest {
 TEST_F(Scim, AUserLivesAsTheProviderExpects) {
   const auto made = make(
       "Users",
-      R"({"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Bob@acme.example","displayName":"Bob","active":true,"externalId":"x-1","entitlements":[{"value":""}]})");
+      R"({"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Bob@acme.example","displayName":"Bob","active":true,"externalId":"x-1","entitlements":[{"value":""},{}]})");
   ASSERT_EQ(made.status, 201) << made.text;
   const auto id = made.at("id");
   EXPECT_EQ(made.at("userName"), "Bob@acme.example");
