@@ -30,6 +30,7 @@
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
+#include "permissions/routes.h"
 #include "sql/executor.h"
 #include "sql/routes.h"
 #include "sql/sidecar.h"
@@ -140,6 +141,7 @@ struct Platform::Impl {
   identity::Room identity;
   identity::CachedDirectory& directory;
   identity::OwnerDoor& owner;
+  permissions::Service permissions;
   account::CachedWorkspaceDirectory workspaces;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
@@ -178,6 +180,7 @@ struct Platform::Impl {
         identity(*store, clock, account_id),
         directory(identity.directory),
         owner(identity.owner),
+        permissions(*store, directory),
         workspaces(*store),
         catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
@@ -194,7 +197,7 @@ struct Platform::Impl {
                  .extensions = engine::default_extensions()}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, objects, delta, *sql_engine, account_id),
-        warehouses(*store, directory, clock),
+        warehouses(*store, permissions, clock),
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}) {}
 
   void bootstrap() {
@@ -340,6 +343,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   Impl& p = *impl_;
   p.bootstrap();
   p.router.add(p.identity.routes());
+  p.router.add(permissions::routes(p.permissions));
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));

@@ -30,6 +30,15 @@ class FakeDirectory final : public identity::Directory {
     const auto it = all_.find(id);
     return it == all_.end() ? std::nullopt : std::optional(it->second);
   }
+  /// Every workspace has `users` and `admins`, and no other local groups.
+  std::optional<identity::PrincipalRef> find_local_group(std::int64_t workspace, std::string_view name) override {
+    return name == "users" ? get_local_group(workspace, 10) : name == "admins" ? get_local_group(workspace, 11) : std::nullopt;
+  }
+  std::optional<identity::PrincipalRef> get_local_group(std::int64_t, std::int64_t id) override {
+    if (id != 10 && id != 11) return std::nullopt;
+    const std::string name = id == 10 ? "users" : "admins";
+    return identity::PrincipalRef{.id = id, .kind = identity::Kind::group, .name = name, .display_name = name};
+  }
   std::optional<access::Caller> caller(std::int64_t id, std::optional<std::int64_t>) override {
     const auto it = all_.find(id);
     if (it == all_.end() || it->second.kind == identity::Kind::group) return std::nullopt;

@@ -16,6 +16,8 @@ namespace tarn::gateway::test {
 struct FakeDirectory final : identity::Directory {
   std::optional<identity::PrincipalRef> find_principal(std::string_view) override { return std::nullopt; }
   std::optional<identity::PrincipalRef> get_principal(std::int64_t) override { return std::nullopt; }
+  std::optional<identity::PrincipalRef> find_local_group(std::int64_t, std::string_view) override { return std::nullopt; }
+  std::optional<identity::PrincipalRef> get_local_group(std::int64_t, std::int64_t) override { return std::nullopt; }
   std::optional<access::Caller> caller(std::int64_t, std::optional<std::int64_t>) override { return std::nullopt; }
   Expected<access::Caller, Refusal> authenticate(std::string_view bearer, std::optional<std::int64_t>) override {
     if (bearer == "good") return access::Caller{.id = 7, .name = "nora@acme.example"};

@@ -43,28 +43,39 @@ std::optional<V> CachedDirectory::cached(Map<V> Answers::*map, const std::string
   return std::nullopt;
 }
 
-std::optional<PrincipalRef> CachedDirectory::find_principal(std::string_view name) {
+template <class F>
+std::optional<PrincipalRef> CachedDirectory::named(std::string key, F&& look) {
   refresh();
-  std::string key = "n" + folded(name);
   if (auto known = cached(&Answers::names, key)) return *std::move(known);
   const auto [epoch, found] = store_.read_as([&](store::ReadTxn& t) {
-    const auto p = roster::by_grant_name(t, name);
+    const std::optional<PrincipalRecord> p = look(t);
     return std::pair(roster::epoch(t), p ? std::optional(roster::ref(*p)) : std::nullopt);
   });
   keep(&Answers::names, epoch, std::move(key), found);
   return found;
 }
 
+std::optional<PrincipalRef> CachedDirectory::find_principal(std::string_view name) {
+  return named("n" + folded(name), [&](store::ReadTxn& t) { return roster::by_grant_name(t, name); });
+}
+
 std::optional<PrincipalRef> CachedDirectory::get_principal(std::int64_t id) {
-  refresh();
-  std::string key = "i" + std::to_string(id);
-  if (auto known = cached(&Answers::names, key)) return *std::move(known);
-  const auto [epoch, found] = store_.read_as([&](store::ReadTxn& t) {
-    const auto p = roster::get(t, id);
-    return std::pair(roster::epoch(t), p && p->workspace_id == 0 ? std::optional(roster::ref(*p)) : std::nullopt);
+  return named("i" + std::to_string(id), [&](store::ReadTxn& t) {
+    auto p = roster::get(t, id);
+    return p && p->workspace_id == 0 ? p : std::nullopt;
   });
-  keep(&Answers::names, epoch, std::move(key), found);
-  return found;
+}
+
+std::optional<PrincipalRef> CachedDirectory::find_local_group(std::int64_t workspace_id, std::string_view name) {
+  return named(fmt::format("g{}:{}", workspace_id, folded(name)),
+               [&](store::ReadTxn& t) { return roster::by_name(t, Kind::group, workspace_id, name); });
+}
+
+std::optional<PrincipalRef> CachedDirectory::get_local_group(std::int64_t workspace_id, std::int64_t id) {
+  return named(fmt::format("l{}:{}", workspace_id, id), [&](store::ReadTxn& t) {
+    auto p = roster::get(t, id);
+    return p && p->workspace_id == workspace_id ? p : std::nullopt;
+  });
 }
 
 std::optional<access::Caller> CachedDirectory::caller(std::int64_t principal_id, std::optional<std::int64_t> workspace_id) {

@@ -20,6 +20,8 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
 
   std::optional<PrincipalRef> find_principal(std::string_view name) override;
   std::optional<PrincipalRef> get_principal(std::int64_t id) override;
+  std::optional<PrincipalRef> find_local_group(std::int64_t workspace_id, std::string_view name) override;
+  std::optional<PrincipalRef> get_local_group(std::int64_t workspace_id, std::int64_t id) override;
   std::optional<access::Caller> caller(std::int64_t principal_id, std::optional<std::int64_t> workspace_id) override;
   Expected<access::Caller, Refusal> authenticate(std::string_view bearer, std::optional<std::int64_t> workspace_id) override;
   bool is_assigned(std::int64_t workspace_id, std::int64_t principal_id) override;
@@ -45,6 +47,9 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
   };
 
   void refresh();
+  /// A principal by a key of the names' cache; `look` finds it in the store.
+  template <class F>
+  std::optional<PrincipalRef> named(std::string key, F&& look);
   /// Keeps an answer that was read at `epoch`, unless the cache has moved on.
   template <class V>
   void keep(Map<V> Answers::*map, std::int64_t epoch, std::string key, V value);

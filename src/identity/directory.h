@@ -31,6 +31,9 @@ class Directory {
   /// Names compare without case for users and groups. Workspace-local groups are never found: they cannot hold catalog grants.
   virtual std::optional<PrincipalRef> find_principal(std::string_view name) = 0;
   virtual std::optional<PrincipalRef> get_principal(std::int64_t id) = 0;
+  /// A group local to a workspace (`users`, `admins`, those made on its host), which lists of its objects may name; catalog grants never.
+  virtual std::optional<PrincipalRef> find_local_group(std::int64_t workspace_id, std::string_view name) = 0;
+  virtual std::optional<PrincipalRef> get_local_group(std::int64_t workspace_id, std::int64_t id) = 0;
 
   /// The principal as a caller: account roles, group closure, and, with a workspace, its assignment and entitlements there.
   /// Nothing if the principal is gone or inactive, or (workspace given) neither assigned to the workspace nor an account admin.
@@ -44,7 +47,7 @@ class Directory {
   /// revoked or unknown one is refused. Constant-time in the token's content.
   virtual Expected<access::Caller, Refusal> authenticate(std::string_view bearer, std::optional<std::int64_t> workspace_id) = 0;
 
-  /// Workspaces' permission assignments, as account/ asks them: principal -> USER or ADMIN.
+  /// Whether an account-level principal belongs to a workspace: assigned itself, or below an assigned group.
   virtual bool is_assigned(std::int64_t workspace_id, std::int64_t principal_id) = 0;
 };
 

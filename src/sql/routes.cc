@@ -17,11 +17,6 @@ using api::Request;
 namespace asio = boost::asio;
 using Steady = std::chrono::steady_clock;
 
-struct Permissions {
-  std::vector<AclEntry> access_control_list;
-};
-BOOST_DESCRIBE_STRUCT(Permissions, (), (access_control_list))
-
 json::object empty() { return {}; }
 
 api::Route row(Method m, std::string pattern, std::string group, api::Handler h) {
@@ -161,19 +156,6 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
                     [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
   out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses",
                     [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
-  for (const std::string object : {"warehouses", "sql/warehouses"}) {
-    const std::string path = "/api/2.0/permissions/" + object + "/{id}";
-    out.push_back(row(Method::GET, path, "permissions",
-                      [&w](const Request& r) -> api::Result { return answered(w.permissions(r.context, r.capture("id")), permissions_json); }));
-    out.push_back(row(Method::GET, path + "/permissionLevels", "permissions", [&w](const Request& r) -> api::Result {
-      return answered(w.permissions(r.context, r.capture("id")), [](const Warehouse&) { return permission_levels_json(); });
-    }));
-    for (const auto method : {Method::PUT, Method::PATCH})
-      out.push_back(row(method, path, "permissions", [&w, method](const Request& r) -> api::Result {
-        TARN_TRY(body, api::body_of<Permissions>(r));
-        return answered(w.set_permissions(r.context, r.capture("id"), body.access_control_list, method == Method::PUT), permissions_json);
-      }));
-  }
   const std::string base_statements = "/api/2.0/sql/statements";
   out.push_back({.method = Method::POST,
                  .pattern = base_statements,

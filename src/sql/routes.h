@@ -1,5 +1,5 @@
 #pragma once
-// The SQL room on the wire: warehouses and their permissions, statements, query history. Source: databricks-sdk-go service/sql.
+// The SQL room on the wire: warehouses, statements, query history. Source: databricks-sdk-go service/sql.
 #include "api/api.h"
 #include "sql/statements.h"
 

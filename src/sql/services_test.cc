@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "access/testing.h"
 #include "sql/routes.h"
 #include "sql/testing.h"
 #include "sql/wire.h"
@@ -66,7 +67,8 @@ TEST(Scheduler, KeepsEachQueuesLimitAndOrder) {
 class Services : public ::testing::Test {
  protected:
   World world;
-  Warehouses warehouses{*world.store, world.directory, world.clock};
+  access::testing::FakePermissions permissions;
+  Warehouses warehouses{*world.store, permissions, world.clock};
   Statements statements{*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock};
   std::string id;
 
@@ -95,9 +97,10 @@ TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
   EXPECT_EQ(code(warehouses.create(world.as("automation"), {.name = "x", .cluster_size = "Small", .auto_stop_mins = 3})), Errc::invalid);
   EXPECT_EQ(code(warehouses.get(world.as("ana"), id)), Errc::permission_denied);
   EXPECT_TRUE(warehouses.list(world.as("ana"))->empty());
-  EXPECT_EQ(code(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "nobody"}}, true)), Errc::principal_not_found);
-  ASSERT_TRUE(
-      warehouses.set_permissions(world.as("automation"), id, {{.group_name = "engineers", .permission_level = PermissionLevel::CAN_USE}}, true));
+  EXPECT_EQ(permissions.owner_of(1, {"sql/warehouses", id}), world.as("automation").caller.name);
+  permissions.grant(1, {"sql/warehouses", id}, "engineers", "CAN_USE");
+  permissions.grant(1, {"sql/warehouses", id}, "ana@acme.test", "CAN_VIEW");
+  EXPECT_TRUE(warehouses.get(world.as("ana"), id));
   EXPECT_TRUE(warehouses.use(world.as("bob"), id));
   EXPECT_EQ(code(warehouses.stop(world.as("bob"), id)), Errc::permission_denied);
   EXPECT_EQ(code(warehouses.use(world.as("ana"), id)), Errc::permission_denied);
@@ -111,6 +114,7 @@ TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
   EXPECT_EQ(warehouses.get(world.as("bob"), id)->state, WarehouseState::RUNNING);
   EXPECT_TRUE(warehouses.remove(world.as("automation"), id));
   EXPECT_EQ(code(warehouses.get(world.as("automation"), id)), Errc::not_found);
+  EXPECT_FALSE(permissions.has_list(1, {"sql/warehouses", id}));
 }
 
 TEST_F(Services, StatementAnswersAsTheSdkReadsIt) {
@@ -161,7 +165,7 @@ TEST_F(Services, ExternalLinksNameObjectsThatHoldTheChunks) {
 }
 
 TEST_F(Services, StatementIsItsOwnersAndCancelEndsIt) {
-  ASSERT_TRUE(warehouses.set_permissions(world.as("automation"), id, {{.group_name = "users"}}, true));
+  permissions.grant(1, {"sql/warehouses", id}, "users", "CAN_USE");
   const auto s = finished(world.as("ana"), {.statement = "SELECT current_user() AS u"});
   EXPECT_TRUE(statements.find(world.as("ana"), s->id));
   EXPECT_TRUE(statements.find(world.as("automation"), s->id));  // manages the warehouse

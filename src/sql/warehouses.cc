@@ -8,24 +8,16 @@ namespace {
 constexpr store::Collection<Warehouse> kWarehouses("sql.warehouse");
 constexpr std::array kSizes{"2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large", "3X-Large", "4X-Large"};
 
-std::string key_of(const access::Context& ctx, std::string_view id) { return store::key({store::sortable(ctx.workspace_id.value_or(0)), id}); }
+constexpr const char* kType = "sql/warehouses";
+constexpr const char* kView = "CAN_VIEW";
+constexpr const char* kUse = "CAN_USE";
+constexpr const char* kManage = "CAN_MANAGE";
+
+std::string key_of(std::int64_t workspace, std::string_view id) { return store::key({store::sortable(workspace), id}); }
+std::int64_t workspace_of(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
 
 Error missing(std::string_view id) {
   return {Errc::not_found, "The SQL warehouse with the ID '" + std::string(id) + "' does not exist in this workspace"};
-}
-
-PermissionLevel level_of(const access::Caller& who, const Warehouse& w, bool& any) {
-  any = true;
-  if (who.workspace_admin) return PermissionLevel::CAN_MANAGE;
-  std::optional<PermissionLevel> best;
-  if (w.creator_name == who.name) best = PermissionLevel::IS_OWNER;
-  for (const auto& e : w.acl) {
-    const bool mine = (e.user_name && *e.user_name == who.name) || (e.service_principal_name && *e.service_principal_name == who.name) ||
-                      (e.group_name && (who.group_names.contains(*e.group_name) || who.workspace_groups.contains(*e.group_name)));
-    if (mine && (!best || e.permission_level > *best)) best = e.permission_level;
-  }
-  any = best.has_value();
-  return best.value_or(PermissionLevel::CAN_VIEW);
 }
 
 Result<void> entitled(const access::Context& ctx) {
@@ -64,6 +56,33 @@ Result<void> apply(Warehouse& w, const WarehouseRequest& r) {
 
 }  // namespace
 
+Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock)
+    : store_(store), permissions_(permissions), clock_(clock) {
+  permissions_.add_kind({.type = kType,
+                         .aliases = {"warehouses", "endpoints", "sql/endpoints"},
+                         // Viewing is seeing other people's queries, which using does not imply; monitoring is both.
+                         .levels = {{kView, "Can view permission on the SQL warehouse"},
+                                    {kUse, "Can use permission on the SQL warehouse", std::vector<std::string>{}},
+                                    {"CAN_MONITOR", "Can monitor permission on the SQL warehouse"},
+                                    {kManage, "Can manage permission on the SQL warehouse"},
+                                    {"IS_OWNER", "Is owner permission on the SQL warehouse"}},
+                         .creator_level = "IS_OWNER",
+                         .find = [this](std::int64_t workspace, const std::string& id) -> std::optional<access::FoundObject> {
+                           const auto w = find(workspace, id);
+                           if (!w) return std::nullopt;
+                           return access::FoundObject{.shown = "SQL warehouse '" + w->name + "' (" + w->id + ")"};
+                         },
+                         .object_type = "warehouses",
+                         .ownership = access::Ownership::kept,
+                         .missing = missing("{}").message,
+                         .audit_service = "databrickssql",
+                         .audit_action = "changeWarehouseAcls",
+                         .refuse_owner = [](const access::Caller& next) -> std::optional<std::string> {
+                           if (next.workspace_admin || next.entitlements.contains("allow-cluster-create")) return std::nullopt;
+                           return "'" + next.name + "' cannot own a SQL warehouse without the allow-cluster-create entitlement";
+                         }});
+}
+
 WarehouseState Warehouses::state_of(const Warehouse& w) {
   if (w.state != WarehouseState::RUNNING || w.auto_stop_mins == 0) return w.state;
   const std::lock_guard lock(mutex_);
@@ -72,8 +91,8 @@ WarehouseState Warehouses::state_of(const Warehouse& w) {
   return clock_.now() - last > static_cast<Millis>(w.auto_stop_mins) * 60'000 ? WarehouseState::STOPPED : WarehouseState::RUNNING;
 }
 
-std::shared_ptr<const Warehouse> Warehouses::find(const access::Context& ctx, std::string_view id) {
-  const auto key = key_of(ctx, id);
+std::shared_ptr<const Warehouse> Warehouses::find(std::int64_t workspace, std::string_view id) {
+  const auto key = key_of(workspace, id);
   const auto generation = store_.generation();
   {
     const std::lock_guard lock(mutex_);
@@ -88,17 +107,16 @@ std::shared_ptr<const Warehouse> Warehouses::find(const access::Context& ctx, st
   return out;
 }
 
-Result<std::shared_ptr<const Warehouse>> Warehouses::require(const access::Context& ctx, std::string_view id, PermissionLevel least) {
+Result<std::shared_ptr<const Warehouse>> Warehouses::require(const access::Context& ctx, std::string_view id, std::string_view least) {
   TARN_CHECK(entitled(ctx));
-  auto w = find(ctx, id);
+  auto w = find(workspace_of(ctx), id);
   if (!w) return fail(missing(id));
-  bool any = false;
-  const auto held = level_of(ctx.caller, *w, any);
-  if (!any || held < least)
+  const access::ObjectRef object{kType, w->id};
+  if (least.empty() ? permissions_.level_of(ctx, object).empty() : !permissions_.allows(ctx, object, least))
     return refuse(Errc::permission_denied, fmt::format("User '{}' does not have {} permission on SQL warehouse '{}' ({})", ctx.caller.name,
-                                                       least == PermissionLevel::CAN_USE      ? "Can Use"
-                                                       : least == PermissionLevel::CAN_MANAGE ? "Can Manage"
-                                                                                              : "View",
+                                                       least == kUse      ? "Can Use"
+                                                       : least == kManage ? "Can Manage"
+                                                                          : "View",
                                                        w->name, w->id));
   return w;
 }
@@ -123,13 +141,14 @@ Result<Warehouse> Warehouses::create(const access::Context& ctx, const Warehouse
         TARN_CHECK(apply(w, request));
         if (!kWarehouses.insert(t, w))
           return refuse(Errc::already_exists, "A SQL warehouse with the name '" + w.name + "' already exists in this workspace");
+        permissions_.on_created(t, w.workspace_id, {kType, w.id}, ctx.caller);
         t.audit().params["warehouse_id"] = w.id;
         return w;
       });
 }
 
 Result<Warehouse> Warehouses::get(const access::Context& ctx, std::string_view id) {
-  TARN_TRY(w, require(ctx, id, PermissionLevel::CAN_VIEW));
+  TARN_TRY(w, require(ctx, id, {}));
   Warehouse out = *w;
   out.state = state_of(*w);
   return out;
@@ -140,33 +159,24 @@ Result<std::vector<Warehouse>> Warehouses::list(const access::Context& ctx) {
   auto all = store_.read_as([&](store::ReadTxn& t) { return kWarehouses.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
   std::vector<Warehouse> out;
   for (auto& w : all) {
-    bool any = false;
-    (void)level_of(ctx.caller, w, any);
-    if (!any) continue;
+    if (permissions_.level_of(ctx, {kType, w.id}).empty()) continue;
     w.state = state_of(w);
     out.push_back(std::move(w));
   }
   return out;
 }
 
-Result<Warehouse> Warehouses::change(const access::Context& ctx, std::string_view id, const std::string& action, PermissionLevel least,
-                                     const std::function<Result<void>(Warehouse&)>& body) {
+Result<Warehouse> Warehouses::change(const access::Context& ctx, std::string_view id, const std::string& action, std::string_view least,
+                                     const std::function<Result<void>(store::WriteTxn&, Warehouse&)>& body) {
+  const auto may = require(ctx, id, least);  // before the transaction: what lists say is read from the store
   return store_.write_as(ctx.event("databrickssql", action, {{"warehouse_id", std::string(id)}}), [&](store::WriteTxn& t) -> Result<Warehouse> {
-    auto found = kWarehouses.get(t, key_of(ctx, id));
-    const auto may = [&]() -> Result<void> {
-      TARN_CHECK(entitled(ctx));
-      if (!found) return fail(missing(id));
-      bool any = false;
-      const auto held = level_of(ctx.caller, found->value, any);
-      if (any && held >= least) return {};
-      return refuse(Errc::permission_denied, fmt::format("User '{}' does not have {} permission on SQL warehouse '{}' ({})", ctx.caller.name,
-                                                         least == PermissionLevel::CAN_USE ? "Can Use" : "Can Manage", found->value.name, id));
-    }();
     if (!may) {
       if (may.error().code == Errc::permission_denied) t.audit().outcome = store::Outcome::denied, t.audit().status = 403;
       return fail(may.error());
     }
-    TARN_CHECK(body(found->value));
+    auto found = kWarehouses.get(t, key_of(workspace_of(ctx), id));
+    if (!found) return fail(missing(id));
+    TARN_CHECK(body(t, found->value));
     if (found->value.state == WarehouseState::DELETED) {
       kWarehouses.erase(t, found->value.store_key());
       return found->value;
@@ -178,11 +188,12 @@ Result<Warehouse> Warehouses::change(const access::Context& ctx, std::string_vie
 }
 
 Result<Warehouse> Warehouses::edit(const access::Context& ctx, std::string_view id, const WarehouseRequest& request) {
-  return change(ctx, id, "editWarehouse", PermissionLevel::CAN_MANAGE, [&](Warehouse& w) { return apply(w, request); });
+  return change(ctx, id, "editWarehouse", kManage, [&](store::WriteTxn&, Warehouse& w) { return apply(w, request); });
 }
 
 Result<void> Warehouses::remove(const access::Context& ctx, std::string_view id) {
-  auto r = change(ctx, id, "deleteWarehouse", PermissionLevel::CAN_MANAGE, [&](Warehouse& w) -> Result<void> {
+  auto r = change(ctx, id, "deleteWarehouse", kManage, [&](store::WriteTxn& t, Warehouse& w) -> Result<void> {
+    permissions_.on_deleted(t, w.workspace_id, {kType, w.id});
     w.state = WarehouseState::DELETED;
     return {};
   });
@@ -191,7 +202,7 @@ Result<void> Warehouses::remove(const access::Context& ctx, std::string_view id)
 }
 
 Result<void> Warehouses::start(const access::Context& ctx, std::string_view id) {
-  auto r = change(ctx, id, "startWarehouse", PermissionLevel::CAN_USE, [&](Warehouse& w) -> Result<void> {
+  auto r = change(ctx, id, "startWarehouse", kUse, [&](store::WriteTxn&, Warehouse& w) -> Result<void> {
     w.state = WarehouseState::RUNNING;
     w.started_at = clock_.now();
     return {};
@@ -201,7 +212,7 @@ Result<void> Warehouses::start(const access::Context& ctx, std::string_view id) 
 }
 
 Result<void> Warehouses::stop(const access::Context& ctx, std::string_view id) {
-  auto r = change(ctx, id, "stopWarehouse", PermissionLevel::CAN_MANAGE, [&](Warehouse& w) -> Result<void> {
+  auto r = change(ctx, id, "stopWarehouse", kManage, [&](store::WriteTxn&, Warehouse& w) -> Result<void> {
     w.state = WarehouseState::STOPPED;
     return {};
   });
@@ -210,10 +221,10 @@ Result<void> Warehouses::stop(const access::Context& ctx, std::string_view id) {
 }
 
 Result<std::shared_ptr<const Warehouse>> Warehouses::use(const access::Context& ctx, std::string_view id) {
-  TARN_TRY(w, require(ctx, id, PermissionLevel::CAN_USE));
+  TARN_TRY(w, require(ctx, id, kUse));
   if (state_of(*w) != WarehouseState::RUNNING) {
     TARN_CHECK(start(ctx, id));
-    w = find(ctx, id);
+    w = find(workspace_of(ctx), id);
     if (!w) return fail(missing(id));
   }
   const std::lock_guard lock(mutex_);
@@ -221,51 +232,6 @@ Result<std::shared_ptr<const Warehouse>> Warehouses::use(const access::Context& 
   return w;
 }
 
-bool Warehouses::manages(const access::Context& ctx, std::string_view id) { return require(ctx, id, PermissionLevel::CAN_MANAGE).has_value(); }
-
-Result<Warehouse> Warehouses::permissions(const access::Context& ctx, std::string_view id) {
-  TARN_TRY(w, require(ctx, id, PermissionLevel::CAN_VIEW));
-  return *w;
-}
-
-Result<AclEntry> Warehouses::checked(AclEntry entry) {
-  const int names = entry.user_name.has_value() + entry.group_name.has_value() + entry.service_principal_name.has_value();
-  if (names != 1)
-    return refuse(Errc::invalid, "Each entry of 'access_control_list' must name exactly one of user_name, group_name or service_principal_name");
-  const auto& name = entry.user_name ? *entry.user_name : entry.group_name ? *entry.group_name : *entry.service_principal_name;
-  if (entry.group_name && (name == "users" || name == "admins")) return entry;  // every workspace has these two
-  const auto found = directory_.find_principal(name);
-  const auto kind = entry.user_name ? identity::Kind::user : entry.group_name ? identity::Kind::group : identity::Kind::service_principal;
-  if (!found || found->kind != kind)
-    return refuse(Errc::principal_not_found, fmt::format("Principal: {}({}) does not exist",
-                                                         entry.user_name    ? "UserName"
-                                                         : entry.group_name ? "GroupName"
-                                                                            : "ServicePrincipalName",
-                                                         name));
-  return entry;
-}
-
-Result<Warehouse> Warehouses::set_permissions(const access::Context& ctx, std::string_view id, std::vector<AclEntry> entries, bool replace) {
-  for (auto& e : entries) {
-    TARN_TRY(ok, checked(e));
-    e = ok;
-  }
-  return change(ctx, id, "changeWarehouseAcls", PermissionLevel::CAN_MANAGE, [&](Warehouse& w) -> Result<void> {
-    const auto same = [](const AclEntry& a, const AclEntry& b) {
-      return a.user_name == b.user_name && a.group_name == b.group_name && a.service_principal_name == b.service_principal_name;
-    };
-    if (replace) w.acl.clear();
-    for (const auto& e : entries) {
-      if (e.permission_level == PermissionLevel::IS_OWNER) {
-        if (e.group_name) return refuse(Errc::invalid, "A group cannot own a SQL warehouse: IS_OWNER must go to a user or service principal");
-        w.creator_name = e.user_name ? *e.user_name : *e.service_principal_name;
-        continue;
-      }
-      std::erase_if(w.acl, [&](const AclEntry& a) { return same(a, e); });
-      w.acl.push_back(e);
-    }
-    return {};
-  });
-}
+bool Warehouses::manages(const access::Context& ctx, std::string_view id) { return require(ctx, id, kManage).has_value(); }
 
 }  // namespace tarn::sql

@@ -1,12 +1,12 @@
 #pragma once
-// SQL warehouses of workspaces: their settings, states and permissions (/api/2.0/sql/warehouses, /api/2.0/permissions/warehouses).
+// SQL warehouses of workspaces: their settings and states (/api/2.0/sql/warehouses). Who may do what with one is a list of the Permissions
+// API, as of any other object.
 // A warehouse here is a share of this server's engine: a queue with a limit on statements that run at once. It starts at once, and stops
 // by itself after auto_stop_mins without a statement. Stored, so it survives; thread-safe.
 // Source: REST API reference "SQL Warehouses", databricks-sdk-go service/sql.
 #include <mutex>
 
-#include "access/caller.h"
-#include "identity/directory.h"
+#include "access/object_permissions.h"
 #include "sql/errors.h"
 #include "store/store.h"
 
@@ -14,16 +14,6 @@ namespace tarn::sql {
 
 enum class WarehouseState { STARTING, RUNNING, STOPPING, STOPPED, DELETED };
 BOOST_DESCRIBE_ENUM(WarehouseState, STARTING, RUNNING, STOPPING, STOPPED, DELETED)
-
-enum class PermissionLevel { CAN_VIEW, CAN_MONITOR, CAN_USE, CAN_MANAGE, IS_OWNER };
-BOOST_DESCRIBE_ENUM(PermissionLevel, CAN_VIEW, CAN_MONITOR, CAN_USE, CAN_MANAGE, IS_OWNER)
-
-/// One line of an access control list: exactly one of the names.
-struct AclEntry {
-  std::optional<std::string> user_name, group_name, service_principal_name;
-  PermissionLevel permission_level = PermissionLevel::CAN_USE;
-};
-BOOST_DESCRIBE_STRUCT(AclEntry, (), (user_name, group_name, service_principal_name, permission_level))
 
 struct Warehouse {
   std::string id;
@@ -34,7 +24,6 @@ struct Warehouse {
   json::value tags, channel;
   WarehouseState state = WarehouseState::RUNNING;
   Millis started_at = 0;
-  std::vector<AclEntry> acl;
 
   std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"name", store::key({store::sortable(workspace_id), name}), true}}; }
@@ -43,7 +32,7 @@ struct Warehouse {
 };
 BOOST_DESCRIBE_STRUCT(Warehouse, (),
                       (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters,
-                       auto_stop_mins, enable_photon, enable_serverless_compute, tags, channel, state, started_at, acl))
+                       auto_stop_mins, enable_photon, enable_serverless_compute, tags, channel, state, started_at))
 
 /// A create or edit request; absent fields keep their value (edit) or the default (create).
 struct WarehouseRequest {
@@ -58,7 +47,8 @@ BOOST_DESCRIBE_STRUCT(WarehouseRequest, (),
 
 class Warehouses {
  public:
-  Warehouses(store::Store& store, identity::Directory& directory, const Clock& clock) : store_(store), directory_(directory), clock_(clock) {}
+  /// Declares its kind of object to `permissions`. All must outlive this, and this every question about a warehouse's list.
+  Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock);
 
   // Errors of all: permission_denied (also without the databricks-sql-access entitlement), not_found, invalid, already_exists.
   Result<Warehouse> create(const access::Context& ctx, const WarehouseRequest& request);
@@ -74,19 +64,16 @@ class Warehouses {
   /// Whether the caller may see other people's statements of a warehouse.
   bool manages(const access::Context& ctx, std::string_view id);
 
-  Result<Warehouse> permissions(const access::Context& ctx, std::string_view id);
-  Result<Warehouse> set_permissions(const access::Context& ctx, std::string_view id, std::vector<AclEntry> entries, bool replace);
-
  private:
-  std::shared_ptr<const Warehouse> find(const access::Context& ctx, std::string_view id);
-  Result<std::shared_ptr<const Warehouse>> require(const access::Context& ctx, std::string_view id, PermissionLevel least);
-  Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, PermissionLevel least,
-                           const std::function<Result<void>(Warehouse&)>& body);
-  Result<AclEntry> checked(AclEntry entry);
+  std::shared_ptr<const Warehouse> find(std::int64_t workspace, std::string_view id);
+  /// The warehouse, if the caller has `least` on it; an empty `least` is any level at all.
+  Result<std::shared_ptr<const Warehouse>> require(const access::Context& ctx, std::string_view id, std::string_view least);
+  Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, std::string_view least,
+                           const std::function<Result<void>(store::WriteTxn&, Warehouse&)>& body);
   WarehouseState state_of(const Warehouse& w);
 
   store::Store& store_;
-  identity::Directory& directory_;
+  access::ObjectPermissions& permissions_;
   const Clock& clock_;
   std::mutex mutex_;
   std::int64_t generation_ = -1;

@@ -60,15 +60,6 @@ std::string chunk_text(const Statement& s, const Statement::Snapshot& now, State
   return out + '}';
 }
 
-json::object acl_json(const AclEntry& e) {
-  json::object out;
-  if (e.user_name) out["user_name"] = *e.user_name;
-  if (e.group_name) out["group_name"] = *e.group_name;
-  if (e.service_principal_name) out["service_principal_name"] = *e.service_principal_name;
-  out["all_permissions"] = json::array{json::object{{"permission_level", json::name_of(e.permission_level)}, {"inherited", false}}};
-  return out;
-}
-
 }  // namespace
 
 json::value warehouse_json(const Warehouse& w, std::string_view host) {
@@ -91,31 +82,6 @@ json::value warehouse_json(const Warehouse& w, std::string_view host) {
   if (!w.channel.is_null()) out["channel"] = w.channel;
   out["odbc_params"] = json::object{{"hostname", host}, {"path", "/sql/1.0/warehouses/" + w.id}, {"protocol", "https"}, {"port", 443}};
   return out;
-}
-
-json::value permissions_json(const Warehouse& w) {
-  json::array acl;
-  const bool service = w.creator_name.find('@') == std::string::npos;
-  AclEntry owner{.permission_level = PermissionLevel::IS_OWNER};
-  (service ? owner.service_principal_name : owner.user_name) = w.creator_name;
-  acl.push_back(acl_json(owner));
-  for (const auto& e : w.acl) acl.push_back(acl_json(e));
-  acl.push_back(json::object{{"group_name", "admins"},
-                             {"all_permissions", json::array{json::object{{"permission_level", "CAN_MANAGE"},
-                                                                          {"inherited", true},
-                                                                          {"inherited_from_object", json::array{"/sql/warehouses/"}}}}}});
-  return json::object{{"object_id", "/sql/warehouses/" + w.id}, {"object_type", "warehouses"}, {"access_control_list", std::move(acl)}};
-}
-
-json::value permission_levels_json() {
-  json::array out;
-  for (const auto& [level, text] : {std::pair{"CAN_VIEW", "Can view the SQL warehouse"},
-                                    {"CAN_MONITOR", "Can monitor the SQL warehouse"},
-                                    {"CAN_USE", "Can use the SQL warehouse"},
-                                    {"CAN_MANAGE", "Can manage the SQL warehouse"},
-                                    {"IS_OWNER", "Is owner of the SQL warehouse"}})
-    out.push_back(json::object{{"permission_level", level}, {"description", text}});
-  return json::object{{"permission_levels", std::move(out)}};
 }
 
 std::string statement_body(const Statement& s, Statements& statements) {

@@ -5,8 +5,6 @@
 namespace tarn::sql {
 
 json::value warehouse_json(const Warehouse& w, std::string_view host);
-json::value permissions_json(const Warehouse& w);
-json::value permission_levels_json();
 /// StatementResponse. A chunk of JSON goes into the body as it is, never parsed again.
 std::string statement_body(const Statement& s, Statements& statements);
 /// ResultData of one chunk; nothing for an index that does not exist.
