@@ -1,0 +1,16 @@
+#pragma once
+// Routes of compute: pools, policies, policy families, instance profiles, node types, runtimes, zones.
+#include "account/workspaces.h"
+#include "api/api.h"
+#include "compute/instance_profiles.h"
+#include "compute/policies.h"
+#include "compute/pools.h"
+
+namespace tarn::compute {
+
+api::WireError wire(const Error& e);
+
+/// All must outlive the routes. `workspaces` says the region whose zones are listed.
+std::vector<api::Route> catalogue_routes(Pools& pools, Policies& policies, InstanceProfiles& profiles, account::WorkspaceDirectory& workspaces);
+
+}  // namespace tarn::compute
