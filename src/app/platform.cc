@@ -22,6 +22,10 @@
 #include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
+#include "compute/instance_profiles.h"
+#include "compute/policies.h"
+#include "compute/pools.h"
+#include "compute/routes.h"
 #include "delta/log.h"
 #include "doctor/edges.h"
 #include "engine/engine.h"
@@ -159,6 +163,9 @@ struct Platform::Impl {
   sql::Executor executor;
   sql::Warehouses warehouses;
   sql::Statements statements;
+  compute::InstanceProfiles instance_profiles;
+  compute::Pools pools;
+  compute::Policies policies;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -198,7 +205,10 @@ struct Platform::Impl {
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
-        statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}) {}
+        statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
+        instance_profiles(*store),
+        pools(*store, permissions, instance_profiles, clock),
+        policies(*store, permissions, clock) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -347,6 +357,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));
+  p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();

@@ -14,10 +14,11 @@ std::string made(const Answer& a, const char* field) {
 }
 
 TEST_F(CatalogueTest, APoolIsMadeReadEditedAndDeleted) {
-  const auto id = made(call(ada, POST, "/api/2.0/instance-pools/create",
-                            R"({"instance_pool_name":"ip_cpu_small","node_type_id":"m6g.large","max_capacity":10,"idle_instance_autotermination_minutes":10,)"
-                            R"("custom_tags":{"team":"data"},"aws_attributes":{"availability":"ON_DEMAND","zone_id":"eu-central-1a"}})"),
-                       "instance_pool_id");
+  const auto id =
+      made(call(ada, POST, "/api/2.0/instance-pools/create",
+                R"({"instance_pool_name":"ip_cpu_small","node_type_id":"m6g.large","max_capacity":10,"idle_instance_autotermination_minutes":10,)"
+                R"("custom_tags":{"team":"data"},"aws_attributes":{"availability":"ON_DEMAND","zone_id":"eu-central-1a"}})"),
+           "instance_pool_id");
   auto got = call(ada, GET, "/api/2.0/instance-pools/get?instance_pool_id=" + id);
   EXPECT_EQ(got.text("instance_pool_name"), "ip_cpu_small");
   EXPECT_EQ(got.body.at("max_capacity").to_number<int>(), 10);
@@ -44,13 +45,16 @@ TEST_F(CatalogueTest, APoolThatCannotBeIsRefusedByItsField) {
   EXPECT_THAT(refused("{}"), HasSubstr("instance_pool_name"));
   EXPECT_THAT(refused(R"({"instance_pool_name":"p"})"), HasSubstr("node_type_id"));
   EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"z9.huge"})"), HasSubstr("z9.huge"));
-  EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","min_idle_instances":5,"max_capacity":2})"), HasSubstr("min_idle_instances"));
+  EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","min_idle_instances":5,"max_capacity":2})"),
+              HasSubstr("min_idle_instances"));
   EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","max_capacity":"many"})"), HasSubstr("max_capacity"));
   EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","aws_attributes":{"availability":"SPOT_WITH_FALLBACK"}})"),
               HasSubstr("aws_attributes.availability"));
   EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","preloaded_spark_versions":["1.0"]})"), HasSubstr("Spark version 1.0"));
-  EXPECT_THAT(refused(R"({"instance_pool_name":"p","node_type_id":"m6g.large","aws_attributes":{"instance_profile_arn":"arn:aws:iam::123456789012:instance-profile/x"}})"),
-              HasSubstr("is not registered"));
+  EXPECT_THAT(
+      refused(
+          R"({"instance_pool_name":"p","node_type_id":"m6g.large","aws_attributes":{"instance_profile_arn":"arn:aws:iam::123456789012:instance-profile/x"}})"),
+      HasSubstr("is not registered"));
 }
 
 TEST_F(CatalogueTest, PoolsObeyEntitlementsAndLists) {
@@ -73,7 +77,9 @@ TEST_F(CatalogueTest, PoolsObeyEntitlementsAndLists) {
 TEST_F(CatalogueTest, APolicyIsMadeReadEditedAndDeletedByAdmins) {
   const std::string definition = R"({\"num_workers\":{\"type\":\"range\",\"maxValue\":4}})";
   EXPECT_EQ(call(nora, POST, "/api/2.0/policies/clusters/create", R"({"name":"p","definition":"{}"})").status, 403);
-  const auto id = made(call(ada, POST, "/api/2.0/policies/clusters/create", R"({"name":"small","max_clusters_per_user":2,"definition":")" + definition + "\"}"), "policy_id");
+  const auto id =
+      made(call(ada, POST, "/api/2.0/policies/clusters/create", R"({"name":"small","max_clusters_per_user":2,"definition":")" + definition + "\"}"),
+           "policy_id");
   auto got = call(ada, GET, "/api/2.0/policies/clusters/get?policy_id=" + id);
   EXPECT_EQ(got.text("definition"), R"({"num_workers":{"type":"range","maxValue":4}})");
   EXPECT_EQ(got.body.at("max_clusters_per_user").to_number<int>(), 2);
@@ -131,7 +137,10 @@ TEST_F(CatalogueTest, InstanceProfilesAreRegisteredByAdmins) {
   EXPECT_EQ(call(ada, POST, "/api/2.0/instance-profiles/add", R"({"instance_profile_arn":"data"})").status, 400);
   EXPECT_EQ(call(ada, POST, "/api/2.0/instance-profiles/add", body).status, 200);
   EXPECT_EQ(call(ada, POST, "/api/2.0/instance-profiles/add", body).status, 400);
-  EXPECT_EQ(call(ada, POST, "/api/2.0/instance-profiles/edit", R"({"instance_profile_arn":")" + arn + R"(","iam_role_arn":"arn:aws:iam::123456789012:role/data"})").status, 200);
+  EXPECT_EQ(call(ada, POST, "/api/2.0/instance-profiles/edit",
+                 R"({"instance_profile_arn":")" + arn + R"(","iam_role_arn":"arn:aws:iam::123456789012:role/data"})")
+                .status,
+            200);
   const auto list = call(nora, GET, "/api/2.0/instance-profiles/list").body.at("instance_profiles").as_array();
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0].at("iam_role_arn").as_string(), "arn:aws:iam::123456789012:role/data");

@@ -36,7 +36,8 @@ inline auto denied(store::Store& s, store::AuditEvent event, std::string message
 }
 
 inline std::string lacks(const access::Context& ctx, std::string_view level, std::string_view kind, std::string_view id) {
-  return fmt::format("{} does not have {} permissions on {} {}. Please contact the owner or an administrator for access.", ctx.caller.name, level, kind, id);
+  return fmt::format("{} does not have {} permissions on {} {}. Please contact the owner or an administrator for access.", ctx.caller.name, level,
+                     kind, id);
 }
 
 inline Result<void> name_fits(std::string_view field, std::string_view name) {

@@ -18,7 +18,8 @@ struct OneWorkspace final : account::WorkspaceDirectory {
 };
 
 inline access::Caller person(std::string name, std::set<std::string> entitlements = {}) {
-  return {.id = static_cast<std::int64_t>(std::hash<std::string>{}(name) % 100'000), .name = std::move(name), .entitlements = std::move(entitlements)};
+  return {
+      .id = static_cast<std::int64_t>(std::hash<std::string>{}(name) % 100'000), .name = std::move(name), .entitlements = std::move(entitlements)};
 }
 inline access::Caller workspace_admin() {
   auto c = person("ada@acme.example");

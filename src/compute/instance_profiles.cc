@@ -19,7 +19,8 @@ Result<void> checked(const AddInstanceProfile& r) {
   static const std::regex profile("arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:instance-profile/[A-Za-z0-9+=,.@_/-]{1,512}");
   static const std::regex role("arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}");
   if (!std::regex_match(r.instance_profile_arn, profile))
-    return refuse(Errc::invalid, "Field 'instance_profile_arn' must be the ARN of an AWS instance profile, got '" + r.instance_profile_arn.substr(0, 200) + "'");
+    return refuse(Errc::invalid,
+                  "Field 'instance_profile_arn' must be the ARN of an AWS instance profile, got '" + r.instance_profile_arn.substr(0, 200) + "'");
   if (r.iam_role_arn && !r.iam_role_arn->empty() && !std::regex_match(*r.iam_role_arn, role))
     return refuse(Errc::invalid, "Field 'iam_role_arn' must be the ARN of an IAM role, got '" + r.iam_role_arn->substr(0, 200) + "'");
   return {};

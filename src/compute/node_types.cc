@@ -15,7 +15,8 @@ constexpr const char* kGpu = "GPU Accelerated";
 constexpr const char* kFleet = "General Purpose (Fleet)";
 
 std::string describe(const Runtime& r, std::string_view number, std::string_view spark, std::string_view scala) {
-  return fmt::format("{}{}{} (includes Apache Spark {},{} Scala {})", number, r.lts ? " LTS" : "", r.ml ? " ML" : "", spark, r.gpu ? " GPU," : "", scala);
+  return fmt::format("{}{}{} (includes Apache Spark {},{} Scala {})", number, r.lts ? " LTS" : "", r.ml ? " ML" : "", spark, r.gpu ? " GPU," : "",
+                     scala);
 }
 
 std::vector<Runtime> build_runtimes() {
@@ -24,9 +25,9 @@ std::vector<Runtime> build_runtimes() {
     bool lts;
   };
   std::vector<Runtime> out;
-  for (const auto& [number, spark, scala, lts] : {Line{"17.3", "4.0.0", "2.13", true}, Line{"16.4", "3.5.2", "2.12", true},
-                                                  Line{"15.4", "3.5.0", "2.12", true}, Line{"14.3", "3.5.0", "2.12", true},
-                                                  Line{"13.3", "3.4.1", "2.12", true}, Line{"17.2", "4.0.0", "2.13", false}}) {
+  for (const auto& [number, spark, scala, lts] :
+       {Line{"17.3", "4.0.0", "2.13", true}, Line{"16.4", "3.5.2", "2.12", true}, Line{"15.4", "3.5.0", "2.12", true},
+        Line{"14.3", "3.5.0", "2.12", true}, Line{"13.3", "3.4.1", "2.12", true}, Line{"17.2", "4.0.0", "2.13", false}}) {
     for (const std::string_view kind : {"", "cpu-ml-", "gpu-ml-"}) {
       Runtime r{.lts = lts, .ml = !kind.empty(), .gpu = kind.starts_with("gpu")};
       r.key = fmt::format("{}.x-{}scala{}", number, kind, scala);

@@ -74,7 +74,9 @@ Result<void> apply(Policy& p, const PolicyRequest& r) {
   const bool family = r.policy_family_id && !r.policy_family_id->empty();
   const bool overrides = r.policy_family_definition_overrides && !r.policy_family_definition_overrides->empty();
   if (family && r.definition && !r.definition->empty())
-    return refuse(Errc::invalid, "Field 'definition' cannot be used with 'policy_family_id': use 'policy_family_definition_overrides' to customize the family's definition");
+    return refuse(
+        Errc::invalid,
+        "Field 'definition' cannot be used with 'policy_family_id': use 'policy_family_definition_overrides' to customize the family's definition");
   if (overrides && !family) return refuse(Errc::invalid, "Field 'policy_family_definition_overrides' needs 'policy_family_id'");
   p.policy_family_id.reset();
   p.policy_family_definition_overrides.reset();
@@ -127,19 +129,20 @@ Policies::Policies(store::Store& store, access::ObjectPermissions& permissions, 
 }
 
 Result<Policy> Policies::create(const access::Context& ctx, const PolicyRequest& request) {
-  return write_audited(store_, ctx.event("clusterPolicies", "create", {{"name", request.name.value_or("")}}), [&](store::WriteTxn& t) -> Result<Policy> {
-    Policy p;
-    if (!request.name) return refuse(Errc::invalid, "Field 'name' is required");
-    p.workspace_id = workspace_of(ctx);
-    TARN_CHECK(apply(p, request));
-    p.policy_id = upper(new_hex(8));
-    p.creator_user_name = ctx.caller.name;
-    p.created_at_timestamp = clock_.now();
-    if (clashes(t, p) || !table.insert(t, p)) return fail(taken(p.name));
-    permissions_.on_created(t, p.workspace_id, {kType, p.policy_id}, ctx.caller);
-    t.audit().params["policy_id"] = p.policy_id;
-    return p;
-  });
+  return write_audited(store_, ctx.event("clusterPolicies", "create", {{"name", request.name.value_or("")}}),
+                       [&](store::WriteTxn& t) -> Result<Policy> {
+                         Policy p;
+                         if (!request.name) return refuse(Errc::invalid, "Field 'name' is required");
+                         p.workspace_id = workspace_of(ctx);
+                         TARN_CHECK(apply(p, request));
+                         p.policy_id = upper(new_hex(8));
+                         p.creator_user_name = ctx.caller.name;
+                         p.created_at_timestamp = clock_.now();
+                         if (clashes(t, p) || !table.insert(t, p)) return fail(taken(p.name));
+                         permissions_.on_created(t, p.workspace_id, {kType, p.policy_id}, ctx.caller);
+                         t.audit().params["policy_id"] = p.policy_id;
+                         return p;
+                       });
 }
 
 Result<void> Policies::edit(const access::Context& ctx, const PolicyRequest& request) {
@@ -202,7 +205,11 @@ std::vector<Policy> Policies::list(const access::Context& ctx, bool by_name, boo
 }
 
 json::value policy_json(const Policy& p) {
-  json::object out{{"policy_id", p.policy_id}, {"name", p.name}, {"definition", p.definition}, {"created_at_timestamp", p.created_at_timestamp}, {"is_default", p.is_default}};
+  json::object out{{"policy_id", p.policy_id},
+                   {"name", p.name},
+                   {"definition", p.definition},
+                   {"created_at_timestamp", p.created_at_timestamp},
+                   {"is_default", p.is_default}};
   if (p.creator_user_name) out["creator_user_name"] = *p.creator_user_name;
   if (p.description && !p.description->empty()) out["description"] = *p.description;
   if (p.policy_family_id) out["policy_family_id"] = *p.policy_family_id;

@@ -23,7 +23,8 @@ struct PolicyRequest {
   json::value libraries;
 };
 BOOST_DESCRIBE_STRUCT(PolicyRequest, (),
-                      (policy_id, name, definition, description, policy_family_id, policy_family_definition_overrides, max_clusters_per_user, libraries))
+                      (policy_id, name, definition, description, policy_family_id, policy_family_definition_overrides, max_clusters_per_user,
+                       libraries))
 
 struct Policy {
   std::string policy_id, name, definition;

@@ -99,7 +99,8 @@ void read_limits(PolicyRule& rule, const Reader& in) {
     case RuleType::fixed: {
       const auto* v = in.body.if_contains("value");
       if (!v || v->is_null()) return in.bad("type 'fixed' needs a 'value'");
-      if (!right_type(*v, rule.attribute)) return in.bad(fmt::format("'value' must be {}, got {}", name_of(rule.attribute), boost::json::serialize(*v)));
+      if (!right_type(*v, rule.attribute))
+        return in.bad(fmt::format("'value' must be {}, got {}", name_of(rule.attribute), boost::json::serialize(*v)));
       rule.value = typed_value(*v, rule.attribute);
       break;
     }
@@ -108,7 +109,8 @@ void read_limits(PolicyRule& rule, const Reader& in) {
       if (!values || !values->is_array() || values->as_array().empty())
         return in.bad(fmt::format("type '{}' needs 'values', a list with at least one entry", json::name_of(rule.type)));
       for (const auto& v : values->as_array()) {
-        if (!right_type(v, rule.attribute)) return in.bad(fmt::format("'values' must hold {}, got {}", name_of(rule.attribute), boost::json::serialize(v)));
+        if (!right_type(v, rule.attribute))
+          return in.bad(fmt::format("'values' must hold {}, got {}", name_of(rule.attribute), boost::json::serialize(v)));
         rule.values.push_back(typed_value(v, rule.attribute));
       }
       break;
@@ -174,7 +176,9 @@ void read_rule(const std::string& path, const json::value& body, std::vector<Pol
 }
 
 /// Whether a request must say something about the path (or the policy says it).
-bool demands(const PolicyRule& r) { return r.type == RuleType::fixed || (r.type != RuleType::forbidden && r.type != RuleType::blocklist && !r.is_optional); }
+bool demands(const PolicyRule& r) {
+  return r.type == RuleType::fixed || (r.type != RuleType::forbidden && r.type != RuleType::blocklist && !r.is_optional);
+}
 
 /// Two rules that no cluster satisfies together.
 void read_contradictions(const std::vector<PolicyRule>& rules, Problems& problems) {
@@ -192,10 +196,10 @@ void read_contradictions(const std::vector<PolicyRule>& rules, Problems& problem
   exclude("num_workers", "autoscale.min_workers", "a cluster has a number of workers or a range, not both");
   const auto least = [](const PolicyRule& r) -> std::optional<double> { return r.type == RuleType::fixed ? number_of(r.value) : r.min_value; };
   const auto most = [](const PolicyRule& r) -> std::optional<double> { return r.type == RuleType::fixed ? number_of(r.value) : r.max_value; };
-  if (const auto *low = find("autoscale.min_workers"), *high = find("autoscale.max_workers"); low && high)
+  if (const auto* low = find("autoscale.min_workers"), *high = find("autoscale.max_workers"); low && high)
     if (const auto a = least(*low), b = most(*high); a && b && *a > *b)
-      problems.push_back(
-          fmt::format("autoscale.min_workers and autoscale.max_workers contradict each other: at least {} but at most {}", text_of_number(*a), text_of_number(*b)));
+      problems.push_back(fmt::format("autoscale.min_workers and autoscale.max_workers contradict each other: at least {} but at most {}",
+                                     text_of_number(*a), text_of_number(*b)));
   if (const auto* dbu = find("dbus_per_hour"); dbu && dbu->max_value && *dbu->max_value < 0)
     problems.push_back("dbus_per_hour: 'maxValue' must not be negative");
   if (const auto* kind = find("cluster_type"); kind && kind->type == RuleType::fixed) {
@@ -239,7 +243,9 @@ std::string PolicyDefinition::merged(std::string_view family, std::string_view o
 json::object PolicyDefinition::completed(json::object spec, bool defaults) const {
   for (const auto& rule : rules_) {
     if (is_virtual(rule.path) || rule.path.find('*') != rule.path.npos) continue;
-    const json::value* supply = rule.type == RuleType::fixed ? &rule.value : defaults && !rule.default_value.is_null() ? &rule.default_value : nullptr;
+    const json::value* supply = rule.type == RuleType::fixed                ? &rule.value
+                                : defaults && !rule.default_value.is_null() ? &rule.default_value
+                                                                            : nullptr;
     if (supply && !value_at(spec, rule.path)) set_value(spec, rule.path, *supply);
   }
   return spec;

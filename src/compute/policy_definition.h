@@ -27,7 +27,7 @@ struct PolicyRule {
   std::string path;
   RuleType type = RuleType::unlimited;
   AttributeType attribute = AttributeType::text;
-  json::value value;             // fixed
+  json::value value;                // fixed
   std::vector<json::value> values;  // allowlist, blocklist
   std::string pattern;
   std::shared_ptr<const std::regex> compiled;

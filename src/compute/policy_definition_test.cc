@@ -53,8 +53,10 @@ TEST(PolicyLanguage, EachTypeJudgesAValueInTheVendorsWords) {
 }
 
 TEST(PolicyLanguage, WhatIsLimitedMustBePresentUnlessOptional) {
-  EXPECT_THAT(violations(R"({"custom_tags.environment":{"type":"unlimited"}})", "{}"), ElementsAre("Validation failed for custom_tags, environment must be present"));
-  EXPECT_THAT(violations(R"({"spark_conf.spark.a.b":{"type":"fixed","value":"x"}})", "{}"), ElementsAre("Validation failed for spark_conf, spark.a.b must be present"));
+  EXPECT_THAT(violations(R"({"custom_tags.environment":{"type":"unlimited"}})", "{}"),
+              ElementsAre("Validation failed for custom_tags, environment must be present"));
+  EXPECT_THAT(violations(R"({"spark_conf.spark.a.b":{"type":"fixed","value":"x"}})", "{}"),
+              ElementsAre("Validation failed for spark_conf, spark.a.b must be present"));
   EXPECT_THAT(violations(R"({"num_workers":{"type":"range","maxValue":3,"isOptional":true}})", "{}"), IsEmpty());
   EXPECT_THAT(violations(R"({"node_type_id":{"type":"blocklist","values":["c"]}})", "{}"), IsEmpty());
   EXPECT_EQ(violations(R"({"num_workers":{"type":"range","maxValue":3,"isOptional":true}})", R"({"num_workers":4})").size(), 1u);
@@ -69,7 +71,8 @@ TEST(PolicyLanguage, VirtualAttributesLimitWhatAClusterCostsAndWhoMakesIt) {
 }
 
 TEST(PolicyLanguage, ListsTakeAnIndexAndAStarForTheRest) {
-  const auto policy = R"({"init_scripts.0.volumes.destination":{"type":"fixed","value":"/Volumes/a/b/c/one.sh"},"init_scripts.*.volumes.destination":{"type":"forbidden"}})";
+  const auto policy =
+      R"({"init_scripts.0.volumes.destination":{"type":"fixed","value":"/Volumes/a/b/c/one.sh"},"init_scripts.*.volumes.destination":{"type":"forbidden"}})";
   EXPECT_THAT(violations(policy, R"({"init_scripts":[{"volumes":{"destination":"/Volumes/a/b/c/one.sh"}}]})"), IsEmpty());
   EXPECT_THAT(violations(policy, R"({"init_scripts":[{"volumes":{"destination":"/Volumes/a/b/c/one.sh"}},{"volumes":{"destination":"/x"}}]})"),
               ElementsAre(HasSubstr("init_scripts.1.volumes.destination, the value must not be present")));
@@ -103,7 +106,8 @@ TEST(PolicyLanguage, ADefinitionThatIsNoneOrContradictsItselfIsRefusedWithEveryP
   EXPECT_THAT(problems(R"({"num_workers":5})"), ElementsAre("num_workers: must be an object with a 'type'"));
   EXPECT_THAT(problems(R"({"spark_conf.spark.sql.extensions":{"value":"x"}})"), ElementsAre(HasSubstr("'type' is required")));
   EXPECT_THAT(problems(R"({"num_wokers":{"type":"fixed","value":1}})"), ElementsAre("num_wokers: is not an attribute that a policy can limit"));
-  EXPECT_THAT(problems(R"({"num_workers":{"type":"range","minValue":9,"maxValue":3}})"), ElementsAre("num_workers: 'minValue' 9 is above 'maxValue' 3"));
+  EXPECT_THAT(problems(R"({"num_workers":{"type":"range","minValue":9,"maxValue":3}})"),
+              ElementsAre("num_workers: 'minValue' 9 is above 'maxValue' 3"));
   EXPECT_THAT(problems(R"({"num_workers":{"type":"range"}})"), ElementsAre(HasSubstr("needs 'minValue' or 'maxValue'")));
   EXPECT_THAT(problems(R"({"node_type_id":{"type":"range","maxValue":3}})"), ElementsAre(HasSubstr("limits numbers only")));
   EXPECT_THAT(problems(R"({"num_workers":{"type":"range","maxValue":3,"defaultValue":4}})"),
@@ -114,7 +118,8 @@ TEST(PolicyLanguage, ADefinitionThatIsNoneOrContradictsItselfIsRefusedWithEveryP
   EXPECT_THAT(problems(R"({"num_workers":{"type":"fixed","value":"many"}})"), ElementsAre(HasSubstr("'value' must be a number")));
   EXPECT_THAT(problems(R"({"num_workers":{"type":"fixed","value":1,"hidden":"yes"}})"), ElementsAre(HasSubstr("'hidden' must be true or false")));
   EXPECT_THAT(problems(R"({"num_workers":{"type":"forbidden","maxValue":1}})"), ElementsAre(HasSubstr("does not belong to type 'forbidden'")));
-  EXPECT_THAT(problems(R"({"num_workers":{"type":"fixed","value":1,"isOptinal":true}})"), ElementsAre(HasSubstr("'isOptinal' is not part of a policy rule")));
+  EXPECT_THAT(problems(R"({"num_workers":{"type":"fixed","value":1,"isOptinal":true}})"),
+              ElementsAre(HasSubstr("'isOptinal' is not part of a policy rule")));
   EXPECT_THAT(problems(R"({"instance_pool_id":{"type":"fixed","value":"p"},"node_type_id":{"type":"fixed","value":"m"}})"),
               ElementsAre(HasSubstr("instance_pool_id and node_type_id contradict each other")));
   EXPECT_THAT(problems(R"({"autoscale.min_workers":{"type":"range","minValue":5},"autoscale.max_workers":{"type":"range","maxValue":4}})"),
@@ -129,7 +134,8 @@ TEST(PolicyLanguage, NoPatternMakesMatchingExponential) {
 
 TEST(PolicyFamilies, TheirDefinitionsArePolicies) {
   for (const auto& f : policy_families()) EXPECT_THAT(problems(f.definition), IsEmpty()) << f.policy_family_id;
-  const auto merged = PolicyDefinition::merged(find_policy_family("personal-vm")->definition, R"({"node_type_id":{"type":"fixed","value":"m6g.large"}})");
+  const auto merged =
+      PolicyDefinition::merged(find_policy_family("personal-vm")->definition, R"({"node_type_id":{"type":"fixed","value":"m6g.large"}})");
   EXPECT_THAT(problems(merged), IsEmpty());
   EXPECT_THAT(violations(merged, R"({"node_type_id":"i3.xlarge"})"), Contains(HasSubstr("must be m6g.large")));
 }

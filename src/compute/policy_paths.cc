@@ -108,7 +108,8 @@ std::optional<AttributeType> attribute_type(std::string_view path) {
     if (path.starts_with(map) && path.size() > map.size()) return AttributeType::text;
   const auto parts = split(path);
   if (parts.size() == 4 && parts[0] == "init_scripts" && is_index(parts[1])) {
-    const bool kind = parts[2] == "workspace" || parts[2] == "volumes" || parts[2] == "s3" || parts[2] == "dbfs" || parts[2] == "file" || parts[2] == "abfss";
+    const bool kind =
+        parts[2] == "workspace" || parts[2] == "volumes" || parts[2] == "s3" || parts[2] == "dbfs" || parts[2] == "file" || parts[2] == "abfss";
     if (kind && (parts[3] == "destination" || parts[3] == "region")) return AttributeType::text;
   }
   if (parts.size() == 2 && parts[0] == "ssh_public_keys" && is_index(parts[1])) return AttributeType::text;

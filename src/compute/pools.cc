@@ -39,7 +39,8 @@ Result<void> apply(Pool& p, const PoolRequest& r) {
   if (p.max_capacity) {
     TARN_CHECK(within("max_capacity", *p.max_capacity, 1, 100'000));
     if (p.min_idle_instances > *p.max_capacity)
-      return refuse(Errc::invalid, fmt::format("Field 'min_idle_instances' must not be above 'max_capacity', got {} and {}", p.min_idle_instances, *p.max_capacity));
+      return refuse(Errc::invalid,
+                    fmt::format("Field 'min_idle_instances' must not be above 'max_capacity', got {} and {}", p.min_idle_instances, *p.max_capacity));
   }
   return tags_fit(p.custom_tags);
 }
@@ -106,7 +107,8 @@ Result<Pool> Pools::create(const access::Context& ctx, const PoolRequest& reques
     if (p.aws_attributes.instance_profile_arn && !p.aws_attributes.instance_profile_arn->empty() &&
         !profiles_.registered(t, p.workspace_id, *p.aws_attributes.instance_profile_arn))
       return refuse(Errc::invalid, "The instance profile " + *p.aws_attributes.instance_profile_arn + " is not registered in this workspace");
-    p.instance_pool_id = fmt::format("{:04d}-{:06d}-{}-pool-{}", clock_.now() / 86'400'000 % 10'000, clock_.now() / 1000 % 1'000'000, new_hex(3), new_hex(4));
+    p.instance_pool_id =
+        fmt::format("{:04d}-{:06d}-{}-pool-{}", clock_.now() / 86'400'000 % 10'000, clock_.now() / 1000 % 1'000'000, new_hex(3), new_hex(4));
     p.creator_id = ctx.caller.id;
     p.created_at = clock_.now();
     if (!table.insert(t, p)) return refuse(Errc::already_exists, "An instance pool with the name '" + p.instance_pool_name + "' already exists");
@@ -127,7 +129,8 @@ Result<Pool> Pools::edit(const access::Context& ctx, const PoolRequest& request)
     if (!found) return fail(missing(id));
     auto& p = found->value;
     if (request.node_type_id && *request.node_type_id != p.node_type_id)
-      return refuse(Errc::invalid, fmt::format("Field 'node_type_id' of an instance pool cannot change: it is {}, got {}", p.node_type_id, *request.node_type_id));
+      return refuse(Errc::invalid,
+                    fmt::format("Field 'node_type_id' of an instance pool cannot change: it is {}, got {}", p.node_type_id, *request.node_type_id));
     TARN_CHECK(apply(p, request));
     if (!table.update(t, p)) return refuse(Errc::already_exists, "An instance pool with the name '" + p.instance_pool_name + "' already exists");
     return p;

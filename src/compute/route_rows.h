@@ -6,7 +6,12 @@
 namespace tarn::compute {
 
 inline api::Route row(api::Method m, std::string pattern, std::string group, api::Handler h, api::Auth auth = api::Auth::authenticated) {
-  return {.method = m, .pattern = std::move(pattern), .surface = api::Surface::workspace, .auth = auth, .group = std::move(group), .handler = std::move(h)};
+  return {.method = m,
+          .pattern = std::move(pattern),
+          .surface = api::Surface::workspace,
+          .auth = auth,
+          .group = std::move(group),
+          .handler = std::move(h)};
 }
 inline api::Result nothing(const Result<void>& r) {
   if (!r) return fail(wire(r.error()));

@@ -1,7 +1,7 @@
 #include "compute/routes.h"
 
-#include "compute/node_types.h"
 #include "base/json_read.h"
+#include "compute/node_types.h"
 #include "compute/route_rows.h"
 
 namespace tarn::compute {
@@ -83,9 +83,8 @@ void policy_rows(std::vector<api::Route>& out, Policies& p) {
         return nothing(p.remove(r.context, body.policy_id));
       },
       Auth::workspace_admin));
-  out.push_back(row(Method::GET, base + "/get", group, [&p](const Request& r) -> api::Result {
-    return answered(p.get(r.context, r.param("policy_id").value_or("")), policy_json);
-  }));
+  out.push_back(row(Method::GET, base + "/get", group,
+                    [&p](const Request& r) -> api::Result { return answered(p.get(r.context, r.param("policy_id").value_or("")), policy_json); }));
   out.push_back(row(Method::GET, base + "/list", group, [&p](const Request& r) { return listed_policies(p, r); }));
   out.push_back(row(Method::GET, "/api/2.0/policy-families", "policy-families", [](const Request& r) -> api::Result {
     TARN_TRY(after, api::page_after("policy-families", r.param("page_token")));
