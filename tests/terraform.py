@@ -24,6 +24,7 @@ import tempfile
 import urllib.parse
 
 from harness import ROOT, TARN
+from records import record
 
 TOO_LONG = 600  # seconds; a waiter that never ends is a failure, not a hang of the suite
 
@@ -50,9 +51,11 @@ class Terraform:
         self.folder = pathlib.Path(self._scratch.name) / "work"
         self.folder.mkdir()
         home = self.folder.parent
+        provider = client("terraform-provider-databricks")
+        self.provider_version = provider.parent.name.rsplit("-", 1)[1]
         (home / "tofu.rc").write_text(
             'provider_installation {\n  dev_overrides {\n    "databricks/databricks" = "%s"\n  }\n  direct {}\n}\ndisable_checkpoint = true\n'
-            % client("terraform-provider-databricks").parent)
+            % provider.parent)
         self.tofu = client("opentofu")
         # No configuration of the person who runs the tests may leak in.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "TF_", "ARM_", "AWS_", "GOOGLE_"))}
@@ -108,8 +111,12 @@ class Terraform:
         return self.outputs()
 
     def destroy(self, *arguments):
+        there = {address: address.split("[")[0].split(".")[-2] for address in self.state()}
         self.run("destroy", "-json", "-input=false", "-auto-approve", *arguments)
-        assert self.state() == {}, self.state()
+        left = self.state()
+        for address, kind in there.items():
+            self._record(kind, "destroy", address not in left)
+        assert left == {} or "-target" in " ".join(arguments), left
 
     def import_(self, address, identifier):
         self.run("import", "-input=false", "-no-color", address, str(identifier))
@@ -117,6 +124,9 @@ class Terraform:
     def forget(self, address):
         """Drops an object from the state only: what `import_` then has to find again."""
         self.run("state", "rm", address)
+
+    def _record(self, kind, check, passed):
+        record("Terraform provider " + self.provider_version, f"`{kind}`", check, passed)
 
     def show(self):
         return json.loads(self.run("show", "-json").stdout)
@@ -141,9 +151,13 @@ class Terraform:
         outputs = {f"output.{name}": change["actions"] for name, change in plan.get("output_changes", {}).items()}
         return {name: actions for name, actions in {**resources, **outputs}.items() if actions not in (["no-op"], ["read"])}
 
-    def assert_no_changes(self):
+    def assert_no_changes(self, after="apply"):
+        """After an apply or an import: a plan finds nothing to do. What it looked at is recorded, a row a resource type."""
         plan = self.plan()
         wrong = {c["address"]: _difference(c["change"]) for c in plan.get("resource_changes", []) if c["change"]["actions"] not in (["no-op"], ["read"])}
+        for change in plan.get("resource_changes", []):
+            if change["mode"] == "managed":
+                self._record(change["type"], f"{after}, then plan clean", change["address"] not in wrong)
         drift = {c["address"]: _difference(c["change"]) for c in plan.get("resource_drift", [])} if wrong else {}
         assert not wrong, f"the plan is not empty: {json.dumps(wrong, indent=1)}\ndrift: {json.dumps(drift, indent=1)}"
 
@@ -169,7 +183,7 @@ class Terraform:
             self.forget(address)
             self.import_(address, identifier)
         if imports:
-            self.assert_no_changes()
+            self.assert_no_changes(after="import")
         self.destroy()
         shutil.rmtree(self.folder / ".terraform", ignore_errors=True)
         return state

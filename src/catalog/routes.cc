@@ -7,8 +7,12 @@ namespace {
 
 std::string_view noun(SecurableType t) { return json::name_of(t); }
 
+/// With `metadata` even when there is none: the vendor's JavaScript SDK takes an error apart only if it is there.
 json::object reason(std::string_view code) {
-  return {{"@type", "type.googleapis.com/google.rpc.ErrorInfo"}, {"reason", code}, {"domain", "unity-catalog.databricks.com"}};
+  return {{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+          {"reason", code},
+          {"domain", "unity-catalog.databricks.com"},
+          {"metadata", json::object{}}};
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "base/json_read.h"
@@ -24,8 +26,33 @@ int failed(const std::string& message) {
   return 1;
 }
 
+/// Node reads HTTPS_PROXY for its own global agents only; an agent that a program makes, as the vendor's JavaScript SDK does, has to be told
+/// (https://nodejs.org/api/http.html#built-in-proxy-support, `proxyEnv`: Node 22.21, 24.5). This is loaded before the program and tells each.
+constexpr std::string_view kNodeAgents = R"js(for (const module of [require("node:http"), require("node:https")]) {
+  const Own = module.Agent;
+  function Agent(options) {
+    return Reflect.construct(Own, [{ proxyEnv: process.env, ...options }], new.target || Agent);
+  }
+  Object.setPrototypeOf(Agent, Own);
+  Agent.prototype = Own.prototype;
+  module.Agent = Agent;
+}
+require("node:module").syncBuiltinESMExports();
+)js";
+
+/// Writes kNodeAgents beside the running server's files; the path, or nothing if that is not possible (then only Node's own agents are told).
+std::optional<std::string> node_agents(const std::string& data) {
+  std::error_code ec;
+  const auto path = std::filesystem::absolute(data, ec) / "run" / "node-agents.cjs";
+  const auto partial = path.string() + "." + std::to_string(getpid());
+  std::ofstream(partial, std::ios::binary) << kNodeAgents;
+  std::filesystem::rename(partial, path, ec);
+  if (ec) return std::nullopt;
+  return path.string();
+}
+
 /// The command's environment: ours, with every client family's way to name a proxy and an authority.
-std::vector<std::string> environment(const json::value& status) {
+std::vector<std::string> environment(const json::value& status, const std::string& data) {
   const std::string proxy = json::text_at(status, {"proxy_url"}), ca = json::text_at(status, {"ca_cert"}),
                     store = json::text_at(status, {"java_trust_store"});
   const auto scheme = proxy.find("://");
@@ -37,6 +64,10 @@ std::vector<std::string> environment(const json::value& status) {
   for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"})
     set[name] = ca;
   set["NODE_USE_ENV_PROXY"] = "1";
+  if (const auto agents = node_agents(data)) {
+    const char* own = std::getenv("NODE_OPTIONS");
+    set["NODE_OPTIONS"] = (own ? std::string(own) + " " : "") + "--require \"" + *agents + "\"";
+  }
   set["USE_SYSTEM_PROPERTIES_HTTP"] = "true";
   set["AWS_REGION"] = json::text_at(status, {"region"});
   std::string java =
@@ -61,7 +92,7 @@ int run(const Arguments& a) {
   if (!status) return failed(status.error().text());
   for (const auto& host : a.allow)
     if (auto listed = Control(a.data).call("POST", "/proxy/allow", json::object{{"host", host}}); !listed) return failed(listed.error().text());
-  const auto env = environment(*status);
+  const auto env = environment(*status, a.data);
   std::vector<char*> argv, envp;
   for (const auto& c : a.command) argv.push_back(const_cast<char*>(c.c_str()));
   for (const auto& e : env) envp.push_back(const_cast<char*>(e.c_str()));
