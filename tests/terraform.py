@@ -18,6 +18,7 @@ A refusal raises TerraformError, whose `diagnostics` are the provider's own text
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -111,7 +112,7 @@ class Terraform:
         return self.outputs()
 
     def destroy(self, *arguments):
-        there = {address: address.split("[")[0].split(".")[-2] for address in self.state()}
+        there = {address: re.findall(r"databricks_\w+", address)[-1] for address in self.state() if "data." not in address}
         self.run("destroy", "-json", "-input=false", "-auto-approve", *arguments)
         left = self.state()
         for address, kind in there.items():
