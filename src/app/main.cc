@@ -12,11 +12,13 @@
 #include "cli/platform_verbs.h"
 #include "cli/rehearse_verb.h"
 #include "cli/sql_verb.h"
+#include "compute/node/agent.h"
 #include "engine/engine.h"
 
 int main(int argc, char** argv) {
   // Children of the server; not for people, so not in the help.
   if (argc > 1 && std::strcmp(argv[1], "engine") == 0) return tarn::engine::engine_main(argc - 1, argv + 1);
+  if (argc > 1 && std::strcmp(argv[1], "node") == 0) return tarn::compute::node::node_main(argc - 1, argv + 1);
   CLI::App app("Tarn: a governed lakehouse and AI platform that speaks the Databricks API");
   app.set_version_flag("--version", "tarn " TARN_VERSION);
   app.require_subcommand(1);

@@ -19,10 +19,14 @@
 #include "app/whole_backup.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/resources.h"
 #include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
+#include "compute/clusters.h"
+#include "compute/contexts.h"
 #include "compute/instance_profiles.h"
+#include "compute/local_fleet.h"
 #include "compute/policies.h"
 #include "compute/pools.h"
 #include "compute/routes.h"
@@ -89,6 +93,12 @@ std::string server_of(const std::string& data) {
   id = new_hex(8);
   std::ofstream(path, std::ios::trunc) << id << "\n";
   return id;
+}
+
+int gpus_here() {
+  int n = 0;
+  while (fs::exists("/dev/nvidia" + std::to_string(n))) ++n;
+  return n;
 }
 
 /// Written whole or not at all, readable by the owner only.
@@ -166,6 +176,9 @@ struct Platform::Impl {
   compute::InstanceProfiles instance_profiles;
   compute::Pools pools;
   compute::Policies policies;
+  compute::LocalFleet fleet;
+  compute::Clusters clusters;
+  compute::Contexts contexts;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -208,7 +221,15 @@ struct Platform::Impl {
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
         instance_profiles(*store),
         pools(*store, permissions, instance_profiles, clock),
-        policies(*store, permissions, clock) {}
+        policies(*store, permissions, clock),
+        fleet({.binary = cli::own_binary(),
+               .relay = data + "/run/relay.sock",
+               .homes = data + "/nodes",
+               .driver = resources::shipped("src/compute/node/driver.py").string(),
+               .packages = resources::cache().string()}),
+        clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
+                 {.server_id = server_of(data), .region = o.region, .gpus = gpus_here()}),
+        contexts(clusters, *store, clock) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -358,9 +379,12 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
+  p.router.add(compute::cluster_routes(p.clusters, p.contexts));
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
+  p.fleet.start();
+  p.clusters.start_driving();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
   p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
@@ -377,6 +401,8 @@ bool Platform::drain(std::chrono::milliseconds patience) {
     p.ports_thread.join();
   }
   const bool clean = p.server->drain(patience);
+  p.fleet.stop();
+  p.clusters.stop();
   p.provisioner.stop();
   p.store->flush_audit();
   std::error_code ignored;

@@ -8,9 +8,15 @@
 
 namespace tarn::compute {
 
+class Clusters;
+class Contexts;
+
 api::WireError wire(const Error& e);
 
 /// All must outlive the routes. `workspaces` says the region whose zones are listed.
 std::vector<api::Route> catalogue_routes(Pools& pools, Policies& policies, InstanceProfiles& profiles, account::WorkspaceDirectory& workspaces);
+
+/// Clusters, their compliance, execution contexts and commands.
+std::vector<api::Route> cluster_routes(Clusters& clusters, Contexts& contexts);
 
 }  // namespace tarn::compute

@@ -1,0 +1,74 @@
+#pragma once
+// Private to compute/ (and its tests): what the store keeps of clusters.
+#include "compute/common.h"
+#include "compute/spec.h"
+
+namespace tarn::compute {
+
+enum class State { PENDING, RUNNING, RESTARTING, RESIZING, TERMINATING, TERMINATED, ERROR, UNKNOWN };
+BOOST_DESCRIBE_ENUM(State, PENDING, RUNNING, RESTARTING, RESIZING, TERMINATING, TERMINATED, ERROR, UNKNOWN)
+
+enum class ReasonType { SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE };
+BOOST_DESCRIBE_ENUM(ReasonType, SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE)
+
+struct TerminationReason {
+  std::string code;  // USER_REQUEST, INACTIVITY, BOOTSTRAP_TIMEOUT, …: the vendor's list
+  ReasonType type = ReasonType::SUCCESS;
+  std::map<std::string, std::string> parameters;
+};
+BOOST_DESCRIBE_STRUCT(TerminationReason, (), (code, type, parameters))
+
+/// The instance that a cluster runs on (its driver).
+struct Instance {
+  std::string instance_id, token_hash, node_type_id;
+  Millis ordered_at = 0, up_at = 0;
+  Millis lost_at = 0;  // its connection is gone since then; it has a lease to come back
+  json::value isolation;
+};
+BOOST_DESCRIBE_STRUCT(Instance, (), (instance_id, token_hash, node_type_id, ordered_at, up_at, lost_at, isolation))
+
+struct ClusterRecord {
+  std::string cluster_id, server_id, cluster_source = "API", creator_user_name;
+  std::int64_t workspace_id = 0, creator_id = 0;
+  ClusterSpec spec;       // as it runs: policy values and defaults filled in
+  ClusterSpec requested;  // as it was asked for
+  State state = State::PENDING;
+  std::string state_message;
+  std::optional<TerminationReason> termination_reason;
+  Millis start_time = 0, terminated_time = 0, last_restarted_time = 0, last_state_loss_time = 0, last_activity = 0;
+  std::int64_t spark_context_id = 0, events = 0;
+  bool pinned = false;
+  std::optional<Instance> instance;
+  std::string old_instance;  // the one that a restart has yet to end
+
+  bool active() const { return state != State::TERMINATED && state != State::ERROR; }
+  bool moving() const { return state != State::TERMINATED && state != State::ERROR && state != State::RUNNING; }
+  std::string store_key() const { return store::key({store::sortable(workspace_id), cluster_id}); }
+  std::vector<store::IndexEntry> store_indexes() const {
+    std::vector<store::IndexEntry> out{{"id", cluster_id, true}};
+    if (active()) out.push_back({"active", server_id});
+    if (instance) out.push_back({"instance", instance->instance_id, true});
+    if (active() && spec.instance_pool_id) out.push_back({"pool", store::key({store::sortable(workspace_id), *spec.instance_pool_id})});
+    if (spec.policy_id) out.push_back({"policy", store::key({store::sortable(workspace_id), *spec.policy_id})});
+    return out;
+  }
+};
+BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
+                      (cluster_id, server_id, cluster_source, creator_user_name, workspace_id, creator_id, spec, requested, state, state_message,
+                       termination_reason, start_time, terminated_time, last_restarted_time, last_state_loss_time, last_activity, spark_context_id,
+                       events, pinned, instance, old_instance))
+
+struct EventRecord {
+  std::int64_t workspace_id = 0, sequence = 0;
+  std::string cluster_id, type;
+  Millis timestamp = 0;
+  json::value details;
+  std::string store_key() const { return store::key({store::sortable(workspace_id), cluster_id, store::sortable(sequence)}); }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(EventRecord, (), (workspace_id, sequence, cluster_id, type, timestamp, details))
+
+inline constexpr store::Collection<ClusterRecord> clusters_table{"compute.cluster"};
+inline constexpr store::Collection<EventRecord> events_table{"compute.event"};
+
+}  // namespace tarn::compute

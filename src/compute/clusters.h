@@ -1,0 +1,153 @@
+#pragma once
+// Clusters (/api/2.0 and 2.1 /clusters): asked for, judged by their policy, brought up on an instance that really runs, and ended with a
+// reason. A durable state machine in the store, driven by one thread:
+//
+//   PENDING    -> an instance is ordered -> it dials in -> RUNNING; or TERMINATED (BOOTSTRAP_TIMEOUT, INSTANCE_UNREACHABLE, a stockout, …)
+//   RESTARTING -> the old instance ends -> as PENDING
+//   RUNNING    -> TERMINATING (USER_REQUEST, INACTIVITY) -> TERMINATED; TERMINATED (COMMUNICATION_LOST) if the instance is gone
+//
+// RUNNING is said only of a cluster whose node is connected and has its interpreter up. A control plane that is killed and restarted finds
+// its clusters again: nodes dial in anew within their lease, what does not is reported lost. One server of a store runs a cluster (its
+// server_id). Thread-safe; service methods block on the store only.
+// Source: REST API reference "Clusters", databricks-sdk-go service/compute, terraform-provider-databricks clusters/.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "compute/cluster_records.h"
+#include "compute/fleet.h"
+#include "compute/policies.h"
+#include "compute/pools.h"
+
+namespace tarn::compute {
+
+struct ClusterOptions {
+  std::string server_id = "local";
+  std::string region = "eu-central-1";
+  Millis bootstrap_timeout = 120'000;  // from order to the node's dial-in
+  Millis lease = 30'000;               // how long a lost node may take to come back
+  int most_instances = 64;             // on this machine
+  int gpus = 0;
+};
+
+struct ClusterEdit : ClusterSpec {
+  std::string cluster_id;
+};
+BOOST_DESCRIBE_STRUCT(ClusterEdit, (ClusterSpec), (cluster_id))
+
+struct EventsQuery {
+  std::string cluster_id;
+  std::optional<std::int64_t> start_time, end_time, offset, limit, page_size;
+  std::optional<std::string> order, page_token;
+  std::vector<std::string> event_types;
+};
+BOOST_DESCRIBE_STRUCT(EventsQuery, (), (cluster_id, start_time, end_time, offset, limit, page_size, order, page_token, event_types))
+
+struct EventsPage {
+  std::vector<EventRecord> events;
+  std::int64_t total = 0;
+  std::optional<std::int64_t> next_offset;
+};
+
+/// What runs on a cluster, told of its instance's life: contexts and commands. Called without locks held.
+class NodeCode {
+ public:
+  virtual ~NodeCode() = default;
+  virtual void said(const std::string& cluster_id, const json::object& message) = 0;
+  /// The cluster's interpreter state is gone.
+  virtual void gone(const std::string& cluster_id) = 0;
+};
+
+class Clusters final : public FleetListener, public PoolUsage {
+ public:
+  Clusters(store::Store& store, access::ObjectPermissions& permissions, Pools& pools, Policies& policies, InstanceProfiles& profiles, Fleet& fleet,
+           const Clock& clock, ClusterOptions options = {});
+  ~Clusters() override;
+
+  // Errors of all: invalid (also a cluster that does not exist, as the vendor has it), permission_denied, invalid_state.
+  /// Needs allow-cluster-create, or a policy that the caller may use. limit_exceeded: the policy's clusters per user.
+  Result<ClusterRecord> create(const access::Context& ctx, const ClusterSpec& request);
+  Result<ClusterRecord> edit(const access::Context& ctx, const std::string& id, const ClusterSpec& request);  // CAN_MANAGE; a running one restarts
+  /// The fields that the mask names replace those of the cluster.
+  Result<ClusterRecord> update(const access::Context& ctx, const std::string& id, const json::object& changes, const std::string& mask);
+  Result<ClusterRecord> get(const access::Context& ctx, const std::string& id);  // CAN_ATTACH_TO
+  std::vector<ClusterRecord> list(const access::Context& ctx);
+  Result<void> start(const access::Context& ctx, const std::string& id);                                   // CAN_RESTART
+  Result<void> restart(const access::Context& ctx, const std::string& id);                                 // CAN_RESTART
+  Result<void> terminate(const access::Context& ctx, const std::string& id);                               // CAN_RESTART
+  Result<void> permanent_delete(const access::Context& ctx, const std::string& id);                        // CAN_MANAGE
+  Result<void> pin(const access::Context& ctx, const std::string& id, bool pinned);                        // workspace admins
+  Result<void> change_owner(const access::Context& ctx, const std::string& id, const std::string& owner);  // workspace admins; TERMINATED only
+  Result<void> resize(const access::Context& ctx, const std::string& id, std::optional<int> workers, std::optional<AutoScale> autoscale);
+  Result<EventsPage> events(const access::Context& ctx, const EventsQuery& query);
+  /// What a cluster breaks of its policy today.
+  Result<std::vector<PolicyViolation>> compliance(const access::Context& ctx, const std::string& id);
+  std::vector<ClusterRecord> with_policy(const access::Context& ctx, const std::string& policy_id);
+
+  /// For jobs: a cluster of a run (cluster_source JOB) and its end, as the run's identity; judged like any other, with cluster_type job.
+  Result<ClusterRecord> create_for_job(const access::Context& ctx, const ClusterSpec& request);
+  /// What a request for a job cluster violates, without making it.
+  Result<void> check_for_job(const access::Context& ctx, const ClusterSpec& request);
+  void discard(const std::string& id);
+  std::optional<ClusterRecord> find(const std::string& id);
+
+  /// For contexts: the running cluster if the caller may attach to it (a single user's cluster only to that user); counts as activity.
+  Result<ClusterRecord> attach(const access::Context& ctx, const std::string& id);
+  bool send(const std::string& id, const json::object& message);
+  void touched(const std::string& id);
+  void run_code_with(NodeCode* code) { code_ = code; }
+
+  /// Takes up what an earlier process of this server left, then drives clusters on a thread of its own.
+  void start_driving();
+  void stop();
+  /// Takes the due steps on the calling thread; false if none was due. What the thread does; tests drive it by hand.
+  bool step();
+
+  // FleetListener, PoolUsage
+  bool node_admitted(const std::string& instance_id, const std::string& token) override;
+  void node_up(const std::string& instance_id, const json::value& isolation) override;
+  void node_lost(const std::string& instance_id, bool ended, const std::string& why) override;
+  void node_said(const std::string& instance_id, const json::object& message) override;
+  PoolStats stats(std::int64_t workspace_id, const std::string& instance_pool_id) override;
+
+ private:
+  struct Judged {
+    ClusterSpec spec;
+    const NodeType* driver = nullptr;
+  };
+  Result<Judged> judge(const access::Context& ctx, ClusterSpec request, const std::string& cluster_type, const ClusterRecord* before);
+  Result<ClusterRecord> make(const access::Context& ctx, const ClusterSpec& request, const std::string& source);
+  Result<ClusterRecord> require(const access::Context& ctx, const std::string& id, const char* level, const char* said);
+  Result<ClusterRecord> change(const access::Context& ctx, const std::string& id, const std::string& action,
+                               const std::function<Result<void>(store::WriteTxn&, ClusterRecord&)>& body);
+  /// One transition as the platform's own act; the body says whether it still holds.
+  bool move(const std::string& id, const std::string& action, const std::function<bool(store::WriteTxn&, ClusterRecord&)>& body);
+  void add_event(store::WriteTxn& t, ClusterRecord& c, const std::string& type, json::object details);
+  void end_with(store::WriteTxn& t, ClusterRecord& c, TerminationReason reason, const std::string& message);
+  bool order_instance(const ClusterRecord& c);
+  bool bring_up(const ClusterRecord& c, Millis now);
+  std::optional<std::pair<TerminationReason, std::string>> cannot_start(store::ReadTxn& t, const ClusterRecord& c);
+  int workers_of(const ClusterSpec& spec) const;
+  void wake();
+  void run(std::stop_token stop);
+
+  store::Store& store_;
+  access::ObjectPermissions& permissions_;
+  Pools& pools_;
+  Policies& policies_;
+  InstanceProfiles& profiles_;
+  Fleet& fleet_;
+  const Clock& clock_;
+  const ClusterOptions options_;
+  NodeCode* code_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool woken_ = false;
+  std::map<std::string, Millis> touched_;  // by cluster id; written to the store by the thread
+  std::jthread thread_;
+};
+
+/// ClusterDetails. `isolation` is ours: what really isolates the node, and what does not.
+json::value cluster_json(const ClusterRecord& c);
+
+}  // namespace tarn::compute

@@ -1,0 +1,66 @@
+#pragma once
+// What runs clusters: instances, each a `tarn node` that dials in. An interface, so that the life cycle is tested without processes;
+// local_fleet.h runs them on this machine. Thread-safe.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "compute/node_types.h"
+
+namespace tarn::compute {
+
+/// What an instance gets of this machine: its node type's part of it (see share_of).
+struct NodeShare {
+  std::int64_t memory_bytes = 0;
+  double cpus = 0;     // the most it may use at once
+  int cpu_weight = 0;  // its part where cores are short, 1024 a core
+  int pids = 0;
+};
+BOOST_DESCRIBE_STRUCT(NodeShare, (), (memory_bytes, cpus, cpu_weight, pids))
+
+struct HostFacts {
+  std::int64_t memory_bytes = 0;
+  int cpus = 1;
+};
+HostFacts this_host();
+
+/// The largest type of the catalogue without a GPU (16 cores, 128 GB) stands for the whole host; others scale by cores and memory. At
+/// least 384 MB and a core to burst on, so that a small laptop still starts a kernel; the weight keeps the promise where cores are short.
+NodeShare share_of(const NodeType& type, const HostFacts& host);
+
+struct NodeOrder {
+  std::string instance_id, cluster_id, token;  // the token is the instance's proof when it dials in
+  NodeShare share;
+  std::map<std::string, std::string> environment;
+};
+
+/// Told on the fleet's thread; must not block for long.
+class FleetListener {
+ public:
+  virtual ~FleetListener() = default;
+  /// An instance dialled in with this token: may it? (A node that lies about its identity may not.)
+  virtual bool node_admitted(const std::string& instance_id, const std::string& token) = 0;
+  /// Its processes run; what isolates them, as /clusters/get reports it.
+  virtual void node_up(const std::string& instance_id, const json::value& isolation) = 0;
+  /// Its connection ended; `ended`: so did its process, it will not come back.
+  virtual void node_lost(const std::string& instance_id, bool ended, const std::string& why) = 0;
+  virtual void node_said(const std::string& instance_id, const json::object& message) = 0;
+};
+
+class Fleet {
+ public:
+  virtual ~Fleet() = default;
+  /// Set once, before start. The listener must outlive the fleet's thread (stop joins it).
+  virtual void listen(FleetListener* listener) = 0;
+  /// Begins to start an instance; node_up follows, or node_lost. The error says why it could not even begin.
+  virtual Expected<void, std::string> launch(const NodeOrder& order) = 0;
+  /// False: it is not connected now.
+  virtual bool send(const std::string& instance_id, const json::object& message) = 0;
+  /// Ends it: its processes are killed. node_lost(ended) follows if it was known.
+  virtual void end(const std::string& instance_id) = 0;
+};
+
+}  // namespace tarn::compute

@@ -1,0 +1,166 @@
+// Real nodes: processes, control groups where this user may, kernels that run Python.
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/json_read.h"
+#include "base/resources.h"
+#include "compute/contexts.h"
+#include "compute/fixtures.h"
+#include "compute/local_fleet.h"
+
+namespace tarn::compute::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+bool within(int seconds, const std::function<bool()>& holds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::yield();
+    ::usleep(20'000);
+  }
+  return true;
+}
+
+struct NodeTest : CatalogueTest {
+  fs::path folder = fs::temp_directory_path() / ("tarn-node-test-" + std::to_string(::getpid()));
+  SystemClock real;
+  std::unique_ptr<LocalFleet> fleet;
+  std::unique_ptr<Clusters> clusters;
+  std::unique_ptr<Contexts> contexts;
+  access::Context pat = context_of(person("pat@acme.example", {"allow-cluster-create"}));
+
+  void SetUp() override {
+    fs::create_directories(folder);
+    begin();
+  }
+  void begin() {
+    fleet = std::make_unique<LocalFleet>(LocalFleetOptions{.binary = TARN_TEST_NODE,
+                                                           .relay = (folder / "relay.sock").string(),
+                                                           .homes = (folder / "nodes").string(),
+                                                           .driver = resources::shipped("src/compute/node/driver.py").string(),
+                                                           .packages = resources::cache().string(),
+                                                           .lease_seconds = 5});
+    clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real, ClusterOptions{.lease = 5'000});
+    contexts = std::make_unique<Contexts>(*clusters, *store, real);
+    fleet->start();
+    clusters->start_driving();
+  }
+  void stop() {
+    fleet->stop();
+    clusters->stop();
+  }
+  void TearDown() override {
+    for (const auto& c : clusters->list(context_of(ada)))
+      if (c.active()) (void)clusters->terminate(context_of(ada), c.cluster_id);
+    within(10, [&] { return std::ranges::none_of(clusters->list(context_of(ada)), &ClusterRecord::active); });
+    // Nothing is left: no process, no folder, no control group.
+    EXPECT_TRUE(within(15, [&] { return fs::is_empty(folder / "nodes"); }));
+    stop();
+    fs::remove_all(folder);
+  }
+  std::string running() {
+    ClusterSpec s;
+    s.spark_version = "15.4.x-scala2.12";
+    s.node_type_id = "m6g.large";
+    auto made = clusters->create(pat, s);
+    EXPECT_TRUE(made.has_value());
+    EXPECT_TRUE(within(60, [&] { return clusters->find(made->cluster_id)->state != State::PENDING; }));
+    const auto c = *clusters->find(made->cluster_id);
+    EXPECT_EQ(c.state, State::RUNNING) << c.state_message;
+    return c.cluster_id;
+  }
+  Command done(const std::string& cluster, const std::string& context, const std::string& code) {
+    auto id = contexts->execute(pat, cluster, context, code);
+    EXPECT_TRUE(id.has_value()) << (id ? "" : id.error().message);
+    return finished(cluster, context, *id);
+  }
+  Command finished(const std::string& cluster, const std::string& context, const std::string& id) {
+    EXPECT_TRUE(within(60, [&] { return contexts->command(pat, cluster, context, id)->ended(); }));
+    return *contexts->command(pat, cluster, context, id);
+  }
+  static std::string text(const Command& c, const char* field = "data") { return json::text_at(c.results, {field}); }
+};
+
+TEST_F(NodeTest, PythonRunsKeepsItsStateAndFailsWithItsTraceback) {
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  EXPECT_EQ(text(done(cluster, context, "x = 20 + 1\nprint('hello')\nx * 2")), "hello\n42\n");
+  EXPECT_EQ(text(done(cluster, context, "x")), "21");
+  const auto failed = done(cluster, context, "1/0");
+  EXPECT_EQ(failed.status, CommandStatus::Finished);
+  EXPECT_EQ(text(failed, "resultType"), "error");
+  EXPECT_THAT(text(failed, "summary"), HasSubstr("ZeroDivisionError: division by zero"));
+  // Another context is another interpreter.
+  const auto other = *contexts->create(pat, cluster, "python");
+  EXPECT_THAT(text(done(cluster, other, "x"), "summary"), HasSubstr("NameError"));
+}
+
+TEST_F(NodeTest, OutputIsBoundedAndACommandCanBeCancelled) {
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  const auto loud = done(cluster, context, "for i in range(200): print('x' * 100_000)");
+  EXPECT_LT(text(loud).size(), 6u << 20);
+  EXPECT_TRUE(loud.results.at("truncated").as_bool());
+  const auto endless = *contexts->execute(pat, cluster, context, "import time\nwhile True: time.sleep(0.1)");
+  EXPECT_TRUE(within(30, [&] { return contexts->command(pat, cluster, context, endless)->status == CommandStatus::Running; }));
+  ASSERT_TRUE(contexts->cancel(pat, cluster, context, endless).has_value());
+  EXPECT_EQ(finished(cluster, context, endless).status, CommandStatus::Cancelled);
+  EXPECT_EQ(text(done(cluster, context, "1 + 1")), "2");
+}
+
+TEST_F(NodeTest, ANodeSurvivesItsControlPlaneWithWhatItHolds) {
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  EXPECT_EQ(text(done(cluster, context, "kept = 'across'")), "");
+  const auto node = clusters->find(cluster)->instance->instance_id;
+  stop();
+  contexts.reset();
+  clusters.reset();
+  fleet.reset();
+  begin();
+  EXPECT_TRUE(within(20, [&] {
+    const auto c = clusters->find(cluster);
+    return c->state == State::RUNNING && c->instance->lost_at == 0 && contexts->status(pat, cluster, context).has_value();
+  }));
+  EXPECT_EQ(clusters->find(cluster)->instance->instance_id, node);
+  EXPECT_EQ(text(done(cluster, context, "kept")), "'across'");
+}
+
+TEST_F(NodeTest, AnInstanceIsWhatItSaysItIsAndSeesNobodyElse) {
+  const auto cluster = running();
+  const auto c = *clusters->find(cluster);
+  const auto context = *contexts->create(pat, cluster, "python");
+  const auto uid = text(done(cluster, context, "import os; os.getuid()"));
+  if (::geteuid() != 0) {
+    EXPECT_EQ(json::text_at(c.instance->isolation, {"summary"}), "not isolated");
+    return;
+  }
+  EXPECT_EQ(json::text_at(c.instance->isolation, {"summary"}), "isolated") << c.instance->isolation;
+  EXPECT_GT(std::stoll(uid), 1'000'000'000);
+  EXPECT_EQ(text(done(cluster, context, "open('" + (folder / "nodes").string() + "/x', 'w')"), "resultType"), "error");
+  EXPECT_EQ(text(done(cluster, context, "len([p for p in os.listdir('/proc') if p.isdigit()]) < 10")), "True");
+  // More than its share of memory ends the interpreter, not the node's neighbours.
+  const auto greedy = done(cluster, context, "x = bytearray(8 << 30)");
+  EXPECT_EQ(text(greedy, "resultType"), "error");
+  // A process storm stops at its limit.
+  EXPECT_EQ(clusters->find(cluster)->state, State::RUNNING);
+}
+
+TEST_F(NodeTest, AKilledInterpreterIsSaid) {
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  const auto killed = done(cluster, context, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)");
+  EXPECT_THAT(text(killed, "cause"), HasSubstr("exited unexpectedly"));
+  EXPECT_TRUE(within(10, [&] { return contexts->status(pat, cluster, context) == ContextStatus::Error; }));
+}
+
+}  // namespace
+}  // namespace tarn::compute::testing
