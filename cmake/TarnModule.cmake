@@ -1,5 +1,6 @@
-# tarn_module(NAME SOURCES a.cc … [DEPENDS room …] [LIBRARIES lib …] [TESTS a_test.cc …])
+# tarn_module(NAME SOURCES a.cc … [DEPENDS room …] [LIBRARIES lib …] [TESTS a_test.cc …] [ON_EACH_STORE])
 # One room: a static library tarn_NAME and, where it has tests, one GoogleTest binary test_NAME registered with ctest.
+# ON_EACH_STORE: its fixtures use store/store_for_tests.h, and the tests run on SQLite and again on PostgreSQL.
 # DEPENDS are rooms below it; a room sees another's headers only through this list.
 add_library(tarn_options INTERFACE)
 target_compile_options(tarn_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
@@ -15,7 +16,7 @@ target_link_libraries(tarn_pch PUBLIC tarn_options)
 target_precompile_headers(tarn_pch PRIVATE "${CMAKE_SOURCE_DIR}/src/base/pch.h")
 
 function(tarn_module NAME)
-  cmake_parse_arguments(M "" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
+  cmake_parse_arguments(M "ON_EACH_STORE" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
   add_library(tarn_${NAME} STATIC ${M_SOURCES})
   target_precompile_headers(tarn_${NAME} REUSE_FROM tarn_pch)
   target_link_libraries(tarn_${NAME} PUBLIC tarn_options ${M_LIBRARIES})
@@ -29,5 +30,9 @@ function(tarn_module NAME)
     target_compile_definitions(test_${NAME} PRIVATE TARN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${NAME} COMMAND test_${NAME})
     set_tests_properties(${NAME} PROPERTIES TIMEOUT 300)
+    if(M_ON_EACH_STORE)
+      add_test(NAME ${NAME}.postgresql COMMAND test_${NAME})
+      set_tests_properties(${NAME}.postgresql PROPERTIES TIMEOUT 600 ENVIRONMENT TARN_TEST_STORE=postgresql)
+    endif()
   endif()
 endfunction()

@@ -9,6 +9,7 @@
 #include "account/networks.h"
 #include "account/prefixes.h"
 #include "account/workspace_service.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::account::testing {
 
@@ -91,7 +92,7 @@ struct Room {
 
 struct AccountTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   FakeInventory inventory;
   access::Context admin = admin_context();
   Room room{*store, clock};

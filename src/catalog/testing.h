@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "catalog/service.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::catalog::testing {
 
@@ -107,7 +108,7 @@ inline constexpr std::string_view kAccount = "0d26daa6-5e44-4c97-a497-ef015f9125
 /// An account with principals, and a metastore of its own in us-east-1 assigned to workspaces 1 and 2 once own_metastore() was called.
 class CatalogTest : public ::testing::Test {
  protected:
-  explicit CatalogTest(const std::string& url = "sqlite::memory:") : store(store::open_store(url, clock)) {}
+  explicit CatalogTest(const std::string& url = store::url_for_tests()) : store(store::open_store(url, clock)) {}
 
   FakeClock clock;
   std::unique_ptr<store::Store> store;

@@ -8,6 +8,7 @@
 #include "identity/cached_directory.h"
 #include "identity/roster.h"
 #include "identity/routes.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::identity::testing {
 
@@ -16,7 +17,7 @@ inline constexpr std::int64_t kLanding = 1001, kPipeline = 1002;
 
 struct IdentityTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   CachedDirectory directory{*store, clock};
   Tokens tokens{*store, clock};
   OwnerDoor door{*store, clock, tokens};

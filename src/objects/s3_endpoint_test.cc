@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "objects/checksum.h"
 #include "objects/sigv4.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::objects {
 namespace {
@@ -61,7 +62,7 @@ struct S3EndpointTest : testing::Test {
 
   std::string dir = fresh();
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   crypto::Keyring keys{std::string(32, 'k')};
   LocalObjects objects{dir};
   SessionCredentials credentials{keys, clock, "us-east-1"};

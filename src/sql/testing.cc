@@ -1,6 +1,7 @@
 #include "sql/testing.h"
 
 #include "base/ids.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::sql::testing {
 
@@ -23,7 +24,7 @@ engine::Pool& shared_pool() {
 World::World() {
   folder = std::filesystem::temp_directory_path() / ("tarn-sql-" + new_hex(6));
   std::filesystem::create_directories(folder);
-  store = store::open_store("sqlite::memory:", clock);
+  store = store::store_for_tests(clock);
   objects = std::make_unique<objects::LocalObjects>((folder / "objects").string());
   for (const char* b : {"meta", "lake", "raw"}) (void)objects->create_bucket(b);
   catalog = std::make_unique<catalog::UnityCatalog>(*store, directory, vendor, *objects, workspaces, clock, std::string(catalog::testing::kAccount),
