@@ -58,6 +58,7 @@ class Terraform:
             'provider_installation {\n  dev_overrides {\n    "databricks/databricks" = "%s"\n  }\n  direct {}\n}\ndisable_checkpoint = true\n'
             % provider.parent)
         self.tofu = client("opentofu")
+        self.prefix = [TARN, "rehearse", "--data", str(server.data), "--"]  # what each command is run by
         # No configuration of the person who runs the tests may leak in.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("DATABRICKS_", "TF_", "ARM_", "AWS_", "GOOGLE_"))}
         self.env.update(HOME=str(home), TF_CLI_CONFIG_FILE=str(home / "tofu.rc"), TF_IN_AUTOMATION="1", TF_VAR_client_id=self.principal[0],
@@ -93,8 +94,8 @@ class Terraform:
 
     def run(self, *arguments, check=True, seconds=TOO_LONG):
         """One OpenTofu command inside a rehearsal; CompletedProcess."""
-        done = subprocess.run([TARN, "rehearse", "--data", str(self.server.data), "--", str(self.tofu), *arguments], cwd=self.folder, env=self.env,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run([*self.prefix, str(self.tofu), *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=seconds)
         if check and done.returncode not in (0, 2):
             raise TerraformError("tofu " + arguments[0], _errors(done.stdout), done.stdout + done.stderr)
         return done

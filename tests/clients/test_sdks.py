@@ -3,6 +3,7 @@
 Each script prints its checks; what is asserted here besides is that it came as far as every API group it is meant to exercise."""
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -42,3 +43,13 @@ def test_java(server):
     found = checks(server, "Java SDK 0.69.0", "java", "-cp", f"{CACHE / 'java-clients'}/*", HERE / "SdkScript.java")
     assert groups(found) == {"workspaces", "networks", "metastores", "groups", "current_user", "catalogs", "schemas", "grants", "tables", "warehouses",
                              "statement_execution", "volumes", "files", "tokens"}
+
+
+def test_unity_catalog_client_and_boto3(server):
+    found = checks(server, "unitycatalog-client 0.7.0 and boto3", sys.executable, HERE / "uc_script.py")
+    assert groups(found) == {"catalogs", "schemas", "volumes", "tables", "temporary_table_credentials", "S3", "STS"}
+
+
+def test_curl(server):
+    found = checks(server, "curl", HERE / "curl_script.sh")
+    assert groups(found) == {"workspaces", "networks", "current_user", "catalogs", "tables", "statement_execution", "authentication", "S3", "proxy"}
