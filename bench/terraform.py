@@ -28,9 +28,10 @@ locals {
   size = %(size)d
 }
 resource "databricks_user" "person" {
-  provider  = databricks.account
-  count     = local.size / 5
-  user_name = "%(name)s${count.index}@acme.example"
+  provider                 = databricks.account
+  count                    = local.size / 5
+  user_name                = "%(name)s${count.index}@acme.example"
+  disable_as_user_deletion = false
 }
 resource "databricks_group" "team" {
   provider     = databricks.account
