@@ -41,6 +41,7 @@ def _text(node):
         value, suffix = part.value, ""
         if isinstance(value, ast.Call):  # _escape_multi_segment_path_parameter(file_path)
             value, suffix = value.args[0], "*"
+            out += "" if out.endswith("/") else "/"  # the value brings its slash along
         if isinstance(value, ast.Attribute) and value.attr == "value":
             value = value.value
         out += "{" + (value.attr if isinstance(value, ast.Attribute) else value.id) + suffix + "}"

@@ -1,10 +1,11 @@
 """Runs under `tarn rehearse`: the vendor's own Python SDK, its own host names, nothing of Tarn in sight. Prints what it saw as JSON."""
+import io
 import json
 import os
 
 from databricks.sdk import AccountClient, WorkspaceClient
 from databricks.sdk.errors import NotFound, PermissionDenied
-from databricks.sdk.service.catalog import PermissionsChange, Privilege, SecurableType
+from databricks.sdk.service.catalog import PermissionsChange, Privilege, SecurableType, VolumeType
 from databricks.sdk.service.iam import ComplexValue
 
 account = AccountClient(host="https://accounts.cloud.databricks.com", account_id=os.environ["DATABRICKS_ACCOUNT_ID"],
@@ -43,6 +44,19 @@ try:
     nora.catalogs.create("noras_own")
 except PermissionDenied as e:
     seen["denied"] = str(e)
+landing.schemas.create("python_sdk", "landing_raw")
+landing.volumes.create("landing_raw", "python_sdk", "drop", VolumeType.MANAGED)
+folder, content = "/Volumes/landing_raw/python_sdk/drop/dir", b"hello " * 1000
+landing.files.create_directory(folder)
+landing.files.upload(folder + "/hello.txt", io.BytesIO(content))
+listed = [[e.name, e.file_size] for e in landing.files.list_directory_contents(folder)]
+back = landing.files.download(folder + "/hello.txt").contents.read() == content
+landing.files.delete(folder + "/hello.txt")
+try:
+    landing.files.get_metadata(folder + "/hello.txt")
+except NotFound:
+    seen["files"] = [*listed, back, True]
+landing.schemas.delete("landing_raw.python_sdk", force=True)
 account.groups.delete(group.id)
 account.users.delete(user.id)
 print(json.dumps(seen))

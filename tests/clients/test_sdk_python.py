@@ -4,10 +4,12 @@ import os
 import pathlib
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
 from harness import TARN, platform
+from records import record
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +27,25 @@ def test_the_sdk_sees_and_changes_the_platform(server):
                     CLIENT_ID=server.ready["admin"]["client_id"], CLIENT_SECRET=server.client_secret, NORA=server.person("nora@acme.example", "landing").token)
     assert done.returncode == 0, done.stderr[-4000:]
     seen = json.loads(done.stdout)
-    assert seen["workspaces"] == ["acme-landing", "acme-pipeline"] and seen["statuses"] == ["RUNNING"]
-    assert seen["networks"] == ["acme-landing", "acme-pipeline"] and seen["metastores"] == ["acme-metastore"]
-    assert seen["groups"] == ["ai_admin", "ai_analyst", "ai_engineer"] and seen["members"] == [True]
-    assert seen["me"] and seen["by_token"]
-    assert {"landing_raw", "pipeline_silver", "pipeline_gold"} <= set(seen["catalogs"])
-    assert "flights" in seen["schemas"]
-    assert seen["grants"]["sdk_made"] == ["USE_CATALOG"]
-    assert "does not exist" in seen["missing"]
-    assert seen["state"] == "SUCCEEDED" and seen["columns"] == [["two", "INT"], ["x", "STRING"]] and seen["rows"] == [["2", "x"]]
-    assert "CREATE CATALOG" in seen["denied"]
+    checks = [
+        ("workspaces", "list", seen["workspaces"] == ["acme-landing", "acme-pipeline"] and seen["statuses"] == ["RUNNING"]),
+        ("networks", "list", seen["networks"] == ["acme-landing", "acme-pipeline"]),
+        ("metastores", "list", seen["metastores"] == ["acme-metastore"]),
+        ("groups", "list by a filter, create, members, delete", seen["groups"] == ["ai_admin", "ai_analyst", "ai_engineer"] and seen["members"] == [True]),
+        ("current_user", "me", seen["me"]),
+        ("tokens", "create and use", seen["by_token"]),
+        ("catalogs", "list", {"landing_raw", "pipeline_silver", "pipeline_gold"} <= set(seen["catalogs"])),
+        ("catalogs", "create is refused without the privilege", "CREATE CATALOG" in seen["denied"]),
+        ("schemas", "list", "flights" in seen["schemas"]),
+        ("grants", "update and get", seen["grants"]["sdk_made"] == ["USE_CATALOG"]),
+        ("tables", "a missing one is the SDK's NotFound", "does not exist" in seen["missing"]),
+        ("statement_execution", "columns and rows", seen["state"] == "SUCCEEDED" and seen["columns"] == [["two", "INT"], ["x", "STRING"]]
+         and seen["rows"] == [["2", "x"]]),
+        ("files", "create a directory, upload, list, download, delete", seen["files"] == [["hello.txt", 6000], True, True]),
+    ]
+    for group, check, passed in checks:
+        record("Python SDK " + metadata.version("databricks-sdk"), group, check, passed)
+    assert not [c[:2] for c in checks if not c[2]], seen
 
 
 def test_curl_reaches_the_account_host_and_nothing_else(server):
