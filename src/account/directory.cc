@@ -13,9 +13,13 @@ std::shared_ptr<const CachedWorkspaceDirectory::Snapshot> CachedWorkspaceDirecto
   }
   auto fresh = std::make_shared<Snapshot>();
   fresh->generation = generation;
-  for (const auto& w : store_.read_as([](store::ReadTxn& t) { return workspaces_table.scan(t); })) {
+  const auto [all, roots] = store_.read_as([](store::ReadTxn& t) { return std::pair(workspaces_table.scan(t), storage_table.scan(t)); });
+  std::map<std::string, std::string, std::less<>> bucket_of;
+  for (const auto& s : roots) bucket_of.emplace(s.storage_configuration_id, s.root_bucket_info.bucket_name);
+  for (const auto& w : all) {
     const bool answers = w.came_up && w.workspace_status != WorkspaceStatus::CANCELLING && w.workspace_status != WorkspaceStatus::BANNED;
-    fresh->by_id.emplace(w.workspace_id, WorkspaceRef{w.workspace_id, w.workspace_name, w.deployment_name, w.aws_region, answers});
+    fresh->by_id.emplace(w.workspace_id, WorkspaceRef{w.workspace_id, w.workspace_name, w.deployment_name, w.aws_region,
+                                                      bucket_of[w.storage_configuration_id], answers});
     fresh->by_deployment.emplace(w.deployment_name, w.workspace_id);
   }
   std::lock_guard lock(mutex_);

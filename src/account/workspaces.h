@@ -15,6 +15,7 @@ struct WorkspaceRef {
   std::string name;             // as the owner calls it
   std::string deployment_name;  // first label of its host
   std::string region;
+  std::string root_bucket;  // of its storage configuration
   bool running = false;  // it answers requests: it has been RUNNING and is not being deleted or banned (an update or a failed one does not stop it)
 };
 

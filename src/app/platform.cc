@@ -17,6 +17,7 @@
 #include "account/workspace_service.h"
 #include "app/control_routes.h"
 #include "app/whole_backup.h"
+#include "app/workspace_rooms.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/resources.h"
@@ -179,6 +180,7 @@ struct Platform::Impl {
   compute::LocalFleet fleet;
   compute::Clusters clusters;
   compute::Contexts contexts;
+  WorkspaceRooms workspace_rooms;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -229,7 +231,8 @@ struct Platform::Impl {
                .packages = resources::cache().string()}),
         clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
                  {.server_id = server_of(data), .region = o.region, .gpus = gpus_here()}),
-        contexts(clusters, *store, clock) {}
+        contexts(clusters, *store, clock),
+        workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -380,6 +383,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(sql::routes(p.warehouses, p.statements));
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.router.add(compute::cluster_routes(p.clusters, p.contexts));
+  p.router.add(p.workspace_rooms.routes());
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();

@@ -17,6 +17,7 @@ struct ServeOptions {
   std::string domain = "tarn.localhost";
   std::string region = "eu-central-1";  // of the local storage and of what names none
   std::vector<std::string> allow;       // hosts that the proxy may connect to as they are
+  std::vector<std::string> allow_git;   // HOST or HOST:PORT of Git servers that may have any address and speak plain HTTP
   unsigned io_threads = 2;
   bool access_log = true;
 };

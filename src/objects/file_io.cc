@@ -64,4 +64,12 @@ Result<void> append_file(int to, int from, std::uint64_t count) {
   return {};
 }
 
+Result<ObjectInfo> ObjectStore::put_file(const Url& url, const std::string& file, bool if_absent) {
+  const Fd from(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat s {};
+  if (!from || ::fstat(from.get(), &s) != 0) return fail(io_error("open", file));
+  TARN_TRY(content, read_at(from.get(), 0, static_cast<std::size_t>(s.st_size)));
+  return put(url, content, if_absent);
+}
+
 }  // namespace tarn::objects

@@ -128,6 +128,19 @@ Result<ObjectInfo> LocalObjects::put(const Url& url, std::string_view content, b
   return done.info;
 }
 
+Result<ObjectInfo> LocalObjects::put_file(const Url& url, const std::string& file, bool if_absent) {
+  TARN_TRY(staged, stage_from(file));
+  Digest md5(Algorithm::md5);
+  for (std::uint64_t at = 0;;) {
+    TARN_TRY(block, read_at(staged.fd(), at, 1u << 20));
+    if (block.empty()) break;
+    md5.update(block);
+    at += block.size();
+  }
+  TARN_TRY(done, publish(std::move(staged), url, {.etag = '"' + crypto::to_hex(md5.finish()) + '"'}, {.if_absent = if_absent}));
+  return done.info;
+}
+
 Result<FoundObject> LocalObjects::publish(StagedFile staged, const Url& url, const ObjectMeta& meta, const Condition& condition) {
   TARN_TRY(path, key_path(url));
   if (!bucket_exists(url.bucket)) return fail(no_such_bucket(url.bucket));

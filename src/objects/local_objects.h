@@ -72,6 +72,7 @@ class LocalObjects final : public ObjectStore {
   Result<std::string> get(const Url& url, std::uint64_t offset = 0, std::optional<std::uint64_t> length = {}) override;
   Result<ObjectInfo> head(const Url& url) override;
   Result<ObjectInfo> put(const Url& url, std::string_view content, bool if_absent = false) override;
+  Result<ObjectInfo> put_file(const Url& url, const std::string& file, bool if_absent = false) override;
   Result<void> remove(const Url& url) override;
   Result<Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit,
                        std::string_view delimiter = {}) override;

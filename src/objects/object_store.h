@@ -64,6 +64,8 @@ class ObjectStore {
   virtual Result<ObjectInfo> head(const Url& url) = 0;
   /// Durable when it returns. `if_absent`: fails with already_exists if the key has an object (atomic: link(2) locally, If-None-Match remotely).
   virtual Result<ObjectInfo> put(const Url& url, std::string_view content, bool if_absent = false) = 0;
+  /// The same from a local file of any size, which may be moved away. By default it is read into memory.
+  virtual Result<ObjectInfo> put_file(const Url& url, const std::string& file, bool if_absent = false);
   virtual Result<void> remove(const Url& url) = 0;  // absent is fine
   /// Keys under a prefix in byte order after key `after`, at most `limit`; a delimiter folds deeper keys into common_prefixes.
   virtual Result<Listing> list(std::string_view bucket, std::string_view prefix, std::string_view after, std::size_t limit,

@@ -1,0 +1,65 @@
+#include "init_scripts/routes.h"
+
+namespace tarn::init_scripts {
+namespace {
+
+using api::Method;
+using api::Request;
+
+struct ScriptList {
+  std::vector<ScriptDetails> scripts;
+};
+BOOST_DESCRIBE_STRUCT(ScriptList, (), (scripts))
+struct Created {
+  std::string script_id;
+};
+BOOST_DESCRIBE_STRUCT(Created, (), (script_id))
+
+api::Result nothing(const Result<void>& r) {
+  if (!r) return fail(wire(r.error()));
+  return api::ok();
+}
+
+}  // namespace
+
+api::WireError wire(const Error& e) {
+  switch (e.code) {
+    case Errc::invalid:
+    case Errc::too_large:
+      return api::bad_request(e.message);
+    case Errc::not_found:
+      return api::not_found(e.message);
+  }
+  throw std::logic_error("an error code without a meaning");
+}
+
+std::vector<api::Route> routes(Scripts& s) {
+  std::vector<api::Route> out;
+  const auto row = [&](Method m, const std::string& path, api::Handler h) {
+    out.push_back({.method = m,
+                   .pattern = "/api/2.0/global-init-scripts" + path,
+                   .auth = api::Auth::workspace_admin,
+                   .group = "global-init-scripts",
+                   .handler = std::move(h)});
+  };
+  row(Method::GET, "", [&s](const Request& r) -> api::Result { return api::ok(ScriptList{s.list(r.context)}); });
+  row(Method::POST, "", [&s](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<ScriptRequest>(r));
+    auto made = s.create(r.context, body);
+    if (!made) return fail(wire(made.error()));
+    return api::ok(Created{*made});
+  });
+  row(Method::GET, "/{script_id}", [&s](const Request& r) -> api::Result {
+    auto found = s.get(r.context, r.capture("script_id"));
+    if (!found) return fail(wire(found.error()));
+    return api::ok(*found);
+  });
+  row(Method::PATCH, "/{script_id}", [&s](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<ScriptRequest>(r));
+    return nothing(s.update(r.context, r.capture("script_id"), body));
+  });
+  row(Method::DELETE, "/{script_id}", [&s](const Request& r) -> api::Result { return nothing(s.remove(r.context, r.capture("script_id"))); });
+  return out;
+}
+
+}  // namespace tarn::init_scripts

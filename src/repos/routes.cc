@@ -1,0 +1,126 @@
+#include "repos/routes.h"
+
+namespace tarn::repos {
+namespace {
+
+using api::Method;
+using api::Request;
+
+constexpr std::size_t kPage = 20;
+
+struct RepoList {
+  std::vector<RepoInfo> repos;
+  std::optional<std::string> next_page_token;
+};
+BOOST_DESCRIBE_STRUCT(RepoList, (), (repos, next_page_token))
+struct CredentialList {
+  std::vector<CredentialInfo> credentials;
+};
+BOOST_DESCRIBE_STRUCT(CredentialList, (), (credentials))
+
+template <class T>
+api::Result answer(const Result<T>& r) {
+  if (!r) return fail(wire(r.error()));
+  if constexpr (std::is_void_v<T>)
+    return api::ok();
+  else
+    return api::ok(*r);
+}
+
+Expected<std::optional<std::int64_t>, api::WireError> principal_of(const Request& r) {
+  const auto given = r.param("principal_id");
+  if (!given || given->empty()) return std::nullopt;
+  TARN_TRY(n, api::integer("principal_id", *given));
+  return n;
+}
+
+api::Result list_repos(Repos& s, const Request& r) {
+  auto prefix = r.param("path_prefix").value_or("");
+  if (prefix.empty() || prefix == "/" || prefix == "/Workspace") prefix = "/Repos";
+  const std::string listing = "repos:" + prefix;
+  TARN_TRY(after, api::page_after(listing, r.param("next_page_token")));
+  auto page = s.list(r.context, prefix, after, kPage);
+  if (!page) return fail(wire(page.error()));
+  RepoList out{.repos = std::move(page->repos)};
+  if (page->next) out.next_page_token = api::page_token(listing, *page->next);
+  return api::ok(out);
+}
+
+}  // namespace
+
+api::WireError wire(const Error& e) {
+  const int status = status_of(e.code);
+  switch (e.code) {
+    case Errc::invalid:
+      return {status, "INVALID_PARAMETER_VALUE", e.message};
+    case Errc::not_found:
+    case Errc::remote_refused:
+      return {status, "RESOURCE_DOES_NOT_EXIST", e.message};
+    case Errc::already_exists:
+      return {status, "RESOURCE_ALREADY_EXISTS", e.message};
+    case Errc::permission_denied:
+    case Errc::no_credential:
+    case Errc::not_allowed:
+      return {status, "PERMISSION_DENIED", e.message};
+    case Errc::limit_reached:
+    case Errc::too_large:
+      return {status, "RESOURCE_LIMIT_EXCEEDED", e.message};
+    case Errc::conflict:
+      return {status, "RESOURCE_CONFLICT", e.message};
+    case Errc::unavailable:
+      return {status, "TEMPORARILY_UNAVAILABLE", e.message};
+  }
+  throw std::logic_error("an error code without a meaning");
+}
+
+std::vector<api::Route> routes(Repos& s, Credentials& c) {
+  std::vector<api::Route> out;
+  const auto row = [&](Method m, const std::string& pattern, const std::string& group, api::Handler h) {
+    out.push_back({.method = m, .pattern = "/api/2.0/" + pattern, .group = group, .handler = std::move(h)});
+  };
+  const auto with_id = [](const char* name, auto body) {
+    return [name, body](const Request& r) -> api::Result {
+      TARN_TRY(id, api::integer(name, r.capture(name)));
+      return body(r, id);
+    };
+  };
+  row(Method::POST, "repos", "repos", [&s](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<NewRepo>(r));
+    return answer(s.create(r.context, body));
+  });
+  row(Method::GET, "repos", "repos", [&s](const Request& r) -> api::Result { return list_repos(s, r); });
+  row(Method::GET, "repos/{repo_id}", "repos", with_id("repo_id", [&s](const Request& r, std::int64_t id) { return answer(s.get(r.context, id)); }));
+  row(Method::PATCH, "repos/{repo_id}", "repos", with_id("repo_id", [&s](const Request& r, std::int64_t id) -> api::Result {
+        TARN_TRY(body, api::body_of<RepoChange>(r));
+        return answer(s.update(r.context, id, body));
+      }));
+  row(Method::DELETE, "repos/{repo_id}", "repos",
+      with_id("repo_id", [&s](const Request& r, std::int64_t id) { return answer(s.remove(r.context, id)); }));
+
+  const std::string git = "git-credentials";
+  row(Method::POST, git, git, [&c](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<CredentialRequest>(r));
+    return answer(c.create(r.context, body));
+  });
+  row(Method::GET, git, git, [&c](const Request& r) -> api::Result {
+    TARN_TRY(principal, principal_of(r));
+    auto all = c.list(r.context, principal);
+    if (!all) return fail(wire(all.error()));
+    return api::ok(CredentialList{*std::move(all)});
+  });
+  row(Method::GET, git + "/{credential_id}", git, with_id("credential_id", [&c](const Request& r, std::int64_t id) -> api::Result {
+        TARN_TRY(principal, principal_of(r));
+        return answer(c.get(r.context, id, principal));
+      }));
+  row(Method::PATCH, git + "/{credential_id}", git, with_id("credential_id", [&c](const Request& r, std::int64_t id) -> api::Result {
+        TARN_TRY(body, api::body_of<CredentialRequest>(r));
+        return answer(c.update(r.context, id, body));
+      }));
+  row(Method::DELETE, git + "/{credential_id}", git, with_id("credential_id", [&c](const Request& r, std::int64_t id) -> api::Result {
+        TARN_TRY(principal, principal_of(r));
+        return answer(c.remove(r.context, id, principal));
+      }));
+  return out;
+}
+
+}  // namespace tarn::repos

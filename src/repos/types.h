@@ -1,0 +1,50 @@
+#pragma once
+// Git credentials and Git folders: what they are made of, and what their services refuse.
+// Source: REST API reference "Repos" and "Git credentials", databricks-sdk-go service/workspace.
+#include "access/caller.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace tarn::repos {
+
+enum class Errc {
+  invalid,
+  not_found,
+  already_exists,
+  permission_denied,
+  limit_reached,
+  no_credential,   // the remote wants one and the caller has none that fits
+  remote_refused,  // the remote said no, or has no such repository, branch or tag
+  conflict,        // local changes stand against what would be checked out
+  not_allowed,     // a target that this server must not reach
+  too_large,
+  unavailable  // the remote or our storage cannot be reached in time
+};
+using Error = RoomError<Errc>;
+template <class T>
+using Result = Expected<T, Error>;
+inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
+
+inline int status_of(Errc code) {
+  switch (code) {
+    case Errc::permission_denied:
+    case Errc::not_allowed:
+    case Errc::no_credential:
+      return 403;
+    case Errc::not_found:
+    case Errc::remote_refused:
+      return 404;
+    case Errc::conflict:
+      return 409;
+    case Errc::unavailable:
+      return 503;
+    default:
+      return 400;
+  }
+}
+
+/// The vendor's Git providers, by their wire names; compared without case.
+std::optional<std::string> known_provider(std::string_view name);
+
+}  // namespace tarn::repos

@@ -1,0 +1,12 @@
+#pragma once
+// Routes of the workspace's tree: /api/2.0/workspace/… and /api/2.0/workspace-files/….
+#include "api/api.h"
+#include "workspace/tree.h"
+
+namespace tarn::workspace {
+
+/// The tree must outlive the routes.
+std::vector<api::Route> routes(Tree& tree);
+api::WireError wire(const Error& error);
+
+}  // namespace tarn::workspace
