@@ -161,6 +161,7 @@ struct Platform::Impl {
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
   LocalRoots roots;
+  WorkspaceLife workspace_life;
   account::Provisioner provisioner;
   account::Configurations configurations;
   account::Networks networks;
@@ -207,7 +208,8 @@ struct Platform::Impl {
         catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
         roots(objects),
-        provisioner({*store, directory, catalog.metastores(), &roots}, account_settings),
+        workspace_life(directory),
+        provisioner({*store, workspace_life, catalog.metastores(), &roots}, account_settings),
         configurations(*store, clock, account_settings),
         networks(*store, clock, account_settings, nullptr),
         workspace_service(*store, clock, account_settings, provisioner),
@@ -383,6 +385,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(sql::routes(p.warehouses, p.statements));
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.router.add(compute::cluster_routes(p.clusters, p.contexts));
+  p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.workspace_rooms.on_workspace_deleted(t, id); });
   p.router.add(p.workspace_rooms.routes());
   p.statements.recover();
   p.parser.warm();

@@ -49,7 +49,8 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
   v->add_option("--domain", o->domain, "accounts.DOMAIN is the account, NAME.DOMAIN a workspace")->capture_default_str();
   v->add_option("--region", o->region, "Region of the local storage")->capture_default_str();
   v->add_option("--allow", o->allow, "A host that the proxy may connect to as it is (repeatable)")->allow_extra_args(false);
-  v->add_option("--allow-git", o->allow_git, "HOST or HOST:PORT of a Git server inside your network, for Git folders (repeatable)")->allow_extra_args(false);
+  v->add_option("--allow-git", o->allow_git, "HOST or HOST:PORT of a Git server inside your network, for Git folders (repeatable)")
+      ->allow_extra_args(false);
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
   v->add_flag("!--no-access-log", o->access_log, "Do not log each request");
   v->add_option("--log-level", *level, "trace, debug, info, warn or error")->capture_default_str();

@@ -34,6 +34,16 @@ WorkspaceRooms::WorkspaceRooms(const Ground& g)
       volume_files(g.store, g.objects, volume_directory),
       init_scripts(g.store, g.clock) {}
 
+void WorkspaceRooms::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  tree.on_workspace_deleted(t, workspace_id);
+  git_folders.on_workspace_deleted(t, workspace_id);
+  git_credentials.on_workspace_deleted(t, workspace_id);
+  saved_queries.on_workspace_deleted(t, workspace_id);
+  secret_scopes.on_workspace_deleted(t, workspace_id);
+  dbfs.on_workspace_deleted(t, workspace_id);
+  init_scripts.on_workspace_deleted(t, workspace_id);
+}
+
 std::vector<api::Route> WorkspaceRooms::routes() {
   std::vector<api::Route> out;
   const auto add = [&](std::vector<api::Route> more) { std::ranges::move(more, std::back_inserter(out)); };

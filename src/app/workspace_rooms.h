@@ -31,6 +31,8 @@ struct WorkspaceRooms {
   };
   explicit WorkspaceRooms(const Ground& ground);
   std::vector<api::Route> routes();
+  /// What the rooms keep of a workspace, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
   workspace::Content content;
   workspace::Tree tree;
@@ -44,6 +46,24 @@ struct WorkspaceRooms {
   files::CatalogVolumes volume_directory;
   files::VolumeFiles volume_files;
   init_scripts::Scripts init_scripts;
+};
+
+/// A workspace's beginning and end, as account tells of it: identity's part, then that of rooms which are made later.
+class WorkspaceLife final : public identity::WorkspacePrincipals {
+ public:
+  explicit WorkspaceLife(identity::WorkspacePrincipals& identity) : identity_(identity) {}
+  void also(std::function<void(store::WriteTxn&, std::int64_t)> on_deleted) { rooms_.push_back(std::move(on_deleted)); }  // at start-up
+  void on_workspace_created(store::WriteTxn& t, std::int64_t workspace_id, std::int64_t creator_id) override {
+    identity_.on_workspace_created(t, workspace_id, creator_id);
+  }
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) override {
+    for (const auto& room : rooms_) room(t, workspace_id);
+    identity_.on_workspace_deleted(t, workspace_id);
+  }
+
+ private:
+  identity::WorkspacePrincipals& identity_;
+  std::vector<std::function<void(store::WriteTxn&, std::int64_t)>> rooms_;
 };
 
 }  // namespace tarn::app

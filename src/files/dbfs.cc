@@ -277,4 +277,8 @@ Result<void> Dbfs::close(const access::Context& ctx, std::int64_t handle) {
   return done;
 }
 
+void Dbfs::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  for (const auto& h : kHandles.scan(t, store::prefix({store::sortable(workspace)}))) kHandles.erase(t, h.store_key());
+}
+
 }  // namespace tarn::files

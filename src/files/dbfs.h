@@ -46,6 +46,9 @@ class Dbfs {
   Result<void> add_block(const access::Context& ctx, std::int64_t handle, std::string_view bytes);
   Result<void> close(const access::Context& ctx, std::int64_t handle);
 
+  /// A deleted workspace's records, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   struct Target {
     Folder tree;

@@ -136,4 +136,8 @@ std::vector<std::pair<std::string, std::string>> Scripts::to_run(std::int64_t wo
   return out;
 }
 
+void Scripts::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  for (const auto& s : kScripts.scan(t, store::prefix({store::sortable(workspace)}))) kScripts.erase(t, s.store_key());
+}
+
 }  // namespace tarn::init_scripts

@@ -53,6 +53,9 @@ class Scripts {
   /// What a cluster that starts now runs: the enabled ones in order, as plain text.
   std::vector<std::pair<std::string, std::string>> to_run(std::int64_t workspace_id);
 
+  /// A deleted workspace's records, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   store::Store& store_;
   const Clock& clock_;

@@ -423,6 +423,16 @@ void Objects::on_removed(store::WriteTxn& t, const workspace::Node& node) {
   drop(Kind<Query>{}), drop(Kind<Alert>{}), drop(Kind<Dashboard>{});
 }
 
+void Objects::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  const auto drop = [&]<class T>(Kind<T>) {
+    for (const auto& o : Kind<T>::table.scan(t, store::prefix({store::sortable(workspace)}))) {
+      permissions_.on_deleted(t, workspace, {Kind<T>::type, o.id});
+      Kind<T>::table.erase(t, o.store_key());
+    }
+  };
+  drop(Kind<Query>{}), drop(Kind<Alert>{}), drop(Kind<Dashboard>{});
+}
+
 bool Objects::holds(store::ReadTxn& t, const workspace::Node& folder) {
   const auto any = [&]<class T>(Kind<T>) {
     return std::ranges::any_of(Kind<T>::table.scan_index(t, "folder", store::key({store::sortable(folder.workspace_id), folder.path()})),

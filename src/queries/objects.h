@@ -150,6 +150,9 @@ class Objects final : public workspace::Watcher {
   void on_removed(store::WriteTxn& t, const workspace::Node& node) override;
   bool holds(store::ReadTxn& t, const workspace::Node& folder) override;
 
+  /// A deleted workspace's records, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   template <class T>
   struct Kind;

@@ -182,4 +182,11 @@ Result<std::optional<GitLogin>> Credentials::login(const access::Context& ctx, c
   return std::optional(GitLogin{.user = user.empty() ? "token" : user, .token = *std::move(token)});
 }
 
+void Credentials::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  for (const auto& c : kCredentials.scan(t, store::prefix({store::sortable(workspace)}))) {
+    sealed_.erase(t, sealed_name(c.credential_id));
+    kCredentials.erase(t, c.store_key());
+  }
+}
+
 }  // namespace tarn::repos

@@ -39,6 +39,9 @@ class Credentials {
   /// What the caller signs in with at a provider: the credential asked for (not_found if it is not the caller's), or its default one, or nothing.
   Result<std::optional<GitLogin>> login(const access::Context& ctx, const std::string& provider, std::optional<std::int64_t> id);
 
+  /// A deleted workspace's records, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   Result<std::int64_t> owner(const access::Context& ctx, std::optional<std::int64_t> principal);
   store::Store& store_;

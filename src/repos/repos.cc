@@ -371,6 +371,10 @@ Result<void> Repos::remove(const access::Context& ctx, std::int64_t id) {
   return {};
 }
 
+void Repos::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  for (const auto& r : kRepos.scan(t, store::prefix({store::sortable(workspace)}))) kRepos.erase(t, r.store_key());
+}
+
 void Repos::on_removed(store::WriteTxn& t, const Node& node) {
   if (node.object_type == ObjectType::REPO) kRepos.erase(t, store::key({store::sortable(node.workspace_id), node.path()}));
 }

@@ -55,6 +55,8 @@ class Repos final : public workspace::Watcher {
   Result<RepoInfo> update(const access::Context& ctx, std::int64_t id, const RepoChange& change);
   Result<void> remove(const access::Context& ctx, std::int64_t id);
 
+  /// A deleted workspace's records, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
   void on_removed(store::WriteTxn& t, const workspace::Node& node) override;
   json::value git_info(store::ReadTxn& t, const workspace::Node& node) override;
 

@@ -210,6 +210,13 @@ void Tree::prepare(const access::Context& ctx, std::string_view path) {
   }
 }
 
+void Tree::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) const {
+  for (const auto& n : kNodes.scan(t, store::prefix({store::sortable(workspace)}))) {
+    permissions_.on_deleted(t, workspace, ref_of(n));
+    kNodes.erase(t, n.store_key());
+  }
+}
+
 bool Tree::allows(const access::Context& ctx, const Node& node, std::string_view level) {
   if (ctx.caller.workspace_admin) return true;
   const auto path = node.path();

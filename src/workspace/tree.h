@@ -102,6 +102,8 @@ class Tree final : public Folders {
   bool allows(const access::Context& ctx, const Node& node, std::string_view level);
   Error denied(const access::Context& ctx, const Node* node, std::string_view level) const;
   Content& content() { return content_; }
+  /// A deleted workspace's nodes, within the transaction that deletes it. Their bytes stay in the root bucket, which is its owner's.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
   /// Makes /Users, /Shared, /Repos and the homes that a path names, if they are not there yet.
   void prepare(const access::Context& ctx, std::string_view path);
 

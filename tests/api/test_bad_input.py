@@ -104,3 +104,33 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
     assert http.get(url, headers=mine).status_code == 200
     admin.workspace("landing", "POST", "/api/2.0/token/delete", {"token_id": made["token_info"]["token_id"]})
     assert http.get(url, headers=mine).status_code == 401
+
+
+@pytest.mark.parametrize("method,path,body,code", [
+    ("POST", "/api/2.0/workspace/import", {"path": "/Shared/x", "content": "%%%"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/workspace/import", {"path": "/Shared/../etc/x", "format": "RAW", "content": ""}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/workspace/import", {"path": "/Shared/x", "format": "DBC", "content": ""}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/workspace/mkdirs", {"path": "/Shared/" + "x" * 300}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/workspace/delete", {"path": "/", "recursive": True}, "DIRECTORY_PROTECTED"),
+    ("GET", "/api/2.0/workspace/get-status?path=/Shared/%00", None, "INVALID_PARAMETER_VALUE"),
+    ("GET", "/api/2.0/workspace/export?path=/Shared&format=EXE", None, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/secrets/scopes/create", {"scope": "a b"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/secrets/put", {"scope": "none", "key": "k", "string_value": "v"}, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", "/api/2.0/secrets/put", {"scope": "none", "key": "k"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/dbfs/put", {"path": "/a/../../b", "contents": ""}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/dbfs/put", {"path": "/.tarn.object", "contents": ""}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/dbfs/delete", {"path": "/", "recursive": True}, "INVALID_PARAMETER_VALUE"),
+    ("GET", "/api/2.0/dbfs/read?path=/x&length=99999999", None, "MAX_READ_SIZE_EXCEEDED"),
+    ("PUT", "/api/2.0/fs/files/etc/passwd", None, "INVALID_PARAMETER_VALUE"),
+    ("GET", "/api/2.0/fs/directories/Volumes/landing_raw/none/none", None, "NOT_FOUND"),
+    ("POST", "/api/2.0/repos", {"url": "https://169.254.169.254/latest.git", "provider": "gitHub"}, "PERMISSION_DENIED"),
+    ("POST", "/api/2.0/repos", {"url": "file:///etc/passwd", "provider": "gitHub"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/repos", {"url": "ext::sh -c id", "provider": "gitHub"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/git-credentials", {"git_provider": "none", "personal_access_token": "x"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/global-init-scripts", {"name": "a/b", "script": "ZQ=="}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/sql/alerts", {"alert": {"display_name": "a"}}, "INVALID_PARAMETER_VALUE"),
+    ("PATCH", "/api/2.0/sql/queries/none", {"query": {}, "update_mask": "x"}, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", "/api/2.0/lakeview/dashboards", {"display_name": "a/b"}, "INVALID_PARAMETER_VALUE")])
+def test_what_lives_in_a_workspace_refuses_what_is_none(server, admin, method, path, body, code):
+    e = refused(admin.workspace, "landing", method, path, body)
+    assert 400 <= e.status < 500 and e.code == code, e
