@@ -31,8 +31,8 @@ api::Result nothing(const Result<void>& r) {
 
 Expected<bool, api::WireError> overwrites(const Request& r) {
   const auto given = r.param("overwrite");
-  if (!given || *given == "false" || *given == "False") return false;
-  if (*given == "true" || *given == "True") return true;
+  if (!given || *given == "true" || *given == "True") return true;  // the vendor's default
+  if (*given == "false" || *given == "False") return false;
   return fail(api::bad_request("Parameter 'overwrite' must be true or false"));
 }
 

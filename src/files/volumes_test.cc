@@ -75,9 +75,10 @@ TEST_F(FilesTest, AFileGoesUpAndDown) {
   EXPECT_EQ(call(DELETE, kFile).status, 404);
 }
 
-TEST_F(FilesTest, OverwritingIsAskedFor) {
+TEST_F(FilesTest, OverwritingCanBeRefused) {
   call(PUT, kFile, "1");
-  const auto again = call(PUT, kFile, "2");
+  EXPECT_EQ(call(PUT, kFile, "0").status, 204) << "unsaid, a file is overwritten";
+  const auto again = call(PUT, std::string(kFile) + "?overwrite=false", "2");
   EXPECT_EQ(again.status, 409);
   EXPECT_EQ(again.code(), "ALREADY_EXISTS");
   EXPECT_EQ(call(PUT, std::string(kFile) + "?overwrite=true", "2").status, 204);

@@ -67,7 +67,7 @@ w.files.upload(f"{volume}/d/x.txt", io.BytesIO(b"0123456789"))
 seen["file"] = w.files.download(f"{volume}/d/x.txt").contents.read().decode()
 seen["size"] = w.files.get_metadata(f"{volume}/d/x.txt").content_length
 try:
-    w.files.upload(f"{volume}/d/x.txt", io.BytesIO(b"again"))
+    w.files.upload(f"{volume}/d/x.txt", io.BytesIO(b"again"), overwrite=False)
 except AlreadyExists as e:
     seen["exists"] = str(e)
 large = os.urandom(1 << 20) * 60
