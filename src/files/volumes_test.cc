@@ -7,6 +7,7 @@
 #include "files/routes.h"
 #include "identity/testing.h"
 #include "objects/local_objects.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::files {
 namespace {
@@ -27,7 +28,7 @@ struct FakeVolumes final : VolumeDirectory {
 
 struct FilesTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   identity::testing::FakeDirectory directory;
   std::string scratch = (std::filesystem::temp_directory_path() / ("tarn-files-" + new_hex(8))).string();
   objects::LocalObjects objects{scratch};

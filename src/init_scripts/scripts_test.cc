@@ -3,6 +3,7 @@
 #include "base/crypto.h"
 #include "identity/testing.h"
 #include "init_scripts/routes.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::init_scripts {
 namespace {
@@ -12,7 +13,7 @@ using identity::testing::Answer;
 
 struct InitScriptsTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   identity::testing::FakeDirectory directory;
   Scripts scripts{*store, clock};
   api::Router router;

@@ -2,6 +2,7 @@
 
 #include "identity/testing.h"
 #include "secrets/routes.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::secrets {
 namespace {
@@ -11,7 +12,7 @@ using identity::testing::Answer;
 
 struct SecretsTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   identity::testing::FakeDirectory directory;
   crypto::Keyring keys{std::string(32, 'k')};
   Scopes scopes{*store, directory, keys, clock};

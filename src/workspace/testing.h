@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "identity/testing.h"
 #include "objects/local_objects.h"
+#include "store/store_for_tests.h"
 #include "workspace/tree.h"
 
 namespace tarn::workspace::testing {
@@ -14,7 +15,7 @@ namespace tarn::workspace::testing {
 struct TreeTest : ::testing::Test {
   static constexpr const char *kAnn = "ann@acme.example", *kBob = "bob@acme.example", *kRoot = "root@acme.example";
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   identity::testing::FakeDirectory directory;
   access::testing::FakePermissions permissions;
   struct Scratch {
