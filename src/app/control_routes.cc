@@ -24,6 +24,12 @@ struct HostRequest {
 };
 BOOST_DESCRIBE_STRUCT(HostRequest, (), (host))
 
+struct BucketRequest {
+  std::string bucket;
+  std::optional<bool> write;
+};
+BOOST_DESCRIBE_STRUCT(BucketRequest, (), (bucket, write))
+
 /// One row of the declared table, for docs/compatibility and for the test that walks routes x principals.
 struct RouteRow {
   api::Method method;
@@ -60,6 +66,29 @@ Expected<std::optional<std::int64_t>, api::WireError> workspace_of(account::Work
   return found;
 }
 
+/// Names that grants of the last day were refused for and that still mean nobody, with the last securable each was tried on.
+json::array refused_grants(const OwnerServices& s) {
+  constexpr Millis kDay = Millis(24) * 3600 * 1000;
+  constexpr std::string_view kText = "Could not find principal with name ";
+  s.store.flush_audit();
+  std::map<std::string, std::string> last;
+  for (const auto& r : s.store.audit_log({.from = s.clock.now() - kDay, .service = "unityCatalog", .action = "updatePermissions"}, 10'000)) {
+    const auto& e = r.event;
+    if (!e.error.starts_with(kText)) continue;
+    const auto part = [&](const char* name) {
+      const auto i = e.params.find(name);
+      return i == e.params.end() ? std::string() : i->second;
+    };
+    std::string type = part("securable_type");
+    for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    last[e.error.substr(kText.size())] = type + " " + part("securable_full_name");
+  }
+  json::array out;
+  for (const auto& [principal, securable] : last)
+    if (!s.directory.find_principal(principal)) out.push_back(json::object{{"principal", principal}, {"securable", securable}});
+  return out;
+}
+
 }  // namespace
 
 void add_control_routes(api::Router& router, OwnerServices s) {
@@ -87,6 +116,7 @@ void add_control_routes(api::Router& router, OwnerServices s) {
   row(api::Method::GET, "/doctor", [s](const api::Request&) -> api::Result {
     json::object out{{"version", TARN_VERSION}, {"deployment_prefix", nullptr}};
     if (auto prefix = s.prefixes.current()) out["deployment_prefix"] = *prefix;
+    out["refused_grants"] = refused_grants(s);
     return api::ok(json::value(out));
   });
   row(api::Method::GET, "/prefixes", [s](const api::Request&) -> api::Result {
@@ -111,6 +141,15 @@ void add_control_routes(api::Router& router, OwnerServices s) {
   });
   row(api::Method::POST, "/keys/rotate", [s](const api::Request&) -> api::Result {
     return api::ok(json::value(json::object{{"secrets", static_cast<std::int64_t>(s.rotate_key())}}));
+  });
+  row(api::Method::POST, "/storage/credentials", [s](const api::Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<BucketRequest>(r));
+    auto lent = s.lend_bucket(body.bucket, body.write.value_or(true));
+    if (!lent) return fail(api::bad_request(lent.error()));
+    return api::ok(json::value(json::object{{"access_key_id", lent->access_key_id},
+                                            {"secret_access_key", lent->secret_access_key},
+                                            {"session_token", lent->session_token},
+                                            {"expiration_time", lent->expires_at}}));
   });
   row(api::Method::POST, "/proxy/allow", [s](const api::Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<HostRequest>(r));

@@ -8,6 +8,7 @@
 #include "account/workspaces.h"
 #include "api/api.h"
 #include "identity/directory.h"
+#include "objects/object_store.h"
 
 namespace tarn::app {
 
@@ -15,11 +16,16 @@ struct OwnerServices {
   identity::Bootstrap& identity;
   account::DeploymentPrefixes& prefixes;
   account::WorkspaceDirectory& workspaces;
+  identity::Directory& directory;
+  store::Store& store;
+  const Clock& clock;
   const api::Router& platform_routes;
   std::function<json::object()> status;
   std::function<json::value(const std::string& to, bool with_key)> backup;  // throws StoreUnavailable
   std::function<std::size_t()> rotate_key;                                  // secrets sealed anew
   std::function<void(const std::string& host)> allow_host;                  // the proxy may connect to it as it is
+  /// Temporary credentials for a whole bucket of the local storage, which is made if there is none; a message if its name is none.
+  std::function<Expected<objects::Credentials, std::string>(const std::string& bucket, bool write)> lend_bucket;
 };
 
 void add_control_routes(api::Router& router, OwnerServices services);

@@ -271,6 +271,9 @@ struct Platform::Impl {
         {.identity = owner,
          .prefixes = prefixes,
          .workspaces = workspaces,
+         .directory = directory,
+         .store = *store,
+         .clock = clock,
          .platform_routes = router,
          .status = [this] { return status(); },
          .backup =
@@ -283,9 +286,20 @@ struct Platform::Impl {
                return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data,
                                              options.key_file);
              },
-         .allow_host = [this](const std::string& host) { server->allow(host); }});
+         .allow_host = [this](const std::string& host) { server->allow(host); },
+         .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); }});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
+  }
+
+  /// For the owner's own tools that keep files beside the platform's (a Terraform state): S3 credentials of 12 hours for one bucket.
+  Expected<objects::Credentials, std::string> lend_bucket(const std::string& bucket, bool write) {
+    if (auto made = objects.create_bucket(bucket); !made) return fail(made.error().message);
+    store->audit_later({.service = "storage",
+                        .action = "lendBucket",
+                        .principal = "owner",
+                        .params = {{"bucket", bucket}, {"access", write ? "read_write" : "read"}}});
+    return sessions.vend({{"s3://" + bucket + "/"}, write ? objects::Access::read_write : objects::Access::read, "owner"}, Millis(12) * 3600 * 1000);
   }
 
   void audit_refusal(const api::Request& r, const api::Route& route, const api::WireError& e) {

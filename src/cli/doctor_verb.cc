@@ -41,6 +41,19 @@ class SessionProbe final : public doctor::Probe {
     const auto prefix = text_at(*control_, "deployment_prefix");
     return prefix.empty() ? std::optional<std::string>() : prefix;
   }
+  Answer get_in(std::string_view deployment, std::string_view path) override {
+    auto body = session_.workspace(deployment, "GET", path);
+    if (body) return {200, "", "", *std::move(body)};
+    const auto& e = body.error();
+    return {e.status, e.error_code, e.message, nullptr};
+  }
+  std::optional<std::vector<RefusedGrant>> refused_grants() override {
+    const auto* rows = control_ && control_->is_object() ? control_->as_object().if_contains("refused_grants") : nullptr;
+    if (!rows || !rows->is_array()) return std::nullopt;
+    std::vector<RefusedGrant> out;
+    for (const auto& r : rows->as_array()) out.push_back({text_at(r, "principal"), text_at(r, "securable")});
+    return out;
+  }
   std::string principal() const override {
     const auto& t = session_.target();
     return t.client_id.empty() ? "the token's principal" : t.client_id;

@@ -17,7 +17,7 @@ namespace tarn::cli {
 namespace {
 
 struct Arguments {
-  std::string data;
+  std::string data, bucket;
   std::vector<std::string> command, allow;
 };
 
@@ -52,13 +52,13 @@ std::optional<std::string> node_agents(const std::string& data) {
 }
 
 /// The command's environment: ours, with every client family's way to name a proxy and an authority.
-std::vector<std::string> environment(const json::value& status, const std::string& data) {
+std::vector<std::string> environment(const json::value& status, const std::string& data, const std::map<std::string, std::string>& more) {
   const std::string proxy = json::text_at(status, {"proxy_url"}), ca = json::text_at(status, {"ca_cert"}),
                     store = json::text_at(status, {"java_trust_store"});
   const auto scheme = proxy.find("://");
   const std::string address = scheme == proxy.npos ? proxy : proxy.substr(scheme + 3);
   const std::string host = address.substr(0, address.find(':')), port = address.substr(address.find(':') + 1);
-  std::map<std::string, std::string> set;
+  std::map<std::string, std::string> set = more;
   for (const char* name : {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"}) set[name] = proxy;
   for (const char* name : {"NO_PROXY", "no_proxy"}) set[name] = "";
   for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"})
@@ -92,7 +92,15 @@ int run(const Arguments& a) {
   if (!status) return failed(status.error().text());
   for (const auto& host : a.allow)
     if (auto listed = Control(a.data).call("POST", "/proxy/allow", json::object{{"host", host}}); !listed) return failed(listed.error().text());
-  const auto env = environment(*status, a.data);
+  std::map<std::string, std::string> more;
+  if (!a.bucket.empty()) {
+    auto lent = Control(a.data).call("POST", "/storage/credentials", json::object{{"bucket", a.bucket}});
+    if (!lent) return failed(lent.error().text());
+    more["AWS_ACCESS_KEY_ID"] = json::text_at(*lent, {"access_key_id"});
+    more["AWS_SECRET_ACCESS_KEY"] = json::text_at(*lent, {"secret_access_key"});
+    more["AWS_SESSION_TOKEN"] = json::text_at(*lent, {"session_token"});
+  }
+  const auto env = environment(*status, a.data, more);
   std::vector<char*> argv, envp;
   for (const auto& c : a.command) argv.push_back(const_cast<char*>(c.c_str()));
   for (const auto& e : env) envp.push_back(const_cast<char*>(e.c_str()));
@@ -124,6 +132,7 @@ void add_rehearse_verb(CLI::App& app, int& exit_code) {
   CLI::App* v = app.add_subcommand("rehearse", "Run a command whose calls to the vendor's hosts reach the local server");
   v->add_option("--data", a->data, "Data folder of the running server")->required();
   v->add_option("--allow", a->allow, "A further host that the proxy may connect to, as it is (repeatable)")->allow_extra_args(false);
+  v->add_option("--bucket", a->bucket, "A bucket of the local storage that the command may write (a Terraform state's): AWS_* credentials, 12 hours");
   v->add_option("command", a->command, "The command, after --")->required();
   v->footer(
       "Examples:\n  tarn rehearse --data ~/tarn -- terraform apply\n  tarn rehearse --data ~/tarn -- curl "

@@ -21,7 +21,19 @@ const Remedy& remedy(Edge edge) {
       "Something between this machine and the account host drops packets (usually a firewall without a rule for TCP 443), so clients hang without a "
       "message.",
       "Open TCP 443 from this machine to the account host, or set HTTPS_PROXY to a proxy that may reach it; then run tarn doctor egress again."};
+  static const Remedy order{
+      "A grant names a principal that the account does not have: the group is made later, or its name is misspelt. The metastore knows "
+      "account-level "
+      "users, groups and service principals only.",
+      "Make the group at account level first (metastore, locations, catalogs, schemas, groups, grants), then apply the grants again."};
+  static const Remedy local{
+      "The group was made through a workspace's API: it is local to that workspace, unknown to the account, and cannot hold grants of the catalog.",
+      "Make a group of that name through the account API (an account-level provider), assign it to the workspace, and delete the local one."};
   switch (edge) {
+    case Edge::grant_before_group:
+      return order;
+    case Edge::workspace_local_group:
+      return local;
     case Edge::deployment_prefix_missing:
       return prefix;
     case Edge::not_account_admin:

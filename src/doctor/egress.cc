@@ -16,6 +16,8 @@
 #include <csignal>
 #include <ctime>
 
+#include "doctor/trace.h"
+
 namespace tarn::doctor {
 namespace {
 
@@ -204,6 +206,14 @@ Attempt shake_hands(const HostPort& target, const Socket& s, std::string address
   }
 }
 
+/// The hop after which nothing answers, in words.
+std::string where_they_end(const std::string& address, std::uint16_t port, std::chrono::milliseconds limit) {
+  if (const auto hop = last_answering_hop(address, port, limit))
+    return fmt::format("after hop {}{}, the last one that answers", hop->distance, hop->address.empty() ? "" : " (" + hop->address + ")");
+  const auto next = next_hop(address);
+  return fmt::format("and no hop on the way answers{}", next ? fmt::format(", not even the first ({})", *next) : "");
+}
+
 }  // namespace
 
 std::optional<HostPort> host_of(std::string_view url) {
@@ -279,10 +289,11 @@ std::optional<HostPort> proxy_for(const HostPort& target) {
 }
 
 Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit, const Tls& tls) {
-  const auto a = reach(target, proxy, limit, tls);
+  const auto patience = limit * 3 / 5;  // the rest is for finding out where the packets end
+  const auto a = reach(target, proxy, patience, tls);
   const auto asked = proxy ? proxy->text() : target.text();
   const std::string way = proxy ? fmt::format("{} through the proxy {}", target.text(), proxy->text()) : target.text();
-  const auto seconds = fmt::format("{:.1f} s", static_cast<double>(limit.count()) / 1000);
+  const auto seconds = fmt::format("{:.1f} s", static_cast<double>(patience.count()) / 1000);
   const std::string at = a.address.empty() ? "" : fmt::format(" ({})", a.address);
   const auto problem = [&](std::string summary, std::string cause, std::string cure) {
     return Finding{"egress", Level::problem, std::move(summary), std::move(cause), std::move(cure), std::nullopt};
@@ -290,10 +301,12 @@ Finding check_egress(const HostPort& target, const std::optional<HostPort>& prox
   switch (a.reach) {
     case Reach::connected:
       return ok("egress", fmt::format("{} answers{}{}", way, tls.shake_hands ? " over TLS" : "", at));
-    case Reach::dropped:
-      return at_edge(
-          "egress", Edge::no_egress,
-          fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped", asked, at, seconds, proxy ? proxy->port : target.port));
+    case Reach::dropped: {
+      const auto port = proxy ? proxy->port : target.port;
+      return at_edge("egress", Edge::no_egress,
+                     fmt::format("no answer from {}{} within {}: packets to TCP port {} are dropped {}", asked, at, seconds, port,
+                                 where_they_end(a.address, port, std::min(limit - patience, std::chrono::milliseconds(1500)))));
+    }
     case Reach::refused:
       return problem(fmt::format("{}{} refuses the connection", asked, at), "The host answers, but nothing listens on that port.",
                      "Start the server (tarn serve), or correct host and port.");

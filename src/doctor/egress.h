@@ -56,7 +56,8 @@ Attempt reach(const HostPort& target, const std::optional<HostPort>& proxy, std:
 /// domain of it ("*" names all).
 std::optional<HostPort> proxy_for(const HostPort& target);
 
-/// The check: what was tried, and cause and cure if it did not get through.
+/// The check: what was tried, and cause and cure if it did not get through. Three fifths of `limit` are for the way through; packets that are
+/// dropped are followed to the last hop that answers in the rest.
 Finding check_egress(const HostPort& target, const std::optional<HostPort>& proxy, std::chrono::milliseconds limit = std::chrono::seconds(5),
                      const Tls& tls = {});
 

@@ -133,6 +133,47 @@ Findings network_checks(Probe& probe) {
   return out;
 }
 
+/// Groups that live in one workspace, beside its own `admins` and `users`: deployments by name.
+std::map<std::string, std::vector<std::string>> local_groups(Probe& probe, const json::array& workspaces) {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const auto& w : workspaces) {
+    if (text(w, "workspace_status") != "RUNNING") continue;
+    const auto a = probe.get_in(text(w, "deployment_name"), "/api/2.0/preview/scim/v2/Groups?attributes=displayName,meta&count=1000");
+    if (a.status != 200) continue;  // not assigned there: nothing is said of it
+    for (const auto& g : rows(a.body, "Resources")) {
+      const auto name = text(g, "displayName");
+      const auto* meta = g.as_object().if_contains("meta");
+      if (name != "admins" && name != "users" && meta && text(*meta, "resourceType") == "WorkspaceGroup")
+        out[name].push_back(text(w, "workspace_name"));
+    }
+  }
+  return out;
+}
+
+Findings group_checks(Probe& probe, const json::array& workspaces) {
+  Findings out;
+  const auto local = local_groups(probe, workspaces);
+  const auto refused = probe.refused_grants();
+  for (const auto& r : refused.value_or(std::vector<Probe::RefusedGrant>{})) {
+    const bool own = r.principal == "admins" || r.principal == "users";
+    const auto in = local.find(r.principal);
+    if (own || in != local.end())
+      out.push_back(at_edge("grants", Edge::workspace_local_group,
+                            fmt::format("a grant on {} to '{}' was refused: that group is local to workspace {}", r.securable, r.principal,
+                                        own ? "by its nature" : fmt::format("{}", fmt::join(in->second, ", ")))));
+    else
+      out.push_back(at_edge("grants", Edge::grant_before_group,
+                            fmt::format("a grant on {} to '{}' was refused: the account has no principal of that name", r.securable, r.principal)));
+  }
+  for (const auto& [name, in] : local) {
+    auto f = at_edge("groups", Edge::workspace_local_group, fmt::format("group '{}' is local to workspace {}", name, fmt::join(in, ", ")));
+    f.level = Level::warning;
+    out.push_back(std::move(f));
+  }
+  if (out.empty()) out.push_back(ok("groups", "none is local to a workspace, no grant waits for one"));
+  return out;
+}
+
 }  // namespace
 
 Findings check_platform(Probe& probe) {
@@ -145,6 +186,7 @@ Findings check_platform(Probe& probe) {
   add(metastore_checks(probe, workspaces));
   add(workspace_checks(workspaces));
   add(network_checks(probe));
+  add(group_checks(probe, workspaces));
   return out;
 }
 

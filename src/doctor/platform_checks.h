@@ -18,11 +18,20 @@ class Probe {
   /// The registered deployment name prefix, over the control socket: only a data folder's owner can ask. The outer optional is empty where
   /// that is not possible, the inner one where none is registered.
   virtual std::optional<std::optional<std::string>> deployment_prefix() = 0;
+  /// GET on a workspace's host.
+  virtual Answer get_in(std::string_view deployment, std::string_view path) = 0;
+  /// Names that grants of the last day were refused for and that still mean no account-level principal, with what the grant was on; over the
+  /// control socket. Empty outer optional: cannot be seen from here.
+  struct RefusedGrant {
+    std::string principal, securable;
+  };
+  virtual std::optional<std::vector<RefusedGrant>> refused_grants() = 0;
   /// Who asks, for the texts.
   virtual std::string principal() const = 0;
 };
 
-/// Server reachable, principal an account admin, prefix registered, no metastore of the vendor's making in the way, workspaces and networks well.
+/// Server reachable, principal an account admin, prefix registered, no metastore of the vendor's making in the way, workspaces and networks well,
+/// no group made where it cannot hold grants, no grant waiting for its group.
 /// Asks no more once the first question finds nobody home or no right to ask.
 Findings check_platform(Probe& probe);
 

@@ -15,6 +15,12 @@ struct FakeProbe : Probe {
     return i == answers.end() ? Answer{404, "NOT_FOUND", "no such path", nullptr} : i->second;
   }
   std::optional<std::optional<std::string>> deployment_prefix() override { return prefix; }
+  std::optional<std::vector<RefusedGrant>> refused = std::vector<RefusedGrant>{};
+  Answer get_in(std::string_view deployment, std::string_view path) override {
+    const auto i = answers.find(std::string(deployment) + std::string(path.substr(0, path.find('?'))));
+    return i == answers.end() ? Answer{404, "NOT_FOUND", "no such path", nullptr} : i->second;
+  }
+  std::optional<std::vector<RefusedGrant>> refused_grants() override { return refused; }
   std::string principal() const override { return "automation"; }
   void set(std::string path, std::string_view body) { answers[std::move(path)] = {200, "", "", *json::parse(body)}; }
 };
@@ -99,7 +105,7 @@ TEST_F(PlatformChecks, FailedWorkspacesAndBrokenNetworksSpeak) {
   EXPECT_EQ(of("workspaces").cause, "Network n1 is BROKEN");
   EXPECT_EQ(of("networks").cause, "VPC vpc-1 was not found.");
   const auto all = check_platform(probe);
-  EXPECT_EQ(all.back().level, Level::warning);
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const Finding& f) { return f.check == "networks" && f.level == Level::warning; }));
   const auto shown = render(all);
   EXPECT_NE(shown.find("PROBLEM"), std::string::npos);
   EXPECT_NE(shown.find("cure:"), std::string::npos);
@@ -108,6 +114,28 @@ TEST_F(PlatformChecks, FailedWorkspacesAndBrokenNetworksSpeak) {
 TEST_F(PlatformChecks, WhatCannotBeAskedIsUnknown) {
   probe.answers.erase("/metastores");
   EXPECT_EQ(of("metastore").level, Level::unknown);
+}
+
+TEST_F(PlatformChecks, AGrantThatWaitsForItsGroupIsNamed) {
+  probe.refused = std::vector{Probe::RefusedGrant{"gold_read", "catalog pipeline_gold"}};
+  const auto f = of("grants");
+  EXPECT_EQ(f.edge, "grant_before_group");
+  EXPECT_EQ(f.summary, "a grant on catalog pipeline_gold to 'gold_read' was refused: the account has no principal of that name");
+  EXPECT_NE(f.cure.find("groups, grants"), std::string::npos);
+}
+
+TEST_F(PlatformChecks, AGroupOfOneWorkspaceCannotHoldGrants) {
+  probe.set("acme-landing/api/2.0/preview/scim/v2/Groups",
+            R"({"Resources":[{"displayName":"admins","meta":{"resourceType":"WorkspaceGroup"}},
+                             {"displayName":"ml","meta":{"resourceType":"WorkspaceGroup"}},
+                             {"displayName":"ai_analyst","meta":{"resourceType":"Group"}}]})");
+  EXPECT_EQ(of("groups").level, Level::warning);
+  EXPECT_EQ(of("groups").summary, "group 'ml' is local to workspace landing");
+  EXPECT_TRUE(healthy(check_platform(probe)));
+  probe.refused = std::vector{Probe::RefusedGrant{"ml", "schema main.s"}, Probe::RefusedGrant{"admins", "schema main.s"}};
+  EXPECT_EQ(of("grants").edge, "workspace_local_group");
+  EXPECT_EQ(of("grants").summary, "a grant on schema main.s to 'ml' was refused: that group is local to workspace landing");
+  EXPECT_FALSE(healthy(check_platform(probe)));
 }
 
 }  // namespace
