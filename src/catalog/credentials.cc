@@ -162,19 +162,26 @@ Result<CredentialInfo> Credentials::update(const access::Context& ctx, const std
 }
 
 Result<void> Credentials::remove(const access::Context& ctx, const std::optional<std::string>& metastore_id, std::string_view name, bool force) {
-  return change(core_, ctx, "deleteStorageCredential", {{"name", std::string(name)}, {"force", force ? "true" : "false"}},
-                [&](store::WriteTxn& t) -> Result<void> {
-                  TARN_TRY(place, find(t, ctx, metastore_id, name));
-                  TARN_CHECK(may_manage(place, ctx, metastore_id));
-                  const CredentialRecord& c = *place.credential;
-                  if (!force && (c.info.used_for_managed_storage || !kLocations.scan_index(t, "credential", c.info.id, {}, 1).empty()))
-                    return fail(Error{
-                        Errc::not_empty,
-                        fmt::format("Storage Credential '{}' has dependent external locations or managed storage; use force option to delete anyway",
-                                    c.info.name)});
-                  kCredentials.erase(t, c.store_key());
-                  return {};
-                });
+  return change(
+      core_, ctx, "deleteStorageCredential", {{"name", std::string(name)}, {"force", force ? "true" : "false"}},
+      [&](store::WriteTxn& t) -> Result<void> {
+        TARN_TRY(place, find(t, ctx, metastore_id, name));
+        TARN_CHECK(may_manage(place, ctx, metastore_id));
+        const CredentialRecord& c = *place.credential;
+        // Force does not help here, as the vendor has it: the credential goes with its metastore.
+        if (place.metastore.info.storage_root_credential_id == c.info.id)
+          return fail(Error{Errc::conflict, fmt::format("Storage credential '{}' cannot be deleted because it is configured as this metastore's "
+                                                        "root credential. Please update the metastore's root credential before attempting "
+                                                        "deletion.",
+                                                        c.info.name)});
+        if (!force && (c.info.used_for_managed_storage || !kLocations.scan_index(t, "credential", c.info.id, {}, 1).empty()))
+          return fail(
+              Error{Errc::not_empty,
+                    fmt::format("Storage Credential '{}' has dependent external locations or managed storage; use force option to delete anyway",
+                                c.info.name)});
+        kCredentials.erase(t, c.store_key());
+        return {};
+      });
 }
 
 Result<ValidationAnswer> Credentials::validate(const access::Context& ctx, const Validation& request) {

@@ -103,7 +103,10 @@ TEST_F(Routes, AccountMetastoreLifeAsTheProviderCallsIt) {
   EXPECT_EQ(
       admin(Method::GET, "/metastores/" + id + "/storage-credentials").body.at("storage_credentials").as_array().at(0).at("used_for_managed_storage"),
       true);
-  expect(admin(Method::DELETE, "/metastores/" + id + "/storage-credentials/root"), 400, "INVALID_STATE");
+  for (const char* how : {"", "?force=true"})
+    expect(admin(Method::DELETE, "/metastores/" + id + "/storage-credentials/root" + how), 400, "INVALID_STATE",
+           "Storage credential 'root' cannot be deleted because it is configured as this metastore's root credential. Please update the metastore's "
+           "root credential before attempting deletion.");
   expect(admin(Method::DELETE, "/metastores/" + id), 400, "INVALID_STATE");
   expect(admin(Method::DELETE, "/workspaces/1/metastores/" + id), 200);
   expect(admin(Method::DELETE, "/metastores/" + id + "?force=true"), 200);
