@@ -136,6 +136,22 @@ struct Checker {
     const auto at = [](const char* key, std::size_t i, const char* field = "") {
       return std::string(key) + "[" + std::to_string(i) + "]" + (*field ? "." : "") + field;
     };
+    const auto endpoints = names("vpc_endpoints", c.vpc_endpoints), settings = names("private_access", c.private_access);
+    const auto refer_all = [&](const std::string& path, const char* what, const std::vector<std::string>& names, const auto& known) {
+      for (std::size_t j = 0; j < names.size(); ++j) refer(path + "[" + std::to_string(j) + "]", what, names[j], known);
+    };
+    for (std::size_t i = 0; i < c.networks.size(); ++i) {
+      refer_all(at("networks", i, "rest_endpoints"), "VPC endpoint", c.networks[i].rest_endpoints, endpoints);
+      refer_all(at("networks", i, "relay_endpoints"), "VPC endpoint", c.networks[i].relay_endpoints, endpoints);
+      if (c.networks[i].rest_endpoints.empty() != c.networks[i].relay_endpoints.empty())
+        problem(at("networks", i), "network '" + c.networks[i].name + "' needs both rest_endpoints and relay_endpoints, or neither");
+    }
+    for (std::size_t i = 0; i < c.private_access.size(); ++i) {
+      const auto& s = c.private_access[i];
+      refer_all(at("private_access", i, "allowed_endpoints"), "VPC endpoint", s.allowed_endpoints, endpoints);
+      if ((s.level == PrivateAccessLevel::ENDPOINT) == s.allowed_endpoints.empty())
+        problem(at("private_access", i), "private access '" + s.name + "' names allowed_endpoints if, and only if, its level is ENDPOINT");
+    }
     std::map<std::string, std::string> network_users;
     for (std::size_t i = 0; i < c.workspaces.size(); ++i) {
       const auto& w = c.workspaces[i];
@@ -148,6 +164,7 @@ struct Checker {
           problem(at("workspaces", i, "network"),
                   "network '" + *w.network + "' already serves workspace '" + user->second + "': one network configuration serves one workspace");
       }
+      if (w.private_access) refer(at("workspaces", i, "private_access"), "private access", *w.private_access, settings);
       if (!w.region && !c.account) problem(at("workspaces", i), "workspace '" + w.name + "' has no region: give one, or account.region");
     }
     if (c.metastore) {
@@ -175,6 +192,7 @@ struct Checker {
         refer(at("groups", i, "workspaces") + "." + workspace, "workspace", workspace, workspaces);
     }
     no_cycles();
+    run_workspace_objects(workspaces, groups);
     for (std::size_t i = 0; i < c.grants.size(); ++i) {
       const auto& g = c.grants[i];
       const auto blank = g.on.find(' ');
@@ -195,6 +213,67 @@ struct Checker {
       known.push_back("account users");
       refer(at("grants", i, "to"), "user or group", g.to, known);
       if (g.allow.empty()) problem(at("grants", i), "a grant needs at least one privilege under 'allow'");
+    }
+  }
+
+  /// What lives in one workspace: names are unique there, and refer to what is there.
+  void run_workspace_objects(const std::vector<std::string>& workspaces, const std::vector<std::string>& groups) {
+    const Config& c = out.config;
+    const auto at = [](const char* key, std::size_t i, const char* field = "") {
+      return std::string(key) + "[" + std::to_string(i) + "]" + (*field ? "." : "") + field;
+    };
+    std::set<std::string> seen;
+    const auto once = [&](const std::string& path, const char* what, const std::string& workspace, const std::string& name) {
+      if (name.empty()) problem(path, std::string(what) + " needs a name");
+      if (!seen.insert(std::string(what) + "/" + workspace + "/" + name).second)
+        problem(path, std::string(what) + " '" + name + "' is defined twice in workspace '" + workspace + "'");
+    };
+    static const std::vector<std::string> kEntitlements{"workspace-access", "databricks-sql-access", "allow-cluster-create",
+                                                        "allow-instance-pool-create"};
+    for (std::size_t i = 0; i < c.entitlements.size(); ++i) {
+      const auto& e = c.entitlements[i];
+      refer(at("entitlements", i, "workspace"), "workspace", e.workspace, workspaces);
+      refer(at("entitlements", i, "group"), "group", e.group, groups);
+      once(at("entitlements", i), "an entitlement", e.workspace, e.group);
+      for (const auto& a : e.allow) refer(at("entitlements", i, "allow"), "entitlement", a, kEntitlements);
+      const auto g = std::find_if(c.groups.begin(), c.groups.end(), [&](const auto& x) { return x.name == e.group; });
+      if (g != c.groups.end() && !g->workspaces.contains(e.workspace))
+        problem(at("entitlements", i),
+                "group '" + e.group + "' is not assigned to workspace '" + e.workspace + "': it can have no entitlements there");
+    }
+    std::map<std::string, std::vector<std::string>> pools;
+    for (std::size_t i = 0; i < c.pools.size(); ++i) {
+      const auto& p = c.pools[i];
+      refer(at("pools", i, "workspace"), "workspace", p.workspace, workspaces);
+      once(at("pools", i), "a pool", p.workspace, p.name);
+      pools[p.workspace].push_back(p.name);
+      if (p.max_capacity && *p.max_capacity < p.min_idle.value_or(0))
+        problem(at("pools", i), "pool '" + p.name + "' keeps more instances idle (" + std::to_string(p.min_idle.value_or(0)) +
+                                    ") than it may have (" + std::to_string(*p.max_capacity) + ")");
+    }
+    for (std::size_t i = 0; i < c.policies.size(); ++i) {
+      const auto& p = c.policies[i];
+      refer(at("policies", i, "workspace"), "workspace", p.workspace, workspaces);
+      once(at("policies", i), "a policy", p.workspace, p.name);
+      if (!p.definition.is_object()) {
+        problem(at("policies", i), "the definition of policy '" + p.name + "' must be a mapping of attributes to rules");
+        continue;
+      }
+      for (const auto& rule : p.definition.as_object()) {
+        if (!rule.value().is_object()) {
+          problem(at("policies", i), "rule '" + std::string(rule.key()) + "' of policy '" + p.name + "' must be a mapping (type, value, …)");
+          continue;
+        }
+        const auto pool = [&](const json::value& v) {
+          if (v.is_string() && v.as_string().starts_with("pool:"))
+            refer(at("policies", i), "pool", std::string(v.as_string().subview(5)), pools[p.workspace]);
+        };
+        for (const auto& field : rule.value().as_object()) {
+          pool(field.value());
+          if (field.value().is_array())
+            for (const auto& v : field.value().as_array()) pool(v);
+        }
+      }
     }
   }
 

@@ -33,20 +33,41 @@ struct StorageSpec {
 };
 BOOST_DESCRIBE_STRUCT(StorageSpec, (), (name, bucket))
 
+/// A VPC endpoint of the infrastructure team's, registered for back-end private connectivity (PrivateLink).
+struct VpcEndpointSpec {
+  std::string name, aws_vpc_endpoint_id;
+  std::optional<std::string> region;
+};
+BOOST_DESCRIBE_STRUCT(VpcEndpointSpec, (), (name, aws_vpc_endpoint_id, region))
+
+/// ACCOUNT: any endpoint registered with the account may connect; ENDPOINT: those of allowed_endpoints.
+enum class PrivateAccessLevel { ACCOUNT, ENDPOINT };
+BOOST_DESCRIBE_ENUM(PrivateAccessLevel, ACCOUNT, ENDPOINT)
+
+struct PrivateAccessSpec {
+  std::string name;
+  std::optional<std::string> region;
+  std::optional<bool> public_access;
+  std::optional<PrivateAccessLevel> level;
+  std::vector<std::string> allowed_endpoints;
+};
+BOOST_DESCRIBE_STRUCT(PrivateAccessSpec, (), (name, region, public_access, level, allowed_endpoints))
+
 /// A network that another team owns and this platform only registers.
 struct NetworkSpec {
   std::string name, vpc_id;
   std::vector<std::string> subnet_ids, security_group_ids;
+  std::vector<std::string> rest_endpoints, relay_endpoints;  // names of vpc_endpoints: both or neither
 };
-BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, vpc_id, subnet_ids, security_group_ids))
+BOOST_DESCRIBE_STRUCT(NetworkSpec, (), (name, vpc_id, subnet_ids, security_group_ids, rest_endpoints, relay_endpoints))
 
 struct WorkspaceSpec {
   std::string name;
   std::optional<std::string> deployment_name;  // the host's first label, behind the account's registered prefix
   std::string credentials, storage;
-  std::optional<std::string> network, region, pricing_tier;
+  std::optional<std::string> network, private_access, region, pricing_tier;
 };
-BOOST_DESCRIBE_STRUCT(WorkspaceSpec, (), (name, deployment_name, credentials, storage, network, region, pricing_tier))
+BOOST_DESCRIBE_STRUCT(WorkspaceSpec, (), (name, deployment_name, credentials, storage, network, private_access, region, pricing_tier))
 
 struct MetastoreSpec {
   std::string name;
@@ -107,6 +128,8 @@ struct GrantSpec {
 };
 BOOST_DESCRIBE_STRUCT(GrantSpec, (), (on, to, allow))
 
+/// What the members of a group may do in a workspace: workspace-access, databricks-sql-access, allow-cluster-create,
+/// allow-instance-pool-create. The group is one that is assigned to the workspace.
 struct EntitlementSpec {
   std::string group, workspace;
   std::vector<std::string> allow;
@@ -120,6 +143,7 @@ struct PoolSpec {
 };
 BOOST_DESCRIBE_STRUCT(PoolSpec, (), (name, workspace, node_type, min_idle, max_capacity, idle_minutes, tags))
 
+/// `definition` is the policy language's object: attribute to rule. A text `pool:NAME` in a rule stands for the id of that pool.
 struct PolicySpec {
   std::string name, workspace;
   json::value definition;
@@ -146,6 +170,8 @@ struct Config {
   std::optional<Account> account;
   std::vector<CredentialSpec> credentials;
   std::vector<StorageSpec> storage;
+  std::vector<VpcEndpointSpec> vpc_endpoints;
+  std::vector<PrivateAccessSpec> private_access;
   std::vector<NetworkSpec> networks;
   std::vector<WorkspaceSpec> workspaces;
   std::optional<MetastoreSpec> metastore;
@@ -162,8 +188,8 @@ struct Config {
   std::vector<BudgetSpec> budgets;
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
-                      (account, credentials, storage, networks, workspaces, metastore, storage_credentials, external_locations, catalogs, users,
-                       groups, grants, entitlements, pools, policies, clusters, budgets))
+                      (account, credentials, storage, vpc_endpoints, private_access, networks, workspaces, metastore, storage_credentials,
+                       external_locations, catalogs, users, groups, grants, entitlements, pools, policies, clusters, budgets))
 
 /// A configuration with the place each entry came from: `groups[3]` -> platform/groups.yaml:12.
 struct Loaded {

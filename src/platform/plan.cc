@@ -40,14 +40,33 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
   for (std::size_t i = 0; i < c.storage.size(); ++i) add(Kind::storage, c.storage[i].name, {{"bucket", c.storage[i].bucket}}, index("storage", i));
   for (std::size_t i = 0; i < c.networks.size(); ++i) {
     const auto& n = c.networks[i];
-    add(Kind::network, n.name, {{"vpc_id", n.vpc_id}, {"subnet_ids", sorted(n.subnet_ids)}, {"security_group_ids", sorted(n.security_group_ids)}},
+    add(Kind::network, n.name,
+        {{"vpc_id", n.vpc_id},
+         {"subnet_ids", sorted(n.subnet_ids)},
+         {"security_group_ids", sorted(n.security_group_ids)},
+         {"rest_endpoints", sorted(n.rest_endpoints)},
+         {"relay_endpoints", sorted(n.relay_endpoints)}},
         index("networks", i));
+  }
+  for (std::size_t i = 0; i < c.vpc_endpoints.size(); ++i) {
+    const auto& e = c.vpc_endpoints[i];
+    add(Kind::vpc_endpoint, e.name, {{"aws_vpc_endpoint_id", e.aws_vpc_endpoint_id}, {"region", region_of(e.region)}}, index("vpc_endpoints", i));
+  }
+  for (std::size_t i = 0; i < c.private_access.size(); ++i) {
+    const auto& s = c.private_access[i];
+    add(Kind::private_access, s.name,
+        {{"region", region_of(s.region)},
+         {"public_access", s.public_access.value_or(false)},
+         {"level", json::name_of(s.level.value_or(PrivateAccessLevel::ACCOUNT))},
+         {"allowed_endpoints", sorted(s.allowed_endpoints)}},
+        index("private_access", i));
   }
   for (std::size_t i = 0; i < c.workspaces.size(); ++i) {
     const auto& w = c.workspaces[i];
     json::object a{{"region", region_of(w.region)}, {"credentials", w.credentials}, {"storage", w.storage}};
     put(a, "deployment_name", w.deployment_name);
     put(a, "network", w.network);
+    put(a, "private_access", w.private_access);
     put(a, "pricing_tier", w.pricing_tier);
     add(Kind::workspace, w.name, a, index("workspaces", i));
   }
@@ -102,6 +121,26 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
       add(Kind::workspace_assignment, workspace + "/" + c.groups[i].name, {{"role", json::name_of(role)}},
           index("groups", i) + ".workspaces." + workspace);
 
+  for (std::size_t i = 0; i < c.entitlements.size(); ++i) {
+    const auto& e = c.entitlements[i];
+    add(Kind::entitlements, e.workspace + "/" + e.group, {{"allow", sorted(e.allow)}}, index("entitlements", i));
+  }
+  for (std::size_t i = 0; i < c.pools.size(); ++i) {
+    const auto& p = c.pools[i];
+    json::object a{{"node_type", p.node_type},
+                   {"min_idle", p.min_idle.value_or(0)},
+                   {"idle_minutes", p.idle_minutes.value_or(10)},
+                   {"tags", json::encode(p.tags)}};
+    if (p.max_capacity) a["max_capacity"] = *p.max_capacity;
+    add(Kind::pool, p.workspace + "/" + p.name, a, index("pools", i));
+  }
+  for (std::size_t i = 0; i < c.policies.size(); ++i) {
+    const auto& p = c.policies[i];
+    json::object a{{"definition", p.definition}};
+    if (p.max_clusters_per_user) a["max_clusters_per_user"] = *p.max_clusters_per_user;
+    add(Kind::policy, p.workspace + "/" + p.name, a, index("policies", i));
+  }
+
   // Grants are authoritative for every securable that the configuration manages: one resource a securable.
   std::map<std::string, std::map<std::string, std::vector<std::string>>> by_securable;
   std::map<std::string, std::string> places;
@@ -134,9 +173,6 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
     problems.push_back({i == loaded.places.end() ? "" : i->second.first, i == loaded.places.end() ? 0 : i->second.second,
                         std::string("'") + section + "' is understood but cannot be applied by this version: take the section out"});
   };
-  refuse("entitlements", !c.entitlements.empty());
-  refuse("pools", !c.pools.empty());
-  refuse("policies", !c.policies.empty());
   refuse("clusters", !c.clusters.empty());
   refuse("budgets", !c.budgets.empty());
   std::stable_sort(out.begin(), out.end(), [](const Resource& a, const Resource& b) { return a.kind < b.kind; });

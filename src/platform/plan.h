@@ -1,7 +1,7 @@
 #pragma once
 // A plan as data: desired + observed -> an ordered list of changes. Pure: no server, no clock. People read it, machines read it
 // (JSON), apply executes exactly it. Order follows the platform's fixed sequence: account objects, workspaces, metastore, external
-// locations, catalogs, schemas, users and groups, assignments, grants; deletions run last and backwards.
+// locations, catalogs, schemas, users and groups, assignments, entitlements, grants, pools, policies; deletions run last and backwards.
 #include <map>
 #include <string>
 #include <vector>
@@ -16,6 +16,8 @@ namespace tarn::platform {
 enum class Kind {
   credentials,
   storage,
+  vpc_endpoint,
+  private_access,
   network,
   workspace,
   metastore,
@@ -27,10 +29,13 @@ enum class Kind {
   user,
   group,
   workspace_assignment,
-  grants
+  entitlements,
+  grants,
+  pool,
+  policy
 };
-BOOST_DESCRIBE_ENUM(Kind, credentials, storage, network, workspace, metastore, metastore_assignment, storage_credential, external_location, catalog,
-                    schema, user, group, workspace_assignment, grants)
+BOOST_DESCRIBE_ENUM(Kind, credentials, storage, vpc_endpoint, private_access, network, workspace, metastore, metastore_assignment, storage_credential,
+                    external_location, catalog, schema, user, group, workspace_assignment, entitlements, grants, pool, policy)
 
 /// One object as it should be or as it is. Attributes are compared by name; sets of names are sorted.
 struct Resource {

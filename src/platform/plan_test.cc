@@ -78,11 +78,68 @@ TEST_F(PlanTest, SurvivesItsJson) {
 }
 
 TEST(Expand, NamesWhatThisVersionCannotApply) {
-  const auto loaded = load_texts({{"p.yaml", "pools:\n  - {name: p, workspace: w, node_type: m6g.large}\n"}});
+  const auto loaded = load_texts({{"p.yaml", "clusters:\n  - {name: shared, workspace: w}\n"}});
   std::vector<Diagnostic> problems;
   expand(loaded, problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].line, 1);
+}
+
+const char* kPrivate = R"(
+account: {region: eu-central-1}
+credentials: [{name: c, role_arn: arn}]
+storage: [{name: s, bucket: b}]
+vpc_endpoints:
+  - {name: rest, aws_vpc_endpoint_id: vpce-1}
+  - {name: relay, aws_vpc_endpoint_id: vpce-2}
+private_access: [{name: private, level: ENDPOINT, allowed_endpoints: [rest]}]
+networks: [{name: n, vpc_id: v, subnet_ids: [a, b], security_group_ids: [g], rest_endpoints: [rest], relay_endpoints: [relay]}]
+workspaces: [{name: landing, credentials: c, storage: s, network: n, private_access: private}]
+groups: [{name: ai_engineer, workspaces: {landing: USER}}]
+entitlements: [{group: ai_engineer, workspace: landing, allow: [workspace-access, databricks-sql-access]}]
+pools: [{name: ip_cpu_small, workspace: landing, node_type: m6g.large, max_capacity: 10, tags: {team: ai}}]
+policies:
+  - name: small
+    workspace: landing
+    max_clusters_per_user: 2
+    definition: {instance_pool_id: {type: fixed, value: "pool:ip_cpu_small"}, num_workers: {type: range, maxValue: 4}}
+)";
+
+TEST(Expand, PrivateAccessAndWhatLivesInAWorkspaceHaveTheirPlaceInTheOrder) {
+  const auto loaded = load_texts({{"p.yaml", kPrivate}});
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().text();
+  std::vector<Diagnostic> problems;
+  const auto desired = expand(loaded, problems);
+  EXPECT_TRUE(problems.empty());
+  Texts order;
+  for (const auto& r : desired) order.push_back(r.address());
+  EXPECT_EQ(order, (Texts{"credentials.c", "storage.s", "vpc_endpoint.rest", "vpc_endpoint.relay", "private_access.private", "network.n",
+                          "workspace.landing", "group.ai_engineer", "workspace_assignment.landing/ai_engineer", "entitlements.landing/ai_engineer",
+                          "pool.landing/ip_cpu_small", "policy.landing/small"}));
+  EXPECT_EQ(boost::json::serialize(desired[10].attributes),
+            R"({"node_type":"m6g.large","min_idle":0,"idle_minutes":10,"tags":{"team":"ai"},"max_capacity":10})");
+}
+
+TEST(Load, SaysWhatAWorkspacesObjectsReferToInVain) {
+  const auto problem = [](std::string from, const std::string& to) {
+    std::string text = kPrivate;
+    const auto at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    const auto loaded = load_texts({{"p.yaml", text}});
+    return loaded.problems.size() == 1 ? loaded.problems[0].message : std::to_string(loaded.problems.size()) + " problems";
+  };
+  EXPECT_EQ(problem("pool:ip_cpu_small", "pool:ip_cpu_smal"), "pool 'ip_cpu_smal' is not defined; did you mean 'ip_cpu_small'?");
+  EXPECT_EQ(problem("rest_endpoints: [rest], ", ""), "network 'n' needs both rest_endpoints and relay_endpoints, or neither");
+  EXPECT_EQ(problem("level: ENDPOINT, ", ""), "private access 'private' names allowed_endpoints if, and only if, its level is ENDPOINT");
+  EXPECT_EQ(problem("[workspace-access, ", "[workspaces-access, "),
+            "entitlement 'workspaces-access' is not defined; did you mean 'workspace-access'?");
+  EXPECT_EQ(problem(", workspaces: {landing: USER}", ""),
+            "group 'ai_engineer' is not assigned to workspace 'landing': it can have no entitlements there");
+  EXPECT_EQ(problem("max_capacity: 10", "min_idle: 11, max_capacity: 10"),
+            "pool 'ip_cpu_small' keeps more instances idle (11) than it may have (10)");
+  EXPECT_EQ(problem("{type: fixed, value: \"pool:ip_cpu_small\"}", "fixed"),
+            "rule 'instance_pool_id' of policy 'small' must be a mapping (type, value, …)");
 }
 
 }  // namespace

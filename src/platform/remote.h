@@ -44,6 +44,11 @@ class Remote {
   client::Result<void> observe_catalog(std::vector<Resource>& out);
   client::Result<void> observe_people(std::vector<Resource>& out);
   client::Result<void> observe_grants(std::vector<Resource>& out, const std::vector<Resource>& desired);
+  client::Result<void> observe_private_access(std::vector<Resource>& out);
+  client::Result<void> observe_entitlements(std::vector<Resource>& out, const std::vector<Resource>& desired);
+  client::Result<void> observe_compute(std::vector<Resource>& out);
+  client::Result<std::map<std::string, std::string>> pool_ids(const std::string& deployment);  // name -> id
+  client::Result<std::string> group_in(const std::string& deployment, const std::string& group);
 
   client::Result<void> change_account(const Change& c, const std::function<void(const std::string&)>& note);
   client::Result<void> change_workspace(const Change& c, const std::function<void(const std::string&)>& note);
@@ -53,10 +58,15 @@ class Remote {
   client::Result<void> bind(const std::string& catalog, const json::value& want);
   client::Result<void> change_people(const Change& c);
   client::Result<void> change_grants(const Change& c);
+  client::Result<void> change_private_access(const Change& c);
+  client::Result<void> change_entitlements(const Change& c);
+  client::Result<void> change_pool(const Change& c);
+  client::Result<void> change_policy(const Change& c);
 
   client::Session& api_;
   std::string door_;
   std::string metastore_id_;
+  std::map<std::string, std::string> endpoint_names_, private_access_names_;  // id -> name, of the last observation
 };
 
 /// Executes a plan in order. Resumable: a change whose result already holds is skipped; a change whose `before` no longer holds stops the

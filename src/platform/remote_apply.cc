@@ -85,6 +85,15 @@ client::Result<void> Remote::execute(const Change& c, const Note& note) {
     case Kind::storage:
     case Kind::network:
       return change_account(c, note);
+    case Kind::vpc_endpoint:
+    case Kind::private_access:
+      return change_private_access(c);
+    case Kind::entitlements:
+      return change_entitlements(c);
+    case Kind::pool:
+      return change_pool(c);
+    case Kind::policy:
+      return change_policy(c);
     case Kind::workspace:
       return change_workspace(c, note);
     case Kind::metastore:
@@ -123,8 +132,19 @@ client::Result<void> Remote::change_account(const Change& c, const Note&) {
   json::object body{{where.name, c.name}};
   if (c.kind == Kind::credentials) body["aws_credentials"] = json::object{{"sts_role", json::object{{"role_arn", text(c.after, "role_arn")}}}};
   if (c.kind == Kind::storage) body["root_bucket_info"] = json::object{{"bucket_name", text(c.after, "bucket")}};
-  if (c.kind == Kind::network)
-    for (const auto& entry : c.after.as_object()) body[entry.key()] = entry.value();
+  if (c.kind == Kind::network) {
+    for (const char* field : {"vpc_id", "subnet_ids", "security_group_ids"}) body[field] = c.after.as_object().at(field);
+    json::object endpoints;
+    for (const auto& [field, use] : {std::pair("rest_endpoints", "rest_api"), {"relay_endpoints", "dataplane_relay"}}) {
+      json::array ids;
+      for (const auto& name : texts(c.after.as_object().if_contains(field))) {
+        TARN_TRY(id, account_id_of("vpc-endpoints", "vpc_endpoint_name", "vpc_endpoint_id", name));
+        ids.push_back(json::value(id));
+      }
+      if (!ids.empty()) endpoints[use] = ids;
+    }
+    if (!endpoints.empty()) body["vpc_endpoints"] = endpoints;
+  }
   return done(api_.account("POST", base, body));
 }
 
@@ -142,6 +162,10 @@ client::Result<void> Remote::change_workspace(const Change& c, const Note& note)
   if (const auto n = text(c.after, "network"); !n.empty()) {
     TARN_TRY(network, account_id_of("networks", "network_name", "network_id", n));
     body["network_id"] = network;
+  }
+  if (const auto p = text(c.after, "private_access"); !p.empty()) {
+    TARN_TRY(settings, account_id_of("private-access-settings", "private_access_settings_name", "private_access_settings_id", p));
+    body["private_access_settings_id"] = settings;
   }
   std::string id;
   if (c.action == Action::update) {

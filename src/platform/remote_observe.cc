@@ -103,7 +103,9 @@ client::Result<std::vector<Resource>> Remote::observe(const std::vector<Resource
   TARN_CHECK(observe_metastore(out, desired, reachable));
   if (reachable) TARN_CHECK(observe_catalog(out));
   TARN_CHECK(observe_people(out));
+  TARN_CHECK(observe_entitlements(out, desired));
   if (reachable) TARN_CHECK(observe_grants(out, desired));
+  TARN_CHECK(observe_compute(out));
   std::stable_sort(out.begin(), out.end(), [](const Resource& a, const Resource& b) { return a.kind < b.kind; });
   return out;
 }
@@ -122,6 +124,16 @@ client::Result<void> Remote::observe_account(std::vector<Resource>& out) {
     names[text(o, "storage_configuration_id")] = text(o, "storage_configuration_name");
     out.push_back({Kind::storage, text(o, "storage_configuration_name"), {{"bucket", text(child(o, "root_bucket_info"), "bucket_name")}}});
   }
+  TARN_CHECK(observe_private_access(out));
+  const auto endpoints_of = [&](const json::object& network, std::string_view use) {
+    json::object named;
+    json::array list;
+    const auto& all = child(network, "vpc_endpoints");
+    if (const auto* v = all.if_contains(use); v && v->is_array())
+      for (const auto& x : v->as_array()) list.push_back(json::value(endpoint_names_[json::id_of(&x)]));
+    named["list"] = list;
+    return sorted_texts(named, "list");
+  };
   TARN_TRY(networks, listed(api_.account("GET", "/api/2.0/accounts/{account}/networks"), ""));
   for (const auto& r : networks) {
     const auto& o = r.as_object();
@@ -130,7 +142,9 @@ client::Result<void> Remote::observe_account(std::vector<Resource>& out) {
                    text(o, "network_name"),
                    {{"vpc_id", text(o, "vpc_id")},
                     {"subnet_ids", sorted_texts(o, "subnet_ids")},
-                    {"security_group_ids", sorted_texts(o, "security_group_ids")}}});
+                    {"security_group_ids", sorted_texts(o, "security_group_ids")},
+                    {"rest_endpoints", endpoints_of(o, "rest_api")},
+                    {"relay_endpoints", endpoints_of(o, "dataplane_relay")}}});
   }
   TARN_TRY(rows, listed(api_.account("GET", "/api/2.0/accounts/{account}/workspaces"), ""));
   for (const auto& r : rows) {
@@ -141,6 +155,7 @@ client::Result<void> Remote::observe_account(std::vector<Resource>& out) {
                    {"storage", names[text(o, "storage_configuration_id")]},
                    {"deployment_name", text(o, "deployment_name")}};
     if (const auto n = text(o, "network_id"); !n.empty()) a["network"] = names[n];
+    if (const auto p = text(o, "private_access_settings_id"); !p.empty()) a["private_access"] = private_access_names_[p];
     if (const auto t = text(o, "pricing_tier"); !t.empty()) a["pricing_tier"] = t;
     out.push_back({Kind::workspace, text(o, "workspace_name"), a});
   }
