@@ -1,0 +1,4 @@
+output "metastore_id" {
+  description = "Id of the metastore."
+  value       = databricks_metastore.this.id
+}
