@@ -56,6 +56,22 @@ json::value mapped(const json::value& definition, const std::function<std::strin
   return out;
 }
 
+/// Members in the order of their names, at every depth: the text that Terraform's jsonencode makes of the same definition, so that neither side
+/// sees the other's as changed.
+json::value ordered(const json::value& v) {
+  if (v.is_array()) {
+    json::array out;
+    for (const auto& x : v.as_array()) out.push_back(ordered(x));
+    return out;
+  }
+  if (!v.is_object()) return v;
+  std::map<std::string_view, const json::value*> members;
+  for (const auto& m : v.as_object()) members.emplace(m.key(), &m.value());
+  json::object out;
+  for (const auto& [name, value] : members) out[name] = ordered(*value);
+  return out;
+}
+
 /// A server of before this API, or a workspace without it.
 bool absent(const client::ApiError& e) { return e.status == 404 || e.error_code == "FEATURE_DISABLED" || e.error_code == "ENDPOINT_NOT_FOUND"; }
 
@@ -260,7 +276,7 @@ client::Result<void> Remote::change_policy(const Change& c) {
   if (!missing.empty())
     return fail(problem("Policy '" + name + "' speaks of pool '" + missing + "', which workspace '" + workspace_name + "' does not have"));
   body["name"] = name;
-  body["definition"] = boost::json::serialize(definition);
+  body["definition"] = boost::json::serialize(ordered(definition));
   if (const auto* most = c.after.as_object().if_contains("max_clusters_per_user")) body["max_clusters_per_user"] = *most;
   return done(api_.workspace(w.deployment, "POST", std::string(kPolicies) + (c.action == Action::create ? "create" : "edit"), body));
 }

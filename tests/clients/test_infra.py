@@ -91,33 +91,35 @@ def test_a_group_its_place_and_its_way_in_are_one_line(infra):
     line = "  - {name: gold_read, members: [ai_analyst]}"
     infra.yaml("people.yaml", line, line + "\n  - {name: auditors, members: [nora@acme.example], workspaces: {pipeline: USER}}")
     infra.yaml("compute.yaml", "node_type: m6g.large, max_capacity: 10", "node_type: m6g.large, max_capacity: 12")
-    assert infra.changes() == {'account/groups databricks_group.this["auditors"]': "created",
-                               'account/groups databricks_group_member.this["auditors/nora@acme.example"]': "created",
-                               "account/groups outputs": "changed",
-                               'ws-pipeline/access databricks_mws_permission_assignment.this["auditors"]': "created",
-                               "ws-pipeline/access outputs": "changed",
-                               'ws-landing/pools databricks_instance_pool.this["ip_cpu_small"]': "updated in-place"}
+    units = ("account/groups", "ws-pipeline/access", "ws-landing/pools")
+    assert infra.changes(*units) == {'account/groups databricks_group.this["auditors"]': "created",
+                                     'account/groups databricks_group_member.this["auditors/nora@acme.example"]': "created",
+                                     "account/groups outputs": "changed",
+                                     'ws-pipeline/access databricks_mws_permission_assignment.this["auditors"]': "created",
+                                     "ws-pipeline/access outputs": "changed",
+                                     'ws-landing/pools databricks_instance_pool.this["ip_cpu_small"]': "updated in-place"}
     code, seen = infra.tarn("plan")
     assert code == 2 and sorted(seen) == ["create group.auditors", "create workspace_assignment.pipeline/auditors", "update pool.landing/ip_cpu_small"]
-    infra.apply_units("account/groups", "ws-pipeline/access", "ws-landing/pools")
-    assert infra.changes("account/groups", "ws-pipeline/access", "ws-landing/pools") == {}
+    infra.apply_units(*units)
+    assert infra.changes(*units) == {}
     assert infra.tarn("plan") == (0, [])
 
 
 def test_drift_is_seen_by_both_and_mended(infra, server):
     admin = server.admin()
     admin.workspace("landing", "PATCH", "/api/2.1/unity-catalog/permissions/catalog/landing_raw", {"changes": [{"principal": "ai_analyst", "add": ["SELECT"]}]})
-    admin.workspace("landing", "PATCH", "/api/2.1/unity-catalog/schemas/pipeline_gold.flights", {"comment": "clicked"})
+    admin.workspace("landing", "PATCH", "/api/2.1/unity-catalog/schemas/landing_raw.flights", {"comment": "clicked"})
     pipeline = next(w for w in admin.account("GET", "/workspaces") if w["workspace_name"] == "pipeline")["workspace_id"]
     group = next(g for g in admin.account("GET", "/scim/v2/Groups")["Resources"] if g["displayName"] == "ai_analyst")["id"]
     admin.account("PUT", f"/workspaces/{pipeline}/permissionassignments/principals/{group}", {"permissions": ["ADMIN"]})
     assert infra.changes() == {'account/grants databricks_grants.this["catalog landing_raw"]': "updated in-place",
-                               'account/schemas databricks_schema.this["pipeline_gold.flights"]': "updated in-place",
-                               'ws-pipeline/access databricks_mws_permission_assignment.this["ai_analyst"]': "updated in-place"}
+                               'account/schemas databricks_schema.this["landing_raw.flights"]': "updated in-place",
+                               'ws-pipeline/access databricks_mws_permission_assignment.this["ai_analyst"]': "replaced"}
     code, seen = infra.tarn("drift")
-    assert code == 2 and sorted(seen) == ["update grants.catalog landing_raw", "update schema.pipeline_gold.flights", "update workspace_assignment.pipeline/ai_analyst"]
-    infra.apply()
-    assert infra.changes() == {} and infra.tarn("drift") == (0, [])
+    assert code == 2 and sorted(seen) == ["update grants.catalog landing_raw", "update schema.landing_raw.flights", "update workspace_assignment.pipeline/ai_analyst"]
+    units = ("account/grants", "account/schemas", "ws-pipeline/access")
+    infra.apply_units(*units)
+    assert infra.changes(*units) == {} and infra.tarn("drift") == (0, [])
 
 
 def test_destroy_leaves_nothing(infra, server):
