@@ -59,12 +59,23 @@ def test_both_sides_agree_after_an_apply(infra):
     assert infra.tarn("drift") == (0, [])
 
 
-def test_states_are_in_the_bucket_and_locked(infra, server, tmp_path):
-    """A second apply of the same unit, while somebody holds its lock, is refused and says who."""
-    lock = f"databricks/account/groups/terraform.tfstate.tflock"
+def test_a_bucket_is_lent_by_a_name_that_is_one(server):
+    for name in ("../objects", "UPPER", "a"):
+        refused = server.tarn("rehearse", "--data", str(server.data), "--bucket", name, "--", "true", check=False)
+        assert refused.returncode == 1 and f"The specified bucket is not valid: '{name}'." in refused.stderr
+
+
+def test_states_are_in_the_bucket_and_locked(infra):
+    """A second apply of the same unit, while somebody holds its lock, is refused and says who; what is lent opens that bucket alone."""
+    lock = "databricks/account/groups/terraform.tfstate.tflock"
     script = (
-        "import boto3, os, sys\n"
+        "import boto3, botocore.exceptions, sys\n"
         "s3 = boto3.client('s3', region_name='eu-central-1')\n"
+        "try:\n"
+        "    s3.list_objects_v2(Bucket='acme-databricks-root')\n"
+        "    sys.exit('another bucket was opened')\n"
+        "except botocore.exceptions.ClientError as e:\n"
+        "    assert e.response['Error']['Code'] == 'AccessDenied', e\n"
         f"have = [o['Key'] for o in s3.list_objects_v2(Bucket='{BUCKET}')['Contents']]\n"
         "assert 'databricks/ws-landing/workspace/terraform.tfstate' in have, have\n"
         "assert not [k for k in have if k.endswith('.tflock')], have\n"

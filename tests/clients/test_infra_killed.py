@@ -15,17 +15,16 @@ def test_apply_again_after_a_kill(tmp_path):
     moment = r'databricks_catalog.this\["pipeline_gold"\]: Creating'
     with running() as server, Infra(server, tmp_path, state="local") as infra:
         server.tarn("vendor", "register-prefix", "--data", str(server.data), "acme")
-        # A client retries a lost connection for as long as it is told: here, not at all.
         command = infra.command(str(client("terragrunt")), "run-all", "apply", "-auto-approve", "-no-color", "--terragrunt-include-module-prefix",
                                 "--terragrunt-parallelism", "3")
-        process = subprocess.Popen(command, cwd=infra.units, env={**infra.env, "DATABRICKS_RETRY_TIMEOUT_SECONDS": "1"}, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(command, cwd=infra.units, env=infra.env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
         seen = []
         for line in process.stdout:
             seen.append(line)
             if server.process.poll() is None and re.search(moment, line):
                 server.kill()
-                # A provider that waits for something retries for as long as its timeout is: nobody waits for that.
+                # A provider that waits for an object retries for as long as that object's timeout is: nobody waits for that.
                 interrupt = threading.Timer(20, os.killpg, (process.pid, signal.SIGKILL))
                 interrupt.start()
         assert process.wait() != 0 and server.process.poll() is not None, "".join(seen)[-4000:]
