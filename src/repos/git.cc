@@ -213,6 +213,12 @@ Git::Finished Git::run(const std::filesystem::path& home, const std::vector<std:
 
 Result<Checkout> Git::fetch(const Target& target, const std::optional<GitLogin>& login, const std::string& branch, const std::string& tag,
                             const std::function<bool(const std::string&)>& wanted) {
+  struct Turn {
+    std::atomic<int>& running;
+    const int before = running.fetch_add(1);
+    ~Turn() { --running; }
+  } turn{running_};
+  if (turn.before >= limits_.at_once) return refuse(Errc::busy, "Too many Git operations run at the moment. Try again later.");
   const auto deadline = Clock::now() + limits_.patience;
   std::filesystem::path home = std::filesystem::path(spool_) / ("git-" + new_hex(8));
   std::filesystem::create_directories(home);

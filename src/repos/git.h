@@ -2,6 +2,7 @@
 // Git as a child process: what a remote repository holds at a branch or tag, fetched into a scratch folder that goes with the result. The child gets
 // no configuration, hooks, prompts or helpers of this machine, speaks HTTP(S) to the one address that was checked, follows no redirect, has bounded
 // time, memory and file size, and is killed at the deadline. A credential reaches it through its environment only. Thread-safe; methods block.
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -48,6 +49,7 @@ class Git {
     std::chrono::seconds patience{100};  // of one fetch, below the gateway's own limit
     std::uint64_t bytes = 2ull << 30;    // of all files of a checkout
     std::size_t files = 10'000;
+    int at_once = 4;                  // fetches: a remote that hangs must not take every worker with it
     std::uint64_t pack = 4ull << 30;  // of one file that git writes
   };
   /// `spool`: where scratch folders are made (and those of a process that died are removed now). `ca_file`: authorities to trust instead of the
@@ -57,7 +59,7 @@ class Git {
 
   /// The tip of a branch or a tag; with neither, of the remote's default branch (an empty remote has no commit). `wanted`: which paths are needed at
   /// all. remote_refused (also: no such branch or tag), no_credential,
-  /// too_large, unavailable.
+  /// too_large, busy, unavailable.
   Result<Checkout> fetch(const Target& target, const std::optional<GitLogin>& login, const std::string& branch, const std::string& tag,
                          const std::function<bool(const std::string&)>& wanted);
 
@@ -72,6 +74,7 @@ class Git {
                const std::string& out_file = {});
   const std::string spool_, ca_file_;
   const Limits limits_;
+  std::atomic<int> running_{0};
 };
 
 /// A branch's or tag's name by git's own rules (git-check-ref-format), and not one that reads as an option.

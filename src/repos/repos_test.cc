@@ -235,6 +235,14 @@ TEST_F(ReposTest, ARemoteThatHangsIsGivenUp) {
     EXPECT_FALSE(left.path().filename().string().starts_with("git-")) << left.path();
 }
 
+TEST_F(ReposTest, NoMoreRemotesAreAskedAtOnceThanTheServerAllowsItself) {
+  Git one(scratch.path, "", {.patience = std::chrono::seconds(20), .at_once = 0});
+  const auto r = one.fetch({.url = remote.url, .host = "127.0.0.1", .port = 1, .address = "127.0.0.1"}, std::nullopt, "main", "",
+                           [](const std::string&) { return true; });
+  EXPECT_EQ(r.error().code, Errc::busy);
+  EXPECT_EQ(wire(r.error()).status, 429);
+}
+
 TEST_F(ReposTest, LinksOfTheRepositoryAreNotFollowed) {
   remote.sh("cd work && ln -s /etc/passwd link && ln -s .. up");
   remote.push();

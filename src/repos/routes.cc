@@ -67,6 +67,8 @@ api::WireError wire(const Error& e) {
       return {status, "RESOURCE_LIMIT_EXCEEDED", e.message};
     case Errc::conflict:
       return {status, "RESOURCE_CONFLICT", e.message};
+    case Errc::busy:
+      return {status, "REQUEST_LIMIT_EXCEEDED", e.message, json::array{}, {{"Retry-After", "5"}}};
     case Errc::unavailable:
       return {status, "TEMPORARILY_UNAVAILABLE", e.message};
   }

@@ -19,6 +19,7 @@ enum class Errc {
   conflict,        // local changes stand against what would be checked out
   not_allowed,     // a target that this server must not reach
   too_large,
+  busy,        // as many fetches run as this server allows itself
   unavailable  // the remote or our storage cannot be reached in time
 };
 using Error = RoomError<Errc>;
@@ -37,6 +38,8 @@ inline int status_of(Errc code) {
       return 404;
     case Errc::conflict:
       return 409;
+    case Errc::busy:
+      return 429;
     case Errc::unavailable:
       return 503;
     default:
