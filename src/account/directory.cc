@@ -41,7 +41,8 @@ std::optional<WorkspaceRef> CachedWorkspaceDirectory::by_id(std::int64_t id) {
 
 std::vector<WorkspaceRef> CachedWorkspaceDirectory::all() {
   std::vector<WorkspaceRef> out;
-  for (const auto& [id, ref] : snapshot()->by_id) out.push_back(ref);
+  const auto s = snapshot();  // held: another thread may put a newer one in its place while this one is read
+  for (const auto& [id, ref] : s->by_id) out.push_back(ref);
   return out;
 }
 
