@@ -11,14 +11,17 @@
 #include "cli/owner_verbs.h"
 #include "cli/platform_verbs.h"
 #include "cli/rehearse_verb.h"
+#include "cli/review_verb.h"
 #include "cli/sql_verb.h"
 #include "compute/node/agent.h"
 #include "engine/engine.h"
+#include "review/sandbox.h"
 
 int main(int argc, char** argv) {
-  // Children of the server; not for people, so not in the help.
+  // Children of a server; not for people, so not in the help.
   if (argc > 1 && std::strcmp(argv[1], "engine") == 0) return tarn::engine::engine_main(argc - 1, argv + 1);
   if (argc > 1 && std::strcmp(argv[1], "node") == 0) return tarn::compute::node::node_main(argc - 1, argv + 1);
+  if (argc > 1 && std::strcmp(argv[1], "review-sandbox") == 0) return tarn::review::sandbox_main(argc - 1, argv + 1);
   CLI::App app("Tarn: a governed lakehouse and AI platform that speaks the Databricks API");
   app.set_version_flag("--version", "tarn " TARN_VERSION);
   app.require_subcommand(1);
@@ -31,6 +34,7 @@ int main(int argc, char** argv) {
   tarn::cli::add_platform_verbs(app, exit_code);
   tarn::cli::add_sql_verb(app, exit_code);
   tarn::cli::add_rehearse_verb(app, exit_code);
+  tarn::cli::add_review_verb(app, exit_code);
   tarn::cli::add_doctor_verb(app, exit_code, TARN_VERSION, [](const std::string& data, const std::string& what) {
     auto answer = tarn::cli::Control(data).call("GET", "/" + what);
     return answer ? std::optional(*std::move(answer)) : std::nullopt;

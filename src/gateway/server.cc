@@ -212,6 +212,12 @@ Expected<Listening, std::string> Server::listen(const ListenSpec& spec) {
     if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
     if (ec) return fail(fmt::format("cannot listen on {}: {}", spec.unix_path, ec.message()));
     door->acceptor.emplace<stream_protocol::acceptor>(std::move(acceptor));
+  } else if (spec.listening_fd >= 0) {
+    tcp::acceptor acceptor(first.ctx);
+    acceptor.assign(tcp::v4(), spec.listening_fd, ec);
+    if (!ec) door->port = acceptor.local_endpoint(ec).port();
+    if (ec) return fail(fmt::format("cannot accept on the socket that was handed over: {}", ec.message()));
+    door->acceptor.emplace<tcp::acceptor>(std::move(acceptor));
   } else {
     const auto address = asio::ip::make_address(spec.address, ec);
     if (ec) return fail(fmt::format("'{}' is not an IP address", spec.address));

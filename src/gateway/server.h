@@ -28,6 +28,7 @@ struct ListenSpec {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;   // 0 picks one
   std::string unix_path{};  // instead of address and port: a socket with mode 0600, for this user and root only
+  int listening_fd = -1;    // instead of all three: a TCP socket that listens already (made in another network namespace); taken over
   Fixed fixed{};
   const api::Router* control = nullptr;  // serves this table instead of the platform's, without credentials (owner-only sockets)
 };
