@@ -136,6 +136,12 @@ Expected<Config, std::string> parse_config(const std::string& yaml, const std::s
     const auto within = [&](const char* name, std::optional<std::int64_t> v, std::int64_t low, std::int64_t high) {
       c.need(!v || (*v >= low && *v <= high), fmt::format("sandbox.{} must be {} to {}", name, low, high));
     };
+    if (const auto& b = s->state_bucket) {
+      c.need(!b->bucket.empty() && !b->region.empty(), "sandbox.state_bucket needs bucket and region");
+      c.need(b->access_key_id_file.has_value() == b->secret_access_key_file.has_value(), "sandbox.state_bucket: give both key files or none");
+      c.need(b->access_key_id_file || decoded->target.data,
+             "sandbox.state_bucket: key files are required, unless target.data is a Tarn, which lends them");
+    }
     within("plan_minutes", s->plan_minutes, 1, 240);
     within("apply_minutes", s->apply_minutes, 1, 480);
     within("output_kb", s->output_kb, 16, 65536);

@@ -62,6 +62,13 @@ struct TargetSpec {
 };
 BOOST_DESCRIBE_STRUCT(TargetSpec, (), (data, host, account_id, client_id, client_secret_file, proxy, ca_file, domain))
 
+/// Where Terraform's states are. Without key files a Tarn (target.data) lends credentials for it.
+struct StateBucketSpec {
+  std::string bucket, region;
+  std::optional<std::string> access_key_id_file, secret_access_key_file;
+};
+BOOST_DESCRIBE_STRUCT(StateBucketSpec, (), (bucket, region, access_key_id_file, secret_access_key_file))
+
 struct SandboxSpec {
   std::vector<std::string> read_only;                // further folders and files that commands may read, at the same path
   std::vector<std::string> writable_by_apply;        // the same, written by approved applies only (a state folder); plans read them
@@ -70,10 +77,11 @@ struct SandboxSpec {
   std::vector<std::string> allow_hosts;              // what the proxy lets commands reach as it is, without credentials (a provider mirror)
   std::optional<std::int64_t> plan_minutes, apply_minutes, output_kb, memory_mb, disk_mb;
   std::optional<std::string> user;  // whom commands run as where the service is root
+  std::optional<StateBucketSpec> state_bucket;
 };
 BOOST_DESCRIBE_STRUCT(SandboxSpec, (),
                       (read_only, writable_by_apply, environment, apply_secrets, allow_hosts, plan_minutes, apply_minutes, output_kb, memory_mb,
-                       disk_mb, user))
+                       disk_mb, user, state_bucket))
 
 struct Config {
   std::string state;                  // folder of the service: its store, git mirrors, keys

@@ -54,12 +54,14 @@ std::optional<std::string> refusal_of_read(std::string_view path) {
 struct CredentialProxy::Impl {
   Principal& principal;
   Reach reach;
+  std::shared_ptr<S3Signer> state;
   Nobody nobody;
   AnyWorkspace workspaces;
   api::Router router;
   std::unique_ptr<gateway::Server> server;
 
-  Impl(Principal& p, gateway::Authority& authority, const std::string& domain, Reach r, std::vector<std::string> allow) : principal(p), reach(r) {
+  Impl(Principal& p, gateway::Authority& authority, const std::string& domain, Reach r, std::vector<std::string> allow, std::shared_ptr<S3Signer> s)
+      : principal(p), reach(r), state(std::move(s)) {
     using api::Auth, api::Method, api::Surface;
     const auto pass = [this](const api::Request& q) { return forward(q); };
     const auto token = [](const api::Request&) -> api::Result {
@@ -71,10 +73,15 @@ struct CredentialProxy::Impl {
     if (reach == Reach::write)
       for (const auto method : {Method::POST, Method::PUT, Method::PATCH, Method::DELETE})
         router.add({method, "/{path*}", Surface::both, Auth::open, "pass", pass});
+    gateway::Options options{.io_threads = 1, .workers = 8, .queue = 256, .spool_dir = "", .access_log = "", .allowed_hosts = std::move(allow)};
+    options.limits.upload_bytes = options.limits.spool_above = 64u << 20;  // a state stays in memory
+    gateway::StorageDoor storage;
+    if (state) storage.handle = [this](const api::Request& q) { return state->handle(q); };
     server = std::make_unique<gateway::Server>(
-        gateway::Options{.io_threads = 1, .workers = 8, .queue = 256, .spool_dir = "", .access_log = "", .allowed_hosts = std::move(allow)},
-        gateway::Services{.router = router, .directory = nobody, .workspaces = workspaces, .storage = {}, .account_id = "", .refused = {}},
-        gateway::Hosts(domain, "none"), &authority);
+        options,
+        gateway::Services{
+            .router = router, .directory = nobody, .workspaces = workspaces, .storage = std::move(storage), .account_id = "", .refused = {}},
+        gateway::Hosts(domain, state ? state->region() : "none"), &authority);
   }
 
   api::Result forward(const api::Request& q) {
@@ -101,8 +108,8 @@ struct CredentialProxy::Impl {
 };
 
 CredentialProxy::CredentialProxy(Principal& principal, gateway::Authority& authority, const std::string& domain, Reach reach,
-                                 std::vector<std::string> allow_hosts)
-    : impl_(std::make_unique<Impl>(principal, authority, domain, reach, std::move(allow_hosts))) {}
+                                 std::vector<std::string> allow_hosts, std::shared_ptr<S3Signer> state)
+    : impl_(std::make_unique<Impl>(principal, authority, domain, reach, std::move(allow_hosts), std::move(state))) {}
 CredentialProxy::~CredentialProxy() = default;
 
 Expected<void, std::string> CredentialProxy::start(int listening_fd) {

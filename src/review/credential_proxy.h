@@ -11,6 +11,7 @@
 #include "gateway/authority.h"
 #include "gateway/server.h"
 #include "review/principal.h"
+#include "review/s3_signer.h"
 
 namespace tarn::review {
 
@@ -21,8 +22,9 @@ std::optional<std::string> refusal_of_read(std::string_view path);
 
 class CredentialProxy {
  public:
-  /// `principal` and `authority` must outlive this. `domain`: of the target.
-  CredentialProxy(Principal& principal, gateway::Authority& authority, const std::string& domain, Reach reach, std::vector<std::string> allow_hosts);
+  /// `principal` and `authority` must outlive this. `domain`: of the target. `state`: who answers for the state's bucket; none: nobody.
+  CredentialProxy(Principal& principal, gateway::Authority& authority, const std::string& domain, Reach reach, std::vector<std::string> allow_hosts,
+                  std::shared_ptr<S3Signer> state = {});
   ~CredentialProxy();
   /// Takes the socket over. The error is a text for people.
   Expected<void, std::string> start(int listening_fd);

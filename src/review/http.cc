@@ -75,6 +75,10 @@ Expected<HttpAnswer, std::string> http(const HttpCall& call) {
     curl_easy_setopt(c, CURLOPT_PROXY, call.proxy->c_str());
     curl_easy_setopt(c, CURLOPT_NOPROXY, "");
   }
+  if (!call.unix_socket.empty()) {
+    curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call.unix_socket.c_str());
+    curl_easy_setopt(c, CURLOPT_PROXY, "");
+  }
   if (!call.ca_file.empty()) curl_easy_setopt(c, CURLOPT_CAINFO, call.ca_file.c_str());
   const CURLcode rc = curl_easy_perform(c);
   if (sink.too_much) return fail(fmt::format("The answer of {} is larger than {} bytes", call.url.substr(0, call.url.find('?')), call.most_bytes));

@@ -18,6 +18,7 @@ struct HttpCall {
   std::string basic;                 // user:password
   std::string ca_file;               // empty: the system's
   std::optional<std::string> proxy;  // none: the environment's; empty: no proxy
+  std::string unix_socket;           // instead of the URL's host
   long seconds = 60;
   std::size_t most_bytes = 32u << 20;
 };

@@ -144,7 +144,9 @@ class SandboxRunner final : public Runner {
         run, static_cast<int>(60 * (reach == Reach::write ? sandbox_.apply_minutes.value_or(60) : sandbox_.plan_minutes.value_or(15))),
         static_cast<std::size_t>(sandbox_.output_kb.value_or(4096)) << 10,
         [&](int listening) {
-          proxy = std::make_unique<CredentialProxy>(principal_, authority, target->domain, reach, sandbox_.allow_hosts);
+          std::shared_ptr<S3Signer> state;
+          if (const auto& b = sandbox_.state_bucket) state = std::make_shared<S3Signer>(*b, config_.target.data, principal_, reach == Reach::write);
+          proxy = std::make_unique<CredentialProxy>(principal_, authority, target->domain, reach, sandbox_.allow_hosts, std::move(state));
           if (auto started = proxy->start(listening); !started) spdlog::error("proxy: {}", started.error());
         },
         cancelled_);
@@ -174,6 +176,10 @@ class SandboxRunner final : public Runner {
     for (const char* name : {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"}) set[name] = proxy;
     for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"})
       set[name] = kAuthorityInside;
+    if (const auto& b = sandbox_.state_bucket) {
+      set["AWS_ACCESS_KEY_ID"] = set["AWS_SECRET_ACCESS_KEY"] = kNoSecret;
+      set["AWS_REGION"] = b->region;
+    }
     for (const auto& [name, value] : sandbox_.environment) set[name] = value;
     if (reach == Reach::write)
       for (const auto& [name, file] : sandbox_.apply_secrets) {

@@ -5,6 +5,7 @@
 #include "review/credential_proxy.h"
 #include "review/plan_text.h"
 #include "review/render.h"
+#include "review/s3_signer.h"
 
 namespace tarn::review {
 namespace {
@@ -152,6 +153,29 @@ TEST(Withheld, ReadsThatHandOutSecretsOrData) {
   for (const char* path : {"/api/2.0/secrets/list", "/api/2.1/unity-catalog/catalogs", "/api/2.0/accounts/x/workspaces",
                            "/oidc/.well-known/oauth-authorization-server", "/api/2.0/preview/scim/v2/Me"})
     EXPECT_FALSE(refusal_of_read(path)) << path;
+}
+
+// The example of AWS' own documentation ("Example: GET Object", Signature Version 4).
+TEST(Signatures, AreAwsOwn) {
+  const std::map<std::string, std::string> headers{{"host", "examplebucket.s3.amazonaws.com"},
+                                                   {"range", "bytes=0-9"},
+                                                   {"x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                                                   {"x-amz-date", "20130524T000000Z"}};
+  const auto text = authorization_of("GET", "/test.txt", "", headers, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "us-east-1",
+                                     {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""}, "20130524T000000Z");
+  EXPECT_TRUE(
+      text.starts_with("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+                       "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="))
+      << text;
+}
+
+TEST(Signatures, AreGivenForTheStatesBucketOnly) {
+  EXPECT_TRUE(is_about_bucket("acme-state.s3.eu-central-1.amazonaws.com", "/x", "acme-state"));
+  EXPECT_TRUE(is_about_bucket("s3.eu-central-1.amazonaws.com", "/acme-state/x", "acme-state"));
+  EXPECT_FALSE(is_about_bucket("s3.eu-central-1.amazonaws.com", "/acme-state2/x", "acme-state"));
+  EXPECT_FALSE(is_about_bucket("acme-state.evil.s3.eu-central-1.amazonaws.com", "/x", "acme-state"));
+  EXPECT_FALSE(is_about_bucket("other.s3.amazonaws.com", "/acme-state/x", "acme-state"));
+  EXPECT_FALSE(is_about_bucket("s3.amazonaws.com", "/", "acme-state"));
 }
 
 constexpr const char* kConfig = R"(
