@@ -139,6 +139,19 @@ TEST_F(Repository, HooksAndFiltersOfARepositoryDoNotRun) {
   EXPECT_FALSE(fs::exists(folder.path + "/out/x"));
 }
 
+TEST(OwnPrograms, AreProgramsAndLibrariesOnly) {
+  // A store maps its shared memory: that is not a program.
+  FakeClock clock;
+  Folder folder;
+  store::SqliteStore store(folder.path + "/review.db", clock);
+  store.read([](store::ReadTxn& t) { t.get("x", "y"); });
+  for (const auto& m : own_program()) {
+    EXPECT_EQ(m.source.find(".db"), m.source.npos) << m.source;
+    EXPECT_FALSE(m.writable);
+  }
+  EXPECT_FALSE(own_program().empty());
+}
+
 struct Sandboxes : testing::Test {
   Folder folder;
   SandboxRun order;

@@ -71,8 +71,9 @@ std::vector<Mount> own_program() {
   const auto system = [](const std::string& path) { return path.starts_with("/usr/") || path.starts_with("/lib"); };
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
-    const auto at = line.find('/');
-    if (at == line.npos) continue;
+    const auto at = line.find('/'), rights = line.find(' ');
+    // What is executed, and nothing else that happens to be mapped (a store's shared memory).
+    if (at == line.npos || rights == line.npos || line.substr(rights + 1, 4).find('x') == line.npos) continue;
     std::string path = line.substr(at);
     std::error_code failure;
     if (!system(path) && fs::is_regular_file(path, failure)) files.insert(path);

@@ -1,0 +1,131 @@
+"""infra/ through the real Atlantis and the real Gitea: a request, its plan as a comment, an approval, `atlantis apply`, the merge, the platform."""
+import subprocess
+
+import pytest
+import requests
+
+from gitea import Gitea, built, free_port, tree, wait_for
+from harness import ROOT, TARN, running
+from terragrunt import BUCKET, Infra, environment
+
+HOOK_SECRET = "atlantis-hook-secret-77"
+
+
+def whole(folder, below):
+    return {name: text for name, text in tree(folder, below).items() if ".terragrunt-cache" not in name and ".terraform" not in name}
+
+
+class Scene:
+    def __init__(self, tarn, forge, folder):
+        self.tarn, self.forge, self.folder = tarn, forge, folder
+        for who in ("ada", "emil", "atlantis"):
+            forge.user(who)
+        self.repository = forge.repository("acme", "platform", {**whole(ROOT / "platform", "platform"), **whole(ROOT / "infra", "infra")},
+                                           write=("ada", "emil", "atlantis"))
+        home = folder / "atlantis"
+        home.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        env = environment(tarn, home)
+        env.update(PATH=f"{built('terragrunt').parent}:{built('opentofu').parent}:/usr/bin:/bin", ATLANTIS_GITEA_TOKEN=forge.token("atlantis"),
+                   ATLANTIS_GITEA_WEBHOOK_SECRET=HOOK_SECRET, GIT_CONFIG_NOSYSTEM="1")
+        self.log = folder / "atlantis.log"
+        self.process = subprocess.Popen(
+            [TARN, "rehearse", "--data", str(tarn.data), "--bucket", BUCKET, "--allow", "127.0.0.1", "--", str(built("atlantis")), "server",
+             f"--port={self.port}", f"--data-dir={home}/data", f"--atlantis-url={self.url}", f"--repo-config={ROOT}/infra/atlantis-server.yaml",
+             f"--gitea-base-url={forge.url}", "--gitea-user=atlantis", f"--repo-allowlist=127.0.0.1:{forge.port}/acme/platform",
+             "--checkout-strategy=merge", "--hide-unchanged-plan-comments", "--write-git-creds", "--default-tf-distribution=opentofu",
+             "--default-tf-version=1.10.6", "--tf-download=false"],
+            env=env, cwd=home, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        wait_for(self.is_up, 90, why=lambda: self.log.read_text()[-4000:])
+        self.repository.hook(f"{self.url}/events", HOOK_SECRET)
+
+    def is_up(self):
+        assert self.process.poll() is None, self.log.read_text()[-4000:]
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def says(self, number, *parts, after=0, seconds=300):
+        """The first of its comments with an id above `after` that says all of that."""
+        def said():
+            return next((c for c in self.repository.comments(number) if c["user"]["login"] == "atlantis" and c["id"] > after and all(p in c["body"] for p in parts)), None)
+        return wait_for(said, seconds, every=1, why=lambda: f"never said {parts}: {[c['body'] for c in self.repository.comments(number)]}\n{self.log.read_text()[-5000:]}")
+
+    def groups(self):
+        return [g["displayName"] for g in self.tarn.admin().account("GET", "/scim/v2/Groups")["Resources"]]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("atlantis")
+    with running() as tarn:
+        tarn.tarn("vendor", "register-prefix", "--data", str(tarn.data), "acme")
+        with Infra(tarn, tmp_path_factory.mktemp("infra")) as infra:
+            infra.apply()  # the platform as it is before the request
+        with Gitea() as forge:
+            made = Scene(tarn, forge, folder)
+            try:
+                yield made
+            finally:
+                made.close()
+
+
+def test_a_request_is_planned_approved_applied_and_merged(scene):
+    people = (ROOT / "platform/people.yaml").read_text()
+    line = "  - {name: gold_read, members: [ai_analyst]}\n"
+    assert people.count(line) == 1
+    with scene.repository.clone("emil") as work:
+        work.branch("auditors")
+        work.write({"platform/people.yaml": people.replace(line, line + "  - {name: auditors, members: [nora@acme.example], workspaces: {pipeline: USER}}\n")})
+        head = work.commit("auditors", "auditors")
+    number = scene.repository.request("emil", "auditors", "Auditors may see the pipeline")
+    plan = scene.says(number, 'databricks_group.this["auditors"]', "will be created")
+    assert "project: `account-groups`" in plan["body"] and "account-storage" not in plan["body"]
+    assert "auditors" not in scene.groups()
+    assert wait_for(lambda: any(s["context"] == "atlantis/plan" and s["status"] == "success" for s in scene.repository.api("ada", "GET", f"/commits/{head}/statuses")))
+
+    scene.repository.comment("emil", number, "atlantis apply")
+    refused = scene.says(number, "approved", after=plan["id"])
+    assert "auditors" not in scene.groups()
+
+    scene.repository.approve("ada", number)
+    scene.repository.comment("emil", number, "atlantis apply")
+    applied = scene.says(number, "Apply complete!", after=refused["id"], seconds=400)
+    assert "auditors" in scene.groups(), applied["body"]
+    wait_for(lambda: scene.repository.pull(number)["merged"], 120, why=lambda: "it was not merged: " + scene.log.read_text()[-3000:])
+    # What is deployed is what main says.
+    with scene.repository.clone("ada") as work:
+        done = scene.tarn.tarn("drift", "--data", str(scene.tarn.data), str(work.folder / "platform"), check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_closed_request_is_not_applied(scene):
+    """So the article's merge-then-apply is `tarn review`'s, or a hook's."""
+    with scene.repository.clone("emil") as work:
+        work.branch("late")
+        people = (work.folder / "platform/people.yaml").read_text()
+        work.write({"platform/people.yaml": people.rstrip("\n") + "\n  - {name: late}\n"})
+        work.commit("late", "late")
+    number = scene.repository.request("emil", "late", "Too late")
+    plan = scene.says(number, 'databricks_group.this["late"]')
+    scene.repository.approve("ada", number)
+    scene.repository.merge("ada", number)
+    scene.repository.comment("emil", number, "atlantis apply")
+    scene.says(number, "closed", after=plan["id"])
+    assert "late" not in scene.groups()
+
+
+def test_a_forged_delivery_is_refused(scene):
+    answer = requests.post(f"{scene.url}/events", data=b"{}", timeout=20,
+                           headers={"X-Gitea-Event": "pull_request", "X-Gitea-Signature": "00" * 32, "Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
