@@ -1,5 +1,10 @@
-"""infra/ through the real Atlantis and the real Gitea: a request, its plan as a comment, an approval, `atlantis apply`, the merge, the platform."""
+"""infra/ through the real Atlantis and the real Gitea: a request, its plan as a comment, an approval, `atlantis apply`, the merge, the platform.
+Then the same units, and the same states, through `tarn review`."""
+import json
+import pathlib
+import select
 import subprocess
+import textwrap
 
 import pytest
 import requests
@@ -22,7 +27,7 @@ class Scene:
             forge.user(who)
         self.repository = forge.repository("acme", "platform", {**whole(ROOT / "platform", "platform"), **whole(ROOT / "infra", "infra")},
                                            write=("ada", "emil", "atlantis"))
-        home = folder / "atlantis"
+        self.home = home = folder / "atlantis"
         home.mkdir()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -129,3 +134,88 @@ def test_a_forged_delivery_is_refused(scene):
     answer = requests.post(f"{scene.url}/events", data=b"{}", timeout=20,
                            headers={"X-Gitea-Event": "pull_request", "X-Gitea-Signature": "00" * 32, "Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
+
+
+@pytest.fixture
+def review(scene):
+    """`tarn review` beside it, on a second repository that begins as the first one is now; plans have neither the principal's nor the bucket's key."""
+    folder = scene.folder / "review"
+    folder.mkdir(mode=0o700)
+    scene.forge.user("tarn-bot")
+    with scene.repository.clone("ada") as work:
+        files = {**whole(work.folder / "platform", "platform"), **whole(work.folder / "infra", "infra")}
+    files["platform/people.yaml"] = files["platform/people.yaml"].replace("\n  - {name: late}\n", "\n")  # merged above, never applied
+    repository = scene.forge.repository("acme", "reviewed", files, write=("ada", "emil", "tarn-bot"))
+    for name, text in (("token", scene.forge.token("tarn-bot")), ("hook", HOOK_SECRET)):
+        (folder / name).write_text(text + "\n")
+        (folder / name).chmod(0o600)
+    clients = [str(pathlib.Path(built(name)).parent) for name in ("terragrunt", "opentofu", "terraform-provider-databricks")]
+    (folder / "review.yaml").write_text(textwrap.dedent(f"""
+        state: {folder}/state
+        listen: "127.0.0.1:0"
+        target: {{data: {scene.tarn.data}}}
+        sandbox:
+          read_only: [{scene.home}/cli.rc, {scene.home}/mirror, {", ".join(clients)}]
+          environment: {{PATH: "{clients[0]}:{clients[1]}:/usr/bin:/bin", TF_CLI_CONFIG_FILE: "{scene.home}/cli.rc", TERRAGRUNT_TFPATH: tofu}}
+          state_bucket: {{bucket: {BUCKET}, region: eu-central-1}}
+        workflows:
+          - name: terragrunt
+            prepare: [terragrunt, init, -no-color]
+            plan: [terragrunt, plan, -no-color, -lock=false, -out=/out/plan]
+            show: [terragrunt, show, -no-color, /out/plan]
+            show_json: [terragrunt, show, -json, /out/plan]
+            apply: [terragrunt, apply, -no-color, /out/plan]
+        repositories:
+          - forge: gitea
+            url: {scene.forge.url}
+            repository: acme/reviewed
+            token_file: {folder}/token
+            webhook_secret_file: {folder}/hook
+            automerge: true
+            units:
+              - {{name: account/groups, path: infra/account/groups, workflow: terragrunt, watch: ["infra/modules/groups/**", "platform/people.yaml"]}}
+        """))
+    log = open(folder / "log", "ab")
+    process = subprocess.Popen([TARN, "review", "serve", "--config", str(folder / "review.yaml")], stdout=subprocess.PIPE, stderr=log)
+    try:
+        ready, _, _ = select.select([process.stdout], [], [], 30)
+        line = process.stdout.readline() if ready else b""
+        assert line, (folder / "log").read_text()
+        repository.hook(json.loads(line)["webhooks"] + "/gitea", HOOK_SECRET)
+        yield repository, folder
+    finally:
+        process.terminate()
+        process.wait(90)
+
+
+def test_the_same_units_through_tarn_review(scene, review):
+    repository, folder = review
+
+    def says(number, *parts):
+        def said():
+            comments = [c for c in repository.comments(number) if c["user"]["login"] == "tarn-bot"]
+            assert len(comments) <= 1
+            return comments and all(p in comments[0]["body"] for p in parts)
+        wait_for(said, 300, every=1, why=lambda: f"never said {parts}: {repository.comments(number)}\n{(folder / 'log').read_text()[-3000:]}")
+
+    with repository.clone("emil") as work:
+        work.branch("curators")
+        people = (work.folder / "platform/people.yaml").read_text()
+        work.write({"platform/people.yaml": people.rstrip("\n") + "\n  - {name: curators, members: [ada@acme.example]}\n"})
+        work.commit("curators", "curators")
+    number = repository.request("emil", "curators", "Curators")
+    says(number, "| `account/groups` | planned | 2 to create, 0 to change, 0 to delete |", 'databricks_group.this["curators"]')
+    repository.approve("ada", number)
+    # The platform changes between the plan and the order: it is not what was reviewed any more.
+    made = scene.tarn.admin().account("POST", "/scim/v2/Groups", {"displayName": "not-in-the-plan"})
+    nora = next(g for g in scene.tarn.admin().account("GET", "/scim/v2/Groups")["Resources"] if g["displayName"] == "ai_analyst")
+    scene.tarn.admin().account("DELETE", f"/scim/v2/Groups/{made['id']}")
+    scene.tarn.admin().account("PATCH", f"/scim/v2/Groups/{nora['id']}", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "remove", "path": "members"}]})
+    repository.comment("emil", number, "apply")
+    says(number, "the platform changed since the plan was made", "3 to create")
+    assert "curators" not in scene.groups()
+    repository.comment("emil", number, "apply")
+    says(number, "**applied**", "Apply complete! Resources: 3 added")
+    assert "curators" in scene.groups()
+    wait_for(lambda: repository.pull(number)["merged"], 60, why="it was not merged")
+    assert scene.tarn.client_secret not in (folder / "log").read_text()
