@@ -49,6 +49,15 @@ std::string summary_of(const platform::Plan& plan) {
   return plan.clean() ? "no changes" : counted(counts[0], counts[1], counts[2], counts[3]);
 }
 
+std::string digest_of(const platform::Plan& plan) {
+  json::array changes;
+  for (auto c : plan.changes) {
+    c.place.clear();
+    changes.push_back(sorted(json::encode(c)));
+  }
+  return crypto::to_hex(crypto::sha256(boost::json::serialize(changes)));
+}
+
 std::string text_of(const platform::Plan& plan, const Mask& mask) {
   using platform::Action;
   std::string out;

@@ -9,6 +9,8 @@ namespace tarn::review {
 
 std::string text_of(const platform::Plan& plan, const Mask& mask);
 std::string summary_of(const platform::Plan& plan);
+/// Equal for plans that do the same, wherever their lines stand.
+std::string digest_of(const platform::Plan& plan);
 
 /// What `tofu show -json PLAN` says, reduced to what an apply would do.
 struct TerraformPlan {

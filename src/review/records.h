@@ -24,7 +24,8 @@ struct RequestRecord {
   std::string title, author, url;
   std::string head, base, tree;  // what the plans are of: `tree` is `head` merged into `base`
   MergeState state = MergeState::open;
-  std::string notice;  // what happened last, or why nothing did; one line
+  bool plan_changed = false;  // since this head was planned first: who approved it may have seen another plan
+  std::string notice;         // what happened last, or why nothing did; one line
   std::vector<UnitRecord> units;
   std::int64_t comment_id = 0;
   Millis updated_at = 0;
@@ -37,7 +38,8 @@ struct RequestRecord {
     return nullptr;
   }
 };
-BOOST_DESCRIBE_STRUCT(RequestRecord, (), (repository, number, title, author, url, head, base, tree, state, notice, units, comment_id, updated_at))
+BOOST_DESCRIBE_STRUCT(RequestRecord, (),
+                      (repository, number, title, author, url, head, base, tree, state, plan_changed, notice, units, comment_id, updated_at))
 
 /// Who may plan and apply a unit until merged or closed.
 struct LockRecord {

@@ -113,6 +113,10 @@ Reviewer::Done Reviewer::plan(Place& at, const JobRecord& job, bool anew) {
       if (std::any_of(paths.begin(), paths.end(), [&](const std::string& p) { return touches(spec, p); })) units.push_back(&spec);
     r.tree = merge.tree;
   }
+  if (r.head != mr.head) {
+    r.plan_changed = false;
+    r.units.clear();
+  }
   r.head = mr.head;
   r.base = main;
   r.notice = job.note;
@@ -121,7 +125,10 @@ Reviewer::Done Reviewer::plan(Place& at, const JobRecord& job, bool anew) {
 
 Reviewer::Done Reviewer::plan_units(Place& at, RequestRecord& r, const std::vector<const UnitSpec*>& units) {
   std::set<std::string> names;
+  std::map<std::string, std::string> before;  // what the units of this very head would have done
   for (const auto* spec : units) names.insert(spec->name);
+  for (const auto& u : r.units)
+    if (u.status == UnitStatus::planned || u.status == UnitStatus::clean) before[u.name] = u.digest;
   release(r, names);
   forget_artifacts(r);
   r.units.clear();
@@ -149,7 +156,10 @@ Reviewer::Done Reviewer::plan_units(Place& at, RequestRecord& r, const std::vect
     u->text = made.text;
     u->digest = made.digest;
     u->status = !made.ok ? UnitStatus::failed : made.changes ? UnitStatus::planned : UnitStatus::clean;
-    if (made.ok && made.changes) keep_artifact(r, u->name, made.artifact);
+    if (made.ok && made.changes) {
+      keep_artifact(r, u->name, made.artifact);
+      if (const auto was = before.find(u->name); !before.empty() && (was == before.end() || was->second != made.digest)) r.plan_changed = true;
+    }
   }
   save(r, "planned");
   TARN_CHECK(show(at, r));
@@ -316,6 +326,8 @@ Reviewer::Done Reviewer::merged(Place& at, const MergeRequest& mr, RequestRecord
   if (!done) {
     TARN_TRY(refused, refusal(at, mr, r, main));
     why = refused;
+    if (!why && r.plan_changed)
+      why = "the plan became another one when " + at.spec->main() + " moved, after it may have been approved. Read it and comment apply.";
   }
   r.state = MergeState::merged;
   save(r, "requestMerged");

@@ -366,6 +366,26 @@ TEST_F(Applies, WhatHappenedWhileItWasAwayIsFound) {
   EXPECT_EQ(status("infra", 8), UnitStatus::planned);
 }
 
+TEST_F(Applies, APlanThatChangedAfterItMayHaveBeenApprovedIsNotAppliedByTheMergeAlone) {
+  approve();
+  git.main = "m2";
+  runner.next.digest = "d2";
+  happens(EventKind::push);
+  merge("m3", "m2+h1");
+  EXPECT_TRUE(runner.applied.empty());
+  EXPECT_TRUE(has(said(), "became another one"));
+  comments("emil", "apply");
+  EXPECT_EQ(runner.applied.size(), 1u);
+}
+
+TEST_F(Applies, TheSamePlanOnAMainThatMovedIs) {
+  approve();
+  git.main = "m2";
+  happens(EventKind::push);
+  merge("m3", "m2+h1");
+  EXPECT_EQ(runner.applied.size(), 1u);
+}
+
 TEST_F(Applies, APushToMainPlansOpenRequestsAnew) {
   git.main = "m2";
   happens(EventKind::push);

@@ -225,7 +225,7 @@ class SandboxRunner final : public Runner {
     out.summary = summary_of(*plan);
     out.text = text_of(*plan, mask_);
     out.artifact = json::encode_text(*plan);  // what is shown is what is kept: the text above is made of this very plan
-    out.digest = crypto::to_hex(crypto::sha256(out.artifact));
+    out.digest = digest_of(*plan);
     return out;
   }
 

@@ -120,6 +120,11 @@ TEST(PlanTexts, OfTarnAreDiffsWithMaskedValues) {
   EXPECT_TRUE(has(text, "! grants.catalog gold\n!     x: SELECT -> MODIFY\n"));
   EXPECT_TRUE(has(text, "- group.old\n"));
   EXPECT_EQ(summary_of(p), "1 to create, 1 to change, 1 to delete");
+  auto moved = p;
+  moved.changes[0].place = "catalog.yaml:9";
+  EXPECT_EQ(digest_of(p), digest_of(moved));
+  moved.changes[0].after = json::object{{"comment", "d"}};
+  EXPECT_NE(digest_of(p), digest_of(moved));
 }
 
 TEST(PlanTexts, OfTerraformAreEqualIfTheyDoTheSame) {

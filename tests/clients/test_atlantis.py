@@ -38,7 +38,7 @@ class Scene:
         self.process = subprocess.Popen(
             [TARN, "rehearse", "--data", str(tarn.data), "--bucket", BUCKET, "--allow", "127.0.0.1", "--", str(built("atlantis")), "server",
              f"--port={self.port}", f"--data-dir={home}/data", f"--atlantis-url={self.url}", f"--repo-config={ROOT}/infra/atlantis-server.yaml",
-             f"--gitea-base-url={forge.url}", "--gitea-user=atlantis", f"--repo-allowlist=127.0.0.1:{forge.port}/acme/platform",
+             f"--gitea-base-url={forge.url}", "--gitea-user=atlantis", f"--repo-allowlist=127.0.0.1/acme/platform",
              "--checkout-strategy=merge", "--hide-unchanged-plan-comments", "--write-git-creds", "--default-tf-distribution=opentofu",
              "--default-tf-version=1.10.6", "--tf-download=false"],
             env=env, cwd=home, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
