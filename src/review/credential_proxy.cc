@@ -3,27 +3,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "review/nobody.h"
 
 namespace tarn::review {
 namespace {
-
-/// The proxy asks nobody for credentials: whoever reaches its socket is the sandbox.
-struct Nobody final : identity::Directory {
-  std::optional<identity::PrincipalRef> find_principal(std::string_view) override { return std::nullopt; }
-  std::optional<identity::PrincipalRef> get_principal(std::int64_t) override { return std::nullopt; }
-  std::optional<access::Caller> caller(std::int64_t, std::optional<std::int64_t>) override { return std::nullopt; }
-  Expected<access::Caller, Refusal> authenticate(std::string_view, std::optional<std::int64_t>) override { return fail(Refusal{false, "not here"}); }
-  bool is_assigned(std::int64_t, std::int64_t) override { return false; }
-};
-
-/// Which workspaces there are is the platform's to say.
-struct AnyWorkspace final : account::WorkspaceDirectory {
-  std::optional<account::WorkspaceRef> by_deployment(std::string_view name) override {
-    return account::WorkspaceRef{.id = 1, .name = std::string(name), .deployment_name = std::string(name), .region = "", .running = true};
-  }
-  std::optional<account::WorkspaceRef> by_id(std::int64_t) override { return std::nullopt; }
-  std::vector<account::WorkspaceRef> all() override { return {}; }
-};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -56,7 +39,7 @@ struct CredentialProxy::Impl {
   Reach reach;
   std::shared_ptr<S3Signer> state;
   Nobody nobody;
-  AnyWorkspace workspaces;
+  Workspaces workspaces{true};
   api::Router router;
   std::unique_ptr<gateway::Server> server;
 

@@ -115,6 +115,7 @@ Reviewer::Done Reviewer::plan(Place& at, const JobRecord& job, bool anew) {
   }
   if (r.head != mr.head) {
     r.plan_changed = false;
+    forget_artifacts(r);
     r.units.clear();
   }
   r.head = mr.head;

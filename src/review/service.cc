@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "gateway/server.h"
 #include "review/credential_proxy.h"
+#include "review/nobody.h"
 #include "review/routes.h"
 #include "store/root_key.h"
 
@@ -42,20 +43,6 @@ std::string secret_or_throw(const std::string& file) {
   return *secret;
 }
 
-/// The gateway wants to know who asks; these doors ask nobody (the signature, or the socket's owner, is the credential).
-struct Nobody final : identity::Directory {
-  std::optional<identity::PrincipalRef> find_principal(std::string_view) override { return std::nullopt; }
-  std::optional<identity::PrincipalRef> get_principal(std::int64_t) override { return std::nullopt; }
-  std::optional<access::Caller> caller(std::int64_t, std::optional<std::int64_t>) override { return std::nullopt; }
-  Expected<access::Caller, Refusal> authenticate(std::string_view, std::optional<std::int64_t>) override { return fail(Refusal{false, "not here"}); }
-  bool is_assigned(std::int64_t, std::int64_t) override { return false; }
-};
-struct NoWorkspace final : account::WorkspaceDirectory {
-  std::optional<account::WorkspaceRef> by_deployment(std::string_view) override { return std::nullopt; }
-  std::optional<account::WorkspaceRef> by_id(std::int64_t) override { return std::nullopt; }
-  std::vector<account::WorkspaceRef> all() override { return {}; }
-};
-
 }  // namespace
 
 struct Service::Impl {
@@ -74,7 +61,7 @@ struct Service::Impl {
   std::unique_ptr<Doors> doors;
   api::Router nothing, webhooks, control;
   Nobody nobody;
-  NoWorkspace no_workspace;
+  Workspaces no_workspace{false};
   std::unique_ptr<gateway::Server> server;
   std::string url;
 
