@@ -165,12 +165,12 @@ ENABLED = false
     def token(self, who, scopes=("write:repository", "write:issue", "read:user")):
         return self.api(who, "POST", f"/users/{who}/tokens", {"name": secrets.token_hex(4), "scopes": list(scopes)})["sha1"]
 
-    def repository(self, owner, name, files, write=(), read=()):
+    def repository(self, owner, name, files, write=(), read=(), admin=()):
         """A repository of an organisation with these files on main."""
         if requests.get(f"{self.url}/api/v1/orgs/{owner}", auth=("root-of-gitea", PASSWORD), timeout=60).status_code == 404:
             self.admin("POST", "/orgs", {"username": owner})
         self.admin("POST", f"/orgs/{owner}/repos", {"name": name, "private": True, "default_branch": "main"})
-        for people, permission in ((write, "write"), (read, "read")):
+        for people, permission in ((admin, "admin"), (write, "write"), (read, "read")):
             for who in people:
                 self.admin("PUT", f"/repos/{owner}/{name}/collaborators/{who}", {"permission": permission})
         repository = Repository(self, f"{owner}/{name}")

@@ -18,9 +18,14 @@ class Gitea final : public Forge {
   }
 
   ForgeResult<std::vector<std::int64_t>> open_requests() override {
-    TARN_TRY(list, api_.list(repo_ + "/pulls?state=open", "limit"));
+    auto list = api_.list(repo_ + "/pulls?state=open", "limit");
+    if (!list && list.error().status == 404) {  // also said of a repository that never had one
+      if (auto there = api_.call("GET", repo_); !there) return fail(there.error());
+      return std::vector<std::int64_t>{};
+    }
+    if (!list) return fail(list.error());
     std::vector<std::int64_t> out;
-    for (const auto& v : list) out.push_back(number_at(v, {"number"}));
+    for (const auto& v : *list) out.push_back(number_at(v, {"number"}));
     return out;
   }
 
@@ -43,6 +48,9 @@ class Gitea final : public Forge {
   ForgeResult<Permission> permission(const std::string& user) override {
     auto answer = api_.call("GET", repo_ + "/collaborators/" + api::percent_encode(user) + "/permission");
     if (!answer && answer.error().status == 404) return Permission::none;  // no such user
+    if (!answer && answer.error().status == 403)
+      return fail(ForgeError{
+          403, "Gitea tells only administrators of a repository what others may do in it: make the service's user one. " + answer.error().message});
     if (!answer) return fail(answer.error());
     const auto level = json::text_at(*answer, {"permission"});
     return level == "write" || level == "admin" || level == "owner" ? Permission::write : level == "read" ? Permission::read : Permission::none;

@@ -145,7 +145,7 @@ def review(scene):
     with scene.repository.clone("ada") as work:
         files = {**whole(work.folder / "platform", "platform"), **whole(work.folder / "infra", "infra")}
     files["platform/people.yaml"] = files["platform/people.yaml"].replace("\n  - {name: late}\n", "\n")  # merged above, never applied
-    repository = scene.forge.repository("acme", "reviewed", files, write=("ada", "emil", "tarn-bot"))
+    repository = scene.forge.repository("acme", "reviewed", files, write=("ada", "emil"), admin=("tarn-bot",))
     for name, text in (("token", scene.forge.token("tarn-bot")), ("hook", HOOK_SECRET)):
         (folder / name).write_text(text + "\n")
         (folder / name).chmod(0o600)

@@ -83,7 +83,7 @@ class Scene:
         for who in ("ada", "emil", "nora", "tarn-bot"):
             forge.user(who)
         self.repository = forge.repository("acme", "platform", {**tree(ROOT / "platform", "platform"), "other/plan.sh": "echo nothing > /out/plan\n"},
-                                           write=("ada", "emil", "tarn-bot"), read=("nora",))
+                                           write=("ada", "emil"), read=("nora",), admin=("tarn-bot",))
         (folder / "token").write_text(forge.token("tarn-bot") + "\n")
         (folder / "hook").write_text(HOOK_SECRET + "\n")
         for name in ("token", "hook"):
@@ -178,7 +178,7 @@ def test_from_a_push_to_a_changed_platform(scene):
 
     # A second push: planned anew, in the same comment.
     head = scene.push("emil", "silver", scene.grants("{on: catalog pipeline_silver, to: gold_read, allow: [USE CATALOG, USE SCHEMA]}"))
-    second = scene.says(number, head[:10], "USE SCHEMA")
+    second = scene.says(number, head[:10], "USE_SCHEMA")
     assert second["id"] == first["id"]
     statuses = scene.repository.api("ada", "GET", f"/commits/{head}/statuses")
     assert wait_for(lambda: any(s["context"] == "tarn/review" and s["status"] == "success" for s in scene.repository.api("ada", "GET", f"/commits/{head}/statuses"))), statuses
