@@ -221,7 +221,7 @@ TEST(Configurations, AreRefusedWithWhatIsWrong) {
     const auto c = parse_config(text, "review.yaml");
     return c ? "" : c.error();
   };
-  EXPECT_TRUE(has(with("state:", "stat:"), "'stat' is not a known field"));
+  EXPECT_TRUE(has(with("state:", "stat: 1\nstate:"), "'stat' is not a known field"));
   EXPECT_TRUE(has(with("path: platform}", "path: ../x}"), "must be a folder inside the repository"));
   EXPECT_TRUE(has(with("path: platform}", "path: /etc}"), "must be a folder inside the repository"));
   EXPECT_TRUE(has(with("workflow: terragrunt", "workflow: pulumi"), "no workflow 'pulumi'"));
