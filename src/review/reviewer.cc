@@ -93,6 +93,8 @@ Reviewer::Done Reviewer::plan(Place& at, const JobRecord& job, bool anew) {
   if (!anew && known && r.head == mr.head && r.base == main && !unsettled) return {};
   std::vector<const UnitSpec*> units;
   if (mr.state == MergeState::merged) {  // what was not carried out, now as main says it
+    TARN_TRY(approvals, count_approvals(at, mr));
+    if (approvals < at.spec->approvals.value_or(1)) return say(at, r, "Not planned: it was merged without the approvals that an apply takes.");
     TARN_TRY(tree, need(at.git->tree_of(main)));
     for (const auto& spec : at.spec->units)
       if (r.unit(spec.name)) units.push_back(&spec);
@@ -325,6 +327,18 @@ Reviewer::Done Reviewer::merged(Place& at, const MergeRequest& mr, RequestRecord
   const bool done = std::all_of(r.units.begin(), r.units.end(), is_done);
   std::optional<std::string> why;
   if (!done) {
+    TARN_TRY(approvals, count_approvals(at, mr));
+    const auto wanted = at.spec->approvals.value_or(1);
+    if (approvals < wanted) {  // for good: no forge takes an approval of what is merged
+      r.state = MergeState::merged;
+      for (auto& u : r.units)
+        if (!is_done(u)) u.status = UnitStatus::discarded;
+      release(r);
+      forget_artifacts(r);
+      return say(at, r,
+                 fmt::format("Merged, but not applied: {} of {} approvals. The next request that touches these units plans this too; or revert it.",
+                             approvals, wanted));
+    }
     TARN_TRY(refused, refusal(at, mr, r, main));
     why = refused;
     if (!why && r.plan_changed)

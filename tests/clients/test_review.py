@@ -217,10 +217,12 @@ def test_a_merge_nobody_approved_is_not_applied(scene):
     scene.repository.merge("ada", number)
     scene.says(number, "Merged, but not applied: 0 of 1 approvals")
     assert scene.may("catalog landing_raw", "gold_read") == []
-    # Approved afterwards and ordered by hand: the same plan, since main is still that merge.
-    scene.repository.approve("ada", number)
-    scene.repository.comment("emil", number, "apply")
-    scene.says(number, "**applied**")
+    # The next request's plan shows what it left behind, and an approval of that applies both.
+    following = scene.propose("emil", "following", {"platform/following.yaml": "groups:\n  - {name: following_group}\n"})
+    scene.says(following, "! grants.catalog landing_raw", "+ group.following_group")
+    scene.repository.approve("ada", following)
+    scene.repository.merge("ada", following)
+    scene.says(following, "**applied**")
     assert scene.may("catalog landing_raw", "gold_read") == ["USE_CATALOG"]
 
 
