@@ -1,0 +1,79 @@
+#pragma once
+// Experiments: named by an absolute path of their workspace, with tags, an access list (kind `experiments`: CAN_READ sees runs, CAN_EDIT logs,
+// CAN_MANAGE renames and deletes) and a place for artifacts. Kept in the metadata store, audited as mlflowExperiment. Deleting one takes its
+// runs out of sight; restoring brings it and them back. Source: REST API reference "Experiments".
+#include "access/object_permissions.h"
+#include "ml/filter.h"
+#include "ml/types.h"
+
+namespace tarn::ml {
+
+struct Experiment {
+  std::int64_t workspace_id = 0;
+  std::string experiment_id, name, artifact_location;
+  bool deleted = false;
+  Millis creation_time = 0, last_update_time = 0;
+  std::vector<KeyValue> tags;
+
+  std::string store_key() const { return store::key({store::sortable(workspace_id), experiment_id}); }
+  std::vector<store::IndexEntry> store_indexes() const;
+  std::int64_t number() const { return std::stoll(experiment_id); }
+};
+BOOST_DESCRIBE_STRUCT(Experiment, (), (workspace_id, experiment_id, name, artifact_location, deleted, creation_time, last_update_time, tags))
+
+inline constexpr std::string_view kRead = "CAN_READ", kEdit = "CAN_EDIT", kManage = "CAN_MANAGE";
+inline constexpr const char* kArtifactRoot = "dbfs:/databricks/mlflow-tracking";
+
+/// The workspace's tree of folders, where experiments have their names. Without one only /Shared and people's own folders take experiments of
+/// people who are no admins.
+class Folders {
+ public:
+  virtual ~Folders() = default;
+  /// The folder at a path, as access lists name it; nothing if there is none.
+  virtual std::optional<access::ObjectRef> folder(std::int64_t workspace_id, const std::string& path) = 0;
+};
+
+class Experiments {
+ public:
+  Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, Folders* folders = nullptr);
+
+  /// already_exists; invalid: a name that is no absolute path, a tag, an artifact location of an unknown scheme; permission_denied: the folder.
+  Result<Experiment> create(const access::Context& ctx, const std::string& name, const std::string& artifact_location, const std::vector<KeyValue>& tags);
+  Result<Experiment> get(const access::Context& ctx, const std::string& id);
+  /// The active one of that name, otherwise a deleted one.
+  Result<Experiment> get_by_name(const access::Context& ctx, const std::string& name);
+  /// Those that the caller may read.
+  struct Search {
+    std::vector<Condition> filter;
+    std::vector<OrderTerm> order;
+    ViewType view = ViewType::ACTIVE_ONLY;
+    std::size_t limit = 1000;
+    std::string after;
+  };
+  Result<Page<Experiment>> search(const access::Context& ctx, const Search& search);
+  Result<void> rename(const access::Context& ctx, const std::string& id, const std::string& new_name);
+  Result<void> remove(const access::Context& ctx, const std::string& id);
+  Result<void> restore(const access::Context& ctx, const std::string& id);
+  Result<void> set_tag(const access::Context& ctx, const std::string& id, const KeyValue& tag);
+  Result<void> delete_tag(const access::Context& ctx, const std::string& id, const std::string& key);
+
+  /// The experiment if the caller has `level` on it: not_found, permission_denied.
+  Result<Experiment> require(const access::Context& ctx, const std::string& id, std::string_view level);
+
+ private:
+  std::optional<Experiment> find(std::int64_t workspace, const std::string& id);
+  Result<void> change(const access::Context& ctx, const std::string& action, std::map<std::string, std::string> params, const std::string& id,
+                      std::string_view level, const std::function<Result<void>(store::WriteTxn&, Experiment&)>& body);
+  Result<void> check_place(const access::Context& ctx, const std::string& name);
+
+  store::Store& store_;
+  access::ObjectPermissions& permissions_;
+  const Clock& clock_;
+  Folders* folders_;
+};
+
+/// Marks a refusal as what the caller sees.
+void mark(store::AuditEvent& event, const Error& error);
+int status_of(Errc code);
+
+}  // namespace tarn::ml
