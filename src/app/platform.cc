@@ -36,6 +36,7 @@
 #include "engine/engine.h"
 #include "gateway/server.h"
 #include "identity/room.h"
+#include "ml/room.h"
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
@@ -135,6 +136,20 @@ class LocalRoots final : public account::RootStorage {
   objects::ObjectStore& objects_;
 };
 
+/// Where a registered model's lineage begins: the tables among the datasets that its run read.
+class RunsOfModels final : public catalog::RunSources {
+ public:
+  RunsOfModels(ml::Runs& runs, ml::LoggedModels& models) : runs_(runs), models_(models) {}
+  std::vector<std::string> tables_of(const access::Context& ctx, const std::string& run_id) override { return runs_.tables_read(ctx, run_id); }
+  void registered(const access::Context& ctx, const std::string& id, const std::string& name, const std::string& version) override {
+    models_.registered(ctx, id, {name, version});
+  }
+
+ private:
+  ml::Runs& runs_;
+  ml::LoggedModels& models_;
+};
+
 template <class T>
 T ready(Expected<T, std::string> r) {
   if (!r) throw std::runtime_error(r.error());
@@ -175,6 +190,8 @@ struct Platform::Impl {
   sql::Executor executor;
   sql::Warehouses warehouses;
   sql::Statements statements;
+  ml::Room ml;
+  RunsOfModels runs_of_models;
   compute::InstanceProfiles instance_profiles;
   compute::Pools pools;
   compute::Policies policies;
@@ -223,6 +240,8 @@ struct Platform::Impl {
         executor(catalog, parser, objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
+        ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, sessions, clock),
+        runs_of_models(ml.runs, ml.models),
         instance_profiles(*store),
         pools(*store, permissions, instance_profiles, clock),
         policies(*store, permissions, clock),
@@ -278,7 +297,7 @@ struct Platform::Impl {
          .status = [this] { return status(); },
          .backup =
              [this](const std::string& to, bool with_key) {
-               return json::encode(backup_whole(*store, data + "/objects",
+               return json::encode(backup_whole(*store, ml.database, data + "/objects",
                                                 with_key ? (options.key_file.empty() ? data + "/root.key" : options.key_file) : "", to, clock));
              },
          .rotate_key =
@@ -394,6 +413,8 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.bootstrap();
   p.router.add(p.identity.routes());
   p.router.add(permissions::routes(p.permissions));
+  p.catalog.models().set_run_sources(&p.runs_of_models);
+  p.router.add(p.ml.routes());
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));

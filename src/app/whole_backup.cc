@@ -40,13 +40,19 @@ void copy_files(const fs::path& from, const fs::path& to, BackupSummary& sum, Wa
 
 }  // namespace
 
-BackupSummary backup_whole(store::Store& store, const std::string& objects, const std::string& key_file, const std::string& to, const Clock& clock) {
+std::string tracking_url(const std::string& data, const std::string& store_url) {
+  return store_url.starts_with("postgres") ? store_url : "sqlite:" + data + "/tracking.db";
+}
+
+BackupSummary backup_whole(store::Store& store, ml::Database& tracking, const std::string& objects, const std::string& key_file,
+                           const std::string& to, const Clock& clock) {
   if (fs::exists(to)) throw store::StoreUnavailable("'" + to + "' exists already: a backup goes to a new folder");
   const std::string partial = to + ".partial";
   fs::remove_all(partial);
   const auto manifest = store::backup(store, key_file, partial, clock);
   ::chmod(partial.c_str(), 0700);
   BackupSummary sum{.records = manifest.records, .audit_records = manifest.audit_records};
+  tracking.copy_to(partial + "/tracking.db");
   const auto in_log = [](const fs::path& p) { return p.parent_path().filename() == "_delta_log"; };
   copy_files(objects, partial + "/objects", sum, in_log);
   copy_files(objects, partial + "/objects", sum, [](const fs::path&) { return true; });
@@ -64,6 +70,7 @@ BackupSummary restore_whole(const std::string& from, const std::string& data, co
   SystemClock clock;
   auto store = store::open_store(store_url.empty() ? "sqlite:" + data + "/store.db" : store_url, clock);
   const auto manifest = store::restore(from, *store, key_file.empty() && fs::exists(from + "/root.key") ? data + "/root.key" : key_file);
+  if (fs::exists(from + "/tracking.db")) ml::Database(tracking_url(data, store_url)).copy_from(from + "/tracking.db");
   BackupSummary sum{.records = manifest.records, .audit_records = manifest.audit_records};
   if (fs::exists(from + "/objects")) copy_files(from + "/objects", data + "/objects", sum, [](const fs::path&) { return true; });
   sync_folder(data);

@@ -32,8 +32,23 @@ enum class Errc {
   unsupported
 };
 
-enum class SecurableType { METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION };
-BOOST_DESCRIBE_ENUM(SecurableType, METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION)
+/// FUNCTION: SQL functions and registered models alike, which share their names.
+enum class SecurableType {
+  METASTORE,
+  CATALOG,
+  SCHEMA,
+  TABLE,
+  VOLUME,
+  FUNCTION,
+  STORAGE_CREDENTIAL,
+  EXTERNAL_LOCATION,
+  CONNECTION,
+  SHARE,
+  RECIPIENT,
+  PROVIDER
+};
+BOOST_DESCRIBE_ENUM(SecurableType, METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION, STORAGE_CREDENTIAL, EXTERNAL_LOCATION, CONNECTION, SHARE,
+                    RECIPIENT, PROVIDER)
 
 /// message: the vendor's text where there is one.
 struct Error : RoomError<Errc> {

@@ -174,7 +174,7 @@ Result<void> Catalogs::remove(const access::Context& ctx, std::string_view name,
           for (const auto& s : kSchemas.scan(t, store::prefix({c.info.id}))) {
             if (s.info.name == kInformationSchema) continue;
             const auto holds = contents_of(t, s);
-            schemas += s.info.name != "default" || holds.tables + holds.volumes > 0;
+            schemas += s.info.name != "default" || holds.tables + holds.volumes + holds.routines > 0;
           }
           if (schemas > 0)
             return fail(Error{Errc::not_empty, fmt::format("Catalog '{}' is not empty. The catalog has {} schemas(s)", c.info.name, schemas)});

@@ -12,10 +12,12 @@ Principal principal_of(const access::Context& ctx) {
 std::string Place::full_name() const {
   if (table) return catalog->info.name + "." + schema->info.name + "." + table->info.name;
   if (volume) return catalog->info.name + "." + schema->info.name + "." + volume->info.name;
+  if (routine) return catalog->info.name + "." + schema->info.name + "." + routine->name;
   if (schema) return catalog->info.name + "." + schema->info.name;
   if (catalog) return catalog->info.name;
   if (credential) return credential->info.name;
   if (location) return location->info.name;
+  if (exchange) return exchange->name;
   return metastore.info.name;
 }
 
@@ -24,12 +26,14 @@ Path Place::path() const {
   const std::string schema_name = schema ? catalog->info.name + "." + schema->info.name : "";
   if (table) path.push_back({SecurableType::TABLE, schema_name + "." + table->info.name, &table->access});
   if (volume) path.push_back({SecurableType::VOLUME, schema_name + "." + volume->info.name, &volume->access});
+  if (routine) path.push_back({SecurableType::FUNCTION, schema_name + "." + routine->name, &routine->access});
   if (schema) path.push_back({SecurableType::SCHEMA, schema_name, &schema->access, nullptr, false, schema->info.name == kInformationSchema});
   if (catalog)
     path.push_back({SecurableType::CATALOG, catalog->info.name, &catalog->access, &catalog->isolation,
                     catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG});
   if (credential) path.push_back({SecurableType::STORAGE_CREDENTIAL, credential->info.name, &credential->access, &credential->isolation});
   if (location) path.push_back({SecurableType::EXTERNAL_LOCATION, location->info.name, &location->access, &location->isolation});
+  if (exchange) path.push_back({exchange->type, exchange->name, &exchange->access});
   path.push_back({SecurableType::METASTORE, metastore.info.name, &metastore.access});
   return path;
 }
@@ -37,10 +41,12 @@ Path Place::path() const {
 Access& Place::access() {
   if (table) return table->access;
   if (volume) return volume->access;
+  if (routine) return routine->access;
   if (schema) return schema->access;
   if (catalog) return catalog->access;
   if (credential) return credential->access;
   if (location) return location->access;
+  if (exchange) return exchange->access;
   return metastore.access;
 }
 
@@ -66,8 +72,10 @@ void locate_below_schema(store::ReadTxn& t, Place& place, SecurableType type, co
     if (auto r = kTables.get(t, key)) place.table = std::move(r->value);
   } else if (type == SecurableType::VOLUME) {
     if (auto r = kVolumes.get(t, key)) place.volume = std::move(r->value);
+  } else if (type == SecurableType::FUNCTION) {
+    if (auto r = kRoutines.get(t, key)) place.routine = std::move(r->value);
   }
-  if (!place.table && !place.volume) place.missing = does_not_exist(type, place.full_name() + "." + name);
+  if (!place.table && !place.volume && !place.routine) place.missing = does_not_exist(type, place.full_name() + "." + name);
 }
 
 }  // namespace
@@ -97,6 +105,15 @@ Result<Place> locate(store::ReadTxn& t, const access::Context& ctx, SecurableTyp
         place.missing = does_not_exist(type, full_name);
       return place;
     }
+    case SecurableType::CONNECTION:
+    case SecurableType::SHARE:
+    case SecurableType::RECIPIENT:
+    case SecurableType::PROVIDER:
+      if (auto r = kExchange.get(t, store::key({id, json::name_of(type), folded(full_name)})))
+        place.exchange = std::move(r->value);
+      else
+        place.missing = does_not_exist(type, full_name);
+      return place;
     default:
       break;
   }
@@ -229,6 +246,8 @@ void mark(store::AuditEvent& event, const Error& error) {
 void save(store::WriteTxn& t, const Place& place) {
   Expected<std::int64_t, store::PutError> done = place.table        ? kTables.update(t, *place.table)
                                                  : place.volume     ? kVolumes.update(t, *place.volume)
+                                                 : place.routine    ? kRoutines.update(t, *place.routine)
+                                                 : place.exchange   ? kExchange.update(t, *place.exchange)
                                                  : place.schema     ? kSchemas.update(t, *place.schema)
                                                  : place.catalog    ? kCatalogs.update(t, *place.catalog)
                                                  : place.credential ? kCredentials.update(t, *place.credential)

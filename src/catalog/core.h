@@ -8,7 +8,9 @@
 
 #include "account/workspaces.h"
 #include "catalog/decision.h"
+#include "catalog/exchange.h"
 #include "catalog/records.h"
+#include "catalog/routines.h"
 #include "identity/directory.h"
 #include "objects/object_store.h"
 
@@ -40,8 +42,10 @@ struct Place {
   std::optional<SchemaRecord> schema;
   std::optional<TableRecord> table;
   std::optional<VolumeRecord> volume;
+  std::optional<RoutineRecord> routine;
   std::optional<CredentialRecord> credential;
   std::optional<LocationRecord> location;
+  std::optional<ExchangeRecord> exchange;
   std::optional<Error> missing;
 
   /// From the securable (or the lowest level that is there) up to the metastore; points into this place.

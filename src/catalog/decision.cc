@@ -27,7 +27,7 @@ Path above(const Path& path, std::size_t from) { return {path.begin() + static_c
 /// The privileges that let somebody see a securable without BROWSE.
 const std::vector<Privilege>& seeing(SecurableType t) {
   static const std::vector<Privilege> catalog{USE_CATALOG, MANAGE}, schema{USE_SCHEMA, MANAGE}, table{SELECT, MODIFY, MANAGE, REFRESH},
-      volume{READ_VOLUME, WRITE_VOLUME, MANAGE}, function{EXECUTE, MANAGE},
+      volume{READ_VOLUME, WRITE_VOLUME, MANAGE}, function{EXECUTE, CREATE_MODEL_VERSION, MANAGE}, connection{USE_CONNECTION, CREATE_FOREIGN_CATALOG, MANAGE},
       credential{CREATE_EXTERNAL_LOCATION, CREATE_EXTERNAL_TABLE, READ_FILES, WRITE_FILES, MANAGE},
       location{CREATE_EXTERNAL_TABLE, CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, EXTERNAL_USE_LOCATION, READ_FILES, WRITE_FILES, MANAGE}, none;
   switch (t) {
@@ -45,7 +45,12 @@ const std::vector<Privilege>& seeing(SecurableType t) {
       return credential;
     case SecurableType::EXTERNAL_LOCATION:
       return location;
+    case SecurableType::CONNECTION:
+      return connection;
     case SecurableType::METASTORE:
+    case SecurableType::SHARE:
+    case SecurableType::RECIPIENT:
+    case SecurableType::PROVIDER:
       return none;
   }
   return none;
@@ -156,7 +161,12 @@ std::optional<Denial> check_see(const Path& path, const Subject& s, bool browse)
   }
   if (browse && holds(path, s, BROWSE)) return std::nullopt;
   if (way) return way;
-  if (self.type == SecurableType::STORAGE_CREDENTIAL || self.type == SecurableType::EXTERNAL_LOCATION)
+  // The metastore's USE privileges open all of a kind.
+  const auto on_metastore = [&](Privilege p) { return granted(path.back(), s, p); };
+  if ((self.type == SecurableType::SHARE && on_metastore(USE_SHARE)) || (self.type == SecurableType::RECIPIENT && on_metastore(USE_RECIPIENT)) ||
+      (self.type == SecurableType::PROVIDER && on_metastore(USE_PROVIDER)))
+    return std::nullopt;
+  if (path.size() == 2 && self.type != SecurableType::CATALOG)
     return Denial{fmt::format("User does not have any privileges on {} '{}'.", label(self.type), self.name)};
   return lacks(seeing(self.type).front(), self);
 }

@@ -28,7 +28,19 @@ void drop_volume(store::WriteTxn& t, const Core& core, const VolumeRecord& volum
   kVolumes.erase(t, volume.store_key());
 }
 
+void drop_version(store::WriteTxn& t, const Core& core, const VersionRecord& version) {
+  remove_later(t, core, version.storage_location);
+  kVersions.erase(t, version.store_key());
+}
+
+void drop_routine(store::WriteTxn& t, const Core& core, const RoutineRecord& routine) {
+  for (const auto& v : kVersions.scan(t, store::prefix({routine.id}))) drop_version(t, core, v);
+  drop_claims(t, routine.id);
+  kRoutines.erase(t, routine.store_key());
+}
+
 void drop_schema_tree(store::WriteTxn& t, const Core& core, const SchemaRecord& schema) {
+  for (const auto& routine : kRoutines.scan(t, store::prefix({schema.info.schema_id}))) drop_routine(t, core, routine);
   for (const auto& table : kTables.scan(t, store::prefix({schema.info.schema_id}))) drop_table(t, core, table);
   for (const auto& volume : kVolumes.scan(t, store::prefix({schema.info.schema_id}))) drop_volume(t, core, volume);
   drop_claims(t, schema.info.schema_id);
@@ -45,6 +57,7 @@ void drop_metastore_tree(store::WriteTxn& t, const Core& core, const MetastoreRe
   const std::string& id = metastore.info.metastore_id;
   const std::string below = store::prefix({id});
   for (const auto& catalog : kCatalogs.scan(t, below)) drop_catalog_tree(t, core, catalog);
+  for (const auto& x : kExchange.scan(t, below)) kExchange.erase(t, x.store_key());
   for (const auto& location : kLocations.scan(t, below)) kLocations.erase(t, location.store_key());
   for (const auto& credential : kCredentials.scan(t, below)) kCredentials.erase(t, credential.store_key());
   for (const auto& claim : kClaims.scan(t, below)) kClaims.erase(t, claim.store_key());
@@ -55,7 +68,7 @@ void drop_metastore_tree(store::WriteTxn& t, const Core& core, const MetastoreRe
 
 Contents contents_of(store::ReadTxn& t, const SchemaRecord& schema) {
   const std::string below = store::prefix({schema.info.schema_id});
-  return {t.count(kTables.kind(), below), t.count(kVolumes.kind(), below)};
+  return {t.count(kTables.kind(), below), t.count(kVolumes.kind(), below), t.count(kRoutines.kind(), below)};
 }
 
 }  // namespace tarn::catalog

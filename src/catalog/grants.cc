@@ -26,11 +26,16 @@ std::string entity(const Place& place) {
       case SecurableType::VOLUME:
         return "VOLUME/VOLUME_STANDARD";
       case SecurableType::FUNCTION:
-        return "FUNCTION/FUNCTION_STANDARD";
+        return place.routine && place.routine->model ? "FUNCTION/FUNCTION_REGISTERED_MODEL" : "FUNCTION/FUNCTION_STANDARD";
       case SecurableType::STORAGE_CREDENTIAL:
         return "STORAGE_CREDENTIAL/STORAGE_CREDENTIAL_AWS_IAM";
       case SecurableType::EXTERNAL_LOCATION:
         return "EXTERNAL_LOCATION/EXTERNAL_LOCATION_STANDARD";
+      case SecurableType::CONNECTION:
+      case SecurableType::SHARE:
+      case SecurableType::RECIPIENT:
+      case SecurableType::PROVIDER:
+        return fmt::format("{0}/{0}_STANDARD", json::name_of(place.type));
     }
     return "";
   }();

@@ -31,11 +31,19 @@ std::string_view label(SecurableType t) {
     case SecurableType::VOLUME:
       return "Volume";
     case SecurableType::FUNCTION:
-      return "Function";
+      return "Routine or Model";
     case SecurableType::STORAGE_CREDENTIAL:
       return "Storage Credential";
     case SecurableType::EXTERNAL_LOCATION:
       return "External Location";
+    case SecurableType::CONNECTION:
+      return "Connection";
+    case SecurableType::SHARE:
+      return "Share";
+    case SecurableType::RECIPIENT:
+      return "Recipient";
+    case SecurableType::PROVIDER:
+      return "Provider";
   }
   return "Securable";
 }
@@ -50,7 +58,7 @@ namespace {
 
 bool on_table(Privilege p) { return p == SELECT || p == MODIFY || p == REFRESH || p == APPLY_TAG || p == MANAGE || p == ALL_PRIVILEGES; }
 bool on_volume(Privilege p) { return p == READ_VOLUME || p == WRITE_VOLUME || p == APPLY_TAG || p == MANAGE || p == ALL_PRIVILEGES; }
-bool on_function(Privilege p) { return p == EXECUTE || p == APPLY_TAG || p == MANAGE || p == ALL_PRIVILEGES; }
+bool on_function(Privilege p) { return p == EXECUTE || p == CREATE_MODEL_VERSION || p == APPLY_TAG || p == MANAGE || p == ALL_PRIVILEGES; }
 
 bool on_schema(Privilege p) {
   switch (p) {
@@ -113,6 +121,12 @@ bool applies(Privilege p, SecurableType on) {
     case SecurableType::EXTERNAL_LOCATION:
       return p == BROWSE || p == CREATE_EXTERNAL_TABLE || p == CREATE_EXTERNAL_VOLUME || p == CREATE_MANAGED_STORAGE || p == EXTERNAL_USE_LOCATION ||
              p == READ_FILES || p == WRITE_FILES || p == MANAGE || p == ALL_PRIVILEGES;
+    case SecurableType::CONNECTION:
+      return p == USE_CONNECTION || p == CREATE_FOREIGN_CATALOG || p == MANAGE || p == ALL_PRIVILEGES;
+    case SecurableType::SHARE:  // what a recipient may read is granted on the share's own permissions
+    case SecurableType::RECIPIENT:
+    case SecurableType::PROVIDER:
+      return false;
   }
   return false;
 }

@@ -24,10 +24,11 @@ BOOST_DESCRIBE_STRUCT(LegacyBindingsBody, (), (assign_workspaces, unassign_works
 
 Expected<SecurableType, api::WireError> type_of(const Request& r) {
   const auto text = r.capture("securable_type");
-  if (const auto t = parse_securable_type(text)) return *t;
+  const auto t = parse_securable_type(text);
+  if (t && *t != SecurableType::SHARE && *t != SecurableType::RECIPIENT && *t != SecurableType::PROVIDER) return *t;
   return fail(api::bad_request("'" + text +
                                "' is not a securable type that can be granted on here: metastore, catalog, schema, table, volume, function, "
-                               "storage_credential and external_location are"));
+                               "storage_credential, external_location and connection are"));
 }
 
 /// Rows, sorted by principal, as the wire groups them: one assignment a principal; whole principals to a page of at most `limit` privileges.

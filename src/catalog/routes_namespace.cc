@@ -1,4 +1,4 @@
-// Catalogs, schemas, volumes and functions.
+// Catalogs, schemas and volumes.
 #include "catalog/routes.h"
 
 namespace tarn::catalog {
@@ -81,24 +81,6 @@ void add_namespace_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   }));
   out.push_back(
       uc_row(Method::DELETE, "/volumes/{name}", "volumes", [&v](const Request& r) { return answer(v.remove(r.context, r.capture("name"))); }));
-
-  // No function can be made yet, so there is none to list: the schema still decides who may ask.
-  out.push_back(uc_row(Method::GET, "/functions", "functions", [&s](const Request& r) -> api::Result {
-    TARN_TRY(catalog, required(r, "catalog_name"));
-    TARN_TRY(schema, required(r, "schema_name"));
-    const auto parent = s.get(r.context, catalog + "." + schema, false);
-    if (!parent) return fail(wire(parent.error()));
-    return api::ok();
-  }));
-  const auto none = [&uc](const Request& r) -> api::Result {
-    const auto found = uc.require(r.context, Privilege::EXECUTE, SecurableType::FUNCTION, r.capture("name"));
-    if (!found) return fail(wire(found.error()));
-    return fail(wire(does_not_exist(SecurableType::FUNCTION, r.capture("name"))));
-  };
-  out.push_back(uc_row(Method::GET, "/functions/{name}", "functions", none));
-  out.push_back(uc_row(Method::DELETE, "/functions/{name}", "functions", none));
-  out.push_back(uc_row(Method::POST, "/functions", "functions",
-                       [](const Request&) -> api::Result { return fail(api::not_enabled("Creating SQL functions")); }));
 }
 
 }  // namespace tarn::catalog

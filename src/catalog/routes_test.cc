@@ -294,7 +294,7 @@ TEST_F(Routes, TablesOverRest) {
   expect(work(Method::DELETE, "/tables/main.s.e", automation), 200);
   expect(work(Method::POST, "/tables", automation, create("again", "s3://lake/data/e")), 200);  // the path is free again
   expect(work(Method::GET, "/functions/main.s.f", automation), 404, "FUNCTION_DOES_NOT_EXIST");
-  expect(work(Method::POST, "/functions", automation, "{}"), 404, "FEATURE_DISABLED");
+  expect(work(Method::POST, "/functions", automation, "{}"), 400, "INVALID_PARAMETER_VALUE");
 }
 
 TEST_F(Routes, TheCachedTableFollowsGrantsAndChanges) {

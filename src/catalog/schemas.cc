@@ -139,9 +139,9 @@ Result<void> Schemas::remove(const access::Context& ctx, std::string_view full_n
         if (!place && place.error().code == Errc::not_found && if_exists) return {};
         if (!place) return fail(place.error());
         if (of_platform(*place)) return fail(untouchable(place->full_name()));
-        if (const auto c = contents_of(t, *place->schema); !force && c.tables + c.volumes > 0)
-          return fail(Error{Errc::not_empty, fmt::format("Schema '{}' is not empty. The schema has {} tables(s), 0 functions(s), {} volumes(s)",
-                                                         place->full_name(), c.tables, c.volumes)});
+        if (const auto c = contents_of(t, *place->schema); !force && c.tables + c.volumes + c.routines > 0)
+          return fail(Error{Errc::not_empty, fmt::format("Schema '{}' is not empty. The schema has {} tables(s), {} functions(s), {} volumes(s)",
+                                                         place->full_name(), c.tables, c.routines, c.volumes)});
         drop_schema_tree(t, core_, *place->schema);
         return {};
       });

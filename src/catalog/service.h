@@ -4,10 +4,12 @@
 #include "catalog/cache.h"
 #include "catalog/catalogs.h"
 #include "catalog/credentials.h"
+#include "catalog/functions.h"
 #include "catalog/grants.h"
 #include "catalog/lineage.h"
 #include "catalog/locations.h"
 #include "catalog/metastores.h"
+#include "catalog/models.h"
 #include "catalog/schemas.h"
 #include "catalog/tables.h"
 #include "catalog/temporary.h"
@@ -28,6 +30,8 @@ class UnityCatalog final : public Catalog {
   Schemas& schema_service() { return schemas_; }
   Tables& table_service() { return tables_; }
   Volumes& volumes() { return volumes_; }
+  Models& models() { return models_; }
+  Functions& functions() { return functions_; }
   Grants& grant_service() { return grants_; }
   Bindings& bindings() { return bindings_; }
   Temporary& temporary() { return temporary_; }
@@ -78,6 +82,8 @@ class UnityCatalog final : public Catalog {
   Schemas schemas_{core_};
   Tables tables_{core_};
   Volumes volumes_{core_};
+  Models models_{core_};
+  Functions functions_{core_};
   Grants grants_{core_};
   Bindings bindings_{core_};
   Temporary temporary_{core_};

@@ -85,9 +85,13 @@ class FakeObjects final : public objects::ObjectStore {
  public:
   std::set<std::string> buckets{"lake", "raw", "meta"};
   std::set<std::string> keys, removed;
+  std::map<std::string, std::string> contents;  // what get() finds; all else is empty
   objects::Result<void> create_bucket(std::string_view b) override { return buckets.emplace(b), objects::Result<void>(); }
   bool bucket_exists(std::string_view b) override { return buckets.contains(std::string(b)); }
-  objects::Result<std::string> get(const objects::Url&, std::uint64_t, std::optional<std::uint64_t>) override { return std::string(); }
+  objects::Result<std::string> get(const objects::Url& u, std::uint64_t, std::optional<std::uint64_t>) override {
+    const auto found = contents.find(u.text());
+    return found == contents.end() ? std::string() : found->second;
+  }
   objects::Result<objects::ObjectInfo> head(const objects::Url& u) override { return objects::ObjectInfo{.key = u.key}; }
   objects::Result<objects::ObjectInfo> put(const objects::Url& u, std::string_view, bool) override {
     if (!bucket_exists(u.bucket)) return fail(objects::Error{objects::Errc::no_such_bucket, "no bucket"});

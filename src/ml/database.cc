@@ -353,11 +353,11 @@ void copy_tables(Connection& from, Connection& to) {
 void Database::copy_to(const std::string& path) {
   Database target("sqlite:" + path);
   read([&](Connection& from) {
-    auto to = target.backend_->open();
-    to->run("BEGIN IMMEDIATE");
-    copy_tables(from, *to);
-    to->run("COMMIT");
-    to->run("PRAGMA journal_mode=DELETE");
+    Connection& to = *target.writer_;
+    to.run("BEGIN IMMEDIATE");
+    copy_tables(from, to);
+    to.run("COMMIT");
+    to.run("PRAGMA journal_mode=DELETE");  // one file, whole
   });
 }
 

@@ -67,6 +67,10 @@ Result<void> LoggedModels::delete_tag(const access::Context& ctx, const std::str
   return tracking_.delete_model_tag(model_id, key);
 }
 
+void LoggedModels::registered(const access::Context& ctx, const std::string& model_id, const ModelRegistration& registration) {
+  if (require(ctx, model_id, kEdit)) tracking_.add_registration(model_id, registration);
+}
+
 Result<Page<LoggedModel>> LoggedModels::search(const access::Context& ctx, const Search& s) {
   ModelSearch q{.datasets = s.datasets, .limit = s.limit, .after = s.after};
   TARN_TRY(filter, parse_filter(s.filter, logged_model_grammar()));

@@ -139,19 +139,63 @@ void add_experiment_routes(std::vector<api::Route>& out, Experiments& x) {
   }));
 }
 
-/// The client asks for its artifacts here first, and takes presigned URLs when there is no such thing.
-void add_internal_files(std::vector<api::Route>& out) {
-  for (const char* kind : {"files", "directories"})
-    for (const Method m : {Method::GET, Method::HEAD, Method::PUT, Method::DELETE})
-      out.push_back({.method = m,
-                     .pattern = std::string("/api/2.0/fs/") + kind + "/WorkspaceInternal/{rest*}",
-                     .surface = api::Surface::workspace,
-                     .auth = api::Auth::authenticated,
-                     .group = "experiments",
-                     .handler = [](const Request& r) -> api::Result {
-                       return fail(api::WireError{404, "NOT_FOUND", "Not found: /WorkspaceInternal/" + r.capture("rest")});
-                     },
-                     .spooled = m == Method::PUT});
+/// The client asks for files here first, and takes presigned URLs when there is no such thing; but folders it asks for nowhere else once this
+/// has said that there are none. So folders are served: …/Mlflow/Artifacts/EXPERIMENT/Runs/RUN/artifacts/PATH (or LoggedModels/MODEL).
+Expected<Artifacts::Listing, api::WireError> internal_folder(Artifacts& artifacts, const Request& r, std::string& path) {
+  const std::string rest = r.capture("rest");
+  const auto none = [&] { return fail(api::WireError{404, "NOT_FOUND", "Not found: /WorkspaceInternal/" + rest}); };
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= rest.size();) {
+    const auto slash = std::min(rest.find('/', at), rest.size());
+    parts.push_back(rest.substr(at, slash - at));
+    at = slash + 1;
+  }
+  while (!parts.empty() && parts.back().empty()) parts.pop_back();
+  if (parts.size() < 6 || parts[0] != "Mlflow" || parts[1] != "Artifacts" || parts[5] != "artifacts") return none();
+  for (std::size_t i = 6; i < parts.size(); ++i) path += (path.empty() ? "" : "/") + parts[i];
+  const auto token = r.param("page_token");
+  TARN_TRY(after, api::page_after("folder " + rest, token && !token->empty() ? token : std::nullopt));
+  const auto found = parts[3] == "Runs" ? artifacts.list_run(r.context, parts[4], path, after) : artifacts.list_model(r.context, parts[4], path, after);
+  if (!found) return fail(wire(found.error()));
+  const bool file = found->files.size() == 1 && found->files[0].path == path;
+  if ((found->files.empty() && !path.empty()) || file) return none();
+  return *found;
+}
+
+void add_internal_files(std::vector<api::Route>& out, Artifacts& artifacts) {
+  const auto row = [&](Method m, const std::string& kind, api::Handler handler) {
+    out.push_back({.method = m,
+                   .pattern = "/api/2.0/fs/" + kind + "/WorkspaceInternal/{rest*}",
+                   .surface = api::Surface::workspace,
+                   .auth = api::Auth::authenticated,
+                   .group = "experiments",
+                   .handler = std::move(handler),
+                   .spooled = m == Method::PUT});
+  };
+  for (const Method m : {Method::GET, Method::HEAD, Method::PUT, Method::DELETE})
+    row(m, "files", [](const Request& r) -> api::Result {
+      return fail(api::WireError{404, "NOT_FOUND", "Not found: /WorkspaceInternal/" + r.capture("rest")});
+    });
+  row(Method::HEAD, "directories", [&artifacts](const Request& r) -> api::Result {
+    std::string path;
+    TARN_CHECK(internal_folder(artifacts, r, path));
+    return api::Reply{};
+  });
+  row(Method::GET, "directories", [&artifacts](const Request& r) -> api::Result {
+    std::string path, rest = r.capture("rest");
+    TARN_TRY(found, internal_folder(artifacts, r, path));
+    while (rest.ends_with('/')) rest.pop_back();
+    const std::string root = "/WorkspaceInternal/" + (path.empty() ? rest : rest.substr(0, rest.size() - path.size() - 1));
+    json::array contents;
+    for (const auto& f : found.files) {
+      json::object o{{"path", root + "/" + f.path}, {"name", f.path.substr(f.path.rfind('/') + 1)}, {"is_directory", f.is_dir}};
+      if (f.file_size) o["file_size"] = *f.file_size;
+      contents.push_back(std::move(o));
+    }
+    json::object body{{"contents", std::move(contents)}};
+    if (!found.next.empty()) body["next_page_token"] = api::page_token("folder " + r.capture("rest"), found.next);
+    return api::ok(json::value(std::move(body)));
+  });
 }
 
 }  // namespace
@@ -292,12 +336,13 @@ json::object encoded(const LoggedModel& m) {
   return {{"info", json::encode(m.info)}, {"data", std::move(data)}};
 }
 
-std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts) {
+std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts, Registry& registry) {
   std::vector<api::Route> out;
   add_experiment_routes(out, experiments);
   add_run_routes(out, runs, artifacts);
   add_logged_model_routes(out, models, artifacts);
-  add_internal_files(out);
+  add_registry_routes(out, registry);
+  add_internal_files(out, artifacts);
   return out;
 }
 

@@ -2,16 +2,18 @@
 // /api/2.0/mlflow over HTTP, and the one mapping from this room's errors to the wire.
 #include "api/api.h"
 #include "ml/artifacts.h"
+#include "ml/registry.h"
 
 namespace tarn::ml {
 
-std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts);
+std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts, Registry& registry);
 
 api::WireError wire(const Error& e);
 
 // One file a concern.
 void add_run_routes(std::vector<api::Route>& out, Runs& runs, Artifacts& artifacts);
 void add_logged_model_routes(std::vector<api::Route>& out, LoggedModels& models, Artifacts& artifacts);
+void add_registry_routes(std::vector<api::Route>& out, Registry& registry);
 
 /// A workspace row under /api/2.0/mlflow for any assigned principal.
 api::Route mlflow_row(api::Method method, const std::string& path, const std::string& group, api::Handler handler);

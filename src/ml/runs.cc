@@ -1,6 +1,7 @@
 #include "ml/runs.h"
 
 #include "base/ids.h"
+#include "base/json_read.h"
 #include "ml/checks.h"
 
 namespace tarn::ml {
@@ -148,6 +149,19 @@ Result<std::vector<Metric>> Runs::sampled_history(const access::Context& ctx, co
     refs.push_back(f.ref);
   }
   return tracking_.sampled_history(refs, key, from, until, most);
+}
+
+std::vector<std::string> Runs::tables_read(const access::Context& ctx, const std::string& run_id) {
+  std::vector<std::string> out;
+  const auto run = get(ctx, run_id);
+  if (!run) return out;
+  for (const auto& d : run->datasets) {
+    const auto source = json::parse(d.dataset.source);
+    if (!source) continue;
+    for (const char* field : {"delta_table_name", "table_name"})
+      if (const auto name = json::text_at(*source, {field}); std::ranges::count(name, '.') == 2) out.push_back(name);
+  }
+  return out;
 }
 
 Result<Page<Run>> Runs::search(const access::Context& ctx, const Search& s) {

@@ -43,6 +43,9 @@ class Runs {
   };
   Result<Page<Run>> search(const access::Context& ctx, const Search& search);
 
+  /// Full names of the catalog tables among a run's datasets; none if the caller may not read it.
+  std::vector<std::string> tables_read(const access::Context& ctx, const std::string& run_id);
+
   /// The run if the caller has `level` on its experiment: not_found, permission_denied.
   Result<RunRef> require(const access::Context& ctx, const std::string& run_id, std::string_view level);
 
@@ -74,6 +77,9 @@ class LoggedModels {
   Result<void> log_params(const access::Context& ctx, const std::string& model_id, const std::vector<KeyValue>& params);
   Result<LoggedModel> set_tags(const access::Context& ctx, const std::string& model_id, const std::vector<KeyValue>& tags);
   Result<void> delete_tag(const access::Context& ctx, const std::string& model_id, const std::string& key);
+
+  /// Notes that a logged model became a version of a registered one; nothing happens if the caller may not change it.
+  void registered(const access::Context& ctx, const std::string& model_id, const ModelRegistration& registration);
 
   struct Order {
     std::string field_name, dataset_name, dataset_digest;
