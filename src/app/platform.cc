@@ -190,6 +190,7 @@ struct Platform::Impl {
   sql::Executor executor;
   sql::Warehouses warehouses;
   sql::Statements statements;
+  store::Secrets catalog_secrets;  // of connections
   ml::Room ml;
   RunsOfModels runs_of_models;
   compute::InstanceProfiles instance_profiles;
@@ -240,6 +241,7 @@ struct Platform::Impl {
         executor(catalog, parser, objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
+        catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, sessions, clock),
         runs_of_models(ml.runs, ml.models),
         instance_profiles(*store),
@@ -414,6 +416,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(p.identity.routes());
   p.router.add(permissions::routes(p.permissions));
   p.catalog.models().set_run_sources(&p.runs_of_models);
+  p.catalog.exchange().set_secrets(&p.catalog_secrets);
   p.router.add(p.ml.routes());
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));

@@ -13,13 +13,12 @@ struct ExchangeRecord {
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
   Access access;
-  json::value body;    // the kind's own fields
-  std::string sealed;  // its secrets, under the root key
+  json::value body;  // the kind's own fields; secrets are store::Secrets'
   std::string store_key() const { return store::key({metastore_id, json::name_of(type), name}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"id", id, true}}; }
 };
 BOOST_DESCRIBE_STRUCT(ExchangeRecord, (),
-                      (type, id, name, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, body, sealed))
+                      (type, id, name, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, body))
 
 inline constexpr store::Collection<ExchangeRecord> kExchange{"uc_exchange"};
 

@@ -17,6 +17,7 @@ void add_storage_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_namespace_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_model_routes(std::vector<api::Route>& out, UnityCatalog& uc);     // /api/2.1/unity-catalog/models, functions
 void add_registry_routes(std::vector<api::Route>& out, UnityCatalog& uc);  // /api/2.0/mlflow/unity-catalog, as MLflow's client speaks
+void add_exchange_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_table_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_grant_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_lineage_routes(std::vector<api::Route>& out, UnityCatalog& uc);

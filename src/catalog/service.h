@@ -4,6 +4,7 @@
 #include "catalog/cache.h"
 #include "catalog/catalogs.h"
 #include "catalog/credentials.h"
+#include "catalog/exchange_service.h"
 #include "catalog/functions.h"
 #include "catalog/grants.h"
 #include "catalog/lineage.h"
@@ -32,6 +33,7 @@ class UnityCatalog final : public Catalog {
   Volumes& volumes() { return volumes_; }
   Models& models() { return models_; }
   Functions& functions() { return functions_; }
+  Exchange& exchange() { return exchange_; }
   Grants& grant_service() { return grants_; }
   Bindings& bindings() { return bindings_; }
   Temporary& temporary() { return temporary_; }
@@ -84,6 +86,7 @@ class UnityCatalog final : public Catalog {
   Volumes volumes_{core_};
   Models models_{core_};
   Functions functions_{core_};
+  Exchange exchange_{core_};
   Grants grants_{core_};
   Bindings bindings_{core_};
   Temporary temporary_{core_};
