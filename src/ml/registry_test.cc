@@ -3,6 +3,7 @@
 
 #include "access/testing.h"
 #include "ml/registry.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::ml {
 namespace {
@@ -10,9 +11,9 @@ namespace {
 class RegistryTest : public ::testing::Test {
  protected:
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   access::testing::FakePermissions permissions;
-  Database db{"sqlite::memory:"};
+  Database db{store::url_for_tests()};
   TrackingStore tracking{db, clock};
   Experiments experiments{*store, permissions, clock};
   Runs runs{experiments, tracking, *store, clock};

@@ -5,6 +5,7 @@
 
 #include "access/testing.h"
 #include "ml/artifacts.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::ml {
 namespace {
@@ -54,9 +55,9 @@ class Bucket final : public objects::ObjectStore {
 class Tracking : public ::testing::Test {
  protected:
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   access::testing::FakePermissions permissions;
-  Database db{"sqlite::memory:"};
+  Database db{store::url_for_tests()};
   TrackingStore tracking{db, clock};
   Experiments experiments{*store, permissions, clock};
   Runs runs{experiments, tracking, *store, clock};
@@ -415,7 +416,7 @@ TEST_F(Tracking, ACopyHoldsEverything) {
   ASSERT_TRUE(runs.log(ana, id, {.params = {{"p", "v"}}}));
   const std::string path = ::testing::TempDir() + "tracking-copy-" + id + ".db";
   db.copy_to(path);
-  Database other("sqlite::memory:");
+  Database other(store::url_for_tests());
   other.copy_from(path);
   TrackingStore copy(other, clock);
   const auto ref = copy.find(id);
