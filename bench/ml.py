@@ -184,7 +184,7 @@ def measure(target, args, fill):
         out["runs"], out["filled_in_s"] = n, round(time.monotonic() - begin, 1)
         for name, search in SEARCHES.items():
             body = {"experiment_ids": [experiment], **search}
-            client.call("POST", "/runs/search", body)
+            target["make"]().call("POST", "/runs/search", body)
             out["search: " + name] = rate(target["make"], lambda c, n, i: c.call("POST", "/runs/search", body), 1, args.seconds / 2)
     print(json.dumps(out), flush=True)
 

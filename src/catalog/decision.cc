@@ -27,7 +27,8 @@ Path above(const Path& path, std::size_t from) { return {path.begin() + static_c
 /// The privileges that let somebody see a securable without BROWSE.
 const std::vector<Privilege>& seeing(SecurableType t) {
   static const std::vector<Privilege> catalog{USE_CATALOG, MANAGE}, schema{USE_SCHEMA, MANAGE}, table{SELECT, MODIFY, MANAGE, REFRESH},
-      volume{READ_VOLUME, WRITE_VOLUME, MANAGE}, function{EXECUTE, CREATE_MODEL_VERSION, MANAGE}, connection{USE_CONNECTION, CREATE_FOREIGN_CATALOG, MANAGE},
+      volume{READ_VOLUME, WRITE_VOLUME, MANAGE}, function{EXECUTE, CREATE_MODEL_VERSION, MANAGE},
+      connection{USE_CONNECTION, CREATE_FOREIGN_CATALOG, MANAGE},
       credential{CREATE_EXTERNAL_LOCATION, CREATE_EXTERNAL_TABLE, READ_FILES, WRITE_FILES, MANAGE},
       location{CREATE_EXTERNAL_TABLE, CREATE_EXTERNAL_VOLUME, CREATE_MANAGED_STORAGE, EXTERNAL_USE_LOCATION, READ_FILES, WRITE_FILES, MANAGE}, none;
   switch (t) {

@@ -17,8 +17,7 @@ struct ExchangeRecord {
   std::string store_key() const { return store::key({metastore_id, json::name_of(type), name}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"id", id, true}}; }
 };
-BOOST_DESCRIBE_STRUCT(ExchangeRecord, (),
-                      (type, id, name, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, body))
+BOOST_DESCRIBE_STRUCT(ExchangeRecord, (), (type, id, name, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, body))
 
 inline constexpr store::Collection<ExchangeRecord> kExchange{"uc_exchange"};
 

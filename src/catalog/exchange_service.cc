@@ -59,7 +59,7 @@ const std::vector<ConnectionKind>& connection_kinds() {
   return kinds;
 }
 bool secret(std::string_view option) {
-  static constexpr std::array kNames{"password",     "personalAccessToken", "bearer_token",   "client_secret", "GoogleServiceAccountKeyJson",
+  static constexpr std::array kNames{"password",     "personalAccessToken", "bearer_token",    "client_secret",    "GoogleServiceAccountKeyJson",
                                      "access_token", "refresh_token",       "pem_private_key", "sfWarehouseToken", "oauth_pkce_verifier"};
   return std::ranges::find(kNames, option) != kNames.end();
 }
@@ -77,7 +77,8 @@ Result<json::object> options_of(const json::object& request, std::string_view ty
         if (!v->as_object().contains(name))
           return fail(invalid(fmt::format("CONNECTION/CONNECTION_{}: the option '{}' is required but was not given", type, name)));
   if (const auto port = json::text_at(v->as_object(), "port");
-      v->as_object().contains("port") && (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535))
+      v->as_object().contains("port") &&
+      (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535))
     return fail(invalid(fmt::format("Field 'options.port' must be a port, got '{}'", port)));
   return v->as_object();
 }
@@ -259,14 +260,16 @@ Result<void> Exchange::apply_updates(store::WriteTxn& t, const access::Context& 
     else if (type == "MODEL" || type == "FUNCTION")
       TARN_CHECK(locate_for(t, ctx, SecurableType::FUNCTION, name, Privilege::EXECUTE));
     else
-      return fail(invalid(fmt::format("Field 'updates[{}].data_object.data_object_type' must be TABLE, VIEW, SCHEMA, VOLUME, MODEL or FUNCTION; got '{}'", i, type)));
+      return fail(invalid(
+          fmt::format("Field 'updates[{}].data_object.data_object_type' must be TABLE, VIEW, SCHEMA, VOLUME, MODEL or FUNCTION; got '{}'", i, type)));
     json::object o = u.as_object().at("data_object").as_object();
     o["name"] = name;
     o["data_object_type"] = type;
     o["status"] = "ACTIVE";
     o["added_at"] = action == "ADD" ? json::value(core_.clock.now()) : there->as_object().at("added_at");
     o["added_by"] = action == "ADD" ? json::value(ctx.caller.name) : there->as_object().at("added_by");
-    if (!o.contains("shared_as") && !o.contains("string_shared_as") && type != "VOLUME" && type != "MODEL") o["shared_as"] = name.substr(name.find('.') + 1);
+    if (!o.contains("shared_as") && !o.contains("string_shared_as") && type != "VOLUME" && type != "MODEL")
+      o["shared_as"] = name.substr(name.find('.') + 1);
     if (action == "ADD")
       objects.push_back(std::move(o));
     else
@@ -362,7 +365,8 @@ Result<json::value> Exchange::change_share_permissions(const access::Context& ct
       const auto* list = json::find(change, {what});
       if (!list || !list->is_array()) return {};
       for (const auto& p : list->as_array()) {
-        if (json::text_of(&p) != "SELECT") return fail(invalid(fmt::format("Privilege {} is not applicable to a share: SELECT is", json::text_of(&p))));
+        if (json::text_of(&p) != "SELECT")
+          return fail(invalid(fmt::format("Privilege {} is not applicable to a share: SELECT is", json::text_of(&p))));
         take();
       }
       return {};
@@ -393,8 +397,9 @@ Result<json::value> Exchange::recipient_permissions(const access::Context& ctx, 
     for (const auto& share : kExchange.scan(t, store::prefix({place.metastore.info.metastore_id, json::name_of(SecurableType::SHARE)}))) {
       const auto ids = recipients_of(share);
       if (std::ranges::find(ids, place.exchange->id) == ids.end()) continue;
-      out.push_back(json::object{{"share_name", share.name},
-                                 {"privilege_assignments", json::array{json::object{{"principal", place.exchange->name}, {"privileges", json::array{"SELECT"}}}}}});
+      out.push_back(json::object{
+          {"share_name", share.name},
+          {"privilege_assignments", json::array{json::object{{"principal", place.exchange->name}, {"privileges", json::array{"SELECT"}}}}}});
     }
     json::object body;
     if (!out.empty()) body["permissions_out"] = std::move(out);
@@ -408,11 +413,14 @@ Result<json::value> Exchange::rotate_token(const access::Context& ctx, std::stri
     if (in_seconds < 0) return fail(invalid(fmt::format("Field 'existing_token_expire_in_seconds' must not be negative, got {}", in_seconds)));
     json::object& body = place.exchange->body.as_object();
     auto* tokens = body.if_contains("tokens");
-    if (!tokens) return fail(invalid(fmt::format("Recipient '{}' has no token: its authentication_type is {}", recipient, json::text_at(body, "authentication_type"))));
+    if (!tokens)
+      return fail(
+          invalid(fmt::format("Recipient '{}' has no token: its authentication_type is {}", recipient, json::text_at(body, "authentication_type"))));
     const Millis now = core_.clock.now();
     for (auto& token : tokens->as_array()) token.as_object()["expiration_time"] = now + in_seconds * 1000;
     if (tokens->as_array().size() > 1) tokens->as_array().erase(tokens->as_array().begin());  // at most two at once
-    tokens->as_array().push_back(json::object{{"id", new_uuid()}, {"created_at", now}, {"created_by", ctx.caller.name}, {"updated_at", now}, {"updated_by", ctx.caller.name}});
+    tokens->as_array().push_back(
+        json::object{{"id", new_uuid()}, {"created_at", now}, {"created_by", ctx.caller.name}, {"updated_at", now}, {"updated_by", ctx.caller.name}});
     stamp_change(*place.exchange, core_, ctx);
     save(t, place);
     return std::move(place);
@@ -429,7 +437,8 @@ Result<void> check_artifact_type(const std::string& type) {
 }
 
 json::value shown_list(const Allowlist& a) {
-  return json::object{{"artifact_matchers", a.artifact_matchers}, {"created_at", a.created_at}, {"created_by", a.created_by}, {"metastore_id", a.metastore_id}};
+  return json::object{
+      {"artifact_matchers", a.artifact_matchers}, {"created_at", a.created_at}, {"created_by", a.created_by}, {"metastore_id", a.metastore_id}};
 }
 
 }  // namespace
@@ -452,13 +461,19 @@ Result<json::value> Exchange::set_allowlist(const access::Context& ctx, const st
     for (std::size_t i = 0; i < matchers->as_array().size(); ++i) {
       const auto& m = matchers->as_array()[i];
       const std::string artifact = json::text_at(m, {"artifact"});
-      if (json::text_at(m, {"match_type"}) != "PREFIX_MATCH") return fail(invalid(fmt::format("Field 'artifact_matchers[{}].match_type' must be PREFIX_MATCH", i)));
+      if (json::text_at(m, {"match_type"}) != "PREFIX_MATCH")
+        return fail(invalid(fmt::format("Field 'artifact_matchers[{}].match_type' must be PREFIX_MATCH", i)));
       const bool path = artifact.starts_with("/Volumes/") || artifact.starts_with("s3://");
       if (artifact.empty() || (type != "LIBRARY_MAVEN" && !path))
-        return fail(invalid(fmt::format("Field 'artifact_matchers[{}].artifact' must be {}, got '{}'", i,
-                                        type == "LIBRARY_MAVEN" ? "the beginning of a Maven coordinate" : "a path below /Volumes/ or s3://", artifact)));
+        return fail(
+            invalid(fmt::format("Field 'artifact_matchers[{}].artifact' must be {}, got '{}'", i,
+                                type == "LIBRARY_MAVEN" ? "the beginning of a Maven coordinate" : "a path below /Volumes/ or s3://", artifact)));
     }
-    Allowlist a{.metastore_id = place.metastore.info.metastore_id, .artifact_type = type, .created_by = ctx.caller.name, .created_at = core_.clock.now(), .artifact_matchers = *matchers};
+    Allowlist a{.metastore_id = place.metastore.info.metastore_id,
+                .artifact_type = type,
+                .created_by = ctx.caller.name,
+                .created_at = core_.clock.now(),
+                .artifact_matchers = *matchers};
     kAllowlists.put(t, a);
     return shown_list(a);
   });
@@ -488,16 +503,17 @@ Result<json::value> Exchange::system_schemas(const access::Context& ctx, std::st
 }
 
 Result<void> Exchange::set_system_schema(const access::Context& ctx, std::string_view metastore_id, const std::string& schema, bool enabled) {
-  return change(core_, ctx, enabled ? "enableSystemSchema" : "disableSystemSchema", {{"schema_name", schema}}, [&](store::WriteTxn& t) -> Result<void> {
-    TARN_CHECK(metastore_admin_of(t, ctx, metastore_id));
-    if (std::ranges::find(kSystemSchemas, std::string_view(schema)) != kSystemSchemas.end()) {
-      if (enabled) return {};
-      return fail(Error{{Errc::unsupported, fmt::format("System schema '{}' is always on: it cannot be disabled.", schema)}, {}});
-    }
-    if (std::ranges::find(kUnavailable, std::string_view(schema)) != kUnavailable.end())
-      return fail(Error{{Errc::not_enabled, fmt::format("System schema '{}' is not available on this server.", schema)}, {}});
-    return fail(does_not_exist(SecurableType::SCHEMA, "system." + schema));
-  });
+  return change(core_, ctx, enabled ? "enableSystemSchema" : "disableSystemSchema", {{"schema_name", schema}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_CHECK(metastore_admin_of(t, ctx, metastore_id));
+                  if (std::ranges::find(kSystemSchemas, std::string_view(schema)) != kSystemSchemas.end()) {
+                    if (enabled) return {};
+                    return fail(Error{{Errc::unsupported, fmt::format("System schema '{}' is always on: it cannot be disabled.", schema)}, {}});
+                  }
+                  if (std::ranges::find(kUnavailable, std::string_view(schema)) != kUnavailable.end())
+                    return fail(Error{{Errc::not_enabled, fmt::format("System schema '{}' is not available on this server.", schema)}, {}});
+                  return fail(does_not_exist(SecurableType::SCHEMA, "system." + schema));
+                });
 }
 
 }  // namespace tarn::catalog

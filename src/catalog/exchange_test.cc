@@ -23,7 +23,8 @@ class ExchangeTest : public CatalogTest {
   crypto::Keyring keys{std::string(32, 'k')};
   store::Secrets secrets{keys};
   Exchange& x = uc.exchange();
-  const json::value mysql = text(R"({"name":"Erp","connection_type":"MYSQL","comment":"c","options":{"host":"h","port":"3306","user":"u","password":"hunter2"}})");
+  const json::value mysql =
+      text(R"({"name":"Erp","connection_type":"MYSQL","comment":"c","options":{"host":"h","port":"3306","user":"u","password":"hunter2"}})");
 };
 
 TEST_F(ExchangeTest, AConnectionKeepsItsSecretsSealed) {
@@ -35,7 +36,8 @@ TEST_F(ExchangeTest, AConnectionKeepsItsSecretsSealed) {
   const std::string id = json::text_at(*made, {"connection_id"});
   const auto kept = store->read_as([&](store::ReadTxn& t) { return secrets.get(t, store::key({"catalog", "connection", id})); });
   EXPECT_EQ(kept, R"({"password":"hunter2"})");
-  for (const auto& r : store->read_as([&](store::ReadTxn& t) { return t.scan("uc_exchange", "", "", 10); })) EXPECT_EQ(r.body.find("hunter2"), std::string::npos);
+  for (const auto& r : store->read_as([&](store::ReadTxn& t) { return t.scan("uc_exchange", "", "", 10); }))
+    EXPECT_EQ(r.body.find("hunter2"), std::string::npos);
   for (const auto& a : store->audit_log({}, 1000)) EXPECT_EQ(json::encode_text(a.event).find("hunter2"), std::string::npos);
   refused(x.create(as(automation), CONNECTION, mysql), Errc::already_exists);
   ok(x.update(as(automation), CONNECTION, "erp", text(R"({"options":{"host":"h2","port":"3306","user":"u","password":"other"},"new_name":"erp2"})")));
@@ -48,7 +50,8 @@ TEST_F(ExchangeTest, ConnectionsAreCheckedAndGranted) {
   refused(x.create(as(automation), CONNECTION, text(R"({"name":"a","connection_type":"FAX","options":{}})")), Errc::invalid);
   refused(x.create(as(automation), CONNECTION, text(R"({"name":"a","connection_type":"MYSQL","options":{"host":"h"}})")), Errc::invalid,
           "CONNECTION/CONNECTION_MYSQL: the option 'port' is required but was not given");
-  refused(x.create(as(automation), CONNECTION, text(R"({"name":"a","connection_type":"HTTP","options":{"host":"h","port":"99999"}})")), Errc::invalid);
+  refused(x.create(as(automation), CONNECTION, text(R"({"name":"a","connection_type":"HTTP","options":{"host":"h","port":"99999"}})")),
+          Errc::invalid);
   refused(x.create(as(automation), CONNECTION, text(R"({"name":"a","connection_type":"HTTP"})")), Errc::invalid, "Field 'options' is required");
   refused(x.create(as(ana), CONNECTION, mysql), Errc::permission_denied);
   grant(METASTORE, metastore_id, "analysts", {CREATE_CONNECTION});
@@ -92,8 +95,10 @@ TEST_F(ExchangeTest, AShareHoldsWhatItsOwnerMayRead) {
 
 TEST_F(ExchangeTest, AProvidersProfileIsChecked) {
   refused(x.create(as(automation), PROVIDER, text(R"({"name":"p","authentication_type":"TOKEN","recipient_profile_str":"x"})")), Errc::invalid);
-  const auto made = x.create(as(automation), PROVIDER,
-                             text(R"({"name":"p","authentication_type":"TOKEN","recipient_profile_str":"{\"shareCredentialsVersion\":1,\"bearerToken\":\"s3cret\",\"endpoint\":\"https://x\"}"})"));
+  const auto made = x.create(
+      as(automation), PROVIDER,
+      text(
+          R"({"name":"p","authentication_type":"TOKEN","recipient_profile_str":"{\"shareCredentialsVersion\":1,\"bearerToken\":\"s3cret\",\"endpoint\":\"https://x\"}"})"));
   ok(made);
   EXPECT_EQ(boost::json::serialize(*made).find("s3cret"), std::string::npos);
 }
@@ -102,7 +107,8 @@ TEST_F(ExchangeTest, AllowlistsAndSystemSchemasAreForThoseWhoManageTheMetastore)
   const auto list = text(R"({"artifact_matchers":[{"artifact":"/Volumes/main/s/v/","match_type":"PREFIX_MATCH"}]})");
   refused(x.set_allowlist(as(ana), "INIT_SCRIPT", list), Errc::permission_denied);
   refused(x.set_allowlist(as(automation), "PICTURE", list), Errc::invalid);
-  refused(x.set_allowlist(as(automation), "LIBRARY_JAR", text(R"({"artifact_matchers":[{"artifact":"/etc","match_type":"PREFIX_MATCH"}]})")), Errc::invalid);
+  refused(x.set_allowlist(as(automation), "LIBRARY_JAR", text(R"({"artifact_matchers":[{"artifact":"/etc","match_type":"PREFIX_MATCH"}]})")),
+          Errc::invalid);
   ok(x.set_allowlist(as(automation), "INIT_SCRIPT", list));
   grant(METASTORE, metastore_id, "analysts", {MANAGE_ALLOWLIST});
   EXPECT_EQ(x.allowlist(as(ana), "INIT_SCRIPT")->at("artifact_matchers").as_array().size(), 1u);

@@ -8,8 +8,9 @@
 namespace tarn::catalog {
 namespace {
 
-constexpr std::array kTypes{"BOOLEAN", "BYTE",  "SHORT",     "INT",    "LONG",     "FLOAT", "DOUBLE",  "DATE", "TIMESTAMP",         "TIMESTAMP_NTZ", "STRING", "BINARY",
-                            "DECIMAL", "ARRAY", "INTERVAL", "STRUCT", "MAP",       "CHAR",  "NULL",    "USER_DEFINED_TYPE", "TABLE_TYPE", "VARIANT"};
+constexpr std::array kTypes{"BOOLEAN",    "BYTE",   "SHORT",   "INT",   "LONG",     "FLOAT",  "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ",
+                            "STRING",     "BINARY", "DECIMAL", "ARRAY", "INTERVAL", "STRUCT", "MAP",    "CHAR", "NULL",      "USER_DEFINED_TYPE",
+                            "TABLE_TYPE", "VARIANT"};
 
 struct Field {
   const char* name;
@@ -79,32 +80,32 @@ Result<json::value> Functions::create(const access::Context& ctx, const json::va
   const std::string catalog = json::text_at(asked, "catalog_name"), schema = json::text_at(asked, "schema_name"), raw = json::text_at(asked, "name");
   const auto name = checked_name(raw, "CreateFunction", "FunctionInfo.name");
   const auto sound = checked(asked);
-  auto made = change(core_, ctx, "createFunction", {{"name", raw}, {"catalog_name", catalog}, {"schema_name", schema}},
-                     [&](store::WriteTxn& t) -> Result<Place> {
-                       TARN_TRY(place, locate_for(t, ctx, SecurableType::SCHEMA, catalog + "." + schema, Privilege::CREATE_FUNCTION));
-                       if (!name) return fail(name.error());
-                       TARN_CHECK(sound);
-                       if (place.schema->info.name == kInformationSchema || place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
-                         return fail(Error{Errc::unsupported, fmt::format("Schema '{}' is the platform's: nothing can be created in it.", place.full_name())});
-                       RoutineRecord r{.id = new_uuid(),
-                                       .name = *name,
-                                       .catalog_id = place.catalog->info.id,
-                                       .schema_id = place.schema->info.schema_id,
-                                       .metastore_id = place.metastore.info.metastore_id};
-                       if (kRoutines.get(t, r.store_key())) return fail(exists_already(SecurableType::FUNCTION, place.full_name() + "." + *name));
-                       if (const auto* c = asked.if_contains("comment"); c && c->is_string()) r.comment = std::string(c->as_string());
-                       json::object own;
-                       for (const char* f : {"input_params", "return_params", "data_type", "full_data_type", "routine_body", "routine_definition",
-                                             "routine_dependencies", "parameter_style", "is_deterministic", "sql_data_access", "is_null_call",
-                                             "security_type", "specific_name", "external_name", "external_language", "sql_path", "properties"})
-                         if (const auto* v = asked.if_contains(f); v && !v->is_null()) own[f] = *v;
-                       r.function = std::move(own);
-                       stamp_new(r, core_, ctx);
-                       r.access.owner = principal_of(ctx);
-                       if (!kRoutines.insert(t, r)) throw std::logic_error("a function slipped past its checks");
-                       place.routine = std::move(r);
-                       return std::move(place);
-                     });
+  auto made = change(
+      core_, ctx, "createFunction", {{"name", raw}, {"catalog_name", catalog}, {"schema_name", schema}}, [&](store::WriteTxn& t) -> Result<Place> {
+        TARN_TRY(place, locate_for(t, ctx, SecurableType::SCHEMA, catalog + "." + schema, Privilege::CREATE_FUNCTION));
+        if (!name) return fail(name.error());
+        TARN_CHECK(sound);
+        if (place.schema->info.name == kInformationSchema || place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+          return fail(Error{Errc::unsupported, fmt::format("Schema '{}' is the platform's: nothing can be created in it.", place.full_name())});
+        RoutineRecord r{.id = new_uuid(),
+                        .name = *name,
+                        .catalog_id = place.catalog->info.id,
+                        .schema_id = place.schema->info.schema_id,
+                        .metastore_id = place.metastore.info.metastore_id};
+        if (kRoutines.get(t, r.store_key())) return fail(exists_already(SecurableType::FUNCTION, place.full_name() + "." + *name));
+        if (const auto* c = asked.if_contains("comment"); c && c->is_string()) r.comment = std::string(c->as_string());
+        json::object own;
+        for (const char* f : {"input_params", "return_params", "data_type", "full_data_type", "routine_body", "routine_definition",
+                              "routine_dependencies", "parameter_style", "is_deterministic", "sql_data_access", "is_null_call", "security_type",
+                              "specific_name", "external_name", "external_language", "sql_path", "properties"})
+          if (const auto* v = asked.if_contains(f); v && !v->is_null()) own[f] = *v;
+        r.function = std::move(own);
+        stamp_new(r, core_, ctx);
+        r.access.owner = principal_of(ctx);
+        if (!kRoutines.insert(t, r)) throw std::logic_error("a function slipped past its checks");
+        place.routine = std::move(r);
+        return std::move(place);
+      });
   if (!made) return fail(made.error());
   return shown(*made);
 }

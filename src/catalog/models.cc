@@ -48,7 +48,8 @@ Result<void> check_alias(std::string_view alias) {
   bool sound = !alias.empty() && alias.size() <= 255;
   for (const char c : alias) sound = sound && (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-');
   if (!sound)
-    return fail(invalid(fmt::format("Invalid model alias name: '{}'. Names may only contain alphanumerics, underscores (_), and dashes (-).", alias)));
+    return fail(
+        invalid(fmt::format("Invalid model alias name: '{}'. Names may only contain alphanumerics, underscores (_), and dashes (-).", alias)));
   if (folded(alias) == "latest") return fail(invalid("'latest' alias name (case insensitive) is reserved."));
   if ((alias[0] == 'v' || alias[0] == 'V') && alias.size() > 1 && alias.find_first_not_of("0123456789", 1) == alias.npos)
     return fail(invalid(fmt::format("Version alias name '{}' is reserved.", alias)));
@@ -103,7 +104,8 @@ VersionInfo Models::shown(const Place& place, const VersionRecord& v) const {
   return i;
 }
 
-Result<Place> Models::located(store::ReadTxn& t, const access::Context& ctx, std::string_view full_name, std::optional<Privilege> p, bool browse) const {
+Result<Place> Models::located(store::ReadTxn& t, const access::Context& ctx, std::string_view full_name, std::optional<Privilege> p,
+                              bool browse) const {
   TARN_TRY(place, as_model(p ? locate_for(t, ctx, SecurableType::FUNCTION, full_name, *p)
                              : locate_to_see(t, ctx, SecurableType::FUNCTION, full_name, browse),
                            full_name));
@@ -129,37 +131,37 @@ Result<ModelInfo> Models::create(const access::Context& ctx, const NewModel& req
     else
       problem = u.error();
   }
-  auto made = change(core_, ctx, "createRegisteredModel",
-                     {{"name", request.name}, {"catalog_name", request.catalog_name}, {"schema_name", request.schema_name}},
-                     [&](store::WriteTxn& t) -> Result<Place> {
-                       TARN_TRY(place, locate_for(t, ctx, SecurableType::SCHEMA, request.catalog_name + "." + request.schema_name, Privilege::CREATE_MODEL));
-                       if (problem) return fail(*problem);
-                       if (place.schema->info.name == kInformationSchema || place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
-                         return fail(Error{Errc::unsupported, fmt::format("Schema '{}' is the platform's: nothing can be created in it.", place.full_name())});
-                       RoutineRecord r{.id = new_uuid(),
-                                       .name = *name,
-                                       .catalog_id = place.catalog->info.id,
-                                       .schema_id = place.schema->info.schema_id,
-                                       .metastore_id = place.metastore.info.metastore_id,
-                                       .comment = request.comment};
-                       if (kRoutines.get(t, r.store_key()))
-                         return fail(Error{{Errc::already_exists, fmt::format("Function '{}' already exists", place.full_name() + "." + *name)}, {}});
-                       stamp_new(r, core_, ctx);
-                       r.access.owner = principal_of(ctx);
-                       r.model = ModelPart{.tags = request.tags, .deployment_job_id = request.deployment_job_id};
-                       if (url) {
-                         TARN_CHECK(location_for(t, ctx, place.metastore, *url, Privilege::CREATE_MANAGED_STORAGE));
-                         TARN_CHECK(check_free_for_data(t, ctx, place.metastore, *url, "CreateRegisteredModel"));
-                         r.model->storage_location = *url;
-                         claim(t, r.metastore_id, *url, ClaimKind::volume, r.id);
-                       } else {
-                         TARN_TRY(root, managed_root(place));
-                         r.model->storage_location = root + "/models/" + r.id;
-                       }
-                       if (!kRoutines.insert(t, r)) throw std::logic_error("a model slipped past its checks");
-                       place.routine = std::move(r);
-                       return std::move(place);
-                     });
+  auto made = change(
+      core_, ctx, "createRegisteredModel", {{"name", request.name}, {"catalog_name", request.catalog_name}, {"schema_name", request.schema_name}},
+      [&](store::WriteTxn& t) -> Result<Place> {
+        TARN_TRY(place, locate_for(t, ctx, SecurableType::SCHEMA, request.catalog_name + "." + request.schema_name, Privilege::CREATE_MODEL));
+        if (problem) return fail(*problem);
+        if (place.schema->info.name == kInformationSchema || place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+          return fail(Error{Errc::unsupported, fmt::format("Schema '{}' is the platform's: nothing can be created in it.", place.full_name())});
+        RoutineRecord r{.id = new_uuid(),
+                        .name = *name,
+                        .catalog_id = place.catalog->info.id,
+                        .schema_id = place.schema->info.schema_id,
+                        .metastore_id = place.metastore.info.metastore_id,
+                        .comment = request.comment};
+        if (kRoutines.get(t, r.store_key()))
+          return fail(Error{{Errc::already_exists, fmt::format("Function '{}' already exists", place.full_name() + "." + *name)}, {}});
+        stamp_new(r, core_, ctx);
+        r.access.owner = principal_of(ctx);
+        r.model = ModelPart{.tags = request.tags, .deployment_job_id = request.deployment_job_id};
+        if (url) {
+          TARN_CHECK(location_for(t, ctx, place.metastore, *url, Privilege::CREATE_MANAGED_STORAGE));
+          TARN_CHECK(check_free_for_data(t, ctx, place.metastore, *url, "CreateRegisteredModel"));
+          r.model->storage_location = *url;
+          claim(t, r.metastore_id, *url, ClaimKind::volume, r.id);
+        } else {
+          TARN_TRY(root, managed_root(place));
+          r.model->storage_location = root + "/models/" + r.id;
+        }
+        if (!kRoutines.insert(t, r)) throw std::logic_error("a model slipped past its checks");
+        place.routine = std::move(r);
+        return std::move(place);
+      });
   if (!made) return fail(made.error());
   return shown(*made);
 }
@@ -180,30 +182,31 @@ Result<ModelInfo> Models::get(const access::Context& ctx, std::string_view full_
 Result<Page<ModelInfo>> Models::list(const access::Context& ctx, const std::optional<std::string>& catalog, const std::optional<std::string>& schema,
                                      const PageRequest& request, bool browse) {
   std::vector<Place> seen;
-  auto found = look(core_, ctx, "listRegisteredModels", {{"catalog_name", catalog.value_or("")}, {"schema_name", schema.value_or("")}},
-                    [&](store::ReadTxn& t) -> Result<Page<std::string>> {
-                      const auto keep = [&](Place parent, const RoutineRecord& r) -> std::optional<std::string> {
-                        if (!r.model) return std::nullopt;
-                        parent.type = SecurableType::FUNCTION;
-                        parent.routine = r;
-                        if (check_see(parent.path(), subject(ctx), browse)) return std::nullopt;
-                        seen.push_back(std::move(parent));
-                        return r.id;
-                      };
-                      if (catalog && schema) {
-                        TARN_TRY(place, locate_to_see(t, ctx, SecurableType::SCHEMA, *catalog + "." + *schema, browse));
-                        return page_of<RoutineRecord, std::string>(t, kRoutines, store::prefix({place.schema->info.schema_id}), request,
-                                                                   [&](const RoutineRecord& r) { return keep(place, r); });
-                      }
-                      TARN_TRY(metastore, current_metastore(t, ctx));
-                      return page_of<RoutineRecord, std::string>(t, kRoutines, "", request, [&](const RoutineRecord& r) -> std::optional<std::string> {
-                        if (r.metastore_id != metastore.info.metastore_id) return std::nullopt;
-                        auto in_catalog = kCatalogs.find(t, "id", r.catalog_id);
-                        auto in_schema = kSchemas.find(t, "id", r.schema_id);
-                        if (!in_catalog || !in_schema) return std::nullopt;
-                        return keep({.metastore = metastore, .catalog = std::move(in_catalog->value), .schema = std::move(in_schema->value)}, r);
-                      });
-                    });
+  auto found =
+      look(core_, ctx, "listRegisteredModels", {{"catalog_name", catalog.value_or("")}, {"schema_name", schema.value_or("")}},
+           [&](store::ReadTxn& t) -> Result<Page<std::string>> {
+             const auto keep = [&](Place parent, const RoutineRecord& r) -> std::optional<std::string> {
+               if (!r.model) return std::nullopt;
+               parent.type = SecurableType::FUNCTION;
+               parent.routine = r;
+               if (check_see(parent.path(), subject(ctx), browse)) return std::nullopt;
+               seen.push_back(std::move(parent));
+               return r.id;
+             };
+             if (catalog && schema) {
+               TARN_TRY(place, locate_to_see(t, ctx, SecurableType::SCHEMA, *catalog + "." + *schema, browse));
+               return page_of<RoutineRecord, std::string>(t, kRoutines, store::prefix({place.schema->info.schema_id}), request,
+                                                          [&](const RoutineRecord& r) { return keep(place, r); });
+             }
+             TARN_TRY(metastore, current_metastore(t, ctx));
+             return page_of<RoutineRecord, std::string>(t, kRoutines, "", request, [&](const RoutineRecord& r) -> std::optional<std::string> {
+               if (r.metastore_id != metastore.info.metastore_id) return std::nullopt;
+               auto in_catalog = kCatalogs.find(t, "id", r.catalog_id);
+               auto in_schema = kSchemas.find(t, "id", r.schema_id);
+               if (!in_catalog || !in_schema) return std::nullopt;
+               return keep({.metastore = metastore, .catalog = std::move(in_catalog->value), .schema = std::move(in_schema->value)}, r);
+             });
+           });
   if (!found) return fail(found.error());
   Page<ModelInfo> out{.next = found->next};
   for (const auto& place : seen) out.items.push_back(shown(place));
@@ -211,8 +214,7 @@ Result<Page<ModelInfo>> Models::list(const access::Context& ctx, const std::opti
 }
 
 Result<ModelInfo> Models::update(const access::Context& ctx, std::string_view full_name, const ModelChange& request) {
-  const auto [owner, new_name, problem] =
-      check_change(core_, request.owner, request.new_name, "UpdateRegisteredModel", "RegisteredModelInfo.name");
+  const auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateRegisteredModel", "RegisteredModelInfo.name");
   auto changed = change(core_, ctx, "updateRegisteredModel", params_of(full_name), [&](store::WriteTxn& t) -> Result<Place> {
     TARN_TRY(place, managed(t, ctx, full_name));
     if (problem) return fail(*problem);
@@ -246,7 +248,8 @@ Result<void> Models::remove(const access::Context& ctx, std::string_view full_na
   });
 }
 
-Result<void> Models::set_tags(const access::Context& ctx, std::string_view full_name, const std::vector<Tag>& add, const std::vector<std::string>& remove) {
+Result<void> Models::set_tags(const access::Context& ctx, std::string_view full_name, const std::vector<Tag>& add,
+                              const std::vector<std::string>& remove) {
   return change(core_, ctx, "updateTagSecurableAssignments", params_of(full_name), [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(place, located(t, ctx, full_name, Privilege::APPLY_TAG));
     TARN_CHECK(check_tags(add));
@@ -292,41 +295,43 @@ Result<VersionInfo> Models::create_version(const access::Context& ctx, const New
   std::vector<std::string> tables;
   if (request.run_id && sources_) tables = sources_->tables_of(ctx, *request.run_id);
   std::optional<VersionRecord> record;
-  auto made = change(core_, ctx, "createModelVersion", {{"full_name_arg", request.full_name}, {"source", request.source}, {"run_id", request.run_id.value_or("")}},
-                     [&](store::WriteTxn& t) -> Result<Place> {
-                       TARN_TRY(place, located(t, ctx, request.full_name, Privilege::CREATE_MODEL_VERSION));
-                       TARN_CHECK(sound);
-                       if (request.source.empty()) return fail(invalid("Invalid input: RPC CreateModelVersion Field managedcatalog.ModelVersionInfo.source: must not be empty"));
-                       VersionRecord v{.id = new_uuid(),
-                                       .routine_id = place.routine->id,
-                                       .source = request.source,
-                                       .version = ++place.routine->model->last_version,
-                                       .run_id = request.run_id,
-                                       .comment = request.comment,
-                                       .logged_model_id = request.logged_model_id,
-                                       .run_workspace_id = request.run_workspace_id,
-                                       .tags = request.tags,
-                                       .dependencies = request.dependencies};
-                       v.storage_location = place.routine->model->storage_location + "/versions/" + v.id;
-                       stamp_new(v, core_, ctx);
-                       stamp_change(*place.routine, core_, ctx);
-                       save(t, place);
-                       if (!kVersions.insert(t, v)) throw std::logic_error("a model version slipped past its checks");
-                       for (const auto& table : tables) {
-                         const LineageEdgeRecord edge{.metastore_id = place.metastore.info.metastore_id,
-                                                      .id = new_uuid(),
-                                                      .statement_id = request.run_id.value_or(""),
-                                                      .entity_type = "MODEL_VERSION",
-                                                      .created_by = ctx.caller.name,
-                                                      .source_table = folded(table),
-                                                      .target_table = fmt::format("{}/{}", place.full_name(), v.version),
-                                                      .workspace_id = ctx.workspace_id,
-                                                      .event_time = core_.clock.now()};
-                         if (!kLineage.insert(t, edge)) throw std::logic_error("two lineage edges with one id");
-                       }
-                       record = v;
-                       return std::move(place);
-                     });
+  auto made = change(
+      core_, ctx, "createModelVersion", {{"full_name_arg", request.full_name}, {"source", request.source}, {"run_id", request.run_id.value_or("")}},
+      [&](store::WriteTxn& t) -> Result<Place> {
+        TARN_TRY(place, located(t, ctx, request.full_name, Privilege::CREATE_MODEL_VERSION));
+        TARN_CHECK(sound);
+        if (request.source.empty())
+          return fail(invalid("Invalid input: RPC CreateModelVersion Field managedcatalog.ModelVersionInfo.source: must not be empty"));
+        VersionRecord v{.id = new_uuid(),
+                        .routine_id = place.routine->id,
+                        .source = request.source,
+                        .version = ++place.routine->model->last_version,
+                        .run_id = request.run_id,
+                        .comment = request.comment,
+                        .logged_model_id = request.logged_model_id,
+                        .run_workspace_id = request.run_workspace_id,
+                        .tags = request.tags,
+                        .dependencies = request.dependencies};
+        v.storage_location = place.routine->model->storage_location + "/versions/" + v.id;
+        stamp_new(v, core_, ctx);
+        stamp_change(*place.routine, core_, ctx);
+        save(t, place);
+        if (!kVersions.insert(t, v)) throw std::logic_error("a model version slipped past its checks");
+        for (const auto& table : tables) {
+          const LineageEdgeRecord edge{.metastore_id = place.metastore.info.metastore_id,
+                                       .id = new_uuid(),
+                                       .statement_id = request.run_id.value_or(""),
+                                       .entity_type = "MODEL_VERSION",
+                                       .created_by = ctx.caller.name,
+                                       .source_table = folded(table),
+                                       .target_table = fmt::format("{}/{}", place.full_name(), v.version),
+                                       .workspace_id = ctx.workspace_id,
+                                       .event_time = core_.clock.now()};
+          if (!kLineage.insert(t, edge)) throw std::logic_error("two lineage edges with one id");
+        }
+        record = v;
+        return std::move(place);
+      });
   if (!made) return fail(made.error());
   return shown(*made, *record);
 }
@@ -437,7 +442,9 @@ Result<VersionInfo> Models::finalize(const access::Context& ctx, std::string_vie
       return *u;
     }());
     const auto text = core_.objects.get(url);
-    if (!text) return fail(invalid(fmt::format("Model version {} of '{}' has no MLmodel file: upload the model's files before finalizing it", version, full_name)));
+    if (!text)
+      return fail(
+          invalid(fmt::format("Model version {} of '{}' has no MLmodel file: upload the model's files before finalizing it", version, full_name)));
     // A top-level `signature:` with its inputs and outputs, as MLflow's YAML has them one level below.
     const auto at = text->starts_with("signature:") ? 0 : text->find("\nsignature:");
     std::string block;
@@ -451,15 +458,16 @@ Result<VersionInfo> Models::finalize(const access::Context& ctx, std::string_vie
       return line != block.npos && block.substr(line + name.size() + 4, 5) != " null";
     };
     if (!has("inputs") || !has("outputs"))
-      return fail(invalid("Model passed for registration did not contain any signature metadata. All models in the Unity Catalog must be logged with a model "
-                          "signature containing both input and output type specifications."));
+      return fail(
+          invalid("Model passed for registration did not contain any signature metadata. All models in the Unity Catalog must be logged with a model "
+                  "signature containing both input and output type specifications."));
     return {};
   }();
   auto done = change_version(ctx, "finalizeModelVersion", full_name, version, Privilege::CREATE_MODEL_VERSION,
                              [&](store::WriteTxn&, Place&, VersionRecord& v) -> Result<void> {
                                if (v.status != VersionStatus::PENDING_REGISTRATION)
-                                 return fail(Error{{Errc::conflict, fmt::format("Model version {} of '{}' is {}: only a pending one can be finalized", version,
-                                                                               full_name, json::name_of(v.status))},
+                                 return fail(Error{{Errc::conflict, fmt::format("Model version {} of '{}' is {}: only a pending one can be finalized",
+                                                                                version, full_name, json::name_of(v.status))},
                                                    {}});
                                TARN_CHECK(signed_model);
                                v.status = VersionStatus::READY;
@@ -469,7 +477,8 @@ Result<VersionInfo> Models::finalize(const access::Context& ctx, std::string_vie
   return done;
 }
 
-Result<TemporaryCredentials> Models::credentials(const access::Context& ctx, std::string_view full_name, std::int64_t version, VersionOperation operation) {
+Result<TemporaryCredentials> Models::credentials(const access::Context& ctx, std::string_view full_name, std::int64_t version,
+                                                 VersionOperation operation) {
   const bool write = operation == VersionOperation::READ_WRITE_MODEL_VERSION;
   auto params = params_of(full_name, version);
   params["operation"] = json::name_of(operation);
@@ -479,11 +488,12 @@ Result<TemporaryCredentials> Models::credentials(const access::Context& ctx, std
     if (!v) return fail(no_version(full_name, version));
     if (write && v->value.status != VersionStatus::PENDING_REGISTRATION)
       return fail(Error{{Errc::conflict, fmt::format("Model version {} of '{}' is {}: its files can no longer be written", version, full_name,
-                                                    json::name_of(v->value.status))},
+                                                     json::name_of(v->value.status))},
                         {}});
     if (!write && v->value.status != VersionStatus::READY)
-      return fail(Error{{Errc::conflict, fmt::format("Model version {} of '{}' is {}: it cannot be read yet", version, full_name, json::name_of(v->value.status))},
-                        {}});
+      return fail(Error{
+          {Errc::conflict, fmt::format("Model version {} of '{}' is {}: it cannot be read yet", version, full_name, json::name_of(v->value.status))},
+          {}});
     return v->value.storage_location;
   });
   if (!url) return fail(url.error());

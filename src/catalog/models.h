@@ -27,8 +27,8 @@ struct ModelInfo {
   std::string created_by, updated_by;
 };
 BOOST_DESCRIBE_STRUCT(ModelInfo, (),
-                      (id, name, catalog_name, schema_name, full_name, owner, metastore_id, storage_location, comment, deployment_job_id, aliases, tags,
-                       browse_only, created_at, updated_at, created_by, updated_by))
+                      (id, name, catalog_name, schema_name, full_name, owner, metastore_id, storage_location, comment, deployment_job_id, aliases,
+                       tags, browse_only, created_at, updated_at, created_by, updated_by))
 
 struct VersionInfo {
   std::string id, model_name, catalog_name, schema_name, metastore_id, source, storage_location;
@@ -95,7 +95,8 @@ class Models {
   Result<VersionInfo> version_by_alias(const access::Context& ctx, std::string_view full_name, std::string_view alias);
   /// Newest first.
   Result<Page<VersionInfo>> versions(const access::Context& ctx, std::string_view full_name, const PageRequest& page);
-  Result<VersionInfo> update_version(const access::Context& ctx, std::string_view full_name, std::int64_t version, const std::optional<std::string>& comment);
+  Result<VersionInfo> update_version(const access::Context& ctx, std::string_view full_name, std::int64_t version,
+                                     const std::optional<std::string>& comment);
   Result<void> remove_version(const access::Context& ctx, std::string_view full_name, std::int64_t version);
   Result<void> set_version_tags(const access::Context& ctx, std::string_view full_name, std::int64_t version, const std::vector<Tag>& add,
                                 const std::vector<std::string>& remove);
@@ -107,7 +108,8 @@ class Models {
  private:
   ModelInfo shown(const Place& place) const;
   VersionInfo shown(const Place& place, const VersionRecord& v) const;
-  Result<Place> located(store::ReadTxn& t, const access::Context& ctx, std::string_view full_name, std::optional<Privilege> p, bool browse = false) const;
+  Result<Place> located(store::ReadTxn& t, const access::Context& ctx, std::string_view full_name, std::optional<Privilege> p,
+                        bool browse = false) const;
   Result<Place> managed(store::ReadTxn& t, const access::Context& ctx, std::string_view full_name) const;
   Result<VersionInfo> change_version(const access::Context& ctx, std::string action, std::string_view full_name, std::int64_t version,
                                      std::optional<Privilege> p, const std::function<Result<void>(store::WriteTxn&, Place&, VersionRecord&)>& body);

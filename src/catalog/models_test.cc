@@ -11,7 +11,9 @@ using api::Method;
 using enum Privilege;
 using enum SecurableType;
 
-constexpr const char* kSigned = "flavors:\n  sklearn: {}\nsignature:\n  inputs: '[{\"type\": \"double\"}]'\n  outputs: '[{\"type\": \"double\"}]'\n  params: null\nmodel_uuid: x\n";
+constexpr const char* kSigned =
+    "flavors:\n  sklearn: {}\nsignature:\n  inputs: '[{\"type\": \"double\"}]'\n  outputs: '[{\"type\": \"double\"}]'\n  params: null\nmodel_uuid: "
+    "x\n";
 
 class FakeRuns final : public RunSources {
  public:
@@ -112,7 +114,8 @@ TEST_F(ModelsTest, AVersionIsWrittenWhilePendingAndReadWhenReady) {
   refused(uc.models().credentials(as(automation), "main.s.delay", 1, VersionOperation::READ_MODEL_VERSION), Errc::conflict);
   ok(uc.models().credentials(as(automation), "main.s.delay", 1, VersionOperation::READ_WRITE_MODEL_VERSION));
   refused(uc.models().finalize(as(automation), "main.s.delay", 1), Errc::invalid);  // no signature
-  for (const char* bad : {"signature:\n  inputs: 'x'\n", "signature:\n  inputs: 'x'\n  outputs: null\n", "signature: null\nother:\n  inputs: 'x'\n  outputs: 'y'\n"}) {
+  for (const char* bad :
+       {"signature:\n  inputs: 'x'\n", "signature:\n  inputs: 'x'\n  outputs: null\n", "signature: null\nother:\n  inputs: 'x'\n  outputs: 'y'\n"}) {
     objects.contents[v->storage_location + "/MLmodel"] = bad;
     refused(uc.models().finalize(as(automation), "main.s.delay", 1), Errc::invalid);
   }
@@ -134,7 +137,8 @@ TEST_F(ModelsTest, NumbersAreNotUsedTwiceAndAliasesGoWithTheirVersion) {
   refused(uc.models().set_alias(as(automation), "main.s.delay", "x", 9), Errc::not_found);
   ok(uc.models().remove_version(as(automation), "main.s.delay", 2));
   ok(uc.models().remove_version(as(automation), "main.s.delay", 1));
-  refused(uc.models().version_by_alias(as(automation), "main.s.delay", "champion"), Errc::not_found, "Registered model alias 'champion' does not exist.");
+  refused(uc.models().version_by_alias(as(automation), "main.s.delay", "champion"), Errc::not_found,
+          "Registered model alias 'champion' does not exist.");
   EXPECT_EQ(ready().version, 3);
   EXPECT_EQ(runs.registrations.back(), "m-1 main.s.delay 3");
 }
@@ -146,7 +150,8 @@ TEST_F(ModelsTest, BindingsHoldForModelsAsForTables) {
   isolated.isolation_mode = CatalogIsolation::ISOLATED;
   ok(uc.catalog_service().update(as(automation), "main", isolated));
   ok(uc.models().version(as(automation), "main.s.delay", 1));
-  refused(uc.models().version(as(automation, 2), "main.s.delay", 1), Errc::permission_denied, "Catalog 'main' is not accessible in current workspace");
+  refused(uc.models().version(as(automation, 2), "main.s.delay", 1), Errc::permission_denied,
+          "Catalog 'main' is not accessible in current workspace");
 }
 
 TEST_F(ModelsTest, LineageRunsFromTheTablesOfTheRunToTheVersion) {
@@ -165,18 +170,21 @@ TEST_F(ModelsTest, MlflowsClientSpeaksItsOwnDialect) {
   EXPECT_EQ(call(Method::POST, base + "/registered-models/create", automation, R"({"name":"main.s.delay"})").code(), "RESOURCE_ALREADY_EXISTS");
   EXPECT_EQ(call(Method::GET, base + "/registered-models/get?name=main.s.none", automation).code(), "RESOURCE_DOES_NOT_EXIST");
   EXPECT_EQ(call(Method::GET, base + "/registered-models/get?name=main.s.delay", ana).code(), "PERMISSION_DENIED");
-  const auto v = call(Method::POST, base + "/model-versions/create", automation,
-                      R"({"name":"main.s.delay","source":"dbfs:/x","run_id":"r","run_tracking_server_id":"7","description":"d","tags":[{"key":"k","value":"v"}]})");
+  const auto v = call(
+      Method::POST, base + "/model-versions/create", automation,
+      R"({"name":"main.s.delay","source":"dbfs:/x","run_id":"r","run_tracking_server_id":"7","description":"d","tags":[{"key":"k","value":"v"}]})");
   ASSERT_EQ(v.status, 200) << boost::json::serialize(v.body);
   EXPECT_EQ(v.body.at("model_version").at("version"), "1");
   EXPECT_EQ(v.body.at("model_version").at("run_tracking_server_id"), "7");
-  EXPECT_EQ(call(Method::POST, base + "/model-versions/finalize", automation, R"({"name":"main.s.delay","version":"1"})").code(), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(call(Method::POST, base + "/model-versions/finalize", automation, R"({"name":"main.s.delay","version":"1"})").code(),
+            "INVALID_PARAMETER_VALUE");
   objects.contents[std::string(v.body.at("model_version").at("storage_location").as_string()) + "/MLmodel"] = kSigned;
   EXPECT_EQ(call(Method::POST, base + "/model-versions/finalize", automation, R"({"name":"main.s.delay","version":"1"})").status, 200);
   EXPECT_EQ(call(Method::POST, base + "/registered-models/alias", automation, R"({"name":"main.s.delay","alias":"a1","version":"1"})").status, 200);
   EXPECT_EQ(call(Method::GET, base + "/registered-models/alias?name=main.s.delay&alias=a1", automation).body.at("model_version").at("version"), "1");
   EXPECT_EQ(call(Method::DELETE, base + "/registered-models/alias?name=main.s.delay&alias=a1", automation).status, 200);
-  EXPECT_EQ(call(Method::GET, base + "/model-versions/search?filter=name%3D'main.s.delay'", automation).body.at("model_versions").as_array().size(), 1u);
+  EXPECT_EQ(call(Method::GET, base + "/model-versions/search?filter=name%3D'main.s.delay'", automation).body.at("model_versions").as_array().size(),
+            1u);
   EXPECT_EQ(call(Method::GET, base + "/model-versions/search?filter=run_id%3D'x'", automation).code(), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(call(Method::GET, base + "/model-versions/get?name=main.s.delay&version=x", automation).code(), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(call(Method::DELETE, base + "/registered-models/delete", automation, R"({"name":"main.s.delay"})").status, 200);
@@ -193,7 +201,8 @@ TEST_F(ModelsTest, TheCatalogsDialectAgrees) {
   EXPECT_EQ(call(Method::PATCH, base + "/main.s.delay", automation, R"({"new_name":"late"})").body.at("full_name"), "main.s.late");
   EXPECT_EQ(call(Method::GET, base + "?catalog_name=main", automation).code(), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(call(Method::GET, base + "?catalog_name=main&schema_name=s", automation).body.at("registered_models").as_array().size(), 1u);
-  EXPECT_EQ(call(Method::POST, "/api/2.1/unity-catalog/models", automation, R"({"catalog_name":"main","schema_name":"s"})").code(), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(call(Method::POST, "/api/2.1/unity-catalog/models", automation, R"({"catalog_name":"main","schema_name":"s"})").code(),
+            "INVALID_PARAMETER_VALUE");
 }
 
 TEST_F(ModelsTest, FunctionsAreSecurablesBesideModels) {

@@ -122,12 +122,13 @@ void add_tags(std::vector<api::Route>& out, Models& m) {
     if (parse_securable_type(r.capture("securable_type")) == SecurableType::FUNCTION) return {};
     return fail(api::not_enabled("Tags on " + r.capture("securable_type")));
   };
-  out.push_back(uc_row(Method::PATCH, "/securable-tags/{securable_type}/{full_name}", "registered-models", [&m, model_only](const Request& r) -> api::Result {
-    TARN_CHECK(model_only(r));
-    TARN_TRY(b, api::body_of<TagsBody>(r));
-    const TagChanges c = b.changes.value_or(TagChanges{});
-    return answer(m.set_tags(r.context, r.capture("full_name"), c.add_tags, c.remove));
-  }));
+  out.push_back(
+      uc_row(Method::PATCH, "/securable-tags/{securable_type}/{full_name}", "registered-models", [&m, model_only](const Request& r) -> api::Result {
+        TARN_CHECK(model_only(r));
+        TARN_TRY(b, api::body_of<TagsBody>(r));
+        const TagChanges c = b.changes.value_or(TagChanges{});
+        return answer(m.set_tags(r.context, r.capture("full_name"), c.add_tags, c.remove));
+      }));
   out.push_back(uc_row(Method::PATCH, "/subentity-tags/{securable_type}/{full_name}/{version}", "registered-models",
                        [&m, model_only](const Request& r) -> api::Result {
                          TARN_CHECK(model_only(r));
@@ -166,16 +167,14 @@ void add_model_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   }));
   out.push_back(uc_row(Method::DELETE, one, g, [&m](const Request& r) { return answer(m.remove(r.context, r.capture("full_name"))); }));
   const std::string alias = one + "/aliases/{alias}";
-  out.push_back(uc_row(Method::GET, alias, g, [&m](const Request& r) {
-    return answer(m.version_by_alias(r.context, r.capture("full_name"), r.capture("alias")));
-  }));
+  out.push_back(uc_row(Method::GET, alias, g,
+                       [&m](const Request& r) { return answer(m.version_by_alias(r.context, r.capture("full_name"), r.capture("alias"))); }));
   out.push_back(uc_row(Method::PUT, alias, g, [&m](const Request& r) -> api::Result {
     TARN_TRY(b, api::body_of<AliasBody>(r));
     return answer(m.set_alias(r.context, r.capture("full_name"), r.capture("alias"), b.version_num));
   }));
-  out.push_back(uc_row(Method::DELETE, alias, g, [&m](const Request& r) {
-    return answer(m.remove_alias(r.context, r.capture("full_name"), r.capture("alias")));
-  }));
+  out.push_back(uc_row(Method::DELETE, alias, g,
+                       [&m](const Request& r) { return answer(m.remove_alias(r.context, r.capture("full_name"), r.capture("alias"))); }));
   add_versions(out, m);
   add_tags(out, m);
   add_functions(out, uc.functions());

@@ -74,7 +74,8 @@ BOOST_DESCRIBE_STRUCT(CredentialBody, (VersionBody), (operation))
 Expected<std::vector<std::string>, api::WireError> three_levels(const std::string& name) {
   auto parts = split_name(name, 3, "Registered model");
   if (!parts)
-    return fail(api::bad_request("Model name '" + name + "' is not a valid name. Please specify all three levels of the model in the form "
+    return fail(api::bad_request("Model name '" + name +
+                                 "' is not a valid name. Please specify all three levels of the model in the form "
                                  "`catalog_name.schema_name.model_name`"));
   return *std::move(parts);
 }
@@ -176,7 +177,8 @@ void add_models(std::vector<api::Route>& out, Models& m) {
     if (b.description) change.comment = *b.description;
     if (b.new_name) {
       TARN_TRY(next, three_levels(b.new_name->find('.') == b.new_name->npos ? parts[0] + "." + parts[1] + "." + *b.new_name : *b.new_name));
-      if (next[0] != parts[0] || next[1] != parts[1]) return fail(api::bad_request("Field 'new_name' must stay in schema '" + parts[0] + "." + parts[1] + "'"));
+      if (next[0] != parts[0] || next[1] != parts[1])
+        return fail(api::bad_request("Field 'new_name' must stay in schema '" + parts[0] + "." + parts[1] + "'"));
       change.new_name = next[2];
     }
     return answer_as("registered_model", m.update(r.context, b.name, change));

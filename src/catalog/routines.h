@@ -39,7 +39,8 @@ struct RoutineRecord {
   std::vector<store::IndexEntry> store_indexes() const { return {{"id", id, true}, {"metastore", metastore_id}}; }
 };
 BOOST_DESCRIBE_STRUCT(RoutineRecord, (),
-                      (id, name, catalog_id, schema_id, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, model, function))
+                      (id, name, catalog_id, schema_id, metastore_id, comment, created_at, updated_at, created_by, updated_by, access, model,
+                       function))
 
 enum class VersionStatus { PENDING_REGISTRATION, FAILED_REGISTRATION, READY };
 BOOST_DESCRIBE_ENUM(VersionStatus, PENDING_REGISTRATION, FAILED_REGISTRATION, READY)

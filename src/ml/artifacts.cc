@@ -34,23 +34,24 @@ Result<std::vector<ArtifactCredential>> Artifacts::presigned(const objects::Url&
   return out;
 }
 
-Result<std::vector<ArtifactCredential>> Artifacts::for_run(const access::Context& ctx, const std::string& run_id, const std::vector<std::string>& paths,
-                                                           bool write) {
+Result<std::vector<ArtifactCredential>> Artifacts::for_run(const access::Context& ctx, const std::string& run_id,
+                                                           const std::vector<std::string>& paths, bool write) {
   TARN_CHECK(runs_.require(ctx, run_id, write ? kEdit : kRead));
   TARN_TRY(run, runs_.get(ctx, run_id));
   TARN_TRY(root, behind(*ctx.workspace_id, run.info.artifact_uri));
   return presigned(root, paths, write, run_id);
 }
 
-Result<std::vector<ArtifactCredential>> Artifacts::for_model(const access::Context& ctx, const std::string& model_id, const std::vector<std::string>& paths,
-                                                             bool write) {
+Result<std::vector<ArtifactCredential>> Artifacts::for_model(const access::Context& ctx, const std::string& model_id,
+                                                             const std::vector<std::string>& paths, bool write) {
   TARN_CHECK(models_.require(ctx, model_id, write ? kEdit : kRead));
   TARN_TRY(model, models_.get(ctx, model_id));
   TARN_TRY(root, behind(*ctx.workspace_id, model.info.artifact_uri));
   return presigned(root, paths, write, {});
 }
 
-Result<Artifacts::Listing> Artifacts::listed(const objects::Url& root, const std::string& root_uri, const std::string& raw, const std::string& after) {
+Result<Artifacts::Listing> Artifacts::listed(const objects::Url& root, const std::string& root_uri, const std::string& raw,
+                                             const std::string& after) {
   TARN_TRY(path, checked_artifact_path(raw));
   Listing out{.root_uri = root_uri};
   const std::string top = root.key + "/", here = path.empty() ? top : top + path + "/";
@@ -70,13 +71,15 @@ Result<Artifacts::Listing> Artifacts::listed(const objects::Url& root, const std
   return out;
 }
 
-Result<Artifacts::Listing> Artifacts::list_run(const access::Context& ctx, const std::string& run_id, const std::string& path, const std::string& after) {
+Result<Artifacts::Listing> Artifacts::list_run(const access::Context& ctx, const std::string& run_id, const std::string& path,
+                                               const std::string& after) {
   TARN_TRY(run, runs_.get(ctx, run_id));
   TARN_TRY(root, behind(*ctx.workspace_id, run.info.artifact_uri));
   return listed(root, run.info.artifact_uri, path, after);
 }
 
-Result<Artifacts::Listing> Artifacts::list_model(const access::Context& ctx, const std::string& model_id, const std::string& path, const std::string& after) {
+Result<Artifacts::Listing> Artifacts::list_model(const access::Context& ctx, const std::string& model_id, const std::string& path,
+                                                 const std::string& after) {
   TARN_TRY(model, models_.get(ctx, model_id));
   TARN_TRY(root, behind(*ctx.workspace_id, model.info.artifact_uri));
   return listed(root, model.info.artifact_uri, path, after);

@@ -23,11 +23,13 @@ BOOST_DESCRIBE_STRUCT(ArtifactCredential, (), (run_id, path, signed_uri, headers
 
 class Artifacts {
  public:
-  Artifacts(Runs& runs, LoggedModels& models, account::WorkspaceDirectory& workspaces, objects::ObjectStore& objects, objects::CredentialVendor& vendor)
+  Artifacts(Runs& runs, LoggedModels& models, account::WorkspaceDirectory& workspaces, objects::ObjectStore& objects,
+            objects::CredentialVendor& vendor)
       : runs_(runs), models_(models), workspaces_(workspaces), objects_(objects), vendor_(vendor) {}
 
   /// Reading needs CAN_READ on the experiment, writing CAN_EDIT. invalid: a path with tricks, or too many (2000).
-  Result<std::vector<ArtifactCredential>> for_run(const access::Context& ctx, const std::string& run_id, const std::vector<std::string>& paths, bool write);
+  Result<std::vector<ArtifactCredential>> for_run(const access::Context& ctx, const std::string& run_id, const std::vector<std::string>& paths,
+                                                  bool write);
   Result<std::vector<ArtifactCredential>> for_model(const access::Context& ctx, const std::string& model_id, const std::vector<std::string>& paths,
                                                     bool write);
   struct Listing {
@@ -43,7 +45,8 @@ class Artifacts {
   Result<objects::Url> behind(std::int64_t workspace_id, std::string_view artifact_uri);
 
  private:
-  Result<std::vector<ArtifactCredential>> presigned(const objects::Url& root, const std::vector<std::string>& paths, bool write, const std::string& run_id);
+  Result<std::vector<ArtifactCredential>> presigned(const objects::Url& root, const std::vector<std::string>& paths, bool write,
+                                                    const std::string& run_id);
   Result<Listing> listed(const objects::Url& root, const std::string& root_uri, const std::string& path, const std::string& after);
   Runs& runs_;
   LoggedModels& models_;

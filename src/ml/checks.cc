@@ -13,7 +13,9 @@ auto too_long(std::string_view path, std::size_t limit) {
 auto bad_value(std::string_view path, std::string_view value, std::string_view why) {
   return refuse(Errc::invalid, fmt::format("Invalid value \"{}\" for parameter '{}' supplied: {}", value, path, why));
 }
-std::string member(std::string_view path, std::string_view name) { return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name); }
+std::string member(std::string_view path, std::string_view name) {
+  return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
+}
 
 /// As posixpath.normpath leaves it.
 bool normal_path(std::string_view name) {
@@ -33,12 +35,12 @@ bool normal_path(std::string_view name) {
 Result<void> check_name(std::string_view name, std::string_view path) {
   if (name.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'. A key name must be provided.", path));
   for (const char c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<signed char>(c) >= 0 && std::string_view("/_.-: ").find(c) == std::string_view::npos)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<signed char>(c) >= 0 &&
+        std::string_view("/_.-: ").find(c) == std::string_view::npos)
       return bad_value(path, name,
                        "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).");
   if (!normal_path(name))
-    return bad_value(path, name,
-                     "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.");
+    return bad_value(path, name, "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.");
   if (name.size() > kKeyLength) return too_long(path, kKeyLength);
   return {};
 }
@@ -46,9 +48,10 @@ Result<void> check_name(std::string_view name, std::string_view path) {
 Result<void> check_metric(const Metric& m, std::string_view path) {
   TARN_CHECK(check_name(m.key, member(path, "key")));
   if (m.timestamp < 0)
-    return refuse(Errc::invalid,
-                  fmt::format("Invalid value {} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
-                              m.timestamp, member(path, "timestamp"), m.key, m.value));
+    return refuse(
+        Errc::invalid,
+        fmt::format("Invalid value {} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
+                    m.timestamp, member(path, "timestamp"), m.key, m.value));
   return {};
 }
 
@@ -72,8 +75,7 @@ Result<void> check_experiment_tag(const KeyValue& t) {
 
 Result<void> check_dataset(const DatasetInput& d, std::string_view path) {
   const auto sized = [&](std::string_view name, std::string_view value, std::size_t limit, bool needed) -> Result<void> {
-    if (needed && value.empty())
-      return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'.", member(path, name)));
+    if (needed && value.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'.", member(path, name)));
     if (value.size() > limit) return too_long(member(path, name), limit);
     return {};
   };
@@ -92,9 +94,10 @@ Result<void> check_dataset(const DatasetInput& d, std::string_view path) {
 Result<void> check_batch(const Batch& b) {
   const auto bounded = [](std::string_view what, std::size_t n, std::size_t limit) -> Result<void> {
     if (n <= limit) return {};
-    return refuse(Errc::invalid, fmt::format("A batch logging request can contain at most {} {}. Got {} {}. Please split up {} across multiple requests "
-                                             "and try again.",
-                                             limit, what, n, what, what));
+    return refuse(Errc::invalid,
+                  fmt::format("A batch logging request can contain at most {} {}. Got {} {}. Please split up {} across multiple requests "
+                              "and try again.",
+                              limit, what, n, what, what));
   };
   TARN_CHECK(bounded("metrics", b.metrics.size(), 1000));
   TARN_CHECK(bounded("params", b.params.size(), 100));
@@ -106,9 +109,10 @@ Result<void> check_batch(const Batch& b) {
   std::map<std::string_view, std::string_view> seen;
   for (const auto& p : b.params)
     if (!seen.emplace(p.key, p.value).second)
-      return refuse(Errc::invalid, fmt::format("Duplicate parameter keys have been submitted: {}. Please ensure the request contains only one param value "
-                                               "per param key.",
-                                               p.key));
+      return refuse(Errc::invalid,
+                    fmt::format("Duplicate parameter keys have been submitted: {}. Please ensure the request contains only one param value "
+                                "per param key.",
+                                p.key));
   return {};
 }
 

@@ -160,13 +160,16 @@ class PostgresConnection final : public Connection {
     std::vector<const char*> pointers;
     texts.reserve(values.size());
     for (const Value& v : values) texts.push_back(shown(v));
-    for (std::size_t i = 0; i < values.size(); ++i) pointers.push_back(std::holds_alternative<std::nullptr_t>(values[i]) ? nullptr : texts[i].c_str());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      pointers.push_back(std::holds_alternative<std::nullptr_t>(values[i]) ? nullptr : texts[i].c_str());
     const auto r = checked(PQexecPrepared(c_, name.c_str(), static_cast<int>(values.size()), pointers.data(), nullptr, nullptr, 0));
     for (int i = 0; i < PQntuples(r.get()); ++i) each(PostgresRow(r.get(), i));
     return std::strtoll(PQcmdTuples(r.get()), nullptr, 10);
   }
   void run(const std::string& sql) override { checked(PQexec(c_, sql.c_str())); }
-  std::string members(int parameter) const override { return fmt::format("SELECT value FROM json_array_elements_text(${}::json) AS t(value)", parameter); }
+  std::string members(int parameter) const override {
+    return fmt::format("SELECT value FROM json_array_elements_text(${}::json) AS t(value)", parameter);
+  }
   std::string like(const std::string& left, const std::string& right) const override { return left + " LIKE " + right + " ESCAPE ''"; }
 
  private:
@@ -217,8 +220,11 @@ struct Database::Backend {
     return std::make_unique<SqliteConnection>(where, scratch.empty());
   }
   std::string in_words_of_its_own(const std::string& schema) const {
-    return postgres ? replaced(schema, {{"{text}", "TEXT COLLATE \"C\""}, {"{real}", "DOUBLE PRECISION"}, {"{serial}", "BIGSERIAL PRIMARY KEY"}, {"{compact}", ""}})
-                    : replaced(schema, {{"{text}", "TEXT"}, {"{real}", "REAL"}, {"{serial}", "INTEGER PRIMARY KEY"}, {"{compact}", " WITHOUT ROWID"}});
+    return postgres
+               ? replaced(
+                     schema,
+                     {{"{text}", "TEXT COLLATE \"C\""}, {"{real}", "DOUBLE PRECISION"}, {"{serial}", "BIGSERIAL PRIMARY KEY"}, {"{compact}", ""}})
+               : replaced(schema, {{"{text}", "TEXT"}, {"{real}", "REAL"}, {"{serial}", "INTEGER PRIMARY KEY"}, {"{compact}", " WITHOUT ROWID"}});
   }
   const char* begin_read() const { return postgres ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN"; }
   const char* begin_write() const { return postgres ? "BEGIN" : "BEGIN IMMEDIATE"; }

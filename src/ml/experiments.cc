@@ -110,10 +110,11 @@ Result<void> Experiments::check_place(const access::Context& ctx, const std::str
     if (permissions_.allows(ctx, *folder, "CAN_EDIT")) return {};
   } else {
     const std::string home = "/Users/" + ctx.caller.name;
-    if (ctx.caller.workspace_admin || parent == home || parent.starts_with(home + "/") || parent == "/Shared" || parent.starts_with("/Shared/")) return {};
+    if (ctx.caller.workspace_admin || parent == home || parent.starts_with(home + "/") || parent == "/Shared" || parent.starts_with("/Shared/"))
+      return {};
   }
-  return refuse(Errc::permission_denied, fmt::format("User '{}' does not have permission to create experiments in '{}'", ctx.caller.name,
-                                                     parent.empty() ? "/" : parent));
+  return refuse(Errc::permission_denied,
+                fmt::format("User '{}' does not have permission to create experiments in '{}'", ctx.caller.name, parent.empty() ? "/" : parent));
 }
 
 Result<Experiment> Experiments::create(const access::Context& ctx, const std::string& name, const std::string& artifact_location,
@@ -193,7 +194,8 @@ int compared(const Experiment& a, const Experiment& b, const std::string& key) {
 Result<Page<Experiment>> Experiments::search(const access::Context& ctx, const Search& s) {
   for (const OrderTerm& t : s.order)
     if (t.entity != Entity::attribute) return refuse(Errc::invalid, fmt::format("Invalid order_by entity: '{}'", t.key));
-  auto found = store_.read_as([&](store::ReadTxn& t) { return kExperiments.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
+  auto found =
+      store_.read_as([&](store::ReadTxn& t) { return kExperiments.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
   std::erase_if(found, [&](const Experiment& e) {
     if (s.view != ViewType::ALL && e.deleted != (s.view == ViewType::DELETED_ONLY)) return true;
     return !std::ranges::all_of(s.filter, [&](const Condition& c) { return holds(e, c); }) ||
@@ -223,7 +225,8 @@ Result<Page<Experiment>> Experiments::search(const access::Context& ctx, const S
 }
 
 Result<void> Experiments::change(const access::Context& ctx, const std::string& action, std::map<std::string, std::string> params,
-                                 const std::string& id, std::string_view level, const std::function<Result<void>(store::WriteTxn&, Experiment&)>& body) {
+                                 const std::string& id, std::string_view level,
+                                 const std::function<Result<void>(store::WriteTxn&, Experiment&)>& body) {
   params["experimentId"] = id;
   const auto allowed = require(ctx, id, level);
   return store_.write_as(ctx.event(kService, action, std::move(params)), [&](store::WriteTxn& t) {

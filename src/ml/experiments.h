@@ -38,7 +38,8 @@ class Experiments {
   Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, Folders* folders = nullptr);
 
   /// already_exists; invalid: a name that is no absolute path, a tag, an artifact location of an unknown scheme; permission_denied: the folder.
-  Result<Experiment> create(const access::Context& ctx, const std::string& name, const std::string& artifact_location, const std::vector<KeyValue>& tags);
+  Result<Experiment> create(const access::Context& ctx, const std::string& name, const std::string& artifact_location,
+                            const std::vector<KeyValue>& tags);
   Result<Experiment> get(const access::Context& ctx, const std::string& id);
   /// The active one of that name, otherwise a deleted one.
   Result<Experiment> get_by_name(const access::Context& ctx, const std::string& name);

@@ -18,7 +18,9 @@ struct Token {
   char quote = 0;  // of a text
 };
 
-bool word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '/' || c == ':' || c == '@' || static_cast<signed char>(c) < 0; }
+bool word_char(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '/' || c == ':' || c == '@' || static_cast<signed char>(c) < 0;
+}
 
 std::string upper(std::string s) {
   for (char& c : s) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -255,9 +257,10 @@ class Parser {
       ++at_;
       if (peek().kind == Kind::close && !out.empty()) break;  // ('a',)
       if (peek().kind != Kind::text && !(peek().kind == Kind::word && peek().quote))
-        return refuse(Errc::invalid,
-                      fmt::format("While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: {}",
-                                  peek().text));
+        return refuse(
+            Errc::invalid,
+            fmt::format("While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: {}",
+                        peek().text));
       out.push_back(peek().kind == Kind::text ? peek().text : unquoted(peek().text));
       ++at_;
     } while (peek().kind == Kind::comma);
@@ -353,15 +356,13 @@ std::string_view spelled(Comparator c) {
 }
 
 const Grammar& run_grammar() {
-  static const Grammar g{.attributes = {"artifact_uri", "end_time", "run_id", "run_name", "start_time", "status", "user_id"},
-                         .numeric_attributes = {"start_time", "end_time"},
-                         .list_attributes = {"run_id"},
-                         .entities = {Entity::metric, Entity::param, Entity::tag, Entity::dataset},
-                         .aliases = {{"created", "start_time"},
-                                     {"Created", "start_time"},
-                                     {"run name", "run_name"},
-                                     {"Run name", "run_name"},
-                                     {"Run Name", "run_name"}}};
+  static const Grammar g{
+      .attributes = {"artifact_uri", "end_time", "run_id", "run_name", "start_time", "status", "user_id"},
+      .numeric_attributes = {"start_time", "end_time"},
+      .list_attributes = {"run_id"},
+      .entities = {Entity::metric, Entity::param, Entity::tag, Entity::dataset},
+      .aliases = {
+          {"created", "start_time"}, {"Created", "start_time"}, {"run name", "run_name"}, {"Run name", "run_name"}, {"Run Name", "run_name"}}};
   return g;
 }
 
@@ -374,15 +375,14 @@ const Grammar& experiment_grammar() {
 }
 
 const Grammar& logged_model_grammar() {
-  static const Grammar g{
-      .attributes = {"name", "model_id", "model_type", "status", "source_run_id", "creation_timestamp", "last_updated_timestamp"},
-      .numeric_attributes = {"creation_timestamp", "last_updated_timestamp"},
-      .list_attributes = {"name", "model_id", "model_type", "status", "source_run_id"},
-      .entities = {Entity::metric, Entity::param, Entity::tag},
-      .aliases = {{"creation_time", "creation_timestamp"},
-                  {"creation_timestamp_ms", "creation_timestamp"},
-                  {"last_updated_time", "last_updated_timestamp"},
-                  {"last_updated_timestamp_ms", "last_updated_timestamp"}}};
+  static const Grammar g{.attributes = {"name", "model_id", "model_type", "status", "source_run_id", "creation_timestamp", "last_updated_timestamp"},
+                         .numeric_attributes = {"creation_timestamp", "last_updated_timestamp"},
+                         .list_attributes = {"name", "model_id", "model_type", "status", "source_run_id"},
+                         .entities = {Entity::metric, Entity::param, Entity::tag},
+                         .aliases = {{"creation_time", "creation_timestamp"},
+                                     {"creation_timestamp_ms", "creation_timestamp"},
+                                     {"last_updated_time", "last_updated_timestamp"},
+                                     {"last_updated_timestamp_ms", "last_updated_timestamp"}}};
   return g;
 }
 

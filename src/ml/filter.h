@@ -33,10 +33,10 @@ struct OrderTerm {
 
 /// What one kind of search knows.
 struct Grammar {
-  std::set<std::string> attributes;          // in filters and orders, by their canonical names
-  std::set<std::string> numeric_attributes;  // of those
-  std::set<std::string> list_attributes;     // those that IN may ask of
-  std::set<Entity> entities;                 // beside attributes
+  std::set<std::string> attributes;                            // in filters and orders, by their canonical names
+  std::set<std::string> numeric_attributes;                    // of those
+  std::set<std::string> list_attributes;                       // those that IN may ask of
+  std::set<Entity> entities;                                   // beside attributes
   std::vector<std::pair<std::string, std::string>> aliases{};  // other names of attributes
 };
 const Grammar& run_grammar();

@@ -16,11 +16,13 @@ Result<LoggedModel> LoggedModels::create(const access::Context& ctx, const New& 
   for (std::size_t i = 0; i < n.params.size(); ++i) TARN_CHECK(check_param(n.params[i], fmt::format("params[{}]", i)));
   for (std::size_t i = 0; i < n.tags.size(); ++i) TARN_CHECK(check_tag(n.tags[i], fmt::format("tags[{}]", i)));
   if (n.name.find_first_of("/:.%\"'") != n.name.npos)
-    return refuse(Errc::invalid, fmt::format("Invalid model name ('{}') provided. Model name must be a non-empty string and cannot contain the following "
-                                             "characters: ('/', ':', '.', '%', '\"', \"'\")",
-                                             n.name));
+    return refuse(Errc::invalid,
+                  fmt::format("Invalid model name ('{}') provided. Model name must be a non-empty string and cannot contain the following "
+                              "characters: ('/', ':', '.', '%', '\"', \"'\")",
+                              n.name));
   TARN_TRY(e, experiments_.require(ctx, n.experiment_id, kEdit));
-  if (e.deleted) return refuse(Errc::invalid, fmt::format("The experiment {} must be in the 'active' state. Current state is deleted.", e.experiment_id));
+  if (e.deleted)
+    return refuse(Errc::invalid, fmt::format("The experiment {} must be in the 'active' state. Current state is deleted.", e.experiment_id));
   return tracking_.create_model({.workspace = e.workspace_id,
                                  .experiment = e.number(),
                                  .creator = ctx.caller.id,

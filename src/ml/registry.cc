@@ -18,7 +18,8 @@ Error no_version(std::string_view name, std::int64_t version) {
 }
 
 Result<void> check_model_name(std::string_view name) {
-  if (name.empty() || name.size() > 200 || name.find_first_of("/:.") != name.npos || std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+  if (name.empty() || name.size() > 200 || name.find_first_of("/:.") != name.npos ||
+      std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
     return refuse(Errc::invalid, fmt::format("Invalid model name: '{}'. A name has 1 to 200 characters, none of / : .", name));
   return {};
 }
@@ -27,7 +28,8 @@ Result<void> check_model_name(std::string_view name) {
 Result<Stage> stage_of(std::string_view text) {
   for (const Stage s : {Stage::None, Stage::Staging, Stage::Production, Stage::Archived}) {
     const auto name = json::name_of(s);
-    if (name.size() == text.size() && std::equal(name.begin(), name.end(), text.begin(), [](char a, char b) { return std::tolower(a) == std::tolower(b); }))
+    if (name.size() == text.size() &&
+        std::equal(name.begin(), name.end(), text.begin(), [](char a, char b) { return std::tolower(a) == std::tolower(b); }))
       return s;
   }
   return refuse(Errc::invalid, fmt::format("Invalid Model Version stage: {}. Value must be one of None, Staging, Production, Archived.", text));
@@ -52,17 +54,22 @@ void apply(std::vector<KeyValue>& tags, const std::string& key, const std::optio
 
 Registry::Registry(store::Store& store, access::ObjectPermissions& permissions, Runs& runs, const Clock& clock)
     : store_(store), permissions_(permissions), runs_(runs), clock_(clock) {
-  access::ObjectKind kind{.type = kType,
-                          .levels = {{std::string(kRead), "Can view the details of the registered model and its model versions, and use the model versions."},
-                                     {std::string(kEdit), "Can view and edit the details of a registered model and its model versions (except stage changes), "
-                                                          "and add new model versions."},
-                                     {std::string(kStaging), "Can view and edit the details of a registered model and its model versions, add new model "
-                                                             "versions, and manage stage transitions between non-Production stages."},
-                                     {std::string(kProduction), "Can view and edit the details of a registered model and its model versions, add new model "
-                                                                "versions, and manage stage transitions between any stages."},
-                                     {std::string(kManage), "Can manage permissions on, view all details of, and perform all actions on the registered model "
-                                                            "and its model versions."}},
-                          .creator_level = std::string(kManage)};
+  access::ObjectKind kind{
+      .type = kType,
+      .levels = {{std::string(kRead), "Can view the details of the registered model and its model versions, and use the model versions."},
+                 {std::string(kEdit),
+                  "Can view and edit the details of a registered model and its model versions (except stage changes), "
+                  "and add new model versions."},
+                 {std::string(kStaging),
+                  "Can view and edit the details of a registered model and its model versions, add new model "
+                  "versions, and manage stage transitions between non-Production stages."},
+                 {std::string(kProduction),
+                  "Can view and edit the details of a registered model and its model versions, add new model "
+                  "versions, and manage stage transitions between any stages."},
+                 {std::string(kManage),
+                  "Can manage permissions on, view all details of, and perform all actions on the registered model "
+                  "and its model versions."}},
+      .creator_level = std::string(kManage)};
   kind.object_type = "registered-model";
   kind.roots = {"root"};
   kind.audit_service = kService;
@@ -78,7 +85,8 @@ Result<RegisteredModel> Registry::require(const access::Context& ctx, const std:
   auto m = store_.read_as([&](store::ReadTxn& t) { return kModels.get(t, key_of(ctx, name)); });
   if (!m) return fail(no_model(name));
   if (!permissions_.allows(ctx, {kType, m->value.id}, level))
-    return refuse(Errc::permission_denied, fmt::format("User '{}' does not have {} permission on registered model '{}'", ctx.caller.name, level, name));
+    return refuse(Errc::permission_denied,
+                  fmt::format("User '{}' does not have {} permission on registered model '{}'", ctx.caller.name, level, name));
   return std::move(m->value);
 }
 
@@ -97,7 +105,8 @@ Result<ModelWithVersions> Registry::create(const access::Context& ctx, const std
     TARN_CHECK(check_model_name(name));
     return check_tags(tags);
   }();
-  RegisteredModel m{.workspace_id = ctx.workspace_id.value_or(0), .id = new_hex(16), .name = name, .user_id = ctx.caller.name, .description = description};
+  RegisteredModel m{
+      .workspace_id = ctx.workspace_id.value_or(0), .id = new_hex(16), .name = name, .user_id = ctx.caller.name, .description = description};
   m.creation_timestamp = m.last_updated_timestamp = clock_.now();
   for (const auto& t : tags) apply(m.tags, t.key, t.value);
   auto made = store_.write_as(ctx.event(kService, "createRegisteredModel", {{"name", name}}), [&](store::WriteTxn& t) -> Result<void> {
@@ -219,8 +228,9 @@ Result<void> Registry::remove(const access::Context& ctx, const std::string& nam
     const auto versions = kVersions.scan(t, store::prefix({m.id}));
     for (const auto& v : versions)
       if (v.current_stage == Stage::Staging || v.current_stage == Stage::Production)
-        return refuse(Errc::invalid, fmt::format("Registered model '{}' has version {} in stage {}: move it to None or Archived before the model is deleted", name,
-                                                 v.version, json::name_of(v.current_stage)));
+        return refuse(Errc::invalid,
+                      fmt::format("Registered model '{}' has version {} in stage {}: move it to None or Archived before the model is deleted", name,
+                                  v.version, json::name_of(v.current_stage)));
     for (const auto& v : versions) kVersions.erase(t, v.store_key());
     kModels.erase(t, m.store_key());
     permissions_.on_deleted(t, m.workspace_id, {kType, m.id});
@@ -230,12 +240,13 @@ Result<void> Registry::remove(const access::Context& ctx, const std::string& nam
 
 Result<void> Registry::set_tag(const access::Context& ctx, const std::string& name, const std::string& key, const std::optional<std::string>& value) {
   const auto sound = check_tags({{key, value.value_or("")}});
-  return change(ctx, value ? "setRegisteredModelTag" : "deleteRegisteredModelTag", name, kEdit, [&](store::WriteTxn& t, RegisteredModel& m) -> Result<void> {
-    TARN_CHECK(sound);
-    apply(m.tags, key, value);
-    kModels.put(t, m);
-    return {};
-  });
+  return change(ctx, value ? "setRegisteredModelTag" : "deleteRegisteredModelTag", name, kEdit,
+                [&](store::WriteTxn& t, RegisteredModel& m) -> Result<void> {
+                  TARN_CHECK(sound);
+                  apply(m.tags, key, value);
+                  kModels.put(t, m);
+                  return {};
+                });
 }
 
 Result<ModelVersion> Registry::create_version(const access::Context& ctx, const NewVersion& n) {
@@ -245,7 +256,13 @@ Result<ModelVersion> Registry::create_version(const access::Context& ctx, const 
     if (n.run_id && !n.run_id->empty()) TARN_CHECK(runs_.require(ctx, *n.run_id, kRead));
     return {};
   }();
-  ModelVersion v{.name = n.name, .source = n.source, .user_id = ctx.caller.name, .description = n.description, .run_id = n.run_id, .run_link = n.run_link, .logged_model_id = n.logged_model_id};
+  ModelVersion v{.name = n.name,
+                 .source = n.source,
+                 .user_id = ctx.caller.name,
+                 .description = n.description,
+                 .run_id = n.run_id,
+                 .run_link = n.run_link,
+                 .logged_model_id = n.logged_model_id};
   v.creation_timestamp = v.last_updated_timestamp = clock_.now();
   for (const auto& t : n.tags) apply(v.tags, t.key, t.value);
   TARN_CHECK(change(ctx, "createModelVersion", n.name, kEdit, [&](store::WriteTxn& t, RegisteredModel& m) -> Result<void> {
@@ -266,12 +283,14 @@ Result<ModelVersion> Registry::version(const access::Context& ctx, const std::st
   return std::move(v->value);
 }
 
-Result<Page<ModelVersion>> Registry::search_versions(const access::Context& ctx, const std::string& filter, std::size_t limit, const std::string& after) {
+Result<Page<ModelVersion>> Registry::search_versions(const access::Context& ctx, const std::string& filter, std::size_t limit,
+                                                     const std::string& after) {
   TARN_TRY(conditions, parse_filter(filter, model_version_grammar()));
   std::vector<ModelVersion> all;
   store_.read_as([&](store::ReadTxn& t) {
     for (const auto& m : kModels.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))}))) {
-      const bool named = std::ranges::all_of(conditions, [&](const Condition& c) { return c.entity != Entity::attribute || c.key != "name" || matches(c, m.name); });
+      const bool named =
+          std::ranges::all_of(conditions, [&](const Condition& c) { return c.entity != Entity::attribute || c.key != "name" || matches(c, m.name); });
       if (!named) continue;
       for (auto& v : kVersions.scan(t, store::prefix({m.id}))) all.push_back(std::move(v));
     }
@@ -302,7 +321,8 @@ Result<Page<ModelVersion>> Registry::search_versions(const access::Context& ctx,
   Page<ModelVersion> out;
   auto begin = all.begin();
   if (!after.empty())
-    if (const auto last = std::ranges::find_if(all, [&](const ModelVersion& v) { return v.store_key() == after; }); last != all.end()) begin = last + 1;
+    if (const auto last = std::ranges::find_if(all, [&](const ModelVersion& v) { return v.store_key() == after; }); last != all.end())
+      begin = last + 1;
   for (auto i = begin; i != all.end(); ++i) {
     if (out.items.size() == limit) {
       out.next = out.items.back().store_key();
@@ -313,7 +333,8 @@ Result<Page<ModelVersion>> Registry::search_versions(const access::Context& ctx,
   return out;
 }
 
-Result<std::vector<ModelVersion>> Registry::latest_versions(const access::Context& ctx, const std::string& name, const std::vector<std::string>& stages) {
+Result<std::vector<ModelVersion>> Registry::latest_versions(const access::Context& ctx, const std::string& name,
+                                                            const std::vector<std::string>& stages) {
   std::set<Stage> wanted;
   for (const auto& s : stages) {
     TARN_TRY(stage, stage_of(s));
@@ -352,13 +373,14 @@ Result<ModelVersion> Registry::update_version(const access::Context& ctx, const 
 }
 
 Result<void> Registry::remove_version(const access::Context& ctx, const std::string& name, std::int64_t version) {
-  TARN_CHECK(change_version(ctx, "deleteModelVersion", name, version, kManage, [&](store::WriteTxn& t, RegisteredModel&, ModelVersion& v) -> Result<void> {
-    if (v.current_stage == Stage::Staging || v.current_stage == Stage::Production)
-      return refuse(Errc::invalid, fmt::format("Version {} of '{}' is in stage {}: move it to None or Archived before it is deleted", version, name,
-                                               json::name_of(v.current_stage)));
-    kVersions.erase(t, v.store_key());
-    return {};
-  }));
+  TARN_CHECK(
+      change_version(ctx, "deleteModelVersion", name, version, kManage, [&](store::WriteTxn& t, RegisteredModel&, ModelVersion& v) -> Result<void> {
+        if (v.current_stage == Stage::Staging || v.current_stage == Stage::Production)
+          return refuse(Errc::invalid, fmt::format("Version {} of '{}' is in stage {}: move it to None or Archived before it is deleted", version,
+                                                   name, json::name_of(v.current_stage)));
+        kVersions.erase(t, v.store_key());
+        return {};
+      }));
   return {};
 }
 
@@ -386,10 +408,12 @@ void Registry::move(store::WriteTxn& t, const RegisteredModel& model, ModelVersi
   std::erase_if(v.requests, [&](const TransitionRequest& r) { return r.to_stage == to; });
 }
 
-Result<ModelVersion> Registry::transition(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage, bool archive) {
+Result<ModelVersion> Registry::transition(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage,
+                                          bool archive) {
   TARN_TRY(to, stage_of(stage));
   if (archive && to != Stage::Staging && to != Stage::Production)
-    return refuse(Errc::invalid, fmt::format("Invalid value for archive_existing_versions: it goes with Staging or Production, not {}", json::name_of(to)));
+    return refuse(Errc::invalid,
+                  fmt::format("Invalid value for archive_existing_versions: it goes with Staging or Production, not {}", json::name_of(to)));
   TARN_TRY(before, this->version(ctx, name, version));
   const auto level = before.current_stage == Stage::Production ? kProduction : level_for(to);
   return change_version(ctx, "transitionModelVersionStage", name, version, level,
@@ -403,13 +427,15 @@ Result<TransitionRequest> Registry::request(const access::Context& ctx, const st
                                             const std::optional<std::string>& comment) {
   TARN_TRY(to, stage_of(stage));
   const TransitionRequest made{.id = new_hex(16), .user_id = ctx.caller.name, .to_stage = to, .comment = comment, .creation_timestamp = clock_.now()};
-  TARN_CHECK(change_version(ctx, "createTransitionRequest", name, version, kRead, [&](store::WriteTxn&, RegisteredModel&, ModelVersion& v) -> Result<void> {
-    for (const auto& r : v.requests)
-      if (r.to_stage == to && r.user_id == ctx.caller.name)
-        return refuse(Errc::already_exists, fmt::format("A transition request of '{}' to stage {} exists already", ctx.caller.name, json::name_of(to)));
-    v.requests.push_back(made);
-    return {};
-  }));
+  TARN_CHECK(
+      change_version(ctx, "createTransitionRequest", name, version, kRead, [&](store::WriteTxn&, RegisteredModel&, ModelVersion& v) -> Result<void> {
+        for (const auto& r : v.requests)
+          if (r.to_stage == to && r.user_id == ctx.caller.name)
+            return refuse(Errc::already_exists,
+                          fmt::format("A transition request of '{}' to stage {} exists already", ctx.caller.name, json::name_of(to)));
+        v.requests.push_back(made);
+        return {};
+      }));
   return made;
 }
 
@@ -418,8 +444,8 @@ Result<std::vector<TransitionRequest>> Registry::requests(const access::Context&
   return std::move(v.requests);
 }
 
-Result<ModelVersion> Registry::decide(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage, bool approve,
-                                      bool archive) {
+Result<ModelVersion> Registry::decide(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage,
+                                      bool approve, bool archive) {
   TARN_TRY(to, stage_of(stage));
   TARN_TRY(before, this->version(ctx, name, version));
   const auto level = before.current_stage == Stage::Production ? kProduction : level_for(to);
@@ -436,11 +462,12 @@ Result<void> Registry::withdraw(const access::Context& ctx, const std::string& n
                                 const std::string& creator) {
   TARN_TRY(to, stage_of(stage));
   if (creator != ctx.caller.name) return refuse(Errc::permission_denied, "A transition request can be deleted by who made it only");
-  TARN_CHECK(change_version(ctx, "deleteTransitionRequest", name, version, kRead, [&](store::WriteTxn&, RegisteredModel&, ModelVersion& v) -> Result<void> {
-    if (std::erase_if(v.requests, [&](const TransitionRequest& r) { return r.to_stage == to && r.user_id == creator; }) == 0)
-      return refuse(Errc::not_found, fmt::format("There is no transition request of '{}' for stage {}", creator, json::name_of(to)));
-    return {};
-  }));
+  TARN_CHECK(
+      change_version(ctx, "deleteTransitionRequest", name, version, kRead, [&](store::WriteTxn&, RegisteredModel&, ModelVersion& v) -> Result<void> {
+        if (std::erase_if(v.requests, [&](const TransitionRequest& r) { return r.to_stage == to && r.user_id == creator; }) == 0)
+          return refuse(Errc::not_found, fmt::format("There is no transition request of '{}' for stage {}", creator, json::name_of(to)));
+        return {};
+      }));
   return {};
 }
 

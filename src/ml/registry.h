@@ -20,7 +20,8 @@ struct RegisteredModel {
   std::string store_key() const { return store::key({store::sortable(workspace_id), name}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"id", id, true}}; }
 };
-BOOST_DESCRIBE_STRUCT(RegisteredModel, (), (workspace_id, id, name, user_id, description, creation_timestamp, last_updated_timestamp, last_version, tags))
+BOOST_DESCRIBE_STRUCT(RegisteredModel, (),
+                      (workspace_id, id, name, user_id, description, creation_timestamp, last_updated_timestamp, last_version, tags))
 
 /// Somebody asks for a version to be moved.
 struct TransitionRequest {
@@ -59,8 +60,8 @@ class Registry {
   Result<ModelWithVersions> create(const access::Context& ctx, const std::string& name, const std::optional<std::string>& description,
                                    const std::vector<KeyValue>& tags);
   Result<ModelWithVersions> get(const access::Context& ctx, const std::string& name);
-  Result<Page<ModelWithVersions>> search(const access::Context& ctx, const std::string& filter, const std::vector<std::string>& order_by, std::size_t limit,
-                                         const std::string& after);
+  Result<Page<ModelWithVersions>> search(const access::Context& ctx, const std::string& filter, const std::vector<std::string>& order_by,
+                                         std::size_t limit, const std::string& after);
   Result<ModelWithVersions> update(const access::Context& ctx, const std::string& name, const std::optional<std::string>& description);
   Result<ModelWithVersions> rename(const access::Context& ctx, const std::string& name, const std::string& new_name);
   /// invalid_state while a version is in Staging or Production.
@@ -77,7 +78,8 @@ class Registry {
   Result<ModelVersion> version(const access::Context& ctx, const std::string& name, std::int64_t version);
   Result<Page<ModelVersion>> search_versions(const access::Context& ctx, const std::string& filter, std::size_t limit, const std::string& after);
   Result<std::vector<ModelVersion>> latest_versions(const access::Context& ctx, const std::string& name, const std::vector<std::string>& stages);
-  Result<ModelVersion> update_version(const access::Context& ctx, const std::string& name, std::int64_t version, const std::optional<std::string>& description);
+  Result<ModelVersion> update_version(const access::Context& ctx, const std::string& name, std::int64_t version,
+                                      const std::optional<std::string>& description);
   Result<void> remove_version(const access::Context& ctx, const std::string& name, std::int64_t version);
   Result<void> set_version_tag(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& key,
                                const std::optional<std::string>& value);
@@ -87,15 +89,18 @@ class Registry {
                                     const std::optional<std::string>& comment);
   Result<std::vector<TransitionRequest>> requests(const access::Context& ctx, const std::string& name, std::int64_t version);
   /// Approves (and moves) or rejects all requests for a stage.
-  Result<ModelVersion> decide(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage, bool approve, bool archive);
-  Result<void> withdraw(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage, const std::string& creator);
+  Result<ModelVersion> decide(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage, bool approve,
+                              bool archive);
+  Result<void> withdraw(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage,
+                        const std::string& creator);
 
  private:
   Result<RegisteredModel> require(const access::Context& ctx, const std::string& name, std::string_view level);
   Result<void> change(const access::Context& ctx, const std::string& action, const std::string& name, std::string_view level,
                       const std::function<Result<void>(store::WriteTxn&, RegisteredModel&)>& body);
   Result<ModelVersion> change_version(const access::Context& ctx, const std::string& action, const std::string& name, std::int64_t version,
-                                      std::string_view level, const std::function<Result<void>(store::WriteTxn&, RegisteredModel&, ModelVersion&)>& body);
+                                      std::string_view level,
+                                      const std::function<Result<void>(store::WriteTxn&, RegisteredModel&, ModelVersion&)>& body);
   ModelWithVersions whole(store::ReadTxn& t, RegisteredModel model);
   void move(store::WriteTxn& t, const RegisteredModel& model, ModelVersion& v, Stage to, bool archive);
 

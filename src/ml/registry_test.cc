@@ -1,8 +1,9 @@
 // The workspace's model registry: names, versions, stages, requests, rights.
+#include "ml/registry.h"
+
 #include <gtest/gtest.h>
 
 #include "access/testing.h"
-#include "ml/registry.h"
 #include "store/store_for_tests.h"
 
 namespace tarn::ml {
@@ -18,11 +19,14 @@ class RegistryTest : public ::testing::Test {
   Experiments experiments{*store, permissions, clock};
   Runs runs{experiments, tracking, *store, clock};
   Registry registry{*store, permissions, runs, clock};
-  access::Context ana{.caller = {.id = 1, .name = "ana@acme.test"}, .workspace_id = 7}, eve{.caller = {.id = 2, .name = "eve@acme.test"}, .workspace_id = 7};
+  access::Context ana{.caller = {.id = 1, .name = "ana@acme.test"}, .workspace_id = 7},
+      eve{.caller = {.id = 2, .name = "eve@acme.test"}, .workspace_id = 7};
 
   void SetUp() override { ASSERT_TRUE(registry.create(ana, "delay", "d", {{"a", "b"}})); }
   std::int64_t version() { return registry.create_version(ana, {.name = "delay", .source = "dbfs:/x"})->version; }
-  void let(const std::string& who, const std::string& level) { permissions.grant(7, {"registered-models", registry.get(ana, "delay")->model.id}, who, level); }
+  void let(const std::string& who, const std::string& level) {
+    permissions.grant(7, {"registered-models", registry.get(ana, "delay")->model.id}, who, level);
+  }
 };
 
 TEST_F(RegistryTest, NamesAreChecked) {

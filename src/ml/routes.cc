@@ -7,12 +7,9 @@ using api::Method;
 using api::Request;
 
 json::object shown(const Experiment& e) {
-  json::object out{{"experiment_id", e.experiment_id},
-                   {"name", e.name},
-                   {"artifact_location", e.artifact_location},
-                   {"lifecycle_stage", e.deleted ? "deleted" : "active"},
-                   {"last_update_time", e.last_update_time},
-                   {"creation_time", e.creation_time}};
+  json::object out{{"experiment_id", e.experiment_id},         {"name", e.name},
+                   {"artifact_location", e.artifact_location}, {"lifecycle_stage", e.deleted ? "deleted" : "active"},
+                   {"last_update_time", e.last_update_time},   {"creation_time", e.creation_time}};
   if (!e.tags.empty()) out["tags"] = json::encode(e.tags);
   return out;
 }
@@ -155,7 +152,8 @@ Expected<Artifacts::Listing, api::WireError> internal_folder(Artifacts& artifact
   for (std::size_t i = 6; i < parts.size(); ++i) path += (path.empty() ? "" : "/") + parts[i];
   const auto token = r.param("page_token");
   TARN_TRY(after, api::page_after("folder " + rest, token && !token->empty() ? token : std::nullopt));
-  const auto found = parts[3] == "Runs" ? artifacts.list_run(r.context, parts[4], path, after) : artifacts.list_model(r.context, parts[4], path, after);
+  const auto found =
+      parts[3] == "Runs" ? artifacts.list_run(r.context, parts[4], path, after) : artifacts.list_model(r.context, parts[4], path, after);
   if (!found) return fail(wire(found.error()));
   const bool file = found->files.size() == 1 && found->files[0].path == path;
   if ((found->files.empty() && !path.empty()) || file) return none();
@@ -245,7 +243,8 @@ std::vector<std::string> every(const Request& r, const std::string& name) {
 Expected<std::size_t, api::WireError> page_size(std::optional<std::int64_t> asked, std::size_t usual, std::size_t most) {
   if (!asked) return usual;
   if (*asked < 1 || *asked > static_cast<std::int64_t>(most))
-    return fail(api::bad_request(fmt::format("Invalid value {} for parameter 'max_results' supplied: It must be at least 1 and at most {}", *asked, most)));
+    return fail(
+        api::bad_request(fmt::format("Invalid value {} for parameter 'max_results' supplied: It must be at least 1 and at most {}", *asked, most)));
   return static_cast<std::size_t>(*asked);
 }
 

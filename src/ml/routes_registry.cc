@@ -93,7 +93,10 @@ json::object shown(const ModelWithVersions& m) {
 }
 
 json::object shown(const TransitionRequest& r) {
-  json::object o{{"creation_timestamp", r.creation_timestamp}, {"user_id", r.user_id}, {"activity_type", "REQUESTED_TRANSITION"}, {"to_stage", json::name_of(r.to_stage)}};
+  json::object o{{"creation_timestamp", r.creation_timestamp},
+                 {"user_id", r.user_id},
+                 {"activity_type", "REQUESTED_TRANSITION"},
+                 {"to_stage", json::name_of(r.to_stage)}};
   if (r.comment) o["comment"] = *r.comment;
   return o;
 }
@@ -260,17 +263,16 @@ void add_transitions(std::vector<api::Route>& out, Registry& x) {
     return list_as("requests", x.requests(r.context, b.name, b.version));
   }));
   for (const bool approve : {true, false})
-    out.push_back(mlflow_row(Method::POST, approve ? "/transition-requests/approve" : "/transition-requests/reject", g,
-                             [&x, approve](const Request& r) -> api::Result {
-                               TARN_TRY(b, api::body_of<StageBody>(r));
-                               const auto v = x.decide(r.context, b.name, b.version, b.stage, approve, b.archive_existing_versions.value_or(false));
-                               if (!v) return fail(wire(v.error()));
-                               return api::ok(json::value(json::object{
-                                   {"activity", json::object{{"activity_type", approve ? "APPROVED_REQUEST" : "REJECTED_REQUEST"},
-                                                             {"creation_timestamp", v->last_updated_timestamp},
-                                                             {"user_id", r.caller().name},
-                                                             {"to_stage", b.stage}}}}));
-                             }));
+    out.push_back(mlflow_row(
+        Method::POST, approve ? "/transition-requests/approve" : "/transition-requests/reject", g, [&x, approve](const Request& r) -> api::Result {
+          TARN_TRY(b, api::body_of<StageBody>(r));
+          const auto v = x.decide(r.context, b.name, b.version, b.stage, approve, b.archive_existing_versions.value_or(false));
+          if (!v) return fail(wire(v.error()));
+          return api::ok(json::value(json::object{{"activity", json::object{{"activity_type", approve ? "APPROVED_REQUEST" : "REJECTED_REQUEST"},
+                                                                            {"creation_timestamp", v->last_updated_timestamp},
+                                                                            {"user_id", r.caller().name},
+                                                                            {"to_stage", b.stage}}}}));
+        }));
   out.push_back(mlflow_row(Method::DELETE, "/transition-requests/delete", g, [&x](const Request& r) -> api::Result {
     TARN_TRY(version, required(r, "version"));
     TARN_TRY(n, api::integer("version", version));

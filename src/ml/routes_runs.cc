@@ -228,7 +228,8 @@ void add_run_routes(std::vector<api::Route>& out, Runs& runs, Artifacts& artifac
   }));
   out.push_back(mlflow_row(Method::POST, "/databricks/runs/restore-runs", g, [&runs](const Request& r) -> api::Result {
     TARN_TRY(b, api::body_of<RestoreRunsBody>(r));
-    return answer_as("runs_restored", runs.set_deleted_by_time(r.context, b.experiment_id, false, b.min_timestamp_millis, b.max_runs.value_or(10'000)));
+    return answer_as("runs_restored",
+                     runs.set_deleted_by_time(r.context, b.experiment_id, false, b.min_timestamp_millis, b.max_runs.value_or(10'000)));
   }));
   out.push_back(mlflow_row(Method::POST, "/runs/search", g, [&runs](const Request& r) -> api::Result {
     TARN_TRY(b, api::body_of<SearchBody>(r));

@@ -12,7 +12,8 @@ Page<Metric> TrackingStore::history(const RunRef& ref, const std::string& key, s
   if (const auto from = json::parse(after.empty() ? "null" : after); from && from->is_array() && from->as_array().size() == 4) {
     const auto& a = from->as_array();
     sql += " AND (at, step, value, is_nan) > ($3, $4, $5, $6)";
-    values.insert(values.end(), {a[0].to_number<std::int64_t>(), a[1].to_number<std::int64_t>(), a[2].to_number<double>(), a[3].to_number<std::int64_t>()});
+    values.insert(values.end(),
+                  {a[0].to_number<std::int64_t>(), a[1].to_number<std::int64_t>(), a[2].to_number<double>(), a[3].to_number<std::int64_t>()});
   }
   sql += fmt::format(" ORDER BY at, step, value, is_nan LIMIT {}", limit + 1);
   db_.read([&](Connection& c) {
@@ -59,40 +60,45 @@ std::vector<Metric> TrackingStore::sampled_history(const std::vector<RunRef>& ru
 std::optional<ModelRef> TrackingStore::find_model(const std::string& model_id) {
   std::optional<ModelRef> out;
   db_.read([&](Connection& c) {
-    c.query("SELECT workspace, experiment, deleted_at FROM ml_model WHERE model_id = $1", {model_id},
-            [&](const Row& r) { out = ModelRef{model_id, r.number(0), r.number(1), !r.null(2)}; });
+    c.query("SELECT workspace, experiment, deleted_at FROM ml_model WHERE model_id = $1", {model_id}, [&](const Row& r) {
+      out = ModelRef{model_id, r.number(0), r.number(1), !r.null(2)};
+    });
   });
   return out;
 }
 
 LoggedModel TrackingStore::load_model(Connection& c, const std::string& model_id) {
   LoggedModel m;
-  c.query("SELECT experiment, name, artifact_uri, status, created_at, updated_at, creator, model_type, source_run_id, status_message, registrations "
-          "FROM ml_model WHERE model_id = $1",
-          {model_id}, [&](const Row& r) {
-            m.info = {.model_id = model_id,
-                      .experiment_id = r.text(0),
-                      .name = r.text(1),
-                      .artifact_uri = r.text(2),
-                      .status = r.text(3),
-                      .creation_timestamp_ms = r.number(4),
-                      .last_updated_timestamp_ms = r.number(5),
-                      .creator_id = r.number(6),
-                      .model_type = r.maybe_text(7),
-                      .source_run_id = r.maybe_text(8),
-                      .status_message = r.maybe_text(9)};
-            if (auto list = json::decode_text<std::vector<ModelRegistration>>(r.text(10))) m.info.registrations = *std::move(list);
-          });
-  c.query("SELECT key, value FROM ml_model_tag WHERE model_id = $1 ORDER BY key", {model_id},
-          [&](const Row& r) { m.info.tags.push_back({r.text(0), r.text(1)}); });
-  c.query("SELECT key, value FROM ml_model_param WHERE model_id = $1 ORDER BY key", {model_id},
-          [&](const Row& r) { m.params.push_back({r.text(0), r.text(1)}); });
-  c.query("SELECT key, value, is_nan, at, step, model_id, nullif(dataset_name, ''), nullif(dataset_digest, ''), run_id FROM ml_model_metric "
-          "WHERE model_id = $1 ORDER BY key, dataset_name, dataset_digest, run_id",
-          {model_id}, [&](const Row& r) {
-            m.metrics.push_back(metric_of(r, 0));
-            m.metrics.back().run_id = r.text(8);
-          });
+  c.query(
+      "SELECT experiment, name, artifact_uri, status, created_at, updated_at, creator, model_type, source_run_id, status_message, registrations "
+      "FROM ml_model WHERE model_id = $1",
+      {model_id}, [&](const Row& r) {
+        m.info = {.model_id = model_id,
+                  .experiment_id = r.text(0),
+                  .name = r.text(1),
+                  .artifact_uri = r.text(2),
+                  .status = r.text(3),
+                  .creation_timestamp_ms = r.number(4),
+                  .last_updated_timestamp_ms = r.number(5),
+                  .creator_id = r.number(6),
+                  .model_type = r.maybe_text(7),
+                  .source_run_id = r.maybe_text(8),
+                  .status_message = r.maybe_text(9)};
+        if (auto list = json::decode_text<std::vector<ModelRegistration>>(r.text(10))) m.info.registrations = *std::move(list);
+      });
+  c.query("SELECT key, value FROM ml_model_tag WHERE model_id = $1 ORDER BY key", {model_id}, [&](const Row& r) {
+    m.info.tags.push_back({r.text(0), r.text(1)});
+  });
+  c.query("SELECT key, value FROM ml_model_param WHERE model_id = $1 ORDER BY key", {model_id}, [&](const Row& r) {
+    m.params.push_back({r.text(0), r.text(1)});
+  });
+  c.query(
+      "SELECT key, value, is_nan, at, step, model_id, nullif(dataset_name, ''), nullif(dataset_digest, ''), run_id FROM ml_model_metric "
+      "WHERE model_id = $1 ORDER BY key, dataset_name, dataset_digest, run_id",
+      {model_id}, [&](const Row& r) {
+        m.metrics.push_back(metric_of(r, 0));
+        m.metrics.back().run_id = r.text(8);
+      });
   return m;
 }
 
@@ -118,10 +124,11 @@ LoggedModel TrackingStore::create_model(const NewLoggedModel& n) {
   const Millis now = clock_.now();
   LoggedModel out;
   always(db_, [&](Connection& c) {
-    c.change("INSERT INTO ml_model (model_id, workspace, experiment, name, model_type, source_run_id, status, creator, created_at, updated_at, "
-             "artifact_uri, registrations) VALUES ($1, $2, $3, $4, $5, $6, 'LOGGED_MODEL_PENDING', $7, $8, $8, $9, '[]')",
-             {id, n.workspace, n.experiment, n.name, maybe(n.model_type), maybe(n.source_run_id), n.creator, now,
-              n.artifact_root + "/logged_models/" + id + "/artifacts"});
+    c.change(
+        "INSERT INTO ml_model (model_id, workspace, experiment, name, model_type, source_run_id, status, creator, created_at, updated_at, "
+        "artifact_uri, registrations) VALUES ($1, $2, $3, $4, $5, $6, 'LOGGED_MODEL_PENDING', $7, $8, $8, $9, '[]')",
+        {id, n.workspace, n.experiment, n.name, maybe(n.model_type), maybe(n.source_run_id), n.creator, now,
+         n.artifact_root + "/logged_models/" + id + "/artifacts"});
     for (const auto& p : n.params) c.change("INSERT INTO ml_model_param (model_id, key, value) VALUES ($1, $2, $3)", {id, p.key, p.value});
     for (const auto& t : n.tags) c.change("INSERT INTO ml_model_tag (model_id, key, value) VALUES ($1, $2, $3)", {id, t.key, t.value});
     out = load_model(c, id);

@@ -108,7 +108,7 @@ class Compiler {
     std::int64_t fewest = kRare;
     for (std::size_t i = 0; i < s_.filter.size(); ++i) {
       const Condition& c = s_.filter[i];
-      const bool by_index = c.entity == Entity::metric ? c.comparator != Comparator::ne
+      const bool by_index = c.entity == Entity::metric      ? c.comparator != Comparator::ne
                             : c.entity == Entity::attribute ? false
                                                             : c.comparator == Comparator::eq && (c.entity != Entity::dataset || c.key == "name");
       if (!by_index) continue;
@@ -147,8 +147,7 @@ class Compiler {
         } else
           out += " AND " + compared(p, column, c);
       } else {
-        const std::string exists =
-            "EXISTS (SELECT 1 FROM " + table_of(c.entity) + " AS x WHERE x.rid = r.rid AND " + inner(p, c) + ")";
+        const std::string exists = "EXISTS (SELECT 1 FROM " + table_of(c.entity) + " AS x WHERE x.rid = r.rid AND " + inner(p, c) + ")";
         out += c.comparator == Comparator::is_null ? " AND NOT " + exists : " AND " + exists;
       }
     }
@@ -301,9 +300,8 @@ Page<LoggedModel> TrackingStore::search_models(const ModelSearch& s) {
   });
   const auto on_dataset = [&](const Metric& m) {
     if (s.datasets.empty()) return true;
-    return std::ranges::any_of(s.datasets, [&](const KeyValue& d) {
-      return m.dataset_name == d.key && (d.value.empty() || m.dataset_digest == d.value);
-    });
+    return std::ranges::any_of(s.datasets,
+                               [&](const KeyValue& d) { return m.dataset_name == d.key && (d.value.empty() || m.dataset_digest == d.value); });
   };
   const auto value_in = [](const std::vector<KeyValue>& list, const std::string& key) -> std::optional<std::string> {
     for (const auto& kv : list)
@@ -347,8 +345,8 @@ Page<LoggedModel> TrackingStore::search_models(const ModelSearch& s) {
         return {true, 0.0};
       }
       if (o.term.entity == Entity::attribute && numeric(o.term.key)) return {false, number_of(m, o.term.key)};
-      const auto v = o.term.entity == Entity::attribute ? text_of(m, o.term.key)
-                                                        : value_in(o.term.entity == Entity::param ? m.params : m.info.tags, o.term.key);
+      const auto v =
+          o.term.entity == Entity::attribute ? text_of(m, o.term.key) : value_in(o.term.entity == Entity::param ? m.params : m.info.tags, o.term.key);
       return {!v.has_value(), v.value_or("")};
     };
     const auto [none_a, va] = key(a);

@@ -11,10 +11,10 @@ constexpr const char* kService = "mlflowExperiment";
 
 /// MLflow's own made-up names, in kind: two words and a number.
 std::string made_up_name() {
-  static constexpr std::array kFirst{"able", "bold", "brave", "calm", "clear", "deft", "eager", "fair", "fine", "glad", "keen", "kind",
-                                     "lively", "mild", "neat", "proud", "quick", "quiet", "sharp", "shy", "smart", "swift", "wise", "witty"};
-  static constexpr std::array kSecond{"auk", "bear", "boar", "crane", "crow", "deer", "dove", "duck", "eel", "finch", "fox", "goose",
-                                      "gull", "hare", "heron", "ibis", "lark", "lynx", "mole", "moth", "newt", "owl", "seal", "tern"};
+  static constexpr std::array kFirst{"able",   "bold", "brave", "calm",  "clear", "deft",  "eager", "fair", "fine",  "glad",  "keen", "kind",
+                                     "lively", "mild", "neat",  "proud", "quick", "quiet", "sharp", "shy",  "smart", "swift", "wise", "witty"};
+  static constexpr std::array kSecond{"auk",  "bear", "boar",  "crane", "crow", "deer", "dove", "duck", "eel",  "finch", "fox",  "goose",
+                                      "gull", "hare", "heron", "ibis",  "lark", "lynx", "mole", "moth", "newt", "owl",   "seal", "tern"};
   const auto n = static_cast<std::size_t>(new_numeric_id());
   return fmt::format("{}-{}-{}", kFirst[n % kFirst.size()], kSecond[n / 100 % kSecond.size()], n / 10'000 % 1000);
 }
@@ -41,8 +41,10 @@ Result<RunRef> Runs::require(const access::Context& ctx, const std::string& run_
 Result<Run> Runs::create(const access::Context& ctx, const New& n) {
   if (n.experiment_id.empty()) return fail(experiments_.require(ctx, "0", kEdit).error());
   TARN_TRY(e, experiments_.require(ctx, n.experiment_id, kEdit));
-  if (e.deleted) return refuse(Errc::invalid, fmt::format("The experiment {} must be in the 'active' state. Current state is deleted.", e.experiment_id));
-  NewRun run{.workspace = e.workspace_id, .experiment = e.number(), .start_time = n.start_time.value_or(clock_.now()), .artifact_root = e.artifact_location};
+  if (e.deleted)
+    return refuse(Errc::invalid, fmt::format("The experiment {} must be in the 'active' state. Current state is deleted.", e.experiment_id));
+  NewRun run{
+      .workspace = e.workspace_id, .experiment = e.number(), .start_time = n.start_time.value_or(clock_.now()), .artifact_root = e.artifact_location};
   if (run.start_time < 0) return refuse(Errc::invalid, fmt::format("Field 'start_time' must not be negative, got {}", run.start_time));
   run.user_name = n.user_id.empty() ? ctx.caller.name : n.user_id;
   run.name = n.run_name;
@@ -50,9 +52,10 @@ Result<Run> Runs::create(const access::Context& ctx, const New& n) {
     TARN_CHECK(check_tag(n.tags[i], fmt::format("tags[{}]", i)));
     if (n.tags[i].key == "mlflow.runName") {
       if (!n.run_name.empty() && n.run_name != n.tags[i].value)
-        return refuse(Errc::invalid, fmt::format("Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='{}', "
-                                                 "mlflow.runName='{}').",
-                                                 n.run_name, n.tags[i].value));
+        return refuse(Errc::invalid,
+                      fmt::format("Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='{}', "
+                                  "mlflow.runName='{}').",
+                                  n.run_name, n.tags[i].value));
       run.name = n.tags[i].value;
     } else {
       run.tags.push_back(n.tags[i]);
@@ -75,7 +78,8 @@ Result<Run> Runs::get(const access::Context& ctx, const std::string& run_id) {
 
 Result<RunInfo> Runs::update(const access::Context& ctx, const std::string& run_id, const RunChange& change) {
   TARN_TRY(f, found(ctx, run_id, kEdit, true));
-  if (change.end_time && *change.end_time < 0) return refuse(Errc::invalid, fmt::format("Field 'end_time' must not be negative, got {}", *change.end_time));
+  if (change.end_time && *change.end_time < 0)
+    return refuse(Errc::invalid, fmt::format("Field 'end_time' must not be negative, got {}", *change.end_time));
   if (change.name) TARN_CHECK(check_tag({"mlflow.runName", *change.name}, "run_name"));
   if (tracking_.info(f.ref).lifecycle_stage != "active")
     return refuse(Errc::invalid, fmt::format("The run {} must be in the 'active' state. Current state is deleted.", run_id));
@@ -94,7 +98,8 @@ Result<std::int64_t> Runs::set_deleted_by_time(const access::Context& ctx, const
   if (most < 1 || most > 10'000) return refuse(Errc::invalid, fmt::format("Field 'max_runs' must be 1 to 10000, got {}", most));
   TARN_TRY(e, experiments_.require(ctx, experiment_id, kEdit));
   const auto n = tracking_.set_deleted(e.number(), deleted, time, most);
-  store_.audit_later(ctx.event(kService, deleted ? "deleteMlflowRuns" : "restoreMlflowRuns", {{"experimentId", experiment_id}, {"runs", std::to_string(n)}}));
+  store_.audit_later(
+      ctx.event(kService, deleted ? "deleteMlflowRuns" : "restoreMlflowRuns", {{"experimentId", experiment_id}, {"runs", std::to_string(n)}}));
   return n;
 }
 
@@ -111,7 +116,8 @@ Result<void> Runs::delete_tag(const access::Context& ctx, const std::string& run
 
 Result<void> Runs::log_inputs(const access::Context& ctx, const std::string& run_id, const std::vector<DatasetInput>& datasets,
                               const std::vector<ModelInput>& models) {
-  if (datasets.size() > 1000) return refuse(Errc::invalid, fmt::format("A batch logging request can contain at most 1000 datasets. Got {} datasets.", datasets.size()));
+  if (datasets.size() > 1000)
+    return refuse(Errc::invalid, fmt::format("A batch logging request can contain at most 1000 datasets. Got {} datasets.", datasets.size()));
   for (std::size_t i = 0; i < datasets.size(); ++i) TARN_CHECK(check_dataset(datasets[i], fmt::format("datasets[{}]", i)));
   TARN_TRY(f, found(ctx, run_id, kEdit, true));
   return tracking_.log_inputs(f.ref, datasets, models);
@@ -124,7 +130,8 @@ Result<void> Runs::log_outputs(const access::Context& ctx, const std::string& ru
 
 Result<void> Runs::log_model(const access::Context& ctx, const std::string& run_id, const std::string& model_json) {
   const auto model = json::parse(model_json);
-  if (!model || !model->is_object()) return refuse(Errc::invalid, fmt::format("Malformed model info. \n {} \n is not valid JSON.", model_json.substr(0, 200)));
+  if (!model || !model->is_object())
+    return refuse(Errc::invalid, fmt::format("Malformed model info. \n {} \n is not valid JSON.", model_json.substr(0, 200)));
   for (const char* field : {"artifact_path", "flavors", "utc_time_created", "run_id"})
     if (!model->as_object().contains(field)) return refuse(Errc::invalid, fmt::format("Model json is missing mandatory fields: ['{}']", field));
   TARN_TRY(f, found(ctx, run_id, kEdit, true));
@@ -142,7 +149,8 @@ Result<std::vector<Metric>> Runs::sampled_history(const access::Context& ctx, co
   if (run_ids.empty() || run_ids.size() > 100)
     return refuse(Errc::invalid, fmt::format("GetMetricHistoryBulkInterval request must specify 1 to 100 run_ids, got {}.", run_ids.size()));
   if (from.has_value() != until.has_value()) return refuse(Errc::invalid, "If either start step or end step are specified, both must be specified.");
-  if (from && *from > *until) return refuse(Errc::invalid, fmt::format("end_step must be greater than start_step. Found start_step={} and end_step={}.", *from, *until));
+  if (from && *from > *until)
+    return refuse(Errc::invalid, fmt::format("end_step must be greater than start_step. Found start_step={} and end_step={}.", *from, *until));
   std::vector<RunRef> refs;
   for (const auto& id : run_ids) {
     TARN_TRY(f, found(ctx, id, kRead, false));

@@ -21,7 +21,8 @@ class Runs {
   Result<Run> get(const access::Context& ctx, const std::string& run_id);
   Result<RunInfo> update(const access::Context& ctx, const std::string& run_id, const RunChange& change);
   Result<void> set_deleted(const access::Context& ctx, const std::string& run_id, bool deleted);
-  Result<std::int64_t> set_deleted_by_time(const access::Context& ctx, const std::string& experiment_id, bool deleted, std::int64_t time, std::int64_t most);
+  Result<std::int64_t> set_deleted_by_time(const access::Context& ctx, const std::string& experiment_id, bool deleted, std::int64_t time,
+                                           std::int64_t most);
 
   Result<void> log(const access::Context& ctx, const std::string& run_id, const Batch& batch);
   Result<void> delete_tag(const access::Context& ctx, const std::string& run_id, const std::string& key);
@@ -30,7 +31,8 @@ class Runs {
   Result<void> log_outputs(const access::Context& ctx, const std::string& run_id, const std::vector<ModelOutput>& models);
   Result<void> log_model(const access::Context& ctx, const std::string& run_id, const std::string& model_json);
 
-  Result<Page<Metric>> history(const access::Context& ctx, const std::string& run_id, const std::string& key, std::size_t limit, const std::string& after);
+  Result<Page<Metric>> history(const access::Context& ctx, const std::string& run_id, const std::string& key, std::size_t limit,
+                               const std::string& after);
   Result<std::vector<Metric>> sampled_history(const access::Context& ctx, const std::vector<std::string>& run_ids, const std::string& key,
                                               std::optional<std::int64_t> from, std::optional<std::int64_t> until, std::size_t most);
 

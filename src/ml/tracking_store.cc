@@ -24,9 +24,8 @@ RunInfo info_of(const Row& r, int first) {
 constexpr const char* kRunColumns = "run_id, name, experiment, user_name, status, start_time, end_time, deleted_at, artifact_uri";
 
 void put_tag(Connection& c, const RunRef& ref, const KeyValue& tag) {
-  c.change(
-      "INSERT INTO ml_tag (rid, key, experiment, value) VALUES ($1, $2, $3, $4) ON CONFLICT (rid, key) DO UPDATE SET value = excluded.value",
-      {ref.rid, tag.key, ref.experiment, tag.value});
+  c.change("INSERT INTO ml_tag (rid, key, experiment, value) VALUES ($1, $2, $3, $4) ON CONFLICT (rid, key) DO UPDATE SET value = excluded.value",
+           {ref.rid, tag.key, ref.experiment, tag.value});
   // A run's name is a tag too, and either way of setting it sets both.
   if (tag.key == "mlflow.runName") c.change("UPDATE ml_run SET name = $2 WHERE rid = $1", {ref.rid, tag.value});
 }
@@ -49,8 +48,9 @@ std::optional<RunRef> TrackingStore::find(const std::string& run_id) {
   }
   std::optional<RunRef> out;
   db_.read([&](Connection& c) {
-    c.query("SELECT rid, workspace, experiment FROM ml_run WHERE run_id = $1", {run_id},
-            [&](const Row& r) { out = RunRef{r.number(0), r.number(1), r.number(2), run_id}; });
+    c.query("SELECT rid, workspace, experiment FROM ml_run WHERE run_id = $1", {run_id}, [&](const Row& r) {
+      out = RunRef{r.number(0), r.number(1), r.number(2), run_id};
+    });
   });
   if (!out) return out;
   std::lock_guard lock(mutex_);
@@ -62,10 +62,11 @@ std::optional<RunRef> TrackingStore::find(const std::string& run_id) {
 RunRef TrackingStore::create(const NewRun& n) {
   RunRef ref{.workspace = n.workspace, .experiment = n.experiment, .run_id = new_hex(16)};
   must([&](Connection& c) {
-    c.query("INSERT INTO ml_run (run_id, workspace, experiment, name, user_name, status, start_time, artifact_uri) "
-            "VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $7) RETURNING rid",
-            {ref.run_id, n.workspace, n.experiment, n.name, n.user_name, n.start_time, n.artifact_root + "/" + ref.run_id + "/artifacts"},
-            [&](const Row& r) { ref.rid = r.number(0); });
+    c.query(
+        "INSERT INTO ml_run (run_id, workspace, experiment, name, user_name, status, start_time, artifact_uri) "
+        "VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $7) RETURNING rid",
+        {ref.run_id, n.workspace, n.experiment, n.name, n.user_name, n.start_time, n.artifact_root + "/" + ref.run_id + "/artifacts"},
+        [&](const Row& r) { ref.rid = r.number(0); });
     for (const auto& tag : n.tags) put_tag(c, ref, tag);
   });
   std::lock_guard lock(mutex_);
@@ -92,7 +93,12 @@ std::vector<Run> TrackingStore::load(Connection& c, const std::vector<std::int64
   each("key, value FROM ml_param", [](Run& run, const Row& r) { run.params.push_back({r.text(1), r.text(2)}); });
   each("key, value FROM ml_tag", [](Run& run, const Row& r) { run.tags.push_back({r.text(1), r.text(2)}); });
   each("name, digest, source_type, source, schema, profile, tags FROM ml_dataset", [](Run& run, const Row& r) {
-    DatasetInput in{.dataset = {.name = r.text(1), .digest = r.text(2), .source_type = r.text(3), .source = r.text(4), .schema = r.maybe_text(5), .profile = r.maybe_text(6)}};
+    DatasetInput in{.dataset = {.name = r.text(1),
+                                .digest = r.text(2),
+                                .source_type = r.text(3),
+                                .source = r.text(4),
+                                .schema = r.maybe_text(5),
+                                .profile = r.maybe_text(6)}};
     if (auto tags = json::decode_text<std::vector<KeyValue>>(r.text(7))) in.tags = *std::move(tags);
     run.datasets.push_back(std::move(in));
   });
@@ -140,12 +146,14 @@ void TrackingStore::set_deleted(const RunRef& ref, bool deleted) {
 std::int64_t TrackingStore::set_deleted(std::int64_t experiment, bool deleted, std::int64_t time, std::int64_t most) {
   std::int64_t n = 0;
   must([&](Connection& c) {
-    n = deleted ? c.change("UPDATE ml_run SET deleted_at = $4 WHERE rid IN (SELECT rid FROM ml_run WHERE experiment = $1 AND start_time <= $2 "
-                           "AND deleted_at IS NULL ORDER BY start_time DESC LIMIT $3)",
-                           {experiment, time, most, clock_.now()})
-                : c.change("UPDATE ml_run SET deleted_at = NULL WHERE rid IN (SELECT rid FROM ml_run WHERE experiment = $1 AND deleted_at >= $2 "
-                           "AND deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $3)",
-                           {experiment, time, most});
+    n = deleted ? c.change(
+                      "UPDATE ml_run SET deleted_at = $4 WHERE rid IN (SELECT rid FROM ml_run WHERE experiment = $1 AND start_time <= $2 "
+                      "AND deleted_at IS NULL ORDER BY start_time DESC LIMIT $3)",
+                      {experiment, time, most, clock_.now()})
+                : c.change(
+                      "UPDATE ml_run SET deleted_at = NULL WHERE rid IN (SELECT rid FROM ml_run WHERE experiment = $1 AND deleted_at >= $2 "
+                      "AND deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $3)",
+                      {experiment, time, most});
   });
   return n;
 }
@@ -165,28 +173,31 @@ void put_metrics(Connection& c, const RunRef& ref, const std::vector<Metric>& me
     return std::tuple(a.step, a.timestamp, std::isnan(a.value) ? 0 : a.value) >= std::tuple(b.step, b.timestamp, std::isnan(b.value) ? 0 : b.value);
   };
   for (const Metric& m : metrics) {
-    c.change("INSERT INTO ml_metric (rid, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
-             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-             {ref.rid, m.key, m.timestamp, m.step, stored(m.value), flag(std::isnan(m.value)), maybe(m.model_id), maybe(m.dataset_name),
-              maybe(m.dataset_digest)});
+    c.change(
+        "INSERT INTO ml_metric (rid, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        {ref.rid, m.key, m.timestamp, m.step, stored(m.value), flag(std::isnan(m.value)), maybe(m.model_id), maybe(m.dataset_name),
+         maybe(m.dataset_digest)});
     auto& latest = newest[m.key];
     if (!latest || newer(m, *latest)) latest = &m;
     if (m.model_id)
-      c.change("INSERT INTO ml_model_metric (model_id, key, dataset_name, dataset_digest, run_id, at, step, value, is_nan) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (model_id, key, dataset_name, dataset_digest, run_id) DO UPDATE SET "
-               "at = excluded.at, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan "
-               "WHERE excluded.step > ml_model_metric.step OR (excluded.step = ml_model_metric.step AND excluded.at >= ml_model_metric.at)",
-               {*m.model_id, m.key, m.dataset_name.value_or(""), m.dataset_digest.value_or(""), ref.run_id, m.timestamp, m.step, stored(m.value),
-                flag(std::isnan(m.value))});
+      c.change(
+          "INSERT INTO ml_model_metric (model_id, key, dataset_name, dataset_digest, run_id, at, step, value, is_nan) "
+          "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (model_id, key, dataset_name, dataset_digest, run_id) DO UPDATE SET "
+          "at = excluded.at, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan "
+          "WHERE excluded.step > ml_model_metric.step OR (excluded.step = ml_model_metric.step AND excluded.at >= ml_model_metric.at)",
+          {*m.model_id, m.key, m.dataset_name.value_or(""), m.dataset_digest.value_or(""), ref.run_id, m.timestamp, m.step, stored(m.value),
+           flag(std::isnan(m.value))});
   }
   for (const auto& [key, m] : newest)
-    c.change("INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
-             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, key) DO UPDATE SET at = excluded.at, step = excluded.step, "
-             "value = excluded.value, is_nan = excluded.is_nan, model_id = excluded.model_id, dataset_name = excluded.dataset_name, "
-             "dataset_digest = excluded.dataset_digest "
-             "WHERE (excluded.step, excluded.at, excluded.value) >= (ml_latest.step, ml_latest.at, ml_latest.value)",
-             {ref.rid, m->key, ref.experiment, m->timestamp, m->step, stored(m->value), flag(std::isnan(m->value)), maybe(m->model_id),
-              maybe(m->dataset_name), maybe(m->dataset_digest)});
+    c.change(
+        "INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, key) DO UPDATE SET at = excluded.at, step = excluded.step, "
+        "value = excluded.value, is_nan = excluded.is_nan, model_id = excluded.model_id, dataset_name = excluded.dataset_name, "
+        "dataset_digest = excluded.dataset_digest "
+        "WHERE (excluded.step, excluded.at, excluded.value) >= (ml_latest.step, ml_latest.at, ml_latest.value)",
+        {ref.rid, m->key, ref.experiment, m->timestamp, m->step, stored(m->value), flag(std::isnan(m->value)), maybe(m->model_id),
+         maybe(m->dataset_name), maybe(m->dataset_digest)});
 }
 
 Result<void> put_param(Connection& c, const RunRef& ref, const KeyValue& p) {
@@ -229,10 +240,11 @@ Result<void> TrackingStore::log_inputs(const RunRef& ref, const std::vector<Data
       std::optional<std::string> context;
       for (const auto& t : d.tags)
         if (t.key == "mlflow.data.context") context = t.value;
-      c.change("INSERT INTO ml_dataset (rid, name, digest, experiment, source_type, source, schema, profile, context, tags) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, name, digest) DO NOTHING",
-               {ref.rid, d.dataset.name, d.dataset.digest, ref.experiment, d.dataset.source_type, d.dataset.source, maybe(d.dataset.schema),
-                maybe(d.dataset.profile), maybe(context), json::encode_text(d.tags)});
+      c.change(
+          "INSERT INTO ml_dataset (rid, name, digest, experiment, source_type, source, schema, profile, context, tags) "
+          "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, name, digest) DO NOTHING",
+          {ref.rid, d.dataset.name, d.dataset.digest, ref.experiment, d.dataset.source_type, d.dataset.source, maybe(d.dataset.schema),
+           maybe(d.dataset.profile), maybe(context), json::encode_text(d.tags)});
     }
     for (const auto& m : models)
       c.change("INSERT INTO ml_run_model (rid, direction, model_id, step) VALUES ($1, 'input', $2, 0) ON CONFLICT DO NOTHING", {ref.rid, m.model_id});

@@ -160,9 +160,8 @@ TEST_F(Tracking, ABatchIsLoggedWholeOrNotAtAll) {
   ASSERT_TRUE(runs.log(ana, id, {.params = {{"depth", "3"}}}));
   ASSERT_TRUE(runs.log(ana, id, {.params = {{"depth", "3"}}}));  // the same value again is no change
   const auto refused = runs.log(ana, id, {.metrics = {{.key = "m", .value = 1}}, .params = {{"width", "1"}, {"depth", "5"}}});
-  EXPECT_EQ(refused.error().message,
-            "Changing param values is not allowed. Param with key='depth' was already logged with value='3' for run ID='" + id +
-                "'. Attempted logging new value '5'.");
+  EXPECT_EQ(refused.error().message, "Changing param values is not allowed. Param with key='depth' was already logged with value='3' for run ID='" +
+                                         id + "'. Attempted logging new value '5'.");
   const auto r = runs.get(ana, id);
   EXPECT_TRUE(r->metrics.empty());
   EXPECT_EQ(r->params, (std::vector<KeyValue>{{"depth", "3"}}));
@@ -172,13 +171,15 @@ TEST_F(Tracking, LimitsOfABatch) {
   const auto id = run();
   Batch many;
   for (int i = 0; i < 1001; ++i) many.metrics.push_back({.key = "m" + std::to_string(i)});
-  EXPECT_EQ(runs.log(ana, id, many).error().message,
-            "A batch logging request can contain at most 1000 metrics. Got 1001 metrics. Please split up metrics across multiple requests and try again.");
+  EXPECT_EQ(
+      runs.log(ana, id, many).error().message,
+      "A batch logging request can contain at most 1000 metrics. Got 1001 metrics. Please split up metrics across multiple requests and try again.");
   Batch params;
   for (int i = 0; i < 101; ++i) params.params.push_back({"p" + std::to_string(i), "1"});
   EXPECT_EQ(runs.log(ana, id, params).error().code, Errc::invalid);
   EXPECT_EQ(runs.log(ana, id, {.params = {{"p", "1"}, {"p", "2"}}}).error().code, Errc::invalid);
-  EXPECT_EQ(runs.log(ana, id, {.params = {{"p", std::string(6001, 'x')}}}).error().message, "'params[0].value' exceeds the maximum length of 6000 characters");
+  EXPECT_EQ(runs.log(ana, id, {.params = {{"p", std::string(6001, 'x')}}}).error().message,
+            "'params[0].value' exceeds the maximum length of 6000 characters");
   EXPECT_EQ(runs.log(ana, id, {.metrics = {{.key = "../m"}}}).error().code, Errc::invalid);
   EXPECT_EQ(runs.log(ana, id, {.metrics = {{.key = "m\nx"}}}).error().code, Errc::invalid);
   EXPECT_EQ(runs.log(ana, "nope", {}).error().message, "Run 'nope' not found.");
@@ -342,13 +343,15 @@ TEST_F(Tracking, LoggedModelsGoThroughTheirStates) {
   EXPECT_EQ(m->info.status, "LOGGED_MODEL_PENDING");
   EXPECT_EQ(m->info.artifact_uri, "dbfs:/databricks/mlflow-tracking/" + experiment + "/logged_models/" + mid + "/artifacts");
   EXPECT_EQ(models.finalize(ana, mid, LoggedModelStatus::LOGGED_MODEL_READY)->info.status, "LOGGED_MODEL_READY");
-  ASSERT_TRUE(runs.log(ana, id, {.metrics = {{.key = "rmse", .value = 0.5, .timestamp = 1, .model_id = mid, .dataset_name = "flights", .dataset_digest = "d"}}}));
+  ASSERT_TRUE(runs.log(
+      ana, id, {.metrics = {{.key = "rmse", .value = 0.5, .timestamp = 1, .model_id = mid, .dataset_name = "flights", .dataset_digest = "d"}}}));
   EXPECT_EQ(models.get(ana, mid)->metrics.at(0).run_id, id);
   EXPECT_EQ(models.get(eve, mid).error().code, Errc::permission_denied);
   auto other = models.create(ana, {.experiment_id = experiment, .name = "linear"});
   const auto search = [&](const std::string& filter, std::vector<LoggedModels::Order> order = {}, std::vector<KeyValue> datasets = {}) {
     Names out;
-    const auto p = models.search(ana, {.experiment_ids = {experiment}, .filter = filter, .order_by = std::move(order), .datasets = std::move(datasets)});
+    const auto p =
+        models.search(ana, {.experiment_ids = {experiment}, .filter = filter, .order_by = std::move(order), .datasets = std::move(datasets)});
     if (!p) return Names{p.error().message};
     for (const auto& x : p->items) out.push_back(x.info.name);
     return out;
