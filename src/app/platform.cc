@@ -16,6 +16,7 @@
 #include "account/routes.h"
 #include "account/workspace_service.h"
 #include "app/control_routes.h"
+#include "app/ml_links.h"
 #include "app/whole_backup.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
@@ -36,7 +37,6 @@
 #include "engine/engine.h"
 #include "gateway/server.h"
 #include "identity/room.h"
-#include "ml/room.h"
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
@@ -136,20 +136,6 @@ class LocalRoots final : public account::RootStorage {
   objects::ObjectStore& objects_;
 };
 
-/// Where a registered model's lineage begins: the tables among the datasets that its run read.
-class RunsOfModels final : public catalog::RunSources {
- public:
-  RunsOfModels(ml::Runs& runs, ml::LoggedModels& models) : runs_(runs), models_(models) {}
-  std::vector<std::string> tables_of(const access::Context& ctx, const std::string& run_id) override { return runs_.tables_read(ctx, run_id); }
-  void registered(const access::Context& ctx, const std::string& id, const std::string& name, const std::string& version) override {
-    models_.registered(ctx, id, {name, version});
-  }
-
- private:
-  ml::Runs& runs_;
-  ml::LoggedModels& models_;
-};
-
 template <class T>
 T ready(Expected<T, std::string> r) {
   if (!r) throw std::runtime_error(r.error());
@@ -200,6 +186,7 @@ struct Platform::Impl {
   compute::Clusters clusters;
   compute::Contexts contexts;
   WorkspaceRooms workspace_rooms;
+  FoldersOfExperiments folders_of_experiments;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -243,7 +230,7 @@ struct Platform::Impl {
         statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
         catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, sessions, clock),
-        runs_of_models(ml.runs, ml.models),
+        runs_of_models(ml),
         instance_profiles(*store),
         pools(*store, permissions, instance_profiles, clock),
         policies(*store, permissions, clock),
@@ -255,7 +242,8 @@ struct Platform::Impl {
         clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
                  {.server_id = server_of(data), .region = o.region, .gpus = gpus_here()}),
         contexts(clusters, *store, clock),
-        workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}) {}
+        workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
+        folders_of_experiments(workspace_rooms.tree, ml.experiments) {}
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -424,6 +412,9 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.router.add(compute::cluster_routes(p.clusters, p.contexts));
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.workspace_rooms.on_workspace_deleted(t, id); });
+  p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.ml.on_workspace_deleted(t, id); });
+  p.ml.experiments.set_folders(&p.folders_of_experiments);
+  p.workspace_rooms.tree.watch(p.folders_of_experiments);
   p.router.add(p.workspace_rooms.routes());
   p.statements.recover();
   p.parser.warm();

@@ -63,8 +63,8 @@ std::vector<store::IndexEntry> Experiment::store_indexes() const {
   return out;
 }
 
-Experiments::Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, Folders* folders)
-    : store_(store), permissions_(permissions), clock_(clock), folders_(folders) {
+Experiments::Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock)
+    : store_(store), permissions_(permissions), clock_(clock) {
   access::ObjectKind kind{.type = "experiments",
                           .levels = {{std::string(kRead), "Can view the experiment and its runs"},
                                      {std::string(kEdit), "Can view, log runs to, and edit the experiment"},
@@ -77,11 +77,7 @@ Experiments::Experiments(store::Store& store, access::ObjectPermissions& permiss
     const auto e = find(workspace, id);
     if (!e) return std::nullopt;
     access::FoundObject out{.shown = e->name};
-    if (folders_)
-      for (std::string path = e->name; path.rfind('/') != 0;) {
-        path.resize(path.rfind('/'));
-        if (auto f = folders_->folder(workspace, path)) out.parents.push_back(*std::move(f));
-      }
+    if (folders_) out.parents = folders_->chain(workspace, e->folder());
     return out;
   };
   permissions_.add_kind(std::move(kind));
@@ -103,18 +99,29 @@ Result<Experiment> Experiments::require(const access::Context& ctx, const std::s
 }
 
 Result<void> Experiments::check_place(const access::Context& ctx, const std::string& name) {
-  const std::string parent = name.substr(0, name.rfind('/'));
-  if (folders_) {
-    const auto folder = folders_->folder(*ctx.workspace_id, parent.empty() ? "/" : parent);
-    if (!folder) return refuse(Errc::not_found, fmt::format("Parent directory {} does not exist.", parent.empty() ? "/" : parent));
-    if (permissions_.allows(ctx, *folder, "CAN_EDIT")) return {};
-  } else {
-    const std::string home = "/Users/" + ctx.caller.name;
-    if (ctx.caller.workspace_admin || parent == home || parent.starts_with(home + "/") || parent == "/Shared" || parent.starts_with("/Shared/"))
-      return {};
-  }
-  return refuse(Errc::permission_denied,
-                fmt::format("User '{}' does not have permission to create experiments in '{}'", ctx.caller.name, parent.empty() ? "/" : parent));
+  const std::string parent = name.rfind('/') == 0 ? "/" : name.substr(0, name.rfind('/')), home = "/Users/" + ctx.caller.name;
+  if (folders_) return folders_->may_create(ctx, parent);
+  if (ctx.caller.workspace_admin || parent == home || parent.starts_with(home + "/") || parent == "/Shared" || parent.starts_with("/Shared/"))
+    return {};
+  return refuse(Errc::permission_denied, fmt::format("User '{}' does not have permission to create experiments in '{}'", ctx.caller.name, parent));
+}
+
+void Experiments::on_folder_removed(store::WriteTxn& t, std::int64_t workspace_id, const std::string& folder) const {
+  for (auto& e : kExperiments.scan(t, store::prefix({store::sortable(workspace_id)})))
+    if (!e.deleted && e.folder() == folder) {
+      e.deleted = true;
+      kExperiments.put(t, e);
+    }
+}
+
+void Experiments::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const {
+  for (const auto& e : kExperiments.scan(t, store::prefix({store::sortable(workspace_id)}))) kExperiments.erase(t, e.store_key());
+}
+
+bool Experiments::any_in(store::ReadTxn& t, std::int64_t workspace_id, const std::string& folder) const {
+  for (const auto& e : kExperiments.scan(t, store::prefix({store::sortable(workspace_id)})))
+    if (!e.deleted && e.folder() == folder) return true;
+  return false;
 }
 
 Result<Experiment> Experiments::create(const access::Context& ctx, const std::string& name, const std::string& artifact_location,

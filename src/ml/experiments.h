@@ -18,6 +18,7 @@ struct Experiment {
   std::string store_key() const { return store::key({store::sortable(workspace_id), experiment_id}); }
   std::vector<store::IndexEntry> store_indexes() const;
   std::int64_t number() const { return std::stoll(experiment_id); }
+  std::string folder() const { return name.rfind('/') == 0 ? "/" : name.substr(0, name.rfind('/')); }
 };
 BOOST_DESCRIBE_STRUCT(Experiment, (), (workspace_id, experiment_id, name, artifact_location, deleted, creation_time, last_update_time, tags))
 
@@ -29,13 +30,17 @@ inline constexpr const char* kArtifactRoot = "dbfs:/databricks/mlflow-tracking";
 class Folders {
  public:
   virtual ~Folders() = default;
-  /// The folder at a path, as access lists name it; nothing if there is none.
-  virtual std::optional<access::ObjectRef> folder(std::int64_t workspace_id, const std::string& path) = 0;
+  /// not_found, or permission_denied, unless the caller may make things in the folder.
+  virtual Result<void> may_create(const access::Context& ctx, const std::string& folder) = 0;
+  /// The folder and those above it, as access lists name them, nearest first; empty if there is none.
+  virtual std::vector<access::ObjectRef> chain(std::int64_t workspace_id, const std::string& folder) = 0;
 };
 
 class Experiments {
  public:
-  Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, Folders* folders = nullptr);
+  Experiments(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock);
+  /// At start-up, before the first request.
+  void set_folders(Folders* folders) { folders_ = folders; }
 
   /// already_exists; invalid: a name that is no absolute path, a tag, an artifact location of an unknown scheme; permission_denied: the folder.
   Result<Experiment> create(const access::Context& ctx, const std::string& name, const std::string& artifact_location,
@@ -61,6 +66,12 @@ class Experiments {
   /// The experiment if the caller has `level` on it: not_found, permission_denied.
   Result<Experiment> require(const access::Context& ctx, const std::string& id, std::string_view level);
 
+  /// A folder goes, or a whole workspace: within that transaction. Experiments of a folder are deleted with it and can be restored.
+  void on_folder_removed(store::WriteTxn& t, std::int64_t workspace_id, const std::string& folder) const;
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+  /// Whether a folder holds active experiments.
+  bool any_in(store::ReadTxn& t, std::int64_t workspace_id, const std::string& folder) const;
+
  private:
   std::optional<Experiment> find(std::int64_t workspace, const std::string& id);
   Result<void> change(const access::Context& ctx, const std::string& action, std::map<std::string, std::string> params, const std::string& id,
@@ -70,7 +81,7 @@ class Experiments {
   store::Store& store_;
   access::ObjectPermissions& permissions_;
   const Clock& clock_;
-  Folders* folders_;
+  Folders* folders_ = nullptr;
 };
 
 /// Marks a refusal as what the caller sees.

@@ -99,6 +99,13 @@ ModelWithVersions Registry::whole(store::ReadTxn& t, RegisteredModel model) {
   return out;
 }
 
+void Registry::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const {
+  for (const auto& m : kModels.scan(t, store::prefix({store::sortable(workspace_id)}))) {
+    for (const auto& v : kVersions.scan(t, store::prefix({m.id}))) kVersions.erase(t, v.store_key());
+    kModels.erase(t, m.store_key());
+  }
+}
+
 Result<ModelWithVersions> Registry::create(const access::Context& ctx, const std::string& name, const std::optional<std::string>& description,
                                            const std::vector<KeyValue>& tags) {
   const auto sound = [&]() -> Result<void> {

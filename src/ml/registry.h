@@ -94,6 +94,9 @@ class Registry {
   Result<void> withdraw(const access::Context& ctx, const std::string& name, std::int64_t version, const std::string& stage,
                         const std::string& creator);
 
+  /// Within the transaction that deletes a workspace.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   Result<RegisteredModel> require(const access::Context& ctx, const std::string& name, std::string_view level);
   Result<void> change(const access::Context& ctx, const std::string& action, const std::string& name, std::string_view level,
