@@ -107,6 +107,19 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
 
 
 @pytest.mark.parametrize("method,path,body,code", [
+    ("POST", "/api/2.0/mlflow/experiments/create", {"name": "flat"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/experiments/create", {"name": "/Shared/../x"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/experiments/create", {"name": "/No/Such/Folder/x"}, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", "/api/2.0/mlflow/runs/create", {}, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", "/api/2.0/mlflow/runs/log-metric", {"run_id": "x", "key": "m", "value": "much", "timestamp": 1}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/runs/log-metric", {"run_id": "x", "key": "m", "value": 1}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": [], "max_results": 0}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/runs/search", {"experiment_ids": ["1"], "filter": "metrics.m > 'a"}, "INVALID_PARAMETER_VALUE"),
+    ("GET", "/api/2.0/mlflow/artifacts/list?run_id=" + "f" * 32 + "&path=../..", None, "RESOURCE_DOES_NOT_EXIST"),
+    ("POST", "/api/2.0/mlflow/registered-models/create", {"name": "a/b"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/mlflow/unity-catalog/registered-models/create", {"name": "one.two"}, "INVALID_PARAMETER_VALUE"),
+    ("GET", "/api/2.1/unity-catalog/models/a.b.c/versions/last", None, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.1/unity-catalog/connections", {"name": "c", "connection_type": "FAX", "options": {}}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/workspace/import", {"path": "/Shared/x", "content": "%%%"}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/workspace/import", {"path": "/Shared/../etc/x", "format": "RAW", "content": ""}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/workspace/import", {"path": "/Shared/x", "format": "DBC", "content": ""}, "INVALID_PARAMETER_VALUE"),
