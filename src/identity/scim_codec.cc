@@ -270,7 +270,8 @@ json::object encode(const Resource& r, const Selection& s, bool in_workspace) {
     for (const auto& e : p.emails) emails.push_back(json::object{{"type", e.type}, {"value", e.value}, {"primary", e.primary}});
     put("emails", std::move(emails));
   }
-  if (p.kind == Kind::service_principal) put("applicationId", json::value(p.name));
+  // The Terraform provider asks a service principal for `userName` and reads `applicationId` from the answer.
+  if (p.kind == Kind::service_principal && (s.wants("applicationId") || s.wants("userName"))) o["applicationId"] = p.name;
   if (p.kind == Kind::group)
     put("members", references(r.members, false));
   else

@@ -140,6 +140,9 @@ TEST_F(Scim, ServicePrincipalsGetAnApplicationIdAndAManager) {
   const auto made = make("ServicePrincipals", R"({"displayName":"robot","active":true})");
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_TRUE(is_uuid(made.at("applicationId")));
+  const auto narrow = call(GET, base + "ServicePrincipals/" + made.at("id") + "?attributes=userName,active", root);
+  EXPECT_EQ(narrow.at("applicationId"), made.at("applicationId")) << "as the provider asks";
+  EXPECT_EQ(narrow.at("displayName"), "");
   EXPECT_EQ(call(GET, base + "ServicePrincipals?filter=applicationId%20eq%20%22" + made.at("applicationId") + "%22", root).at("totalResults"), "1");
   EXPECT_EQ(make("ServicePrincipals", R"({"applicationId":")" + made.at("applicationId") + R"("})").at("detail"),
             "Service principal with application ID " + made.at("applicationId") + " already exists.");
