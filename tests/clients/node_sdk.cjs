@@ -5,6 +5,7 @@
 const assert = require("node:assert/strict");
 const { Readable } = require("node:stream");
 const { AccountClient, Config, WorkspaceClient } = require("@databricks/sdk-experimental");
+const { readableToWeb } = require("@databricks/sdk-experimental/dist/fetch");  // the only kind of stream that it sends as it is
 
 const credentials = { clientId: process.env.CLIENT_ID, clientSecret: process.env.CLIENT_SECRET, authType: "oauth-m2m" };
 const workspaceHost = "https://acme-landing.cloud.databricks.com";
@@ -81,7 +82,7 @@ async function workspace(w) {
     const file_path = "/Volumes/landing_raw/node_sdk/drop/hello.txt";
     const content = "hello ".repeat(1000);
     await w.apiClient.request({ path: `/api/2.0/fs/files${file_path}`, method: "PUT", headers: new Headers({ "Content-Type": "application/octet-stream" }),
-      payload: Readable.toWeb(Readable.from([Buffer.from(content)])) });
+      payload: readableToWeb(Readable.from([Buffer.from(content)])) });
     const entries = await all(w.files.listDirectoryContents({ directory_path: "/Volumes/landing_raw/node_sdk/drop" }));
     assert.deepEqual(entries.map((e) => [e.name, e.file_size]), [["hello.txt", content.length]]);
     let back = "";
