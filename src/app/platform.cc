@@ -17,6 +17,7 @@
 #include "account/workspace_service.h"
 #include "app/control_routes.h"
 #include "app/ml_links.h"
+#include "app/job_ports.h"
 #include "app/whole_backup.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
@@ -37,6 +38,8 @@
 #include "engine/engine.h"
 #include "gateway/server.h"
 #include "identity/room.h"
+#include "jobs/routes.h"
+#include "jobs/scheduler.h"
 #include "objects/local_objects.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
@@ -187,6 +190,10 @@ struct Platform::Impl {
   compute::Contexts contexts;
   WorkspaceRooms workspace_rooms;
   FoldersOfExperiments folders_of_experiments;
+  JobStatements job_statements;
+  JobClusters job_clusters;
+  jobs::Service job_service;
+  jobs::Scheduler job_scheduler;
   api::Router router, control;
   std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
@@ -243,7 +250,14 @@ struct Platform::Impl {
                  {.server_id = server_of(data), .region = o.region, .gpus = gpus_here()}),
         contexts(clusters, *store, clock),
         workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
-        folders_of_experiments(workspace_rooms.tree, ml.experiments) {}
+        folders_of_experiments(workspace_rooms.tree, ml.experiments),
+        job_statements(statements),
+        job_clusters(clusters, contexts),
+        job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
+        job_scheduler(
+            {.store = *store, .directory = directory, .clock = clock, .code = &job_clusters, .sql = &job_statements, .server_id = server_of(data)}) {
+    job_service.on_due([this] { job_scheduler.wake(); });
+  }
 
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
@@ -416,11 +430,13 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.ml.experiments.set_folders(&p.folders_of_experiments);
   p.workspace_rooms.tree.watch(p.folders_of_experiments);
   p.router.add(p.workspace_rooms.routes());
+  p.router.add(jobs::routes(p.job_service));
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
   p.fleet.start();
   p.clusters.start_driving();
+  p.job_scheduler.start();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
   p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
@@ -437,6 +453,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
     p.ports_thread.join();
   }
   const bool clean = p.server->drain(patience);
+  p.job_scheduler.stop();
   p.fleet.stop();
   p.clusters.stop();
   p.provisioner.stop();

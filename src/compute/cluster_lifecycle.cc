@@ -376,6 +376,13 @@ void Clusters::discard(const std::string& id) {
   wake();
 }
 
+std::vector<std::string> Clusters::job_clusters() {
+  std::vector<std::string> out;
+  for (const auto& c : store_.read_as([&](store::ReadTxn& t) { return clusters_table.scan_index(t, "active", options_.server_id); }))
+    if (c.cluster_source == "JOB" && c.state != State::TERMINATING) out.push_back(c.cluster_id);
+  return out;
+}
+
 PoolStats Clusters::stats(std::int64_t workspace_id, const std::string& pool) {
   PoolStats out;
   const auto users = store_.read_as([&](store::ReadTxn& t) {

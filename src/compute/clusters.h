@@ -89,6 +89,8 @@ class Clusters final : public FleetListener, public PoolUsage {
   /// What a request for a job cluster violates, without making it.
   Result<void> check_for_job(const access::Context& ctx, const ClusterSpec& request);
   void discard(const std::string& id);
+  /// Active clusters of runs on this server.
+  std::vector<std::string> job_clusters();
   std::optional<ClusterRecord> find(const std::string& id);
 
   /// For contexts: the running cluster if the caller may attach to it (a single user's cluster only to that user); counts as activity.

@@ -300,6 +300,20 @@ TEST_F(ClustersTest, ContextsBelongToTheirMakerAndCommandsEndOnce) {
   EXPECT_EQ(call(maker, GET, "/api/1.2/contexts/status?" + where).status, 404);
 }
 
+TEST_F(ClustersTest, AClusterThatIsolatesItsUsersTakesOneAtATime) {
+  const auto context_on = [&](const std::string& id, const access::Caller& who) {
+    return call(who, POST, "/api/1.2/contexts/create", R"({"clusterId":")" + id + R"(","language":"python"})");
+  };
+  const auto id = running(maker, R"(,"data_security_mode":"USER_ISOLATION")");
+  const auto mine = context_on(id, maker);
+  EXPECT_EQ(mine.status, 200);
+  EXPECT_EQ(context_on(id, maker).status, 200);
+  EXPECT_THAT(context_on(id, ada).message(), HasSubstr("isolates its users"));
+  const auto shared = running(maker, R"(,"data_security_mode":"NONE")");
+  EXPECT_EQ(context_on(shared, maker).status, 200);
+  EXPECT_EQ(context_on(shared, ada).status, 200);
+}
+
 TEST_F(ClustersTest, ASingleUsersClusterIsHisAlone) {
   const auto id = running(maker, R"(,"data_security_mode":"SINGLE_USER")");
   EXPECT_EQ(get(maker, id).text("single_user_name"), maker.name);

@@ -27,10 +27,20 @@ Result<std::string> Contexts::create(const access::Context& ctx, const std::stri
     return refuse(Errc::invalid, "Field 'language' must be one of python, r, scala, sql; got '" + language.substr(0, 40) + "'");
   }
   TARN_TRY(cluster, clusters_.attach(ctx, cluster_id));
-  (void)cluster;
+  const auto mode = cluster.spec.data_security_mode;
+  const bool isolates = mode == DataSecurityMode::USER_ISOLATION || mode == DataSecurityMode::DATA_SECURITY_MODE_STANDARD ||
+                        mode == DataSecurityMode::DATA_SECURITY_MODE_AUTO || mode == DataSecurityMode::LEGACY_TABLE_ACL;
   std::string id;
   {
     const std::lock_guard lock(mutex_);
+    // Interpreters of one node share its user: a mode that promises to keep people apart is kept by letting one in at a time.
+    if (isolates)
+      for (const auto& [other, c] : contexts_)
+        if (c.cluster_id == cluster_id && c.owner != ctx.caller.name)
+          return refuse(Errc::invalid_state,
+                        "Cluster " + cluster_id +
+                            " isolates its users, and another one has execution contexts on it: this platform lets one user at a time "
+                            "run code on such a cluster. Use a cluster of your own, or data_security_mode NONE");
     if (static_cast<std::size_t>(std::ranges::count_if(contexts_, [&](const auto& c) { return c.second.cluster_id == cluster_id; })) >= kMostContexts)
       return refuse(Errc::limit_exceeded, fmt::format("Cluster {} has {} execution contexts, its most", cluster_id, kMostContexts));
     id = std::to_string(new_numeric_id());

@@ -106,6 +106,7 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
     assert http.get(url, headers=mine).status_code == 401
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("method,path,body,code", [
     ("POST", "/api/2.0/mlflow/experiments/create", {"name": "flat"}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/mlflow/experiments/create", {"name": "/Shared/../x"}, "INVALID_PARAMETER_VALUE"),
@@ -147,3 +148,21 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
 def test_what_lives_in_a_workspace_refuses_what_is_none(server, admin, method, path, body, code):
     e = refused(admin.workspace, "landing", method, path, body)
     assert 400 <= e.status < 500 and e.code == code, e
+=======
+@pytest.mark.parametrize("path,body,named", [
+    ("/api/2.0/instance-pools/create", {"instance_pool_name": "p", "node_type_id": "z9.huge"}, "z9.huge"),
+    ("/api/2.0/instance-pools/create", {"instance_pool_name": "p", "node_type_id": "m6g.large", "max_capacity": 1.5}, "max_capacity"),
+    ("/api/2.0/policies/clusters/create", {"name": "p", "definition": "{"}, "not JSON"),
+    ("/api/2.0/policies/clusters/create", {"name": "p", "definition": '{"num_workers":{"type":"range","minValue":9,"maxValue":3}}'}, "'minValue' 9 is above 'maxValue' 3"),
+    ("/api/2.0/policies/clusters/create", {"name": "p", "definition": '{"spark_version":{"type":"regex","pattern":"(("}}'}, "not a regular expression"),
+    ("/api/2.1/clusters/create", {"spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "num_workers": -1}, "num_workers"),
+    ("/api/2.1/clusters/create", {"spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "spark_env_vars": {"A=B": "c"}}, "spark_env_vars"),
+    ("/api/2.2/jobs/create", {"name": "j", "tasks": [{"task_key": "a", "depends_on": [{"task_key": "a"}], "condition_task": {"op": "EQUAL_TO", "left": "1", "right": "1"}}]}, "a -> a"),
+    ("/api/2.2/jobs/create", {"name": "j", "schedule": {"quartz_cron_expression": "0 0 12 31 2 ?", "timezone_id": "UTC"}}, "never fires"),
+    ("/api/2.2/jobs/create", {"name": "j", "schedule": {"quartz_cron_expression": "0 0 12 * * ?", "timezone_id": "../../etc/passwd"}}, "timezone_id"),
+    ("/api/1.2/contexts/create", {"clusterId": "none", "language": "python"}, "Cluster none does not exist"),
+])
+def test_bad_compute_is_refused_by_name(server, admin, path, body, named):
+    error = refused(admin.workspace, "landing", "POST", path, body)
+    assert 400 <= error.status < 500 and named in error.message, error
+>>>>>>> b390484 (jobs: definitions, a durable scheduler, tasks that run; compute: one user at a time where a cluster isolates them)

@@ -299,10 +299,16 @@ int node_main(int, char**) {
   }
   ::close(control[1]);
   const std::string why = attend(o, control[0]);
-  // In the namespace all die with its first process; without one, the whole group is asked for, and the interpreter ends its own kernels.
-  ::kill(root ? init : -init, SIGKILL);
   int status = 0;
-  while (::waitpid(init, &status, 0) < 0 && errno == EINTR) {
+  // An interpreter that ends by itself has its first process say how; a moment for that, then force.
+  bool reaped = false;
+  for (int i = 0; why == "the interpreter ended" && !reaped && i < 40; ++i) {
+    reaped = ::waitpid(init, &status, WNOHANG) == init;
+    if (!reaped) ::poll(nullptr, 0, 25);
+  }
+  // In the namespace all die with its first process; without one, the whole group is asked for, and the interpreter ends its own kernels.
+  if (!reaped || !root) ::kill(root ? init : -init, SIGKILL);
+  while (!reaped && ::waitpid(init, &status, 0) < 0 && errno == EINTR) {
   }
   remove_groups(groups);
   const bool asked = WIFEXITED(status) && WEXITSTATUS(status) == 0;  // the control plane's `end`

@@ -71,7 +71,9 @@ class Output:
 
     def data(self, bundle):
         table = bundle.get("application/vnd.tarn.table+json")
-        if table is not None:
+        if "application/vnd.tarn.result+json" in bundle:
+            self.exit = bundle["application/vnd.tarn.result+json"]  # a job's task: what it handed on
+        elif table is not None:
             self.table = table
         elif "image/png" in bundle and len(self.images) < 20 and self.size < LIMIT:
             image = "data:image/png;base64," + bundle["image/png"].strip().replace("\n", "")
@@ -83,6 +85,12 @@ class Output:
             self.text(bundle.get("text/plain", "") + "\n")
 
     def results(self):
+        out = self.shown()
+        if self.exit is not None:
+            out["task"] = self.exit
+        return out
+
+    def shown(self):
         text = "".join(self.parts)
         if self.error is not None:
             return {"resultType": "error", "summary": self.error[0], "cause": cut((text + "\n" if text else "") + self.error[1], LIMIT)[0]}

@@ -1,0 +1,107 @@
+#include "app/job_ports.h"
+
+#include "base/json_read.h"
+
+namespace tarn::app {
+namespace {
+
+/// A command's results as a task's end: its text is the log, what the runtime handed on is the output.
+jobs::WorkEnd end_of(const compute::Contexts::Ended& e) {
+  jobs::WorkEnd out{.ok = e.ok, .lost = e.lost};
+  const auto kind = json::text_at(e.results, {"resultType"});
+  json::object output;
+  if (kind == "error") {
+    out.error = json::text_at(e.results, {"summary"});
+    out.trace = json::text_at(e.results, {"cause"});
+    if (e.lost) out.error = out.trace;
+  } else {
+    output["logs"] = json::text_at(e.results, {"data"});
+    if (json::find(e.results, {"truncated"})) output["logs_truncated"] = true;
+  }
+  if (const auto* exit = json::find(e.results, {"task", "exit"}); exit && exit->is_string()) output["exit"] = *exit;
+  if (const auto* values = json::find(e.results, {"task", "values"}); values && values->is_object()) output["values"] = *values;
+  out.output = std::move(output);
+  return out;
+}
+
+Expected<compute::ClusterSpec, std::string> spec_of(const json::value& v) {
+  auto spec = json::decode<compute::ClusterSpec>(v);
+  if (!spec) return fail(spec.error().message());
+  return *std::move(spec);
+}
+
+}  // namespace
+
+Expected<std::string, std::string> JobStatements::start(const access::Context& ctx, const std::string& warehouse_id, const std::string& statement,
+                                                        const std::map<std::string, std::string>& parameters, jobs::Ended ended) {
+  sql::StatementRequest q;
+  q.statement = statement;
+  q.warehouse_id = warehouse_id;
+  for (const auto& [name, value] : parameters)
+    if (statement.find(':' + name) != statement.npos) q.parameters.push_back({.name = name, .value = value});
+  auto submitted = statements_.submit(ctx, q);
+  if (!submitted) return fail(submitted.error().message);
+  const auto s = *submitted;
+  statements_.hand_over(s, [] {});
+  s->on_done([s, ended = std::move(ended)] {
+    const auto now = s->snapshot();
+    ended({.ok = now.state == sql::StatementState::SUCCEEDED,
+           .cancelled = now.state == sql::StatementState::CANCELED,
+           .error = now.error_message,
+           .output = json::object{{"statement_id", s->id}, {"rows", now.rows}}});
+  });
+  return s->id;
+}
+
+void JobStatements::cancel(const access::Context& ctx, const std::string& id) { (void)statements_.cancel(ctx, id); }
+
+Expected<void, std::string> JobClusters::ensure(const access::Context& ctx, const std::string& id) {
+  const auto c = clusters_.get(ctx, id);
+  if (!c) return fail(c.error().message);
+  if (c->active()) return {};
+  if (auto started = clusters_.start(ctx, id); !started && started.error().code != compute::Errc::invalid_state) return fail(started.error().message);
+  return {};
+}
+
+Expected<std::string, std::string> JobClusters::create(const access::Context& ctx, const json::value& new_cluster, const std::string& name) {
+  TARN_TRY(spec, spec_of(new_cluster));
+  if (!spec.cluster_name || spec.cluster_name->empty()) spec.cluster_name = name;
+  auto made = clusters_.create_for_job(ctx, spec);
+  if (!made) return fail((made.error().code == compute::Errc::permission_denied ? "PERMISSION_DENIED: " : "") + made.error().message);
+  return made->cluster_id;
+}
+
+void JobClusters::keep_only(const std::set<std::string>& ids) {
+  for (const auto& id : clusters_.job_clusters())
+    if (!ids.contains(id)) clusters_.discard(id);
+}
+
+jobs::CodeWork::Cluster JobClusters::state(const std::string& id) {
+  const auto c = clusters_.find(id);
+  if (!c) return {.state = State::ended, .message = "Cluster " + id + " does not exist"};
+  if (c->state == compute::State::RUNNING || c->state == compute::State::RESIZING) return {.state = State::running};
+  if (c->state == compute::State::PENDING || c->state == compute::State::RESTARTING) return {.state = State::starting};
+  return {.state = State::ended, .message = (c->termination_reason ? c->termination_reason->code + ". " : "") + c->state_message};
+}
+
+/// As the vendor does: what cannot be a cluster, or breaks its policy, is refused with the job; who may not create one learns it at the run.
+Expected<void, std::string> JobClusters::check(const access::Context& ctx, const json::value& new_cluster) {
+  TARN_TRY(spec, spec_of(new_cluster));
+  if (auto ok = clusters_.check_for_job(ctx, spec); !ok && ok.error().code != compute::Errc::permission_denied) return fail(ok.error().message);
+  return {};
+}
+
+Expected<std::string, std::string> JobClusters::start(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
+                                                      jobs::Ended ended) {
+  auto handle = contexts_.run(ctx, cluster_id, code, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); });
+  if (!handle) return fail(handle.error().message);
+  return *handle;
+}
+
+void JobClusters::resume(const access::Context& ctx, const std::string& cluster_id, const std::string& handle, jobs::Ended ended) {
+  if (const auto now = state(cluster_id); now.state == State::ended)
+    return ended({.lost = true, .error = "The cluster " + cluster_id + " ended while the task ran: " + now.message});
+  contexts_.resume(handle, cluster_id, ctx.caller.name, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); });
+}
+
+}  // namespace tarn::app

@@ -1,0 +1,39 @@
+#pragma once
+// What jobs ask of other rooms, answered by those rooms: statements, clusters and execution contexts.
+#include "compute/contexts.h"
+#include "jobs/ports.h"
+#include "sql/statements.h"
+
+namespace tarn::app {
+
+class JobStatements final : public jobs::SqlWork {
+ public:
+  explicit JobStatements(sql::Statements& statements) : statements_(statements) {}
+  Expected<std::string, std::string> start(const access::Context& ctx, const std::string& warehouse_id, const std::string& statement,
+                                           const std::map<std::string, std::string>& parameters, jobs::Ended ended) override;
+  void cancel(const access::Context& ctx, const std::string& id) override;
+
+ private:
+  sql::Statements& statements_;
+};
+
+class JobClusters final : public jobs::CodeWork {
+ public:
+  JobClusters(compute::Clusters& clusters, compute::Contexts& contexts) : clusters_(clusters), contexts_(contexts) {}
+  Expected<void, std::string> ensure(const access::Context& ctx, const std::string& cluster_id) override;
+  Expected<std::string, std::string> create(const access::Context& ctx, const json::value& new_cluster, const std::string& name) override;
+  void discard(const std::string& cluster_id) override { clusters_.discard(cluster_id); }
+  void keep_only(const std::set<std::string>& cluster_ids) override;
+  Cluster state(const std::string& cluster_id) override;
+  Expected<void, std::string> check(const access::Context& ctx, const json::value& new_cluster) override;
+  Expected<std::string, std::string> start(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
+                                           jobs::Ended ended) override;
+  void resume(const access::Context& ctx, const std::string& cluster_id, const std::string& handle, jobs::Ended ended) override;
+  void cancel(const std::string& handle) override { contexts_.stop_run(handle); }
+
+ private:
+  compute::Clusters& clusters_;
+  compute::Contexts& contexts_;
+};
+
+}  // namespace tarn::app

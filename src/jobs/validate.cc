@@ -1,0 +1,281 @@
+#include "jobs/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/json_read.h"
+#include "jobs/cron.h"
+
+namespace tarn::jobs {
+namespace {
+
+bool key_fits(const std::string& key) {
+  return !key.empty() && key.size() <= 100 && key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == key.npos;
+}
+
+std::vector<std::string> kinds_of(const Task& t) {
+  std::vector<std::string> out;
+  const auto add = [&](bool there, const char* name) {
+    if (there) out.emplace_back(name);
+  };
+  add(t.notebook_task.has_value(), "notebook_task");
+  add(t.spark_python_task.has_value(), "spark_python_task");
+  add(t.python_wheel_task.has_value(), "python_wheel_task");
+  add(t.sql_task.has_value(), "sql_task");
+  add(t.run_job_task.has_value(), "run_job_task");
+  add(t.condition_task.has_value(), "condition_task");
+  add(t.for_each_task.has_value(), "for_each_task");
+  add(!t.spark_jar_task.is_null(), "spark_jar_task");
+  add(!t.spark_submit_task.is_null(), "spark_submit_task");
+  add(!t.pipeline_task.is_null(), "pipeline_task");
+  add(!t.dbt_task.is_null(), "dbt_task");
+  add(!t.dashboard_task.is_null(), "dashboard_task");
+  add(!t.power_bi_task.is_null(), "power_bi_task");
+  add(!t.clean_rooms_notebook_task.is_null(), "clean_rooms_notebook_task");
+  add(!t.gen_ai_compute_task.is_null(), "gen_ai_compute_task");
+  add(!t.dbt_cloud_task.is_null(), "dbt_cloud_task");
+  add(!t.dbt_platform_task.is_null(), "dbt_platform_task");
+  add(!t.alert_task.is_null(), "alert_task");
+  add(!t.python_operator_task.is_null(), "python_operator_task");
+  return out;
+}
+
+Result<void> at_least(const std::string& field, std::optional<int> v, int low) {
+  if (v && *v < low) return refuse(Errc::invalid, fmt::format("Field '{}' must be at least {}, got {}", field, low, *v));
+  return {};
+}
+
+Result<void> path_fits(const std::string& field, const std::string& path, const std::optional<Source>& source, bool git) {
+  if (path.empty()) return refuse(Errc::invalid, fmt::format("Field '{}' is required", field));
+  const bool from_git = source == Source::GIT || (!source && git);
+  if (source == Source::GIT && !git)
+    return refuse(Errc::invalid, fmt::format("Field '{}' names a file of a Git source, but the job has no git_source", field));
+  if (!from_git && path.front() != '/' && path.find(":/") == path.npos)
+    return refuse(Errc::invalid, fmt::format("Only absolute paths are currently supported. Paths must begin with '/': field '{}' is '{}'", field,
+                                             path.substr(0, 200)));
+  return {};
+}
+
+Result<void> one_kind(const std::string& at, const Task& t) {
+  const auto kinds = kinds_of(t);
+  if (kinds.empty())
+    return refuse(
+        Errc::invalid,
+        fmt::format(
+            "{}: one of notebook_task, spark_python_task, python_wheel_task, sql_task, run_job_task, condition_task, for_each_task is required", at));
+  if (kinds.size() > 1) return refuse(Errc::invalid, fmt::format("{}: a task can be of one kind only, got {} and {}", at, kinds[0], kinds[1]));
+  return {};
+}
+
+Result<void> check_task(const std::string& at, const Task& t, const JobSettings& job, const Checks& checks, bool inner) {
+  if (!key_fits(t.task_key))
+    return refuse(Errc::invalid, fmt::format("Field '{}.task_key' must have 1 to 100 characters of letters, digits, - and _; got '{}'", at,
+                                             t.task_key.substr(0, 100)));
+  TARN_CHECK(one_kind(at, t));
+  const bool git = !job.git_source.is_null();
+  if (t.notebook_task) TARN_CHECK(path_fits(at + ".notebook_task.notebook_path", t.notebook_task->notebook_path, t.notebook_task->source, git));
+  if (t.spark_python_task)
+    TARN_CHECK(path_fits(at + ".spark_python_task.python_file", t.spark_python_task->python_file, t.spark_python_task->source, git));
+  if (t.python_wheel_task && (t.python_wheel_task->package_name.empty() || t.python_wheel_task->entry_point.empty()))
+    return refuse(Errc::invalid, fmt::format("Fields '{0}.python_wheel_task.package_name' and '{0}.python_wheel_task.entry_point' are required", at));
+  if (t.python_wheel_task && !t.python_wheel_task->parameters.empty() && !t.python_wheel_task->named_parameters.empty())
+    return refuse(Errc::invalid, fmt::format("{}.python_wheel_task: only one of 'parameters' and 'named_parameters' can be set", at));
+  if (t.sql_task) {
+    const auto& s = *t.sql_task;
+    const int what = s.query.has_value() + s.file.has_value() + !s.alert.is_null() + !s.dashboard.is_null();
+    if (what != 1)
+      return refuse(Errc::invalid, fmt::format("{}.sql_task: exactly one of query, file, alert and dashboard is required, got {}", at, what));
+    if (s.warehouse_id.empty()) return refuse(Errc::invalid, fmt::format("Field '{}.sql_task.warehouse_id' is required", at));
+    if (s.file) TARN_CHECK(path_fits(at + ".sql_task.file.path", s.file->path, s.file->source, git));
+  }
+  if (t.run_job_task && checks.job_exists && !checks.job_exists(t.run_job_task->job_id))
+    return refuse(Errc::invalid, fmt::format("Job {} does not exist.", t.run_job_task->job_id));
+  if (t.for_each_task) {
+    if (inner) return refuse(Errc::invalid, at + ": a for_each_task cannot hold another for_each_task");
+    const auto& each = *t.for_each_task;
+    if (each.inputs.empty()) return refuse(Errc::invalid, fmt::format("Field '{}.for_each_task.inputs' is required", at));
+    if (each.concurrency && (*each.concurrency < 1 || *each.concurrency > 100))
+      return refuse(Errc::invalid, fmt::format("Field '{}.for_each_task.concurrency' must be between 1 and 100, got {}", at, *each.concurrency));
+    if (each.inputs.find("{{") == each.inputs.npos) {
+      const auto parsed = json::parse(each.inputs);
+      if (!parsed || !parsed->is_array())
+        return refuse(Errc::invalid,
+                      fmt::format("Field '{}.for_each_task.inputs' must be a JSON array or a reference, got '{}'", at, each.inputs.substr(0, 100)));
+      if (parsed->as_array().size() > 5000)
+        return refuse(Errc::invalid, fmt::format("Field '{}.for_each_task.inputs' must have at most 5000 entries", at));
+    }
+    TARN_TRY(task, inner_task(each));
+    TARN_CHECK(check_task(at + ".for_each_task.task", task, job, checks, true));
+  }
+  const int where = t.existing_cluster_id.has_value() + t.job_cluster_key.has_value() + !t.new_cluster.is_null() + t.environment_key.has_value();
+  if (where > 1)
+    return refuse(Errc::invalid, fmt::format("{}: only one of existing_cluster_id, new_cluster, job_cluster_key and environment_key can be set", at));
+  if (where && (t.sql_task || t.run_job_task || t.condition_task || t.for_each_task))
+    return refuse(Errc::invalid, fmt::format("{}: a {} does not run on a cluster of the task's own", at, kind_of(t)));
+  if (t.job_cluster_key && std::ranges::none_of(job.job_clusters, [&](const JobCluster& c) { return c.job_cluster_key == *t.job_cluster_key; }))
+    return refuse(Errc::invalid, fmt::format("{}: the job cluster key '{}' is not one of the job's job_clusters", at, *t.job_cluster_key));
+  if (!t.new_cluster.is_null() && checks.cluster) TARN_CHECK(checks.cluster(at + ".new_cluster", t.new_cluster));
+  TARN_CHECK(at_least(at + ".max_retries", t.max_retries, -1));
+  TARN_CHECK(at_least(at + ".min_retry_interval_millis", t.min_retry_interval_millis, 0));
+  return at_least(at + ".timeout_seconds", t.timeout_seconds, 0);
+}
+
+Result<void> check_dependencies(const JobSettings& s) {
+  std::map<std::string, const Task*> known;
+  for (const auto& t : s.tasks)
+    if (!known.emplace(t.task_key, &t).second)
+      return refuse(Errc::invalid, fmt::format("The task key '{}' is used by more than one task", t.task_key));
+  for (const auto& t : s.tasks) {
+    std::set<std::string> seen;
+    for (const auto& d : t.depends_on) {
+      const auto i = known.find(d.task_key);
+      if (i == known.end())
+        return refuse(Errc::invalid,
+                      fmt::format("Task '{}' depends on the task '{}', which the job does not have", t.task_key, d.task_key.substr(0, 100)));
+      if (!seen.insert(d.task_key + '\x1f' + d.outcome.value_or("")).second)
+        return refuse(Errc::invalid, fmt::format("Task '{}' names the dependency '{}' twice", t.task_key, d.task_key));
+      if (d.outcome && !i->second->condition_task)
+        return refuse(Errc::invalid, fmt::format("Task '{}' depends on an outcome of '{}', which is no condition task", t.task_key, d.task_key));
+      if (d.outcome && *d.outcome != "true" && *d.outcome != "false")
+        return refuse(Errc::invalid,
+                      fmt::format("Field 'outcome' of the dependency on '{}' must be true or false, got '{}'", d.task_key, d.outcome->substr(0, 40)));
+    }
+  }
+  TARN_TRY(order, topological(s.tasks));
+  (void)order;
+  return {};
+}
+
+/// Of a periodic trigger that is not paused; 0 for none.
+Millis period_of(const JobSettings& s) {
+  const auto* interval = json::find(s.trigger, {"periodic", "interval"});
+  const auto unit = json::text_at(s.trigger, {"periodic", "unit"});
+  const Millis hours = unit == "HOURS" ? 1 : unit == "DAYS" ? 24 : unit == "WEEKS" ? 168 : 0;
+  if (!interval || !interval->is_int64() || interval->as_int64() < 1 || interval->as_int64() > 10'000 ||
+      json::text_at(s.trigger, {"pause_status"}) == "PAUSED")
+    return 0;
+  return interval->as_int64() * hours * 3'600'000;
+}
+
+Result<void> check_schedule(const JobSettings& s, Millis now) {
+  const int triggers = s.schedule.has_value() + !s.continuous.is_null() + !s.trigger.is_null();
+  if (triggers > 1) return refuse(Errc::invalid, "Only one of 'schedule', 'continuous' and 'trigger' can be set");
+  // What would never fire must not look as if it did; paused, it may be kept.
+  if (!s.continuous.is_null() && json::text_at(s.continuous, {"pause_status"}) != "PAUSED")
+    return refuse(Errc::not_enabled, "Continuous jobs are not available on this platform: set continuous.pause_status to PAUSED, or use a schedule");
+  if (!s.trigger.is_null() && json::text_at(s.trigger, {"pause_status"}) != "PAUSED") {
+    if (!json::find(s.trigger, {"periodic"}))
+      return refuse(Errc::not_enabled,
+                    "Triggers other than periodic are not available on this platform: set trigger.pause_status to PAUSED, or use a schedule");
+    if (!period_of(s))
+      return refuse(Errc::invalid, "Field 'trigger.periodic' must have an interval of at least 1 and a unit of HOURS, DAYS or WEEKS");
+  }
+  if (!s.schedule) return {};
+  const auto zone = TimeZone::find(s.schedule->timezone_id);
+  if (!zone)
+    return refuse(Errc::invalid,
+                  fmt::format("Invalid timezone_id: '{}' is not a time zone, as Europe/Berlin or UTC are", s.schedule->timezone_id.substr(0, 60)));
+  const auto cron = Cron::parse(s.schedule->quartz_cron_expression);
+  if (!cron)
+    return refuse(Errc::invalid,
+                  fmt::format("Invalid quartz_cron_expression: '{}': {}", s.schedule->quartz_cron_expression.substr(0, 100), cron.error()));
+  if (!cron->next(now, *zone))
+    return refuse(Errc::invalid, fmt::format("Invalid quartz_cron_expression: '{}' never fires", s.schedule->quartz_cron_expression.substr(0, 100)));
+  return {};
+}
+
+}  // namespace
+
+std::string kind_of(const Task& task) {
+  const auto kinds = kinds_of(task);
+  return kinds.size() == 1 ? kinds.front() : "";
+}
+
+Result<Task> inner_task(const ForEachTask& each) {
+  auto t = json::decode<Task>(each.task);
+  if (!t) return refuse(Errc::invalid, "Field 'for_each_task.task': " + t.error().message());
+  return *std::move(t);
+}
+
+Result<std::vector<std::string>> topological(const std::vector<Task>& tasks) {
+  std::map<std::string, std::set<std::string>> waits;
+  for (const auto& t : tasks) {
+    auto& w = waits[t.task_key];
+    for (const auto& d : t.depends_on) w.insert(d.task_key);
+  }
+  std::vector<std::string> out;
+  while (!waits.empty()) {
+    const auto free = std::ranges::find_if(waits, [](const auto& w) { return w.second.empty(); });
+    if (free == waits.end()) {
+      // Everything left waits for something left: walking back from any of it comes round.
+      std::vector<std::string> way{waits.begin()->first};
+      while (std::ranges::count(way, way.back()) < 2) way.push_back(*waits[way.back()].begin());
+      std::string text;
+      for (auto i = std::ranges::find(way, way.back()); i != way.end(); ++i) text += (text.empty() ? "" : " -> ") + *i;
+      return refuse(Errc::invalid, "The tasks' dependencies form a cycle: " + text);
+    }
+    const auto key = free->first;
+    waits.erase(free);
+    for (auto& [other, w] : waits) w.erase(key);
+    out.push_back(key);
+  }
+  return out;
+}
+
+Result<void> validate(const JobSettings& s, const Checks& checks, Millis now) {
+  if (s.name && (s.name->empty() || s.name->size() > 4096)) return refuse(Errc::invalid, "Field 'name' must have 1 to 4096 characters");
+  if (s.tasks.size() > 1000) return refuse(Errc::invalid, fmt::format("Field 'tasks' must have at most 1000 tasks, got {}", s.tasks.size()));
+  if (s.tags.size() > 25) return refuse(Errc::invalid, fmt::format("Field 'tags' must have at most 25 tags, got {}", s.tags.size()));
+  if (s.max_concurrent_runs && (*s.max_concurrent_runs < 0 || *s.max_concurrent_runs > 2000))
+    return refuse(Errc::invalid, fmt::format("Field 'max_concurrent_runs' must be between 0 and 2000, got {}", *s.max_concurrent_runs));
+  TARN_CHECK(at_least("timeout_seconds", s.timeout_seconds, 0));
+  if (!s.git_source.is_null() && json::text_at(s.git_source, {"git_provider"}).empty())
+    return refuse(Errc::invalid,
+                  "git_source.git_provider must be one of: "
+                  "github,gitlab,bitbucketcloud,gitlabenterpriseedition,bitbucketserver,azuredevopsservices,githubenterprise,awscodecommit");
+  std::set<std::string> names;
+  for (const auto& p : s.parameters)
+    if (p.name.empty() || !names.insert(p.name).second)
+      return refuse(Errc::invalid, fmt::format("Field 'parameters' has a parameter that is empty or named twice: '{}'", p.name));
+  names.clear();
+  for (const auto& c : s.job_clusters) {
+    if (!key_fits(c.job_cluster_key) || !names.insert(c.job_cluster_key).second)
+      return refuse(Errc::invalid,
+                    fmt::format("Field 'job_clusters' has a key that is not one or is used twice: '{}'", c.job_cluster_key.substr(0, 100)));
+    if (checks.cluster) TARN_CHECK(checks.cluster("job_clusters['" + c.job_cluster_key + "'].new_cluster", c.new_cluster));
+  }
+  for (std::size_t i = 0; i < s.tasks.size(); ++i) TARN_CHECK(check_task(fmt::format("tasks[{}]", i), s.tasks[i], s, checks, false));
+  TARN_CHECK(check_dependencies(s));
+  return check_schedule(s, now);
+}
+
+JobSettings with_defaults(JobSettings s) {
+  if (!s.name) s.name = "Untitled";
+  if (!s.format) s.format = "MULTI_TASK";
+  if (!s.max_concurrent_runs) s.max_concurrent_runs = 1;
+  if (!s.timeout_seconds) s.timeout_seconds = 0;
+  if (s.email_notifications.is_null()) s.email_notifications = json::object{};
+  if (s.webhook_notifications.is_null()) s.webhook_notifications = json::object{};
+  if (s.schedule && !s.schedule->pause_status) s.schedule->pause_status = PauseStatus::UNPAUSED;
+  for (auto& t : s.tasks) {
+    std::ranges::sort(t.depends_on, {}, &Dependency::task_key);
+    if (!t.run_if) t.run_if = RunIf::ALL_SUCCESS;
+    if (!t.timeout_seconds) t.timeout_seconds = 0;
+    if (t.email_notifications.is_null()) t.email_notifications = json::object{};
+    if (t.notebook_task && !t.notebook_task->source) t.notebook_task->source = s.git_source.is_null() ? Source::WORKSPACE : Source::GIT;
+  }
+  s.access_control_list = nullptr;
+  return s;
+}
+
+Millis next_fire(const JobSettings& s, Millis after) {
+  if (const auto period = period_of(s)) return after + period;
+  if (!s.schedule || s.schedule->pause_status == PauseStatus::PAUSED) return 0;
+  const auto zone = TimeZone::find(s.schedule->timezone_id);
+  const auto cron = Cron::parse(s.schedule->quartz_cron_expression);
+  return zone && cron ? cron->next(after, *zone).value_or(0) : 0;
+}
+
+}  // namespace tarn::jobs
