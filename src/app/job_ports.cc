@@ -1,9 +1,14 @@
 #include "app/job_ports.h"
 
+#include <fstream>
+#include <sstream>
+
 #include "base/json_read.h"
 
 namespace tarn::app {
 namespace {
+
+constexpr std::uint64_t kMostCode = 2u << 20;  // of a file that a task reads: it travels to the node in hexadecimal
 
 /// A command's results as a task's end: its text is the log, what the runtime handed on is the output.
 jobs::WorkEnd end_of(const compute::Contexts::Ended& e) {
@@ -102,6 +107,33 @@ void JobClusters::resume(const access::Context& ctx, const std::string& cluster_
   if (const auto now = state(cluster_id); now.state == State::ended)
     return ended({.lost = true, .error = "The cluster " + cluster_id + " ended while the task ran: " + now.message});
   contexts_.resume(handle, cluster_id, ctx.caller.name, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); });
+}
+
+Expected<jobs::WorkspaceFiles::File, std::string> JobFiles::read(const access::Context& ctx, const std::string& path) {
+  const auto at = workspace::parse_path(path);
+  if (!at) return fail(at.error().message);
+  const auto found = tree_.get(ctx, *at);
+  if (!found) return fail(found.error().message);
+  File out{.notebook = found->node.object_type == workspace::ObjectType::NOTEBOOK};
+  if (out.notebook) out.language = json::name_of(found->node.language.value_or(workspace::Language::PYTHON));
+  auto exported = tree_.export_object(ctx, *at, out.notebook ? workspace::Format::SOURCE : workspace::Format::AUTO);
+  if (!exported) return fail(exported.error().message);
+  if (exported->size > kMostCode || exported->content.size() > kMostCode)
+    return fail(fmt::format("{} has more than {} bytes: too large for a task", path, kMostCode));
+  out.content = std::move(exported->content);
+  if (exported->local_file) {
+    std::ifstream in(*exported->local_file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    out.content = text.str();
+  }
+  return out;
+}
+
+Expected<std::string, std::string> JobFiles::query(const access::Context& ctx, const std::string& id) {
+  const auto q = queries_.query(ctx, id);
+  if (!q) return fail(q.error().message);
+  return q->fields.query_text.value_or("");
 }
 
 }  // namespace tarn::app

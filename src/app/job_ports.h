@@ -1,8 +1,10 @@
 #pragma once
-// What jobs ask of other rooms, answered by those rooms: statements, clusters and execution contexts.
+// What jobs ask of other rooms, answered by those rooms: statements, clusters and execution contexts, workspace files.
 #include "compute/contexts.h"
 #include "jobs/ports.h"
+#include "queries/objects.h"
 #include "sql/statements.h"
+#include "workspace/tree.h"
 
 namespace tarn::app {
 
@@ -34,6 +36,17 @@ class JobClusters final : public jobs::CodeWork {
  private:
   compute::Clusters& clusters_;
   compute::Contexts& contexts_;
+};
+
+class JobFiles final : public jobs::WorkspaceFiles {
+ public:
+  JobFiles(workspace::Tree& tree, queries::Objects& queries) : tree_(tree), queries_(queries) {}
+  Expected<File, std::string> read(const access::Context& ctx, const std::string& path) override;
+  Expected<std::string, std::string> query(const access::Context& ctx, const std::string& id) override;
+
+ private:
+  workspace::Tree& tree_;
+  queries::Objects& queries_;
 };
 
 }  // namespace tarn::app

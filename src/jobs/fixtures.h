@@ -96,6 +96,10 @@ struct FakeFiles final : WorkspaceFiles {
     if (i == all.end()) return fail("Path (" + path + ") doesn't exist.");
     return i->second;
   }
+  Expected<std::string, std::string> query(const access::Context&, const std::string& id) override {
+    if (id != "known") return fail("Query " + id + " does not exist");
+    return std::string("select 1");
+  }
 };
 
 struct Answer {

@@ -323,7 +323,7 @@ TEST_F(JobsTest, WhatCannotRunIsRefusedWhenItRuns) {
   EXPECT_THAT(refused(R"({"task_key":"a","notebook_task":{"notebook_path":"/n"}})"), HasSubstr("Serverless compute is not available"));
   EXPECT_THAT(refused(R"({"task_key":"a","notebook_task":{"notebook_path":"/n"},"existing_cluster_id":"none"})"),
               HasSubstr("Cluster none does not exist"));
-  EXPECT_THAT(refused(R"({"task_key":"a","sql_task":{"warehouse_id":"w","query":{"query_id":"q"}}})"), HasSubstr("Only SQL tasks with a file"));
+  EXPECT_THAT(refused(R"({"task_key":"a","sql_task":{"warehouse_id":"w","query":{"query_id":"q"}}})"), HasSubstr("Query q does not exist"));
   EXPECT_THAT(refused(R"({"task_key":"a","sql_task":{"warehouse_id":"gone","file":{"path":"/q.sql"}}})"), HasSubstr("does not exist"));
   EXPECT_THAT(refused(R"({"task_key":"a","sql_task":{"warehouse_id":"w","file":{"path":"/none.sql"}}})"), HasSubstr("doesn't exist"));
   EXPECT_THAT(refused(R"({"task_key":"a","sql_task":{"warehouse_id":"w","file":{"path":"/q.sql"},"parameters":{"x":"{{tasks.z.values.y}}"}}})"),

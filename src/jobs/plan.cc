@@ -465,15 +465,23 @@ void Scheduler::launch(const RunRecord& run, TaskRecord task) {
   if (task.task.sql_task) {
     const auto& s = *task.task.sql_task;
     if (!parts_.sql) return refused("This platform runs no SQL tasks");
-    if (!s.file) return refused("Only SQL tasks with a file can run on this platform: queries, alerts and dashboards are not available to jobs yet");
-    if (s.file->source == Source::GIT) return refused("SQL files of a Git source are not available on this platform");
+    if (!s.file && !s.query) return refused("Alerts and dashboards cannot run as tasks on this platform: use a query or a file");
+    if (s.file && s.file->source == Source::GIT) return refused("SQL files of a Git source are not available on this platform");
     if (!parts_.files) return refused("This platform has no workspace files");
-    const auto file = parts_.files->read(ctx, s.file->path);
-    if (!file) return refused(file.error());
+    std::string text;
+    if (s.file) {
+      auto file = parts_.files->read(ctx, s.file->path);
+      if (!file) return refused(file.error());
+      text = std::move(file->content);
+    } else {
+      auto query = parts_.files->query(ctx, s.query->query_id);
+      if (!query) return refused(query.error());
+      text = *std::move(query);
+    }
     auto parameters = s.parameters;
     for (const auto& [k, v] : run.parameters) parameters.emplace(k, v);
     for (const auto& [k, v] : run.overrides.sql_params) parameters[k] = v;
-    auto handle = parts_.sql->start(ctx, s.warehouse_id, file->content, parameters, ended_with);
+    auto handle = parts_.sql->start(ctx, s.warehouse_id, text, parameters, ended_with);
     if (!handle) return refused(handle.error());
     return note(*handle);
   }

@@ -27,7 +27,7 @@ class SqlWork {
   virtual void cancel(const access::Context& ctx, const std::string& id) = 0;
 };
 
-/// Files and notebooks of the workspace, read as the run's identity.
+/// Files, notebooks and saved queries of the workspace, read as the run's identity.
 class WorkspaceFiles {
  public:
   virtual ~WorkspaceFiles() = default;
@@ -37,6 +37,8 @@ class WorkspaceFiles {
     std::string language;  // of a notebook: PYTHON, SQL, …
   };
   virtual Expected<File, std::string> read(const access::Context& ctx, const std::string& path) = 0;
+  /// The text of a saved query.
+  virtual Expected<std::string, std::string> query(const access::Context& ctx, const std::string& id) = 0;
 };
 
 /// Clusters that run Python, as the run's identity.
