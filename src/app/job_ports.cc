@@ -136,4 +136,21 @@ Expected<std::string, std::string> JobFiles::query(const access::Context& ctx, c
   return q->fields.query_text.value_or("");
 }
 
+Expected<std::vector<compute::InitScriptText>, std::string> ClusterScripts::scripts(const compute::ClusterRecord& c) {
+  std::vector<compute::InitScriptText> out;
+  for (auto& [name, text] : global_.to_run(c.workspace_id)) out.push_back({.name = name, .content = text, .global = true});
+  for (const auto& s : c.spec.init_scripts) {
+    if (!s.workspace || !s.workspace->destination)
+      return fail(std::string("Only init scripts of workspace files can run on this platform: name them as workspace.destination"));
+    access::Context ctx;
+    ctx.workspace_id = c.workspace_id;
+    ctx.request_id = c.cluster_id;
+    if (auto who = directory_.caller(c.creator_id, c.workspace_id)) ctx.caller = *std::move(who);
+    auto file = files_.read(ctx, *s.workspace->destination);
+    if (!file) return fail("The init script " + *s.workspace->destination + " cannot be read: " + file.error());
+    out.push_back({.name = *s.workspace->destination, .content = std::move(file->content)});
+  }
+  return out;
+}
+
 }  // namespace tarn::app

@@ -1,6 +1,7 @@
 #pragma once
 // What jobs ask of other rooms, answered by those rooms: statements, clusters and execution contexts, workspace files.
 #include "compute/contexts.h"
+#include "init_scripts/scripts.h"
 #include "jobs/ports.h"
 #include "queries/objects.h"
 #include "sql/statements.h"
@@ -47,6 +48,19 @@ class JobFiles final : public jobs::WorkspaceFiles {
  private:
   workspace::Tree& tree_;
   queries::Objects& queries_;
+};
+
+/// A cluster's init scripts: the workspace's global ones, then those of workspace files that it names, read as its creator.
+class ClusterScripts final : public compute::InitScripts {
+ public:
+  ClusterScripts(init_scripts::Scripts& global, JobFiles& files, identity::Directory& directory)
+      : global_(global), files_(files), directory_(directory) {}
+  Expected<std::vector<compute::InitScriptText>, std::string> scripts(const compute::ClusterRecord& cluster) override;
+
+ private:
+  init_scripts::Scripts& global_;
+  JobFiles& files_;
+  identity::Directory& directory_;
 };
 
 }  // namespace tarn::app

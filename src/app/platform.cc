@@ -192,6 +192,8 @@ struct Platform::Impl {
   FoldersOfExperiments folders_of_experiments;
   JobStatements job_statements;
   JobClusters job_clusters;
+  JobFiles job_files;
+  ClusterScripts cluster_scripts;
   jobs::Service job_service;
   jobs::Scheduler job_scheduler;
   api::Router router, control;
@@ -253,10 +255,18 @@ struct Platform::Impl {
         folders_of_experiments(workspace_rooms.tree, ml.experiments),
         job_statements(statements),
         job_clusters(clusters, contexts),
+        job_files(workspace_rooms.tree, workspace_rooms.saved_queries),
+        cluster_scripts(workspace_rooms.init_scripts, job_files, directory),
         job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
-        job_scheduler(
-            {.store = *store, .directory = directory, .clock = clock, .code = &job_clusters, .sql = &job_statements, .server_id = server_of(data)}) {
+        job_scheduler({.store = *store,
+                       .directory = directory,
+                       .clock = clock,
+                       .code = &job_clusters,
+                       .sql = &job_statements,
+                       .files = &job_files,
+                       .server_id = server_of(data)}) {
     job_service.on_due([this] { job_scheduler.wake(); });
+    clusters.scripts_from(&cluster_scripts);
   }
 
   void bootstrap() {
@@ -429,6 +439,10 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.ml.on_workspace_deleted(t, id); });
   p.ml.experiments.set_folders(&p.folders_of_experiments);
   p.workspace_rooms.tree.watch(p.folders_of_experiments);
+  p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
+    p.clusters.on_workspace_deleted(t, id);
+    p.job_service.on_workspace_deleted(t, id);
+  });
   p.router.add(p.workspace_rooms.routes());
   p.router.add(jobs::routes(p.job_service));
   p.statements.recover();

@@ -70,7 +70,7 @@ std::optional<std::pair<TerminationReason, std::string>> Clusters::cannot_start(
                  fmt::format("We currently do not have sufficient {} capacity in the Availability Zone you requested ({}).", type->node_type_id,
                              c.spec.aws_attributes && c.spec.aws_attributes->zone_id ? *c.spec.aws_attributes->zone_id : options_.region)}}),
         fmt::format("This machine has {} GPUs and {} needs {}", options_.gpus, type->node_type_id, type->num_gpus));
-  if (!c.spec.init_scripts.empty())
+  if (!c.spec.init_scripts.empty() && !scripts_)
     return std::pair(
         reason("INIT_SCRIPT_FAILURE", ReasonType::CLIENT_ERROR, {{"databricks_error_message", "Init scripts cannot run on this platform yet"}}),
         "Init scripts cannot run on this platform yet: the cluster does not start without them");
@@ -104,6 +104,17 @@ bool Clusters::order_instance(const ClusterRecord& c) {
         return true;
       });
   }
+  std::vector<InitScriptText> scripts;
+  if (scripts_) {
+    auto found = scripts_->scripts(c);
+    if (!found)
+      return move(c.cluster_id, "terminate", [&](store::WriteTxn& t, ClusterRecord& now) {
+        if (now.instance || !now.moving()) return false;
+        end_with(t, now, reason("INIT_SCRIPT_FAILURE", ReasonType::CLIENT_ERROR, {{"databricks_error_message", found.error()}}), found.error());
+        return true;
+      });
+    scripts = *std::move(found);
+  }
   NodeOrder order;
   const bool ordered = move(c.cluster_id, "launch", [&](store::WriteTxn& t, ClusterRecord& now) {
     if (now.instance || (now.state != State::PENDING && now.state != State::RESTARTING)) return false;
@@ -132,6 +143,7 @@ bool Clusters::order_instance(const ClusterRecord& c) {
     order.cluster_id = now.cluster_id;
     order.share = share_of(*type, this_host());
     order.environment = now.spec.spark_env_vars;
+    order.scripts = scripts;
     now.instance = Instance{
         .instance_id = order.instance_id, .token_hash = hash_of(order.token), .node_type_id = type->node_type_id, .ordered_at = clock_.now()};
     now.state_message = "Waiting for its instance to come up";
@@ -345,8 +357,12 @@ void Clusters::node_lost(const std::string& instance_id, bool ended, const std::
     if (instance_id == c.old_instance) return false;  // which the restart ends itself
     add_event(t, c, "NODES_LOST", {{"instance_id", instance_id}});
     const bool was_up = c.instance->up_at != 0;
+    // A node whose init script failed says so; whatever else it says is its own words.
+    std::string code = was_up ? "DRIVER_UNREACHABLE" : "SELF_BOOTSTRAP_FAILURE";
+    for (const char* script : {"INIT_SCRIPT_FAILURE", "GLOBAL_INIT_SCRIPT_FAILURE"})
+      if (!was_up && why.starts_with(std::string(script) + ":")) code = script;
     end_with(t, c,
-             reason(was_up ? "DRIVER_UNREACHABLE" : "SELF_BOOTSTRAP_FAILURE", ReasonType::SERVICE_FAULT,
+             reason(code, code.ends_with("SCRIPT_FAILURE") ? ReasonType::CLIENT_ERROR : ReasonType::SERVICE_FAULT,
                     {{"instance_id", instance_id}, {"databricks_error_message", why}}),
              fmt::format("The instance {} {}: {}", instance_id, was_up ? "ended" : "could not start", why));
     return true;
@@ -381,6 +397,21 @@ std::vector<std::string> Clusters::job_clusters() {
   for (const auto& c : store_.read_as([&](store::ReadTxn& t) { return clusters_table.scan_index(t, "active", options_.server_id); }))
     if (c.cluster_source == "JOB" && c.state != State::TERMINATING) out.push_back(c.cluster_id);
   return out;
+}
+
+void Clusters::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  for (auto& c : clusters_table.scan(t, store::prefix({store::sortable(workspace_id)}))) {
+    for (const auto& e : events_table.scan(t, store::prefix({store::sortable(workspace_id), c.cluster_id}))) events_table.erase(t, e.store_key());
+    c.events = 0;
+    c.pinned = false;
+    if (!c.active()) {
+      clusters_table.erase(t, c.store_key());
+      continue;
+    }
+    c.state = State::TERMINATING;  // the thread ends its instance
+    c.termination_reason = reason("USER_REQUEST", ReasonType::SUCCESS, {{"username", "workspace deleted"}});
+    (void)clusters_table.update(t, c);
+  }
 }
 
 PoolStats Clusters::stats(std::int64_t workspace_id, const std::string& pool) {

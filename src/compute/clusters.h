@@ -58,6 +58,13 @@ class NodeCode {
   virtual void gone(const std::string& cluster_id) = 0;
 };
 
+/// The init scripts of a cluster that starts: the workspace's global ones, then its own. The error names one that cannot be had.
+class InitScripts {
+ public:
+  virtual ~InitScripts() = default;
+  virtual Expected<std::vector<InitScriptText>, std::string> scripts(const ClusterRecord& cluster) = 0;
+};
+
 class Clusters final : public FleetListener, public PoolUsage {
  public:
   Clusters(store::Store& store, access::ObjectPermissions& permissions, Pools& pools, Policies& policies, InstanceProfiles& profiles, Fleet& fleet,
@@ -98,6 +105,10 @@ class Clusters final : public FleetListener, public PoolUsage {
   bool send(const std::string& id, const json::object& message);
   void touched(const std::string& id);
   void run_code_with(NodeCode* code) { code_ = code; }
+  /// Set once at start-up. Without it a cluster that names init scripts does not start.
+  void scripts_from(InitScripts* source) { scripts_ = source; }
+  /// Ends a deleted workspace's clusters, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
   /// Takes up what an earlier process of this server left, then drives clusters on a thread of its own.
   void start_driving();
@@ -142,6 +153,7 @@ class Clusters final : public FleetListener, public PoolUsage {
   const Clock& clock_;
   const ClusterOptions options_;
   NodeCode* code_ = nullptr;
+  InitScripts* scripts_ = nullptr;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool woken_ = false;

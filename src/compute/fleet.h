@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -31,10 +32,18 @@ HostFacts this_host();
 /// least 384 MB and a core to burst on, so that a small laptop still starts a kernel; the weight keeps the promise where cores are short.
 NodeShare share_of(const NodeType& type, const HostFacts& host);
 
+/// A script that an instance runs, in order, before it says that it is up; one that fails ends the instance.
+struct InitScriptText {
+  std::string name, content;
+  bool global = false;
+};
+BOOST_DESCRIBE_STRUCT(InitScriptText, (), (name, content, global))
+
 struct NodeOrder {
   std::string instance_id, cluster_id, token;  // the token is the instance's proof when it dials in
   NodeShare share;
   std::map<std::string, std::string> environment;
+  std::vector<InitScriptText> scripts;
 };
 
 /// Told on the fleet's thread; must not block for long.

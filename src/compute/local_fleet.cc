@@ -108,6 +108,7 @@ Expected<void, std::string> LocalFleet::launch(const NodeOrder& order) {
   o.isolate = options_.isolate;
   o.share = order.share;
   o.environment = order.environment;
+  o.scripts = order.scripts;
   const std::string text = json::encode_text(o);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(std::string("pipe: ") + std::strerror(errno));

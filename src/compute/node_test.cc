@@ -154,6 +154,31 @@ TEST_F(NodeTest, AnInstanceIsWhatItSaysItIsAndSeesNobodyElse) {
   EXPECT_EQ(clusters->find(cluster)->state, State::RUNNING);
 }
 
+struct GivenScripts final : InitScripts {
+  std::vector<InitScriptText> all;
+  Expected<std::vector<InitScriptText>, std::string> scripts(const ClusterRecord&) override { return all; }
+};
+
+TEST_F(NodeTest, InitScriptsRunFirstAndOneThatFailsEndsTheCluster) {
+  GivenScripts given;
+  clusters->scripts_from(&given);
+  given.all = {{.name = "first", .content = "echo one > made-by-script", .global = true}, {.name = "second", .content = "echo two >> made-by-script"}};
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  EXPECT_EQ(text(done(cluster, context, "print(open('made-by-script').read().split())")), "['one', 'two']");
+  given.all = {{.name = "broken", .content = "echo out of luck; exit 7", .global = true}};
+  ClusterSpec s;
+  s.spark_version = "15.4.x-scala2.12";
+  s.node_type_id = "m6g.large";
+  const auto made = clusters->create(pat, s);
+  ASSERT_TRUE(made.has_value());
+  EXPECT_TRUE(within(60, [&] { return clusters->find(made->cluster_id)->state == State::TERMINATED; }));
+  const auto c = *clusters->find(made->cluster_id);
+  EXPECT_EQ(c.termination_reason->code, "GLOBAL_INIT_SCRIPT_FAILURE");
+  EXPECT_THAT(c.state_message, HasSubstr("the init script broken ended with 7: out of luck"));
+  clusters->scripts_from(nullptr);
+}
+
 TEST_F(NodeTest, AKilledInterpreterIsSaid) {
   const auto cluster = running();
   const auto context = *contexts->create(pat, cluster, "python");

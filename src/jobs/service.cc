@@ -205,6 +205,20 @@ Result<void> Service::remove(const access::Context& ctx, std::int64_t id) {
   return out;
 }
 
+void Service::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  const auto all = store::prefix({store::sortable(workspace_id)});
+  for (const auto& job : jobs_table.scan(t, all)) jobs_table.erase(t, job.store_key());
+  for (auto& r : runs_table.scan(t, all)) {
+    if (ended(r.life)) {
+      for (const auto& task : tasks_of(t, r)) tasks_table.erase(t, task.store_key());
+      runs_table.erase(t, r.store_key());
+      continue;
+    }
+    r.cancel_requested = true;
+    (void)runs_table.update(t, r);
+  }
+}
+
 RunRecord add_run(store::WriteTxn& t, JobRecord& job, const NewRun& ask, const std::string& server_id, Millis now) {
   RunRecord r;
   r.run_id = new_numeric_id();

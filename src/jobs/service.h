@@ -74,6 +74,8 @@ class Service {
   Result<void> delete_run(const access::Context& ctx, std::int64_t run_id);
 
   std::optional<JobRecord> find(std::int64_t id);
+  /// Ends a deleted workspace's schedules and runs, within the transaction that deletes it.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
   access::ObjectPermissions& permissions() { return permissions_; }
 
  private:

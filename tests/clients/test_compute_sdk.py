@@ -1,4 +1,5 @@
 """Clusters, execution contexts and jobs with the vendor's Python SDK; what runs, really runs, and survives a killed control plane."""
+import base64
 import json
 import os
 import pathlib
@@ -79,6 +80,59 @@ def test_the_vendors_sdk_runs_a_command(server, cluster):
     done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"answer": "42", "jobs": 1, "condition": "SUCCESS"}
+
+
+NOTEBOOK = """# Databricks notebook source
+dbutils.widgets.text("day", "none")
+rows = [n * n for n in range(4)]
+print("squares", rows)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC Not code.
+
+# COMMAND ----------
+
+dbutils.jobs.taskValues.set("total", sum(rows))
+dbutils.notebook.exit(dbutils.widgets.get("day"))
+"""
+PROGRAM = "import sys\nprint('got', sys.argv[1:])\nassert sys.argv[1] == '14', sys.argv\n"
+
+
+def test_a_notebook_and_a_program_run_as_tasks(server, cluster):
+    admin = server.admin()
+    for path, content, extra in (("/Shared/n", NOTEBOOK, {"format": "SOURCE", "language": "PYTHON"}), ("/Shared/p.py", PROGRAM, {"format": "AUTO"})):
+        call(admin, "POST", "/api/2.0/workspace/import", {"path": path, "content": base64.b64encode(content.encode()).decode(), "overwrite": True, **extra})
+    job = call(admin, "POST", "/api/2.2/jobs/create", {
+        "name": "code", "parameters": [{"name": "day", "default": "monday"}],
+        "tasks": [
+            {"task_key": "n", "existing_cluster_id": cluster, "notebook_task": {"notebook_path": "/Shared/n"}},
+            {"task_key": "p", "existing_cluster_id": cluster, "depends_on": [{"task_key": "n"}],
+             "spark_python_task": {"python_file": "/Shared/p.py", "parameters": ["{{tasks.n.values.total}}"]}},
+            {"task_key": "f", "existing_cluster_id": cluster, "depends_on": [{"task_key": "p"}],
+             "spark_python_task": {"python_file": "/Shared/p.py", "parameters": ["13"]}}]})["job_id"]
+    run = call(admin, "POST", "/api/2.2/jobs/run-now", {"job_id": job})["run_id"]
+    ended = wait(120, lambda: (r := call(admin, "GET", f"/api/2.2/jobs/runs/get?run_id={run}"))["state"]["life_cycle_state"] in ("TERMINATED", "INTERNAL_ERROR") and r)
+    tasks = {t["task_key"]: t for t in ended["tasks"]}
+    outputs = {k: call(admin, "GET", f"/api/2.2/jobs/runs/get-output?run_id={t['run_id']}") for k, t in tasks.items()}
+    assert outputs["n"]["notebook_output"]["result"] == "monday" and "squares [0, 1, 4, 9]" in outputs["n"]["logs"], outputs["n"]
+    assert tasks["p"]["state"]["result_state"] == "SUCCESS" and "got ['14']" in outputs["p"]["logs"], outputs["p"]
+    assert tasks["f"]["state"]["result_state"] == "FAILED" and "AssertionError" in outputs["f"]["error"], outputs["f"]
+    assert ended["state"]["result_state"] == "FAILED"
+    call(admin, "POST", "/api/2.2/jobs/delete", {"job_id": job})
+
+
+def test_a_sql_file_runs_on_its_warehouse(server):
+    admin = server.admin()
+    call(admin, "POST", "/api/2.0/workspace/import", {"path": "/Shared/q.sql", "content": base64.b64encode(b"SELECT :day AS d").decode(), "format": "AUTO", "overwrite": True})
+    task = {"task_key": "q", "sql_task": {"warehouse_id": server.warehouses["landing"], "file": {"path": "/Shared/q.sql"}, "parameters": {"day": "friday"}}}
+    run = call(admin, "POST", "/api/2.2/jobs/runs/submit", {"run_name": "one", "tasks": [task]})["run_id"]
+    ended = wait(60, lambda: (r := call(admin, "GET", f"/api/2.2/jobs/runs/get?run_id={run}"))["state"]["life_cycle_state"] in ("TERMINATED", "INTERNAL_ERROR") and r)
+    assert ended["state"]["result_state"] == "SUCCESS", ended
+    output = call(admin, "GET", f"/api/2.2/jobs/runs/get-output?run_id={ended['tasks'][0]['run_id']}")
+    statement = output["sql_output"]["query_output"]["sql_statements"][0]["lookup_key"]
+    assert call(admin, "GET", f"/api/2.0/sql/statements/{statement}")["result"]["data_array"] == [["friday"]]
 
 
 def test_a_schedule_fires_exactly_once_through_a_kill(server):

@@ -75,6 +75,19 @@ bool bind_folder(const std::string& from, const std::string& to, bool read_only)
   return !read_only || ::mount(nullptr, to.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID, nullptr) == 0;
 }
 
+struct ScriptFile {
+  std::string file, name;
+  bool global = false;
+};
+BOOST_DESCRIBE_STRUCT(ScriptFile, (), (file, name, global))
+
+/// The init scripts by their files in the instance's folder, in the order in which they run.
+std::vector<ScriptFile> script_names(const Order& o) {
+  std::vector<ScriptFile> out;
+  for (const auto& s : o.scripts) out.push_back({fmt::format(".init-{}.sh", out.size()), s.name, s.global});
+  return out;
+}
+
 struct Paths {
   std::string home, driver, site;
 };
@@ -124,7 +137,8 @@ void set_limit(int what, std::uint64_t value) {
                                        "PYTHONDONTWRITEBYTECODE=1",
                                        "IPYTHONDIR=" + p.home + "/.ipython",
                                        "TARN_NODE_ISOLATION=" + json::encode_text(isolation),
-                                       "DB_CLUSTER_ID=" + o.cluster_id};
+                                       "DB_CLUSTER_ID=" + o.cluster_id,
+                                       "TARN_NODE_SCRIPTS=" + json::encode_text(script_names(o))};
   for (const auto& [name, value] : o.environment) environment.push_back(name + "=" + value);
   if (control != 3) {
     ::dup2(control, 3);
@@ -241,6 +255,11 @@ int node_main(int, char**) {
   ::umask(022);
 
   const bool root = o.isolate && ::geteuid() == 0;
+  for (std::size_t i = 0; i < o.scripts.size(); ++i) {
+    std::ofstream out(fmt::format("{}/.init-{}.sh", o.home, i), std::ios::trunc);
+    out << o.scripts[i].content;
+    if (!out.flush()) return give_up(o, "cannot write its init scripts");
+  }
   Isolation isolation{.memory_bytes = o.share.memory_bytes, .cpus = o.share.cpus, .pids = o.share.pids};
   std::vector<Group> groups;
   if (root) {

@@ -20,8 +20,10 @@ struct Order {
   bool isolate = true;
   NodeShare share;
   std::map<std::string, std::string> environment;
+  std::vector<InitScriptText> scripts;
 };
-BOOST_DESCRIBE_STRUCT(Order, (), (instance_id, cluster_id, token, relay, home, driver, packages, python, lease_seconds, isolate, share, environment))
+BOOST_DESCRIBE_STRUCT(Order, (),
+                      (instance_id, cluster_id, token, relay, home, driver, packages, python, lease_seconds, isolate, share, environment, scripts))
 
 /// The verb. Standard input holds the order.
 int node_main(int argc, char** argv);
