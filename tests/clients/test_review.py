@@ -256,11 +256,12 @@ def test_an_order_on_a_main_that_moved_is_refused(scene):
     scene.says(number, "| `platform` | planned |")
     scene.repository.approve("ada", number)
     hook = scene.repository.api("root-of-gitea", "GET", "/hooks")[0]["id"]
-    scene.repository.api("root-of-gitea", "PATCH", f"/hooks/{hook}", {"active": False})
+    events = ["push", "pull_request"]  # a change that names none forgets them
+    scene.repository.api("root-of-gitea", "PATCH", f"/hooks/{hook}", {"active": False, "events": events})
     with scene.repository.clone("ada") as work:
         work.write({"README.md": "moved again\n"})
         work.commit("unrelated", "main")
-    scene.repository.api("root-of-gitea", "PATCH", f"/hooks/{hook}", {"active": True})
+    scene.repository.api("root-of-gitea", "PATCH", f"/hooks/{hook}", {"active": True, "events": events})
     scene.repository.comment("emil", number, "apply")
     scene.says(number, "Not applied: main moved", "| `platform` | planned |")
     groups = [g["displayName"] for g in scene.tarn.admin().account("GET", "/scim/v2/Groups")["Resources"]]
