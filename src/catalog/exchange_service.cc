@@ -479,41 +479,4 @@ Result<json::value> Exchange::set_allowlist(const access::Context& ctx, const st
   });
 }
 
-namespace {
-
-constexpr std::array kSystemSchemas{"access", "information_schema"};
-constexpr std::array kUnavailable{"billing", "compute", "lakeflow", "marketplace", "operational_data", "query", "serving", "storage"};
-
-Result<void> metastore_admin_of(store::ReadTxn& t, const access::Context& ctx, std::string_view metastore_id) {
-  TARN_TRY(place, locate(t, ctx, SecurableType::METASTORE, metastore_id));
-  if (ctx.caller.account_admin) return {};
-  return allowed(check_manage(place.path(), subject(ctx)));
-}
-
-}  // namespace
-
-Result<json::value> Exchange::system_schemas(const access::Context& ctx, std::string_view metastore_id) {
-  return look(core_, ctx, "listSystemSchemas", {{"metastore_id", std::string(metastore_id)}}, [&](store::ReadTxn& t) -> Result<json::value> {
-    TARN_CHECK(metastore_admin_of(t, ctx, metastore_id));
-    json::array list;
-    for (const char* s : kSystemSchemas) list.push_back(json::object{{"schema", s}, {"state", "ENABLE_COMPLETED"}});
-    for (const char* s : kUnavailable) list.push_back(json::object{{"schema", s}, {"state", "UNAVAILABLE"}});
-    return json::value(json::object{{"schemas", std::move(list)}});
-  });
-}
-
-Result<void> Exchange::set_system_schema(const access::Context& ctx, std::string_view metastore_id, const std::string& schema, bool enabled) {
-  return change(core_, ctx, enabled ? "enableSystemSchema" : "disableSystemSchema", {{"schema_name", schema}},
-                [&](store::WriteTxn& t) -> Result<void> {
-                  TARN_CHECK(metastore_admin_of(t, ctx, metastore_id));
-                  if (std::ranges::find(kSystemSchemas, std::string_view(schema)) != kSystemSchemas.end()) {
-                    if (enabled) return {};
-                    return fail(Error{{Errc::unsupported, fmt::format("System schema '{}' is always on: it cannot be disabled.", schema)}, {}});
-                  }
-                  if (std::ranges::find(kUnavailable, std::string_view(schema)) != kUnavailable.end())
-                    return fail(Error{{Errc::not_enabled, fmt::format("System schema '{}' is not available on this server.", schema)}, {}});
-                  return fail(does_not_exist(SecurableType::SCHEMA, "system." + schema));
-                });
-}
-
 }  // namespace tarn::catalog

@@ -37,10 +37,6 @@ class Exchange {
   Result<json::value> allowlist(const access::Context& ctx, const std::string& type);
   Result<json::value> set_allowlist(const access::Context& ctx, const std::string& type, const json::value& request);
 
-  // Schemas of the system catalog: what there is, and turning one on. For metastore admins.
-  Result<json::value> system_schemas(const access::Context& ctx, std::string_view metastore_id);
-  Result<void> set_system_schema(const access::Context& ctx, std::string_view metastore_id, const std::string& schema, bool enabled);
-
  private:
   json::value shown(const ExchangeRecord& r) const;
   Result<void> apply_updates(store::WriteTxn& t, const access::Context& ctx, ExchangeRecord& share, const json::value& updates) const;

@@ -1,4 +1,4 @@
-// Connections, shares, recipients, providers, allowlists, system schemas: rights, checks, sealed secrets.
+// Connections, shares, recipients, providers, allowlists: rights, checks, sealed secrets.
 #include <gmock/gmock.h>
 
 #include "base/json_read.h"
@@ -103,7 +103,7 @@ TEST_F(ExchangeTest, AProvidersProfileIsChecked) {
   EXPECT_EQ(boost::json::serialize(*made).find("s3cret"), std::string::npos);
 }
 
-TEST_F(ExchangeTest, AllowlistsAndSystemSchemasAreForThoseWhoManageTheMetastore) {
+TEST_F(ExchangeTest, AllowlistsAreForThoseWhoManageThem) {
   const auto list = text(R"({"artifact_matchers":[{"artifact":"/Volumes/main/s/v/","match_type":"PREFIX_MATCH"}]})");
   refused(x.set_allowlist(as(ana), "INIT_SCRIPT", list), Errc::permission_denied);
   refused(x.set_allowlist(as(automation), "PICTURE", list), Errc::invalid);
@@ -113,12 +113,6 @@ TEST_F(ExchangeTest, AllowlistsAndSystemSchemasAreForThoseWhoManageTheMetastore)
   grant(METASTORE, metastore_id, "analysts", {MANAGE_ALLOWLIST});
   EXPECT_EQ(x.allowlist(as(ana), "INIT_SCRIPT")->at("artifact_matchers").as_array().size(), 1u);
   EXPECT_EQ(x.allowlist(as(ana), "LIBRARY_MAVEN")->at("artifact_matchers").as_array().size(), 0u);
-  refused(x.system_schemas(as(ana), metastore_id), Errc::permission_denied);
-  EXPECT_EQ(x.system_schemas(as(automation), metastore_id)->at("schemas").at(0).at("state"), "ENABLE_COMPLETED");
-  ok(x.set_system_schema(as(automation), metastore_id, "access", true));
-  refused(x.set_system_schema(as(automation), metastore_id, "access", false), Errc::unsupported);
-  refused(x.set_system_schema(as(automation), metastore_id, "billing", true), Errc::not_enabled);
-  refused(x.set_system_schema(as(automation), metastore_id, "nothing", true), Errc::not_found);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Connections, shares, recipients, providers, artifact allowlists and system schemas.
+// Connections, shares, recipients, providers and artifact allowlists.
 #include "catalog/routes.h"
 
 namespace tarn::catalog {
@@ -77,13 +77,6 @@ void add_exchange_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
     TARN_TRY(body, body_of(r));
     return answer(x.set_allowlist(r.context, r.capture("artifact_type"), body));
   }));
-  const std::string schemas = "/metastores/{metastore_id}/systemschemas";
-  out.push_back(uc_row(Method::GET, schemas, "system-schemas",
-                       [&x](const Request& r) { return answer(x.system_schemas(r.context, r.capture("metastore_id"))); }));
-  for (const bool enabled : {true, false})
-    out.push_back(uc_row(enabled ? Method::PUT : Method::DELETE, schemas + "/{schema}", "system-schemas", [&x, enabled](const Request& r) {
-      return answer(x.set_system_schema(r.context, r.capture("metastore_id"), r.capture("schema"), enabled));
-    }));
   const auto none = [&](Method m, const std::string& path, const std::string& what) {
     out.push_back(uc_row(m, path, "not-enabled", [what](const Request&) -> api::Result { return fail(api::not_enabled(what)); }));
   };
