@@ -1,0 +1,154 @@
+#include "settings/room.h"
+
+namespace tarn::settings {
+namespace {
+
+using api::Method;
+using api::Request;
+using api::Surface;
+
+api::WireError wire(const Error& e) {
+  // Where the vendor answers with the etag to write with, clients read it from the ErrorInfo.
+  const auto with_etag = [&](api::WireError w) {
+    w.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                                     {"reason", w.error_code},
+                                     {"domain", "settings.databricks.com"},
+                                     {"metadata", json::object{{"etag", e.etag}}}});
+    return w;
+  };
+  switch (e.code) {
+    case Errc::bad_request:
+      return {400, "BAD_REQUEST", e.message};
+    case Errc::invalid:
+      return api::bad_request(e.message);
+    case Errc::not_found:
+      return api::not_found(e.message);
+    case Errc::already_exists:
+      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
+    case Errc::quota_exceeded:
+      return {400, "QUOTA_EXCEEDED", e.message};
+    case Errc::locked_out:
+      return {400, "INVALID_STATE", e.message};
+    case Errc::setting_unset:
+      return with_etag({404, "NOT_FOUND", e.message});
+    case Errc::conflict:
+      return with_etag({409, "RESOURCE_CONFLICT", e.message});
+    case Errc::not_enabled:
+      return api::not_enabled(e.message);
+  }
+  throw std::logic_error("an error code without a meaning");
+}
+
+template <class T>
+Expected<T, api::WireError> ours(Result<T> r) {
+  if (!r) return fail(wire(r.error()));
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return *std::move(r);
+}
+
+struct Place {
+  std::string base;
+  Surface surface;
+  api::Auth auth;
+};
+const Place kWorkspace{"/api/2.0", Surface::workspace, api::Auth::workspace_admin};
+const Place kAccount{"/api/2.0/accounts/{account_id}", Surface::account, api::Auth::account_admin};
+
+api::Route row(const Place& place, Method method, const std::string& path, const char* group, api::Handler handler) {
+  return {.method = method,
+          .pattern = place.base + path,
+          .surface = place.surface,
+          .auth = place.auth,
+          .group = group,
+          .handler = api::Handler([handler = std::move(handler)](const Request& r) -> api::Result {
+            if (r.captures.contains("account_id") && r.capture("account_id") != r.account_id)
+              return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
+            return handler(r);
+          })};
+}
+
+struct SettingBody {
+  std::optional<bool> allow_missing;
+  json::value setting;
+  std::optional<std::string> field_mask;
+};
+BOOST_DESCRIBE_STRUCT(SettingBody, (), (allow_missing, setting, field_mask))
+
+std::vector<std::string> comma_separated(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    if (auto one = text.substr(0, comma); !one.empty()) out.emplace_back(one);
+    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<api::Route> Room::routes() {
+  std::vector<api::Route> out;
+  for (const auto* base : {"/api/2.0", "/api/2.0/preview"}) {
+    const Place at{base, Surface::workspace, api::Auth::workspace_admin};
+    out.push_back(row(at, Method::GET, "/workspace-conf", "workspace-conf", [this](const Request& r) -> api::Result {
+      const auto keys = comma_separated(r.param("keys").value_or(""));
+      if (keys.empty()) return fail(api::bad_request("Parameter 'keys' is required"));
+      TARN_TRY(values, ours(conf_.get(r.context, keys)));
+      json::object body;
+      for (const auto& [k, v] : values) body[k] = v ? json::value(*v) : json::value(nullptr);
+      return api::ok(json::value(std::move(body)));
+    }));
+    out.push_back(row(at, Method::PATCH, "/workspace-conf", "workspace-conf", [this](const Request& r) -> api::Result {
+      TARN_TRY(values, (api::body_of<std::map<std::string, std::string>>(r)));
+      TARN_CHECK(ours(conf_.set(r.context, values)));
+      return api::Reply{.status = 204};
+    }));
+  }
+  for (const auto& place : {kWorkspace, kAccount}) {
+    const std::string lists = "/ip-access-lists", one = lists + "/{list_id}";
+    out.push_back(row(place, Method::GET, lists, "ip-access-lists", [this](const Request& r) -> api::Result {
+      json::object body;
+      if (const auto all = ip_lists_.list(r.context); !all.empty()) body["ip_access_lists"] = json::encode(all);
+      return api::ok(json::value(std::move(body)));
+    }));
+    out.push_back(row(place, Method::POST, lists, "ip-access-lists", [this](const Request& r) -> api::Result {
+      TARN_TRY(body, api::body_of<IpListRequest>(r));
+      TARN_TRY(made, ours(ip_lists_.create(r.context, body)));
+      return api::ok(json::value(json::object{{"ip_access_list", json::encode(made)}}));
+    }));
+    out.push_back(row(place, Method::GET, one, "ip-access-lists", [this](const Request& r) -> api::Result {
+      TARN_TRY(found, ours(ip_lists_.get(r.context, r.capture("list_id"))));
+      return api::ok(json::value(json::object{{"ip_access_list", json::encode(found)}}));
+    }));
+    for (const auto method : {Method::PUT, Method::PATCH})
+      out.push_back(row(place, method, one, "ip-access-lists", [this, method](const Request& r) -> api::Result {
+        TARN_TRY(body, api::body_of<IpListRequest>(r));
+        TARN_CHECK(ours(ip_lists_.change(r.context, r.capture("list_id"), body, method == Method::PUT)));
+        return api::ok();
+      }));
+    out.push_back(row(place, Method::DELETE, one, "ip-access-lists", [this](const Request& r) -> api::Result {
+      TARN_CHECK(ours(ip_lists_.remove(r.context, r.capture("list_id"))));
+      return api::ok();
+    }));
+
+    const std::string setting = "/settings/types/{type}/names/{name}";
+    out.push_back(row(place, Method::GET, setting, "settings", [this](const Request& r) -> api::Result {
+      TARN_TRY(found, ours(settings_.get(r.context, r.capture("type"), r.capture("name"))));
+      return api::ok(found);
+    }));
+    out.push_back(row(place, Method::PATCH, setting, "settings", [this](const Request& r) -> api::Result {
+      TARN_TRY(body, api::body_of<SettingBody>(r));
+      TARN_TRY(found, ours(settings_.set(r.context, r.capture("type"), r.capture("name"), body.setting)));
+      return api::ok(found);
+    }));
+    out.push_back(row(place, Method::DELETE, setting, "settings", [this](const Request& r) -> api::Result {
+      TARN_TRY(etag, ours(settings_.remove(r.context, r.capture("type"), r.capture("name"), r.param("etag").value_or(""))));
+      return api::ok(json::value(json::object{{"etag", etag}}));
+    }));
+  }
+  return out;
+}
+
+}  // namespace tarn::settings
