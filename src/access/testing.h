@@ -22,6 +22,8 @@ class FakePermissions final : public ObjectPermissions {
     const auto i = std::ranges::find(kinds_, type, &ObjectKind::type);
     return i == kinds_.end() ? nullptr : &*i;
   }
+  /// A list of nobody, as an administrator's PUT leaves it.
+  void clear(std::int64_t workspace, const ObjectRef& object) { lists_[key(workspace, object)].clear(); }
   bool has_list(std::int64_t workspace, const ObjectRef& object) const { return lists_.contains(key(workspace, object)); }
 
   void add_kind(ObjectKind kind) override { kinds_.push_back(std::move(kind)); }
@@ -76,6 +78,9 @@ class FakePermissions final : public ObjectPermissions {
       if (!found) return out;
       chain.insert(chain.end(), found->parents.begin(), found->parents.end());
     }
+    if (!lists_.contains(key(workspace, object)) && std::ranges::find(k.roots, object.id) != k.roots.end())
+      for (const auto& d : k.root_defaults)
+        if (ctx.caller.workspace_groups.contains(d.group)) out.push_back(d.level);
     for (const auto& o : chain)
       if (const auto i = lists_.find(key(workspace, o)); i != lists_.end())
         for (const auto& [who, level] : i->second)

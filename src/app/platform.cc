@@ -16,13 +16,16 @@
 #include "account/routes.h"
 #include "account/workspace_service.h"
 #include "app/control_routes.h"
-#include "app/ml_links.h"
+#include "app/entitlement_gate.h"
 #include "app/job_ports.h"
+#include "app/ml_links.h"
+#include "app/not_enabled_routes.h"
 #include "app/whole_backup.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/resources.h"
+#include "billing/routes.h"
 #include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
@@ -44,6 +47,7 @@
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
 #include "permissions/routes.h"
+#include "settings/room.h"
 #include "sql/executor.h"
 #include "sql/routes.h"
 #include "sql/sidecar.h"
@@ -161,6 +165,7 @@ struct Platform::Impl {
   identity::CachedDirectory& directory;
   identity::OwnerDoor& owner;
   permissions::Service permissions;
+  settings::Room settings;
   account::CachedWorkspaceDirectory workspaces;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
@@ -171,6 +176,8 @@ struct Platform::Impl {
   account::Networks networks;
   account::WorkspaceService workspace_service;
   account::DeploymentPrefixes prefixes;
+  billing::Budgets budgets;
+  billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
   engine::Pool engines;
@@ -218,6 +225,7 @@ struct Platform::Impl {
         directory(identity.directory),
         owner(identity.owner),
         permissions(*store, directory),
+        settings(*store, clock),
         workspaces(*store),
         catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
@@ -228,6 +236,8 @@ struct Platform::Impl {
         networks(*store, clock, account_settings, nullptr),
         workspace_service(*store, clock, account_settings, provisioner),
         prefixes(*store, clock, account_settings),
+        budgets(*store, clock, account_id),
+        log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
         parquet(delta::duckdb_parquet_codec(objects)),
         delta(objects, *parquet, clock),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
@@ -236,7 +246,8 @@ struct Platform::Impl {
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
-        statements(executor, warehouses, *store, objects, sessions, clock, {.server_id = server_of(data)}),
+        statements(executor, warehouses, *store, objects, sessions, clock,
+                   {.server_id = server_of(data), .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); }}),
         catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, sessions, clock),
         runs_of_models(ml),
@@ -269,6 +280,20 @@ struct Platform::Impl {
     clusters.scripts_from(&cluster_scripts);
   }
 
+  /// The catalog that the workspace's administrators set for names without one.
+  std::string default_catalog(const access::Context& ctx) {
+    const auto set = settings.setting(ctx.workspace_id.value_or(0), "default_namespace_ws");
+    return set.is_null() ? "" : std::string(set.at("namespace").at("value").as_string());
+  }
+
+  billing::LogDelivery::Parts log_parts() {
+    return {.has_credentials = [this](const std::string& id) { return configurations.get_credential(access::system_context(), id).has_value(); },
+            .bucket_of = [this](const std::string& id) -> std::optional<std::string> {
+              const auto found = configurations.get_storage(access::system_context(), id);
+              return found ? std::optional(found->root_bucket_info.bucket_name) : std::nullopt;
+            }};
+  }
+
   void bootstrap() {
     const std::string file = data + "/admin/client-secret";
     const auto admin = owner.ensure_admin(!fs::exists(file));
@@ -284,6 +309,8 @@ struct Platform::Impl {
         .workspaces = workspaces,
         .storage = {.handle = [this](const api::Request& r) { return s3.handle(r); }, .admit = [this](const api::Request& r) { return s3.admit(r); }},
         .account_id = account_id,
+        .blocked = [this](std::optional<std::int64_t> workspace, std::string_view ip) { return settings.refusal(workspace, ip); },
+        .unentitled = entitlement_refusal,
         .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) { audit_refusal(r, route, e); }};
     server = std::make_unique<gateway::Server>(gateway::Options{.io_threads = options.io_threads,
                                                                 .spool_dir = data + "/spool/uploads",
@@ -336,8 +363,10 @@ struct Platform::Impl {
   }
 
   void audit_refusal(const api::Request& r, const api::Route& route, const api::WireError& e) {
-    auto event = r.context.event(r.surface == api::Surface::account ? "accounts" : "workspace", "authorise",
-                                 {{"path", route.pattern}, {"method", std::string(json::name_of(r.method))}});
+    const bool by_address = e.error_code == settings::kIpDenied;
+    auto event =
+        r.context.event(by_address || r.surface == api::Surface::account ? "accounts" : "workspace", by_address ? "IpAccessDenied" : "authorise",
+                        {{"path", route.pattern}, {"method", std::string(json::name_of(r.method))}});
     event.outcome = store::Outcome::denied;
     event.status = e.status;
     event.error = e.message;
@@ -400,7 +429,7 @@ struct Platform::Impl {
             {"pid", static_cast<std::int64_t>(::getpid())}};
   }
 
-  /// Between requests: workspaces' ports, and storage whose retention is over.
+  /// Between requests: workspaces' ports, storage whose retention is over, and log files that are due.
   void housekeeping(std::stop_token stop) {
     std::mutex m;
     std::condition_variable_any wake;
@@ -415,6 +444,7 @@ struct Platform::Impl {
           follow_workspaces();
         }
         if (turn % 120 == 0) catalog.remove_expired_storage();
+        if (turn % 20 == 0) log_delivery.deliver();
       } catch (const std::exception& e) {
         spdlog::warn("housekeeping: {}", e.what());
       }
@@ -425,11 +455,15 @@ struct Platform::Impl {
 Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(options)) {
   Impl& p = *impl_;
   p.bootstrap();
+  p.identity.guard(p.permissions, p.settings);
   p.router.add(p.identity.routes());
   p.router.add(permissions::routes(p.permissions));
   p.catalog.models().set_run_sources(&p.runs_of_models);
   p.catalog.exchange().set_secrets(&p.catalog_secrets);
   p.router.add(p.ml.routes());
+  p.router.add(p.settings.routes());
+  p.router.add(not_enabled_routes());
+  p.router.add(billing::routes(p.budgets, p.log_delivery));
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));

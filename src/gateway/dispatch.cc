@@ -150,6 +150,8 @@ std::optional<WireError> Dispatcher::admit(Exchange& x) const {
       return e;
     }
   }
+  if (services_.blocked)
+    if (auto blocked = services_.blocked(r.context.workspace_id, r.context.source_ip)) return blocked;
   if (x.route->auth == api::Auth::open) return std::nullopt;
   std::optional<access::Caller> caller;
   std::string_view credential = r.headers.contains("authorization") ? std::string_view(r.headers.find("authorization")->second) : std::string_view();
@@ -168,7 +170,7 @@ std::optional<WireError> Dispatcher::admit(Exchange& x) const {
     return denied;
   }
   r.context.caller = *std::move(caller);
-  return std::nullopt;
+  return services_.unentitled ? services_.unentitled(*x.route, r.context.caller) : std::nullopt;
 }
 
 void Dispatcher::refuse(Exchange& x, const WireError& error) const {

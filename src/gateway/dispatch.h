@@ -32,6 +32,11 @@ struct Services {
   account::WorkspaceDirectory& workspaces;
   StorageDoor storage;
   std::string account_id;
+  /// Optional: why no request from this address may reach a workspace, or the account (nullopt). Asked before anything else of a request
+  /// to a known host; must be quick, on any thread.
+  std::function<std::optional<api::WireError>(std::optional<std::int64_t> workspace_id, std::string_view source_ip)> blocked;
+  /// Optional: why a caller whom the route's least right lets in may not use it (entitlements of its workspace). Quick, on any thread.
+  std::function<std::optional<api::WireError>(const api::Route&, const access::Caller&)> unentitled;
   /// Called (on any thread) for each 401 and 403 that the gateway itself gives, so that the refusal is audited.
   std::function<void(const api::Request&, const api::Route&, const api::WireError&)> refused;
 };

@@ -26,6 +26,7 @@ struct FakeDirectory final : identity::Directory {
     return fail(Refusal{false, "Invalid access token."});
   }
   bool is_assigned(std::int64_t, std::int64_t) override { return true; }
+  bool holds_role(const access::Caller&, std::int64_t, std::string_view) override { return false; }
 };
 
 struct FakeWorkspaces final : account::WorkspaceDirectory {

@@ -183,19 +183,19 @@ TEST_F(Access, PersonalTokensOverTheApi) {
   EXPECT_EQ(room.directory.authenticate(behalf.at("token_value"), kLanding)->id, robot);
 }
 
-TEST_F(Access, WhoMayUseTokensIsTheWorkspaceAdminsToSay) {
-  assign(kLanding, ann);
-  const std::string acl = "/api/2.0/permissions/authorization/tokens";
-  EXPECT_EQ(call(GET, acl, root, kLanding).body.at("access_control_list").at(0).at("group_name").as_string(), "users");
-  EXPECT_EQ(call(GET, acl, ann, kLanding).status, 403);
-  ASSERT_EQ(call(PUT, acl, root, kLanding, R"({"access_control_list":[]})").status, 200);
-  EXPECT_EQ(call(POST, "/api/2.0/token/create", ann, kLanding, "{}").status, 403);
-  EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"group_name":"users","permission_level":"CAN_USE"}]})").status, 200);
-  EXPECT_EQ(call(POST, "/api/2.0/token/create", ann, kLanding, "{}").status, 200);
-  EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"group_name":"nosuch","permission_level":"CAN_USE"}]})").status, 404);
-  EXPECT_EQ(call(PATCH, acl, root, kLanding, R"({"access_control_list":[{"user_name":"ann@acme.example","permission_level":"CAN_FLY"}]})").status,
-            400);
-  EXPECT_EQ(call(GET, acl + "/permissionLevels", root, kLanding).status, 200);
+TEST_F(Access, ReadsAreAuditedWithTheirOutcome) {
+  const auto id = std::to_string(ann);
+  ASSERT_EQ(call(GET, "/api/2.0/accounts/" + kAccount + "/scim/v2/Users/" + id, root).status, 200);
+  ASSERT_EQ(call(GET, "/api/2.0/accounts/" + kAccount + "/scim/v2/Users", ann).status, 403);
+  store->flush_audit();
+  const auto read = audit("getUser");
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(read[0].event.params.at("targetUserId"), id);
+  EXPECT_EQ(read[0].event.outcome, store::Outcome::success);
+  const auto refused = audit("listUsers");
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].event.outcome, store::Outcome::denied);
+  EXPECT_EQ(refused[0].event.status, 403);
 }
 
 }  // namespace

@@ -87,6 +87,15 @@ std::optional<access::Caller> CachedDirectory::caller(std::int64_t principal_id,
   return std::move(found);
 }
 
+std::optional<std::string> CachedDirectory::token_refusal(const Login& login) const {
+  // Who may use tokens is not identity's to cache: the list has a cache of its own.
+  return login.token_of && token_rules_ ? token_rules_->refusal(*login.caller, login.token_of) : std::nullopt;
+}
+
+bool CachedDirectory::holds_role(const access::Caller& caller, std::int64_t resource_id, std::string_view role) {
+  return store_.read_as([&](store::ReadTxn& t) { return roster::holds_role(t, resource_id, role, caller); });
+}
+
 Expected<access::Caller, Directory::Refusal> CachedDirectory::authenticate(std::string_view bearer, std::optional<std::int64_t> workspace_id) {
   refresh();
   // Looking up the hash tells an attacker's clock nothing about the tokens that exist.
@@ -94,14 +103,15 @@ Expected<access::Caller, Directory::Refusal> CachedDirectory::authenticate(std::
   std::string key = hash;
   key += scope(0, workspace_id);
   if (const auto known = cached(&Answers::logins, key)) {
-    if (known->expires_at == 0 || clock_.now() < known->expires_at) return *known->caller;
-    return fail(Refusal{false, "Access token expired"});
+    if (known->expires_at != 0 && clock_.now() >= known->expires_at) return fail(Refusal{false, "Access token expired"});
+    if (auto why = token_refusal(*known)) return fail(Refusal{true, *std::move(why)});
+    return *known->caller;
   }
   struct Answer {
     std::int64_t epoch = 0;
     std::optional<TokenRecord> token;
     std::optional<access::Caller> caller;
-    bool lives = false, token_use_denied = false;
+    bool lives = false;
     std::string name;
   };
   auto answer = store_.read_as([&](store::ReadTxn& t) {
@@ -114,7 +124,6 @@ Expected<access::Caller, Directory::Refusal> CachedDirectory::authenticate(std::
     a.lives = p && p->active;
     if (a.lives) a.name = p->name;
     a.caller = roster::caller(t, a.token->principal, workspace_id);
-    if (a.caller && a.token->kind == TokenKind::personal) a.token_use_denied = !roster::may_use_tokens(t, a.token->workspace_id, *a.caller);
     return a;
   });
   if (!answer.token) return fail(Refusal{false, "Invalid access token."});
@@ -125,10 +134,10 @@ Expected<access::Caller, Directory::Refusal> CachedDirectory::authenticate(std::
   if (!answer.caller)
     return fail(
         Refusal{true, fmt::format("Unauthorized access to Org: {}. '{}' is not assigned to this workspace.", workspace_id.value_or(0), answer.name)});
-  if (answer.token_use_denied)
-    return fail(Refusal{
-        true, fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", answer.name)});
-  keep(&Answers::logins, answer.epoch, std::move(key), Login{std::make_shared<const access::Caller>(*answer.caller), answer.token->expires_at});
+  const Login login{std::make_shared<const access::Caller>(*answer.caller), answer.token->expires_at,
+                    answer.token->kind == TokenKind::personal ? answer.token->workspace_id : 0};
+  keep(&Answers::logins, answer.epoch, std::move(key), login);
+  if (auto why = token_refusal(login)) return fail(Refusal{true, *std::move(why)});
   return *std::move(answer.caller);
 }
 
@@ -166,7 +175,6 @@ void CachedDirectory::on_workspace_deleted(store::WriteTxn& t, std::int64_t work
   for (const auto& e : kEntitlements.scan(t, all)) kEntitlements.erase(t, e.store_key());
   for (const auto& k : kTokens.scan_index(t, "workspace", store::sortable(workspace_id))) kTokens.erase(t, k.store_key());
   for (const auto& g : kPrincipals.scan_index(t, "level", PrincipalRecord::level_value(Kind::group, workspace_id))) roster::erase(t, g);
-  kTokenUse.erase(t, store::sortable(workspace_id));
   roster::changed(t);
 }
 

@@ -10,6 +10,7 @@
 
 #include "identity/directory.h"
 #include "identity/records.h"
+#include "identity/token_rules.h"
 
 namespace tarn::identity {
 
@@ -17,6 +18,8 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
  public:
   /// Both must outlive this.
   CachedDirectory(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  /// At start-up: what personal access tokens must also pass. Must outlive this.
+  void guard(const TokenRules& rules) { token_rules_ = &rules; }
 
   std::optional<PrincipalRef> find_principal(std::string_view name) override;
   std::optional<PrincipalRef> get_principal(std::int64_t id) override;
@@ -25,6 +28,7 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
   std::optional<access::Caller> caller(std::int64_t principal_id, std::optional<std::int64_t> workspace_id) override;
   Expected<access::Caller, Refusal> authenticate(std::string_view bearer, std::optional<std::int64_t> workspace_id) override;
   bool is_assigned(std::int64_t workspace_id, std::int64_t principal_id) override;
+  bool holds_role(const access::Caller& caller, std::int64_t resource_id, std::string_view role) override;
 
   void on_workspace_created(store::WriteTxn& txn, std::int64_t workspace_id, std::int64_t creator_id) override;
   void on_workspace_deleted(store::WriteTxn& txn, std::int64_t workspace_id) override;
@@ -35,7 +39,8 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
  private:
   struct Login {
     std::shared_ptr<const access::Caller> caller;
-    Millis expires_at = 0;  // 0: never
+    Millis expires_at = 0;      // 0: never
+    std::int64_t token_of = 0;  // the workspace of a personal access token; 0: OAuth
   };
   template <class V>
   using Map = std::unordered_map<std::string, V>;
@@ -46,6 +51,7 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
     Map<std::optional<PrincipalRef>> names;
   };
 
+  std::optional<std::string> token_refusal(const Login& login) const;
   void refresh();
   /// A principal by a key of the names' cache; `look` finds it in the store.
   template <class F>
@@ -58,6 +64,7 @@ class CachedDirectory final : public Directory, public WorkspacePrincipals {
 
   store::Store& store_;
   const Clock& clock_;
+  const TokenRules* token_rules_ = nullptr;
   std::atomic<std::int64_t> seen_generation_{-1};
   std::atomic<std::int64_t> misses_{0};
   std::shared_mutex mutex_;

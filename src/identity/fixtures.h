@@ -2,6 +2,7 @@
 // Private to identity's tests: a directory on an in-memory store, and requests as the gateway makes them.
 #include <gtest/gtest.h>
 
+#include "access/testing.h"
 #include "api/api.h"
 #include "base/ids.h"
 #include "identity/bootstrap.h"
@@ -15,14 +16,36 @@ namespace tarn::identity::testing {
 inline const std::string kAccount = "8c2ab5d1-0f43-4b1e-9d5e-6f7a3c1b2d4e";
 inline constexpr std::int64_t kLanding = 1001, kPipeline = 1002;
 
+/// One workspace's settings, as a test sets them.
+struct FakeSettings final : access::WorkspaceSettings {
+  std::map<std::string, std::string, std::less<>> values;
+  bool restricted = false;
+  std::string conf(std::int64_t, std::string_view key) override {
+    const auto i = values.find(key);
+    return i != values.end() ? i->second : key == "enableTokensConfig" ? "true" : "";
+  }
+  json::value setting(std::int64_t, std::string_view type) override {
+    if (!restricted || type != "restrict_workspace_admins") return nullptr;
+    return json::object{{"restrict_workspace_admins", json::object{{"status", "RESTRICT_TOKENS_AND_JOB_RUN_AS"}}}};
+  }
+};
+
 struct IdentityTest : ::testing::Test {
   FakeClock clock;
   std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   CachedDirectory directory{*store, clock};
   Tokens tokens{*store, clock};
   OwnerDoor door{*store, clock, tokens};
+  access::testing::FakePermissions permissions;
+  FakeSettings settings;
+  std::unique_ptr<TokenRules> rules;
   api::Router router;
 
+  void guard() {
+    rules = std::make_unique<TokenRules>(permissions, settings);
+    directory.guard(*rules);
+    tokens.guard(*rules);
+  }
   std::int64_t add(PrincipalRecord p) {
     p.id = p.id ? p.id : new_numeric_id();
     store->write({}, [&](store::WriteTxn& t) {

@@ -128,15 +128,6 @@ struct RuleSetRecord {
 };
 BOOST_DESCRIBE_STRUCT(RuleSetRecord, (), (resource, grants, revision))
 
-/// Who may use personal access tokens in a workspace; without a record, every member may.
-struct TokenUseRecord {
-  std::int64_t workspace_id = 0;
-  std::vector<std::int64_t> principals;
-  std::string store_key() const { return store::sortable(workspace_id); }
-  std::vector<store::IndexEntry> store_indexes() const { return {}; }
-};
-BOOST_DESCRIBE_STRUCT(TokenUseRecord, (), (workspace_id, principals))
-
 /// How often what caches hold has changed. Most writes of the platform touch other rooms: caches look here before they forget.
 struct EpochRecord {
   std::int64_t value = 0;
@@ -160,7 +151,6 @@ inline constexpr store::Collection<EntitlementRecord> kEntitlements{"identity.en
 inline constexpr store::Collection<SecretRecord> kSecrets{"identity.secret"};
 inline constexpr store::Collection<TokenRecord> kTokens{"identity.token"};
 inline constexpr store::Collection<RuleSetRecord> kRuleSets{"identity.rule_set"};
-inline constexpr store::Collection<TokenUseRecord> kTokenUse{"identity.token_use"};
 inline constexpr store::Collection<EpochRecord> kEpoch{"identity.epoch"};
 inline constexpr store::Collection<BootstrapRecord> kBootstrap{"identity.bootstrap"};
 

@@ -3,6 +3,7 @@
 #include "identity/bootstrap.h"
 #include "identity/cached_directory.h"
 #include "identity/routes.h"
+#include "identity/token_rules.h"
 
 namespace tarn::identity {
 
@@ -16,14 +17,22 @@ struct Room {
         assignments(store),
         rule_sets(store, std::move(account_id)) {}
 
+  /// At start-up: from here on personal access tokens follow what administrators set. Both must outlive this.
+  void guard(access::ObjectPermissions& permissions, access::WorkspaceSettings& settings) {
+    token_rules = std::make_unique<TokenRules>(permissions, settings);
+    directory.guard(*token_rules);
+    tokens.guard(*token_rules);
+  }
+
   std::vector<api::Route> routes() {
     std::vector<api::Route> out;
     for (auto& rows : {oauth_routes(tokens), scim_routes(scim), assignment_routes(assignments), rule_set_routes(rule_sets), secret_routes(tokens),
-                       token_routes(tokens, assignments, scim)})
+                       token_routes(tokens)})
       out.insert(out.end(), rows.begin(), rows.end());
     return out;
   }
 
+  std::unique_ptr<TokenRules> token_rules;
   CachedDirectory directory;  // Directory for every room, WorkspacePrincipals for account/
   Tokens tokens;
   OwnerDoor owner;  // Bootstrap

@@ -154,18 +154,6 @@ std::optional<access::Caller> caller(ReadTxn& t, std::int64_t principal, std::op
   return c;
 }
 
-bool may_use_tokens(ReadTxn& t, std::int64_t workspace, const access::Caller& caller) {
-  if (caller.workspace_admin) return true;
-  const auto rule = kTokenUse.get(t, sortable(workspace));
-  if (!rule) return true;
-  for (const auto id : rule->value.principals) {
-    if (id == caller.id || caller.group_ids.contains(id)) return true;
-    const auto g = get(t, id);
-    if (g && g->workspace_id == workspace && caller.workspace_groups.contains(g->name)) return true;
-  }
-  return false;
-}
-
 std::int64_t epoch(ReadTxn& t) {
   const auto e = kEpoch.get(t, "epoch");
   return e ? e->value.value : 0;
@@ -195,8 +183,6 @@ void erase(WriteTxn& t, const PrincipalRecord& p) {
     if (held) ++rules.revision;
     if (held && !kRuleSets.put(t, rules)) throw std::logic_error("a rule set has no unique values");
   }
-  for (auto use : kTokenUse.scan(t))
-    if (std::erase(use.principals, p.id) > 0 && !kTokenUse.put(t, use)) throw std::logic_error("token permissions have no unique values");
   kPrincipals.erase(t, p.store_key());
 }
 

@@ -11,6 +11,7 @@ inline constexpr std::int64_t kAccountUsers = 1;
 inline constexpr const char* kAccountUsersName = "account users";
 inline constexpr const char* kAccountAdmin = "account_admin";
 inline constexpr const char* kSecretManager = "roles/servicePrincipal.manager";
+inline constexpr const char* kServicePrincipalUser = "roles/servicePrincipal.user";
 inline constexpr const char* kGroupManager = "roles/group.manager";
 inline constexpr std::array<const char*, 5> kKnownEntitlements{"workspace-access", "databricks-sql-access", "allow-cluster-create",
                                                                "allow-instance-pool-create", "workspace-consume"};
@@ -42,8 +43,6 @@ bool holds_role(store::ReadTxn& t, std::int64_t resource, std::string_view role,
 
 /// The full picture of a live principal; see Directory::caller.
 std::optional<access::Caller> caller(store::ReadTxn& t, std::int64_t principal, std::optional<std::int64_t> workspace);
-/// Whether a caller may use personal access tokens in a workspace.
-bool may_use_tokens(store::ReadTxn& t, std::int64_t workspace, const access::Caller& caller);
 
 std::int64_t epoch(store::ReadTxn& t);
 /// Caches on every server forget what they hold.
@@ -69,6 +68,18 @@ auto change(store::Store& store, store::AuditEvent event, F&& f) {
     }
     return out;
   });
+}
+
+/// Records a read with its outcome (by group commit: a read waits for nothing) and hands the answer on. T: the answer's value.
+template <class T>
+Result<T> looked(store::Store& store, store::AuditEvent event, Result<T> answer) {
+  if (!answer) {
+    event.status = status_of(answer.error().code);
+    event.outcome = event.status == 403 ? store::Outcome::denied : store::Outcome::failed;
+    event.error = answer.error().message;
+  }
+  store.audit_later(std::move(event));
+  return answer;
 }
 
 }  // namespace tarn::identity::roster

@@ -19,7 +19,7 @@ std::vector<api::Route> scim_routes(scim::Service& service);
 std::vector<api::Route> assignment_routes(Assignments& assignments);
 std::vector<api::Route> rule_set_routes(RuleSets& rule_sets);
 std::vector<api::Route> secret_routes(Tokens& tokens);
-/// Personal access tokens, their administration, and who may use them.
-std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, scim::Service& directory);
+/// Personal access tokens and their administration.
+std::vector<api::Route> token_routes(Tokens& tokens);
 
 }  // namespace tarn::identity

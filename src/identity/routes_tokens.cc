@@ -1,4 +1,4 @@
-// Client secrets of service principals, personal access tokens, and who may use them.
+// Client secrets of service principals, and personal access tokens.
 #include "identity/routes.h"
 
 namespace tarn::identity {
@@ -25,16 +25,6 @@ struct TokenId {
   std::string token_id;
 };
 BOOST_DESCRIBE_STRUCT(TokenId, (), (token_id))
-
-struct AccessControl {
-  std::optional<std::string> user_name, group_name, service_principal_name, permission_level;
-};
-BOOST_DESCRIBE_STRUCT(AccessControl, (), (user_name, group_name, service_principal_name, permission_level))
-
-struct AccessControlBody {
-  std::vector<AccessControl> access_control_list;
-};
-BOOST_DESCRIBE_STRUCT(AccessControlBody, (), (access_control_list))
 
 template <class T>
 Expected<T, api::WireError> ours(Result<T> r) {
@@ -114,7 +104,7 @@ std::vector<api::Route> secret_routes(Tokens& tokens) {
   return out;
 }
 
-std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, scim::Service& directory) {
+std::vector<api::Route> token_routes(Tokens& tokens) {
   std::vector<api::Route> out;
   const auto add = [&](Method method, const char* path, api::Auth auth, const char* group, api::Handler handler) {
     out.push_back({.method = method, .pattern = path, .surface = Surface::workspace, .auth = auth, .group = group, .handler = std::move(handler)});
@@ -159,62 +149,6 @@ std::vector<api::Route> token_routes(Tokens& tokens, Assignments& principals, sc
         if (!body.application_id) return fail(api::bad_request("Field 'application_id' is required"));
         TARN_TRY(token, ours(tokens.create_on_behalf(r.context, *body.application_id, body.lifetime_seconds, body.comment.value_or(""))));
         return api::ok(token);
-      });
-
-  const char* kPermissions = "/api/2.0/permissions/authorization/tokens";
-  const auto shown = [&tokens, &directory](const Request& r) -> api::Result {
-    TARN_TRY(use, ours(tokens.use_permissions(r.context)));
-    json::array list;
-    const auto entry = [&](const char* who, std::string name, const char* level, bool inherited) {
-      json::object permission{{"permission_level", level}, {"inherited", inherited}};
-      list.push_back(json::object{{who, std::move(name)}, {"all_permissions", json::array{std::move(permission)}}});
-    };
-    if (!use) entry("group_name", "users", "CAN_USE", false);
-    for (const auto id : use.value_or(std::vector<std::int64_t>{})) {
-      if (const auto u = directory.get(r.context, Kind::user, id))
-        entry("user_name", u->principal.name, "CAN_USE", false);
-      else if (const auto s = directory.get(r.context, Kind::service_principal, id))
-        entry("service_principal_name", s->principal.name, "CAN_USE", false);
-      else if (const auto g = directory.get(r.context, Kind::group, id))
-        entry("group_name", g->principal.name, "CAN_USE", false);
-    }
-    entry("group_name", "admins", "CAN_MANAGE", true);
-    return api::ok(
-        json::value(json::object{{"object_id", "authorization/tokens"}, {"object_type", "tokens"}, {"access_control_list", std::move(list)}}));
-  };
-  for (const auto method : {Method::PUT, Method::PATCH})
-    add(method, kPermissions, Auth::workspace_admin, "token-management",
-        [&tokens, &principals, &directory, shown, method](const Request& r) -> api::Result {
-          TARN_TRY(body, api::body_of<AccessControlBody>(r));
-          std::vector<std::int64_t> ids;
-          for (const auto& a : body.access_control_list) {
-            if (a.group_name == "admins") continue;  // may always
-            if (a.permission_level != "CAN_USE")
-              return fail(api::bad_request("Field 'permission_level' must be CAN_USE, got '" + a.permission_level.value_or("") + "'"));
-            if (a.group_name) {
-              // Local groups count too, `users` above all.
-              const auto page = directory.list(
-                  r.context, Kind::group,
-                  {.filter = "displayName eq " + boost::json::serialize(json::value(*a.group_name)), .with_members = false, .with_groups = false});
-              if (!page) return fail(wire(page.error()));
-              if (page->resources.empty()) return fail(api::not_found("Group '" + *a.group_name + "' does not exist in this workspace"));
-              ids.push_back(page->resources.front().principal.id);
-            } else if (a.user_name || a.service_principal_name) {
-              TARN_TRY(id, ours(a.user_name ? principals.named(Kind::user, *a.user_name)
-                                            : principals.named(Kind::service_principal, *a.service_principal_name)));
-              ids.push_back(id);
-            } else {
-              return fail(api::bad_request("Each entry of 'access_control_list' needs user_name, group_name or service_principal_name"));
-            }
-          }
-          TARN_CHECK(ours(tokens.set_use_permissions(r.context, ids, method == Method::PATCH)));
-          return shown(r);
-        });
-  add(Method::GET, kPermissions, Auth::workspace_admin, "token-management", shown);
-  add(Method::GET, "/api/2.0/permissions/authorization/tokens/permissionLevels", Auth::workspace_admin, "token-management",
-      [](const Request&) -> api::Result {
-        return api::ok(
-            *json::parse(R"({"permission_levels":[{"permission_level":"CAN_USE","description":"Can create and use personal access tokens"}]})"));
       });
   return out;
 }

@@ -92,36 +92,39 @@ RuleSet RuleSets::shown(store::ReadTxn& t, const std::string& name, std::int64_t
 }
 
 Result<RuleSet> RuleSets::get(const access::Context& ctx, const std::string& name) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<RuleSet> {
-    TARN_TRY(resource, managed(t, ctx, name, true));
-    return shown(t, name, resource.id);
-  });
+  return roster::looked(store_, ctx.event("accountsAccessControl", "getRuleSet", {{"ruleset_name", name}}),
+                        store_.read_as([&](store::ReadTxn& t) -> Result<RuleSet> {
+                          TARN_TRY(resource, managed(t, ctx, name, true));
+                          return shown(t, name, resource.id);
+                        }));
 }
 
 Result<RuleSet> RuleSets::put(const access::Context& ctx, const std::string& name, const RuleSet& wanted) {
-  return roster::change(store_, ctx.event("accounts", "updateRuleSet", {{"name", name}}), [&](store::WriteTxn& t) -> Result<RuleSet> {
-    TARN_TRY(resource, managed(t, ctx, name, true));
-    if (!wanted.name.empty() && wanted.name != name) return invalid("Field 'rule_set.name' must be '{}' as 'name' says, got '{}'", name, wanted.name);
-    const auto old = kRuleSets.get(t, store::sortable(resource.id));
-    RuleSetRecord r{.resource = resource.id, .revision = old ? old->value.revision : 0};
-    if (wanted.etag != etag_of(name, r.revision))
-      return fail(Error{Errc::conflict,
-                        fmt::format("Etag '{}' of rule set '{}' is not the current one: it was changed in between. Read it again, then update.",
-                                    wanted.etag, name)});
-    ++r.revision;
-    std::map<std::string, std::set<std::int64_t>> grants;
-    for (const auto& rule : wanted.grant_rules) {
-      if (std::find(resource.roles.begin(), resource.roles.end(), rule.role) == resource.roles.end())
-        return invalid("Role '{}' cannot be given here: use one of {}", rule.role, fmt::join(resource.roles, ", "));
-      for (const auto& p : rule.principals) {
-        TARN_TRY(id, principal_of(t, p));
-        grants[rule.role].insert(id);
-      }
-    }
-    for (const auto& [role, ids] : grants) r.grants.push_back({role, {ids.begin(), ids.end()}});
-    if (!kRuleSets.put(t, r)) throw std::logic_error("a rule set has no unique values");
-    return shown(t, name, resource.id);
-  });
+  return roster::change(
+      store_, ctx.event("accountsAccessControl", "updateRuleSet", {{"ruleset_name", name}}), [&](store::WriteTxn& t) -> Result<RuleSet> {
+        TARN_TRY(resource, managed(t, ctx, name, true));
+        if (!wanted.name.empty() && wanted.name != name)
+          return invalid("Field 'rule_set.name' must be '{}' as 'name' says, got '{}'", name, wanted.name);
+        const auto old = kRuleSets.get(t, store::sortable(resource.id));
+        RuleSetRecord r{.resource = resource.id, .revision = old ? old->value.revision : 0};
+        if (wanted.etag != etag_of(name, r.revision))
+          return fail(Error{Errc::conflict,
+                            fmt::format("Etag '{}' of rule set '{}' is not the current one: it was changed in between. Read it again, then update.",
+                                        wanted.etag, name)});
+        ++r.revision;
+        std::map<std::string, std::set<std::int64_t>> grants;
+        for (const auto& rule : wanted.grant_rules) {
+          if (std::find(resource.roles.begin(), resource.roles.end(), rule.role) == resource.roles.end())
+            return invalid("Role '{}' cannot be given here: use one of {}", rule.role, fmt::join(resource.roles, ", "));
+          for (const auto& p : rule.principals) {
+            TARN_TRY(id, principal_of(t, p));
+            grants[rule.role].insert(id);
+          }
+        }
+        for (const auto& [role, ids] : grants) r.grants.push_back({role, {ids.begin(), ids.end()}});
+        if (!kRuleSets.put(t, r)) throw std::logic_error("a rule set has no unique values");
+        return shown(t, name, resource.id);
+      });
 }
 
 Result<std::vector<std::string>> RuleSets::assignable_roles(const access::Context& ctx, const std::string& resource) {

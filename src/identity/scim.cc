@@ -19,6 +19,8 @@ store::AuditEvent event(const access::Context& ctx, Kind kind, std::string_view 
   const bool group = kind == Kind::group;
   std::string action = verb == "create"   ? (group ? "createGroup" : "add")
                        : verb == "delete" ? (group ? "removeGroup" : "delete")
+                       : verb == "get"    ? (group ? "getGroup" : "getUser")
+                       : verb == "list"   ? (group ? "listGroups" : "listUsers")
                                           : (group ? "updateGroup" : "updateUser");
   std::map<std::string, std::string> params;
   if (!id.empty()) params[group ? "targetGroupId" : "targetUserId"] = std::move(id);
@@ -187,7 +189,8 @@ Result<void> store_changed(store::WriteTxn& t, PrincipalRecord& p, Millis now) {
 
 Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& query) {
   const auto workspace = view(ctx);
-  if (workspace == 0 && !ctx.caller.account_admin) return fail(account_admin_only());
+  if (workspace == 0 && !ctx.caller.account_admin)
+    return roster::looked(store_, event(ctx, kind, "list", ""), Result<Page>(fail(account_admin_only())));
   std::optional<Filter> filter;
   const std::function<bool(std::string_view)> known = [kind](std::string_view a) { return known_attribute(kind, a); };
   if (!query.filter.empty()) {
@@ -196,7 +199,7 @@ Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& q
   }
   if (!query.sort_by.empty() && !known(folded(query.sort_by)))
     return fail(Error{Errc::invalid, fmt::format("Parameter 'sortBy' must be an attribute, got '{}'", query.sort_by)});
-  return store_.read_as([&](store::ReadTxn& t) -> Result<Page> {
+  auto page = store_.read_as([&](store::ReadTxn& t) -> Result<Page> {
     Page page{.start_index = std::max<std::int64_t>(query.start_index, 1)};
     std::vector<Resource> all;
     const bool members = filter && mentions(*filter, "members"), groups = filter && mentions(*filter, "groups");
@@ -222,14 +225,15 @@ Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& q
       page.resources.push_back(load(t, workspace, std::move(all[static_cast<std::size_t>(i)].principal), query.with_members, query.with_groups));
     return page;
   });
+  return roster::looked(store_, event(ctx, kind, "list", ""), std::move(page));
 }
 
 Result<Resource> Service::get(const access::Context& ctx, Kind kind, std::int64_t id) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<Resource> {
+  return roster::looked(store_, event(ctx, kind, "get", std::to_string(id)), store_.read_as([&](store::ReadTxn& t) -> Result<Resource> {
     TARN_CHECK(may_read(t, ctx, kind, id));
     TARN_TRY(p, seen(t, view(ctx), kind, id));
     return load(t, view(ctx), std::move(p));
-  });
+  }));
 }
 
 Result<Resource> Service::me(const access::Context& ctx) {

@@ -28,11 +28,16 @@ Result<PrincipalRecord> managed(store::ReadTxn& t, const access::Caller& caller,
 
 }  // namespace
 
-Result<Millis> Tokens::ends(std::string_view field, std::optional<std::int64_t> lifetime) const {
-  const auto seconds = lifetime.value_or(kLongestSeconds);
-  if (seconds < 1 || seconds > kLongestSeconds)
-    return fail(Error{Errc::invalid, fmt::format("Field '{}' must be between 1 and {} seconds, got {}", field, kLongestSeconds, seconds)});
+Result<Millis> Tokens::ends(std::string_view field, std::optional<std::int64_t> lifetime, std::int64_t longest) const {
+  const auto seconds = lifetime.value_or(longest);
+  if (seconds < 1 || seconds > longest)
+    return fail(Error{Errc::invalid, fmt::format("Field '{}' must be between 1 and {} seconds, got {}", field, longest, seconds)});
   return clock_.now() + seconds * 1000;
+}
+
+Result<Millis> Tokens::token_ends(std::int64_t workspace, std::optional<std::int64_t> lifetime) const {
+  const auto own = rules_ ? rules_->longest(workspace) : std::nullopt;
+  return ends("lifetime_seconds", lifetime, std::min(own.value_or(kLongestSeconds), kLongestSeconds));
 }
 
 Secret Tokens::shown(const SecretRecord& r) const {
@@ -46,7 +51,7 @@ Secret Tokens::shown(const SecretRecord& r) const {
 
 Result<Secret> Tokens::create_secret(const access::Context& ctx, std::int64_t sp, std::optional<std::int64_t> lifetime) {
   return change(
-      store_, ctx.event("accounts", "createServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}}),
+      store_, ctx.event("servicePrincipalCredentials", "create", {{"service_principal_id", std::to_string(sp)}}),
       [&](store::WriteTxn& t) -> Result<Secret> {
         TARN_TRY(p, managed(t, ctx.caller, sp));
         TARN_TRY(expires, ends("lifetime", lifetime));
@@ -66,17 +71,17 @@ Result<Secret> Tokens::create_secret(const access::Context& ctx, std::int64_t sp
 }
 
 Result<std::vector<Secret>> Tokens::list_secrets(const access::Context& ctx, std::int64_t sp) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<Secret>> {
-    TARN_TRY(p, managed(t, ctx.caller, sp));
-    std::vector<Secret> out;
-    for (const auto& s : kSecrets.scan(t, store::prefix({sortable(p.id)}))) out.push_back(shown(s));
-    return out;
-  });
+  return roster::looked(store_, ctx.event("servicePrincipalCredentials", "list", {{"service_principal_id", std::to_string(sp)}}),
+                        store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<Secret>> {
+                          TARN_TRY(p, managed(t, ctx.caller, sp));
+                          std::vector<Secret> out;
+                          for (const auto& s : kSecrets.scan(t, store::prefix({sortable(p.id)}))) out.push_back(shown(s));
+                          return out;
+                        }));
 }
 
 Result<void> Tokens::delete_secret(const access::Context& ctx, std::int64_t sp, const std::string& secret_id) {
-  return change(store_,
-                ctx.event("accounts", "deleteServicePrincipalSecret", {{"service_principal_id", std::to_string(sp)}, {"secret_id", secret_id}}),
+  return change(store_, ctx.event("servicePrincipalCredentials", "delete", {{"service_principal_id", std::to_string(sp)}, {"secret_id", secret_id}}),
                 [&](store::WriteTxn& t) -> Result<void> {
                   TARN_TRY(p, managed(t, ctx.caller, sp));
                   if (!kSecrets.erase(t, store::key({sortable(p.id), secret_id})))
@@ -189,12 +194,11 @@ Result<NewToken> Tokens::personal(const access::Context& ctx, store::WriteTxn& t
 }
 
 Result<NewToken> Tokens::create(const access::Context& ctx, std::optional<std::int64_t> lifetime, const std::string& comment) {
+  // What other rooms answer is asked before the transaction.
+  const auto refusal = rules_ ? rules_->refusal(ctx.caller, *ctx.workspace_id) : std::nullopt;
   return change<false>(store_, ctx.event("accounts", "generateDbToken"), [&](store::WriteTxn& t) -> Result<NewToken> {
-    if (!roster::may_use_tokens(t, *ctx.workspace_id, ctx.caller))
-      return fail(Error{
-          Errc::permission_denied,
-          fmt::format("'{}' may not use personal access tokens in this workspace. A workspace admin grants CAN_USE on tokens.", ctx.caller.name)});
-    TARN_TRY(expires, ends("lifetime_seconds", lifetime));
+    if (refusal) return fail(Error{Errc::permission_denied, *refusal});
+    TARN_TRY(expires, token_ends(*ctx.workspace_id, lifetime));
     const auto owner = roster::get(t, ctx.caller.id);
     if (!owner) return fail(Error{Errc::not_found, fmt::format("Principal {} does not exist", ctx.caller.id)});
     return personal(ctx, t, *owner, expires, comment);
@@ -202,6 +206,7 @@ Result<NewToken> Tokens::create(const access::Context& ctx, std::optional<std::i
 }
 
 std::vector<TokenInfo> Tokens::list(const access::Context& ctx) {
+  store_.audit_later(ctx.event("accounts", "listTokens"));
   return store_.read_as([&](store::ReadTxn& t) {
     std::vector<TokenInfo> out;
     for (const auto& k : kTokens.scan_index(t, "personal", store::key({sortable(*ctx.workspace_id), sortable(ctx.caller.id)})))
@@ -231,7 +236,7 @@ Result<void> Tokens::revoke(const access::Context& ctx, const std::string& token
 
 Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::optional<std::int64_t> created_by,
                                            std::optional<std::string> created_by_name) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {
+  return roster::looked(store_, ctx.event("accounts", "listTokens"), store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {
     if (created_by && created_by_name) return fail(Error{Errc::invalid, "Parameters 'created_by_id' and 'created_by_username' exclude each other"});
     std::vector<TokenInfo> out;
     for (const auto& k : kTokens.scan_index(t, "workspace", sortable(*ctx.workspace_id))) {
@@ -240,14 +245,15 @@ Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::opti
       if (!created_by_name || folded(info.created_by_username.value_or("")) == folded(*created_by_name)) out.push_back(std::move(info));
     }
     return out;
-  });
+  }));
 }
 
 Result<TokenInfo> Tokens::get(const access::Context& ctx, const std::string& token_id) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<TokenInfo> {
-    TARN_TRY(k, personal_token(t, *ctx.workspace_id, token_id, std::nullopt));
-    return shown(t, k, true);
-  });
+  return roster::looked(store_, ctx.event("accounts", "getToken", {{"tokenId", token_id}}),
+                        store_.read_as([&](store::ReadTxn& t) -> Result<TokenInfo> {
+                          TARN_TRY(k, personal_token(t, *ctx.workspace_id, token_id, std::nullopt));
+                          return shown(t, k, true);
+                        }));
 }
 
 Result<void> Tokens::revoke_any(const access::Context& ctx, const std::string& token_id) {
@@ -260,44 +266,25 @@ Result<void> Tokens::revoke_any(const access::Context& ctx, const std::string& t
 
 Result<NewToken> Tokens::create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime,
                                           const std::string& comment) {
+  const auto workspace = *ctx.workspace_id;
+  const auto there = store_.read_as([&](store::ReadTxn& t) {
+    const auto p = roster::by_name(t, Kind::service_principal, 0, application_id);
+    return p ? roster::caller(t, p->id, workspace) : std::nullopt;
+  });
+  const auto refusal = there && rules_ ? rules_->refusal(*there, workspace) : std::nullopt;
+  const bool restricted = rules_ && rules_->restricts_admins(workspace);
   return change<false>(
       store_, ctx.event("accounts", "generateDbToken", {{"application_id", application_id}}), [&](store::WriteTxn& t) -> Result<NewToken> {
-        const auto p = roster::by_name(t, Kind::service_principal, 0, application_id);
-        const auto there = p ? roster::caller(t, p->id, ctx.workspace_id) : std::nullopt;
-        if (!there) return fail(Error{Errc::not_found, fmt::format("Service principal {} does not exist in this workspace", application_id)});
-        if (!roster::may_use_tokens(t, *ctx.workspace_id, *there))
+        const auto p = there ? roster::get(t, there->id) : std::nullopt;
+        if (!p) return fail(Error{Errc::not_found, fmt::format("Service principal {} does not exist in this workspace", application_id)});
+        if (restricted && !roster::holds_role(t, p->id, roster::kServicePrincipalUser, ctx.caller))
           return fail(Error{Errc::permission_denied,
-                            fmt::format("Service principal {} may not use personal access tokens in this workspace", application_id)});
-        TARN_TRY(expires, ends("lifetime_seconds", lifetime));
+                            fmt::format("'{}' needs {} on service principal {} to make tokens for it: workspace admins are restricted here",
+                                        ctx.caller.name, roster::kServicePrincipalUser, application_id)});
+        if (refusal) return fail(Error{Errc::permission_denied, *refusal});
+        TARN_TRY(expires, token_ends(workspace, lifetime));
         return personal(ctx, t, *p, expires, comment);
       });
-}
-
-Result<std::optional<std::vector<std::int64_t>>> Tokens::use_permissions(const access::Context& ctx) {
-  return store_.read_as([&](store::ReadTxn& t) -> Result<std::optional<std::vector<std::int64_t>>> {
-    const auto use = kTokenUse.get(t, sortable(*ctx.workspace_id));
-    return use ? std::optional(use->value.principals) : std::nullopt;
-  });
-}
-
-Result<void> Tokens::set_use_permissions(const access::Context& ctx, const std::vector<std::int64_t>& principals, bool add) {
-  return change(store_, ctx.event("accounts", "changeDbTokenAcls"), [&](store::WriteTxn& t) -> Result<void> {
-    TokenUseRecord use{.workspace_id = *ctx.workspace_id};
-    if (const auto old = kTokenUse.get(t, use.store_key()); add) {
-      if (old)
-        use = old->value;
-      else if (const auto users = roster::by_name(t, Kind::group, *ctx.workspace_id, "users"))
-        use.principals.push_back(users->id);
-    }
-    for (const auto id : principals) {
-      const auto p = roster::get(t, id);
-      if (!p || (p->workspace_id != 0 && p->workspace_id != *ctx.workspace_id))
-        return fail(Error{Errc::not_found, fmt::format("Principal {} does not exist", id)});
-      if (std::find(use.principals.begin(), use.principals.end(), id) == use.principals.end()) use.principals.push_back(id);
-    }
-    if (!kTokenUse.put(t, use)) throw std::logic_error("token permissions have no unique values");
-    return {};
-  });
 }
 
 }  // namespace tarn::identity

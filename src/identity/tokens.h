@@ -5,6 +5,7 @@
 // with its audit event. Sources: REST reference "Service Principal Secrets", "Token", "Token management"; RFC 6749 section 4.4.
 #include "identity/errors.h"
 #include "identity/records.h"
+#include "identity/token_rules.h"
 
 namespace tarn::identity {
 
@@ -46,6 +47,8 @@ class Tokens {
 
   /// Both must outlive this.
   Tokens(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  /// At start-up: what workspaces' administrators say about personal access tokens. Must outlive this.
+  void guard(const TokenRules& rules) { rules_ = &rules; }
 
   /// Secrets of a service principal. By account admins, its managers and itself. not_found, account_admin_only, quota_exceeded (five
   /// live ones), invalid (lifetime outside 1 second to 730 days).
@@ -60,7 +63,8 @@ class Tokens {
   /// A token of this kind for a principal, without a credential: what the data folder's owner may do.
   Result<std::string> mint(const access::Context& ctx, std::string_view principal, std::optional<std::int64_t> workspace);
 
-  /// Personal access tokens of the caller in its workspace. permission_denied without CAN_USE, invalid, quota_exceeded, not_found.
+  /// Personal access tokens of the caller in its workspace. permission_denied without CAN_USE or where tokens are disabled, invalid (a life
+  /// beyond maxTokenLifetimeDays, which is also the default where it is set), quota_exceeded, not_found.
   Result<NewToken> create(const access::Context& ctx, std::optional<std::int64_t> lifetime, const std::string& comment);
   std::vector<TokenInfo> list(const access::Context& ctx);
   Result<void> revoke(const access::Context& ctx, const std::string& token_id);
@@ -69,15 +73,15 @@ class Tokens {
   Result<std::vector<TokenInfo>> all(const access::Context& ctx, std::optional<std::int64_t> created_by, std::optional<std::string> created_by_name);
   Result<TokenInfo> get(const access::Context& ctx, const std::string& token_id);
   Result<void> revoke_any(const access::Context& ctx, const std::string& token_id);
+  /// Also permission_denied for a service principal without CAN_USE, and, under restrict_workspace_admins, for an administrator without
+  /// roles/servicePrincipal.user on it.
   Result<NewToken> create_on_behalf(const access::Context& ctx, const std::string& application_id, std::optional<std::int64_t> lifetime,
                                     const std::string& comment);
 
-  /// Who may use personal access tokens in a workspace: principal ids, account level or local groups. Nothing: every member may.
-  Result<std::optional<std::vector<std::int64_t>>> use_permissions(const access::Context& ctx);
-  Result<void> set_use_permissions(const access::Context& ctx, const std::vector<std::int64_t>& principals, bool add);
-
  private:
-  Result<Millis> ends(std::string_view field, std::optional<std::int64_t> lifetime) const;
+  Result<Millis> ends(std::string_view field, std::optional<std::int64_t> lifetime, std::int64_t longest = kLongestSeconds) const;
+  /// When a new personal access token of a workspace ends.
+  Result<Millis> token_ends(std::int64_t workspace, std::optional<std::int64_t> lifetime) const;
   Result<std::string> issue(store::WriteTxn& t, TokenRecord record, std::string_view prefix);
   Result<NewToken> personal(const access::Context& ctx, store::WriteTxn& t, const PrincipalRecord& owner, Millis expires, const std::string& comment);
   TokenInfo shown(store::ReadTxn& t, const TokenRecord& r, bool full);
@@ -85,6 +89,7 @@ class Tokens {
 
   store::Store& store_;
   const Clock& clock_;
+  const TokenRules* rules_ = nullptr;
 };
 
 }  // namespace tarn::identity

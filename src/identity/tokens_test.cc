@@ -132,7 +132,7 @@ TEST_F(OAuth, NothingSecretIsInTheStore) {
 TEST_F(OAuth, OnlyItsManagersGiveSecrets) {
   const auto robot = sp("robot"), ann = user("ann@acme.example");
   EXPECT_EQ(tokens.create_secret(as(ann), robot, std::nullopt).error().code, Errc::account_admin_only);
-  EXPECT_EQ(audit("createServicePrincipalSecret").back().event.outcome, store::Outcome::denied);
+  EXPECT_EQ(audit("create").back().event.outcome, store::Outcome::denied);
   store->write({}, [&](store::WriteTxn& t) {
     return kRuleSets.put(t, {.resource = robot, .grants = {{roster::kSecretManager, {ann}}}}).has_value() && (roster::changed(t), true);
   });
@@ -162,15 +162,55 @@ TEST_F(OAuth, PersonalTokensWorkInOneWorkspaceUntilRevoked) {
 }
 
 TEST_F(OAuth, TokensEndForThoseWhoMayNoLongerUseThem) {
-  const auto ann = user("ann@acme.example"), bob = user("bob@acme.example");
+  const auto ann = user("ann@acme.example");
   assign(kLanding, ann);
+  guard();
   const auto pat = *tokens.create(as(ann, kLanding), 60, "");
   ASSERT_TRUE(directory.authenticate(pat.token_value, kLanding));
-  ASSERT_TRUE(tokens.set_use_permissions(as(admin_id, kLanding), {bob}, false));
-  EXPECT_FALSE(directory.authenticate(pat.token_value, kLanding));
+  permissions.clear(kLanding, {"authorization", "tokens"});
+  const auto refused = directory.authenticate(pat.token_value, kLanding);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().known_but_not_here);
   EXPECT_EQ(tokens.create(as(ann, kLanding), 60, "").error().code, Errc::permission_denied);
-  ASSERT_TRUE(tokens.set_use_permissions(as(admin_id, kLanding), {ann}, true));
+  EXPECT_TRUE(tokens.create(as(admin_id, kLanding), 60, ""));  // administrators always may
+  permissions.grant(kLanding, {"authorization", "tokens"}, "ann@acme.example", "CAN_USE");
   EXPECT_TRUE(directory.authenticate(pat.token_value, kLanding));
+  settings.values["enableTokensConfig"] = "false";
+  EXPECT_EQ(directory.authenticate(pat.token_value, kLanding).error().message, "Personal access tokens are disabled for this workspace.");
+  EXPECT_EQ(tokens.create(as(admin_id, kLanding), 60, "").error().code, Errc::permission_denied);
+}
+
+TEST_F(OAuth, NewTokensLiveNoLongerThanTheWorkspaceSays) {
+  const auto ann = user("ann@acme.example");
+  assign(kLanding, ann);
+  guard();
+  settings.values["maxTokenLifetimeDays"] = "2";
+  EXPECT_EQ(tokens.create(as(ann, kLanding), 2 * 86'400 + 1, "").error().message,
+            "Field 'lifetime_seconds' must be between 1 and 172800 seconds, got 172801");
+  const auto pat = *tokens.create(as(ann, kLanding), std::nullopt, "");
+  EXPECT_EQ(pat.token_info.expiry_time, clock.now() + 2 * 86'400'000);
+  settings.values.clear();
+  EXPECT_TRUE(tokens.create(as(ann, kLanding), 2 * 86'400 + 1, ""));
+}
+
+TEST_F(OAuth, AdministratorsMakeTokensForServicePrincipalsAsFarAsTheyMay) {
+  const auto robot = sp("robot");
+  assign(kLanding, robot);
+  guard();
+  const auto make = [&] { return tokens.create_on_behalf(as(admin_id, kLanding), name_of(robot), 60, ""); };
+  EXPECT_TRUE(make());
+  permissions.clear(kLanding, {"authorization", "tokens"});
+  EXPECT_EQ(make().error().code, Errc::permission_denied);  // the service principal has no CAN_USE
+  permissions.grant(kLanding, {"authorization", "tokens"}, name_of(robot), "CAN_USE");
+  EXPECT_TRUE(make());
+  settings.restricted = true;
+  EXPECT_EQ(make().error().code, Errc::permission_denied);
+  store->write({}, [&](store::WriteTxn& t) {
+    return kRuleSets.put(t, {.resource = robot, .grants = {{roster::kServicePrincipalUser, {admin_id}}}}).has_value() && (roster::changed(t), true);
+  });
+  EXPECT_TRUE(make());
+  EXPECT_TRUE(directory.holds_role(as(admin_id, kLanding).caller, robot, "roles/servicePrincipal.user"));
+  EXPECT_FALSE(directory.holds_role(as(robot, kLanding).caller, robot, "roles/servicePrincipal.user"));
 }
 
 TEST_F(OAuth, TheOwnersTokensNeedAPrincipalThatIsThere) {

@@ -68,7 +68,7 @@ TEST_F(Settings, WorkspaceConfKeepsKnownKeysOfOneWorkspace) {
   EXPECT_EQ(other.conf(kLanding, "maxTokenLifetimeDays"), "");
   const auto events = store->audit_log({.action = "workspaceConfEdit"}, 10);
   ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(events[0].event.params.at("maxTokenLifetimeDays"), "90");
+  EXPECT_EQ(events[0].event.params.at("workspaceConfValues"), "true,90");
 }
 
 TEST_F(Settings, WorkspaceConfRefusesAsTheProviderReadsIt) {

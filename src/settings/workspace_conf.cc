@@ -103,8 +103,10 @@ Result<WorkspaceConf::Values> WorkspaceConf::get(const access::Context& ctx, con
 }
 
 Result<void> WorkspaceConf::set(const access::Context& ctx, const std::map<std::string, std::string>& values) {
-  std::map<std::string, std::string> said(values.begin(), values.end());
-  return store_.write_as(ctx.event("accounts", "workspaceConfEdit", std::move(said)), [&](store::WriteTxn& t) -> Result<void> {
+  std::string keys, said;
+  for (const auto& [k, v] : values) keys += (keys.empty() ? "" : ",") + k, said += (said.empty() ? "" : ",") + v;
+  auto event = ctx.event("workspace", "workspaceConfEdit", {{"workspaceConfKeys", keys}, {"workspaceConfValues", said}});
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     const auto scope = *ctx.workspace_id;
     std::vector<std::string> unknown;
     std::map<std::string, std::string> refused;

@@ -209,6 +209,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->text = r.statement;
   s->session.ctx = ctx;
   s->session.catalog = r.catalog.value_or("");
+  if (s->session.catalog.empty() && options_.default_catalog) s->session.catalog = options_.default_catalog(ctx);
   s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : "default");
   s->session.statement_id = s->id;
   s->session.cancel = &s->cancel;

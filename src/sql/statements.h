@@ -114,6 +114,8 @@ struct StatementOptions {
   Millis retention = 3'600'000;
   Millis link_lifetime = 900'000;
   Millis statement_timeout = 4 * 3'600'000;
+  /// The catalog of statements that name none, in the context's workspace; empty: names must then say theirs.
+  std::function<std::string(const access::Context&)> default_catalog{};
 };
 
 class Statements {

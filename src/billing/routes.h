@@ -1,0 +1,12 @@
+#pragma once
+// Budgets and log delivery on the wire. Source: databricks-sdk-go service/billing.
+#include "api/api.h"
+#include "billing/budgets.h"
+#include "billing/log_delivery.h"
+
+namespace tarn::billing {
+
+/// The services must outlive the router.
+std::vector<api::Route> routes(Budgets& budgets, LogDelivery& log_delivery);
+
+}  // namespace tarn::billing
