@@ -115,14 +115,6 @@ std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService&
                     })));
   out.push_back(row(Method::DELETE, "/workspaces/{workspace_id}", "workspaces",
                     with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.remove(r.context, id)); })));
-  // Out of scope, and said so: an unknown path would read as a typing mistake.
-  for (const auto& [path, name] :
-       {std::pair("/log-delivery", "Log delivery"), std::pair("/network-connectivity-configs", "Network connectivity configuration"),
-        std::pair("/budgets", "Budgets")}) {
-    const auto refused = [name = std::string(name)](const Request&) -> api::Result { return fail(api::not_enabled(name)); };
-    out.push_back(row(Method::POST, path, std::string(path).substr(1), refused));
-    out.push_back(row(Method::GET, path, std::string(path).substr(1), refused));
-  }
   return out;
 }
 

@@ -175,11 +175,6 @@ TEST_F(AccountRoutes, KeysAndEndpointsHaveTheSdksShape) {
   EXPECT_EQ(endpoint.body.at("state").as_string(), "available");
 }
 
-TEST_F(AccountRoutes, WhatIsOutOfScopeSaysThatItIsNotEnabled) {
-  for (const auto* path : {"/log-delivery", "/network-connectivity-configs", "/budgets"})
-    EXPECT_EQ(call(POST, path, "{}").code(), "FEATURE_DISABLED") << path;
-}
-
 TEST_F(AccountRoutes, NoRouteLeadsToThePrefixes) {
   for (const auto& route : router.routes()) EXPECT_EQ(route->pattern.find("prefix"), std::string::npos) << route->pattern;
 }

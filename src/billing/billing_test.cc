@@ -72,7 +72,8 @@ struct Billing : ::testing::Test {
   }
   std::vector<std::string> files() {
     std::vector<std::string> out;
-    for (const auto& o : objects.list("logs", "", "", 1000)->objects) out.push_back(o.key);
+    const auto listed = objects.list("logs", "", "", 1000);
+    for (const auto& o : listed->objects) out.push_back(o.key);
     return out;
   }
   std::string content(const std::string& key) { return *objects.get({"logs", key}); }

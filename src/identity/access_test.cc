@@ -198,5 +198,20 @@ TEST_F(Access, ReadsAreAuditedWithTheirOutcome) {
   EXPECT_EQ(refused[0].event.status, 403);
 }
 
+TEST_F(Access, CommentOfATokenIsItsOwnersAndTheAdminsToChange) {
+  assign(kLanding, ann);
+  const auto made = call(POST, "/api/2.0/token/create", ann, kLanding, R"({"comment":"old"})");
+  const std::string id(made.body.at("token_info").at("token_id").as_string());
+  const std::string body = R"({"token":{"comment":"new"},"update_mask":"comment"})";
+  EXPECT_EQ(call(PATCH, "/api/2.0/token/" + id, ann, kLanding, body).status, 200);
+  EXPECT_EQ(call(GET, "/api/2.0/token/list", ann, kLanding).body.at("token_infos").at(0).at("comment").as_string(), "new");
+  EXPECT_EQ(call(PATCH, "/api/2.0/token/" + id, root, kLanding, body).status, 404);  // another's
+  EXPECT_EQ(call(PATCH, "/api/2.0/token-management/tokens/" + id, ann, kLanding, body).status, 403);
+  EXPECT_EQ(call(PATCH, "/api/2.0/token-management/tokens/" + id, root, kLanding, body).at("comment"), "new");
+  EXPECT_EQ(call(PATCH, "/api/2.0/token/" + id, ann, kLanding, R"({"token":{"comment":"x"},"update_mask":"token_id"})").status, 400);
+  EXPECT_EQ(call(PATCH, "/api/2.0/token/" + id, ann, kLanding, R"({"token":{"scopes":["sql"]},"update_mask":"comment,scopes"})").status, 400);
+  EXPECT_EQ(call(PATCH, "/api/2.0/token/none", ann, kLanding, body).status, 404);
+}
+
 }  // namespace
 }  // namespace tarn::identity::testing

@@ -26,6 +26,18 @@ struct TokenId {
 };
 BOOST_DESCRIBE_STRUCT(TokenId, (), (token_id))
 
+struct TokenPart {
+  std::optional<std::string> comment;
+  std::vector<std::string> scopes;
+};
+BOOST_DESCRIBE_STRUCT(TokenPart, (), (comment, scopes))
+
+struct TokenUpdate {
+  TokenPart token;
+  std::string update_mask;  // "comment", "scopes", or both with a comma
+};
+BOOST_DESCRIBE_STRUCT(TokenUpdate, (), (token, update_mask))
+
 template <class T>
 Expected<T, api::WireError> ours(Result<T> r) {
   if (!r) return fail(wire(r.error()));
@@ -123,6 +135,25 @@ std::vector<api::Route> token_routes(Tokens& tokens) {
     TARN_CHECK(ours(tokens.revoke(r.context, body.token_id)));
     return api::ok();
   });
+  const auto update = [&tokens](const Request& r, bool any) -> Expected<TokenInfo, api::WireError> {
+    TARN_TRY(body, api::body_of<TokenUpdate>(r));
+    for (const auto& field : {std::string("comment"), std::string("scopes"), std::string("comment,scopes"), std::string("scopes,comment")})
+      if (body.update_mask == field) {
+        TARN_CHECK(whole_scope({.scopes = body.token.scopes}));
+        if (field != "scopes") return ours(tokens.comment(r.context, r.capture("token_id"), body.token.comment.value_or(""), any));
+        return fail(api::bad_request("Field 'update_mask' must name comment: scopes stay all-apis"));
+      }
+    return fail(api::bad_request("Field 'update_mask' must be comment, got '" + body.update_mask + "'"));
+  };
+  add(Method::PATCH, "/api/2.0/token/{token_id}", Auth::authenticated, "tokens", [update](const Request& r) -> api::Result {
+    TARN_CHECK(update(r, false));
+    return api::ok();
+  });
+  add(Method::PATCH, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management",
+      [update](const Request& r) -> api::Result {
+        TARN_TRY(info, update(r, true));
+        return api::ok(info);
+      });
   add(Method::GET, "/api/2.0/token-management/tokens", Auth::workspace_admin, "token-management", [&tokens](const Request& r) -> api::Result {
     std::optional<std::int64_t> by;
     if (const auto text = r.param("created_by_id"); text && !text->empty()) {

@@ -234,6 +234,15 @@ Result<void> Tokens::revoke(const access::Context& ctx, const std::string& token
   });
 }
 
+Result<TokenInfo> Tokens::comment(const access::Context& ctx, const std::string& token_id, const std::string& text, bool any) {
+  return change<false>(store_, ctx.event("accounts", "updateDbToken", {{"tokenId", token_id}}), [&](store::WriteTxn& t) -> Result<TokenInfo> {
+    TARN_TRY(k, personal_token(t, *ctx.workspace_id, token_id, any ? std::nullopt : std::optional(ctx.caller.id)));
+    k.comment = text;
+    if (!kTokens.update(t, k)) throw std::logic_error("a token that was read is gone");
+    return shown(t, k, any);
+  });
+}
+
 Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::optional<std::int64_t> created_by,
                                            std::optional<std::string> created_by_name) {
   return roster::looked(store_, ctx.event("accounts", "listTokens"), store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {

@@ -68,6 +68,8 @@ class Tokens {
   Result<NewToken> create(const access::Context& ctx, std::optional<std::int64_t> lifetime, const std::string& comment);
   std::vector<TokenInfo> list(const access::Context& ctx);
   Result<void> revoke(const access::Context& ctx, const std::string& token_id);
+  /// Another comment; `any` is the admins' form, for everybody's tokens of the workspace.
+  Result<TokenInfo> comment(const access::Context& ctx, const std::string& token_id, const std::string& text, bool any);
 
   /// The workspace admins' view; the caller is one. `owner` narrows.
   Result<std::vector<TokenInfo>> all(const access::Context& ctx, std::optional<std::int64_t> created_by, std::optional<std::string> created_by_name);

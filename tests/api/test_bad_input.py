@@ -106,7 +106,6 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
     assert http.get(url, headers=mine).status_code == 401
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("method,path,body,code", [
     ("POST", "/api/2.0/mlflow/experiments/create", {"name": "flat"}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/mlflow/experiments/create", {"name": "/Shared/../x"}, "INVALID_PARAMETER_VALUE"),
@@ -148,7 +147,8 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
 def test_what_lives_in_a_workspace_refuses_what_is_none(server, admin, method, path, body, code):
     e = refused(admin.workspace, "landing", method, path, body)
     assert 400 <= e.status < 500 and e.code == code, e
-=======
+
+
 @pytest.mark.parametrize("path,body,named", [
     ("/api/2.0/instance-pools/create", {"instance_pool_name": "p", "node_type_id": "z9.huge"}, "z9.huge"),
     ("/api/2.0/instance-pools/create", {"instance_pool_name": "p", "node_type_id": "m6g.large", "max_capacity": 1.5}, "max_capacity"),
@@ -165,4 +165,33 @@ def test_what_lives_in_a_workspace_refuses_what_is_none(server, admin, method, p
 def test_bad_compute_is_refused_by_name(server, admin, path, body, named):
     error = refused(admin.workspace, "landing", "POST", path, body)
     assert 400 <= error.status < 500 and named in error.message, error
->>>>>>> b390484 (jobs: definitions, a durable scheduler, tasks that run; compute: one user at a time where a cluster isolates them)
+
+
+
+
+@pytest.mark.parametrize("method,path,body,says", [
+    ("PUT", "/api/2.0/permissions/warehouses/WAREHOUSE", {"access_control_list": "all"}, "access_control_list"),
+    ("PUT", "/api/2.0/permissions/warehouses/WAREHOUSE", {"access_control_list": [{"group_name": "users"}]}, "permission_level"),
+    ("PUT", "/api/2.0/permissions/warehouses/WAREHOUSE", {"access_control_list": [{"permission_level": "CAN_USE"}]}, "exactly one of"),
+    ("PATCH", "/api/2.0/permissions/warehouses/WAREHOUSE", {"access_control_list": [{"group_name": "users", "permission_level": "CAN_FLY"}]}, "CAN_FLY"),
+    ("PUT", "/api/2.0/permissions/dreams/7", {}, "dreams"),
+    ("PATCH", "/api/2.0/workspace-conf", {"enableTokensConfig": "perhaps"}, "enableTokensConfig"),
+    ("PATCH", "/api/2.0/workspace-conf", {"enableTokensConfig": {"a": 1}}, "enableTokensConfig"),
+    ("POST", "/api/2.0/ip-access-lists", {"label": "a", "list_type": "ALLOW", "ip_addresses": ["10.0.0.0/99"]}, "ip_addresses"),
+    ("POST", "/api/2.0/ip-access-lists", {"label": "a", "list_type": "ALLOW", "ip_addresses": ["10.0.0.1; DROP"]}, "ip_addresses"),
+    ("PATCH", "/api/2.0/settings/types/default_namespace_ws/names/default", {"setting": {"namespace": {"value": 7}}}, "setting.namespace.value"),
+    ("POST", "/api/2.0/token/create", {"lifetime_seconds": -1}, "lifetime_seconds"),
+])
+def test_bad_values_of_administration_name_the_field(server, admin, method, path, body, says):
+    e = refused(admin.workspace, "landing", method, path.replace("WAREHOUSE", server.warehouses["landing"]), body)
+    assert e.status == 400 and says in e.message
+
+
+@pytest.mark.parametrize("path,body,says", [
+    ("/log-delivery", {"log_delivery_configuration": {"log_type": "AUDIT_LOGS", "output_format": "XML"}}, "output_format"),
+    ("/log-delivery", {"log_delivery_configuration": 7}, "log_delivery_configuration"),
+    ("/ip-access-lists", {"label": 7}, "label"),
+])
+def test_bad_values_of_the_account_name_the_field(admin, path, body, says):
+    e = refused(admin.account, "POST", path, body)
+    assert e.status == 400 and says in e.message
