@@ -94,7 +94,8 @@ std::string folder(const std::string& prefix) { return prefix.empty() ? "" : pre
 Result<LogDeliveryConfiguration> LogDelivery::create(const access::Context& ctx, const LogDeliveryRequest& q) {
   // What account/ answers is asked before the transaction.
   const bool credentials = q.credentials_id && parts_.has_credentials(*q.credentials_id);
-  const bool storage = q.storage_configuration_id && parts_.bucket_of(*q.storage_configuration_id);
+  const auto bucket = q.storage_configuration_id ? parts_.bucket_of(*q.storage_configuration_id) : std::nullopt;
+  const bool usable = bucket && objects_.provide_bucket(*bucket);
   return store_.write_as(ctx.event("accounts", "createLogDelivery"), [&](store::WriteTxn& t) -> Result<LogDeliveryConfiguration> {
     const auto type = q.log_type.value_or(""), format = q.output_format.value_or("");
     if (type != kAudit && type != kUsage)
@@ -105,7 +106,8 @@ Result<LogDeliveryConfiguration> LogDelivery::create(const access::Context& ctx,
     if (!q.credentials_id) return invalid("Field 'log_delivery_configuration.credentials_id' is required");
     if (!q.storage_configuration_id) return invalid("Field 'log_delivery_configuration.storage_configuration_id' is required");
     if (!credentials) return fail(Error{Errc::not_found, "Credentials with ID " + *q.credentials_id + " do not exist."});
-    if (!storage) return fail(Error{Errc::not_found, "Storage configuration with ID " + *q.storage_configuration_id + " does not exist."});
+    if (!bucket) return fail(Error{Errc::not_found, "Storage configuration with ID " + *q.storage_configuration_id + " does not exist."});
+    if (!usable) return invalid("Bucket '" + *bucket + "' of the storage configuration does not exist");
     if (q.config_name && q.config_name->size() > 255)
       return invalid("Field 'log_delivery_configuration.config_name' must have at most 255 characters");
     if (q.delivery_start_time && !q.delivery_start_time->empty() && !is_month(*q.delivery_start_time))

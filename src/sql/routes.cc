@@ -156,6 +156,14 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
                     [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
   out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses",
                     [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
+  // What dashboards and queries of old call a warehouse; clients look up a warehouse's id here.
+  out.push_back(row(Method::GET, "/api/2.0/preview/sql/data_sources", "sql-warehouses", [&w](const Request& r) -> api::Result {
+    const auto all = w.list(r.context);
+    if (!all) return fail(wire(all.error()));
+    json::array list;
+    for (const auto& one : *all) list.push_back(data_source_json(one));
+    return api::ok(json::value(std::move(list)));
+  }));
   const std::string base_statements = "/api/2.0/sql/statements";
   out.push_back({.method = Method::POST,
                  .pattern = base_statements,

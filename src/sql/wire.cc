@@ -1,5 +1,6 @@
 #include "sql/wire.h"
 
+#include "base/crypto.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
@@ -61,6 +62,14 @@ std::string chunk_text(const Statement& s, const Statement::Snapshot& now, State
 }
 
 }  // namespace
+
+json::value data_source_json(const Warehouse& w) {
+  const auto hex = crypto::to_hex(crypto::sha256("data source of warehouse " + w.id)).substr(0, 32);
+  const auto id = fmt::format("{}-{}-4{}-8{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(13, 3), hex.substr(17, 3), hex.substr(20, 12));
+  return json::object{
+      {"id", id},           {"name", w.name},      {"paused", 0}, {"supports_auto_limit", true}, {"syntax", "sql"}, {"type", "databricks_internal"},
+      {"view_only", false}, {"warehouse_id", w.id}};
+}
 
 json::value warehouse_json(const Warehouse& w, std::string_view host) {
   json::object out{{"id", w.id},

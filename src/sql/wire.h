@@ -4,6 +4,8 @@
 
 namespace tarn::sql {
 
+/// The legacy name of a warehouse, with an id of its own (a UUID that follows from the warehouse's).
+json::value data_source_json(const Warehouse& w);
 json::value warehouse_json(const Warehouse& w, std::string_view host);
 /// StatementResponse. A chunk of JSON goes into the body as it is, never parsed again.
 std::string statement_body(const Statement& s, Statements& statements);

@@ -159,16 +159,17 @@ def test_ip_access_lists_hold_from_the_next_request(server):
 
 
 def test_entitlements_are_enforced(server, tf):
-    group = 'resource "databricks_group" "makers" {\n  display_name = "makers"\n}\n'
-    config = group + '''resource "databricks_entitlements" "makers" {
-  group_id = databricks_group.makers.id
+    # The group is not the provider's: its resource would claim the same entitlements.
+    admin = server.admin()
+    member = admin.account("GET", "/scim/v2/Users?filter=userName eq \"nora@acme.example\"")["Resources"][0]["id"]
+    group = admin.account("POST", "/scim/v2/Groups", {"displayName": "makers", "members": [{"value": member}]})["id"]
+    workspace = next(w["workspace_id"] for w in admin.account("GET", "/workspaces") if w["workspace_name"] == "landing")
+    admin.account("PUT", f"/workspaces/{workspace}/permissionassignments/principals/{group}", {"permissions": ["USER"]})
+    config = '''data "databricks_group" "makers" { display_name = "makers" }
+resource "databricks_entitlements" "makers" {
+  group_id = data.databricks_group.makers.id
   allow_cluster_create = %s
   databricks_sql_access = true
-}
-data "databricks_user" "nora" { user_name = "nora@acme.example" }
-resource "databricks_group_member" "nora" {
-  group_id = databricks_group.makers.id
-  member_id = data.databricks_user.nora.id
 }
 '''
     nora = lambda: server.person("nora@acme.example", "landing")
@@ -184,6 +185,7 @@ resource "databricks_group_member" "nora" {
         nora().workspace("landing", "POST", "/api/2.0/sql/warehouses", {"name": "another", "cluster_size": "2X-Small"})
     nora().workspace("landing", "DELETE", f"/api/2.0/sql/warehouses/{made['id']}")
     tf.destroy()
+    admin.account("DELETE", f"/scim/v2/Groups/{group}")
 
 
 def test_settings(server, tf):
