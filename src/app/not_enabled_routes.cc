@@ -41,7 +41,7 @@ std::vector<api::Route> not_enabled_routes() {
   };
   for (const auto& a : all) {
     for (const auto method : {Method::GET, Method::POST, Method::PUT, Method::PATCH}) add(method, a, a.path);
-    for (const auto method : {Method::GET, Method::PUT, Method::PATCH, Method::DELETE}) add(method, a, a.path + "/{id}");
+    for (const auto method : {Method::GET, Method::PUT, Method::PATCH}) add(method, a, a.path + "/{id}");
   }
   return out;
 }

@@ -133,20 +133,33 @@ std::vector<api::Route> Room::routes() {
       return api::ok();
     }));
 
-    const std::string setting = "/settings/types/{type}/names/{name}";
-    out.push_back(row(place, Method::GET, setting, "settings", [this](const Request& r) -> api::Result {
-      TARN_TRY(found, ours(settings_.get(r.context, r.capture("type"), r.capture("name"))));
-      return api::ok(found);
-    }));
-    out.push_back(row(place, Method::PATCH, setting, "settings", [this](const Request& r) -> api::Result {
-      TARN_TRY(body, api::body_of<SettingBody>(r));
-      TARN_TRY(found, ours(settings_.set(r.context, r.capture("type"), r.capture("name"), body.setting)));
-      return api::ok(found);
-    }));
-    out.push_back(row(place, Method::DELETE, setting, "settings", [this](const Request& r) -> api::Result {
-      TARN_TRY(etag, ours(settings_.remove(r.context, r.capture("type"), r.capture("name"), r.param("etag").value_or(""))));
-      return api::ok(json::value(json::object{{"etag", etag}}));
-    }));
+    const bool account = place.surface == Surface::account;
+    const auto read = [this](const std::string& type) {
+      return [this, type](const Request& r) -> api::Result {
+        TARN_TRY(found, ours(settings_.get(r.context, type, r.capture("name"))));
+        return api::ok(found);
+      };
+    };
+    const auto write = [this](const std::string& type) {
+      return [this, type](const Request& r) -> api::Result {
+        TARN_TRY(body, api::body_of<SettingBody>(r));
+        TARN_TRY(found, ours(settings_.set(r.context, type, r.capture("name"), body.setting)));
+        return api::ok(found);
+      };
+    };
+    const auto path = [](const std::string& type) { return "/settings/types/" + type + "/names/{name}"; };
+    for (const auto& type : TypedSettings::types(account)) {
+      out.push_back(row(place, Method::GET, path(type), "settings", read(type)));
+      out.push_back(row(place, Method::PATCH, path(type), "settings", write(type)));
+      out.push_back(row(place, Method::DELETE, path(type), "settings", [this, type](const Request& r) -> api::Result {
+        TARN_TRY(etag, ours(settings_.remove(r.context, type, r.capture("name"), r.param("etag").value_or(""))));
+        return api::ok(json::value(json::object{{"etag", etag}}));
+      }));
+    }
+    for (const auto& type : TypedSettings::not_enabled(account)) {
+      out.push_back(row(place, Method::GET, path(type), "settings", read(type)));
+      out.push_back(row(place, Method::PATCH, path(type), "settings", write(type)));
+    }
   }
   return out;
 }

@@ -29,22 +29,12 @@ constexpr std::array kKinds{Kind{"default_namespace_ws", Level::workspace, "name
                             Kind{kAccountIpLists, Level::account, kAccountIpLists, Holds::flag}};
 
 /// The vendor's others: compliance profiles, security monitoring, embedding, model partners, the user interface's switches.
-constexpr std::array<std::string_view, 16> kOthers{"aibi_dash_embed_ws_acc_policy",
-                                                   "aibi_dash_embed_ws_apprvd_domains",
-                                                   "automatic_cluster_update",
-                                                   "dashboard_email_subscriptions",
-                                                   "dcp_acct_enable",
-                                                   "default_warehouse_id",
-                                                   "enable-export-notebook",
-                                                   "enable-notebook-table-clipboard",
-                                                   "enable-results-downloading",
-                                                   "llm_proxy_partner_powered",
-                                                   "llm_proxy_partner_powered_enforce",
-                                                   "shield_csp_enablement_ac",
-                                                   "shield_csp_enablement_ws_db",
-                                                   "shield_esm_enablement_ac",
-                                                   "shield_esm_enablement_ws_db",
-                                                   "sql_results_download"};
+constexpr auto kOtherWorkspace = std::to_array<std::string_view>(
+    {"aibi_dash_embed_ws_acc_policy", "aibi_dash_embed_ws_apprvd_domains", "automatic_cluster_update", "dashboard_email_subscriptions",
+     "default_warehouse_id", "enable-export-notebook", "enable-notebook-table-clipboard", "enable-results-downloading", "llm_proxy_partner_powered",
+     "shield_csp_enablement_ws_db", "shield_esm_enablement_ws_db", "sql_results_download"});
+constexpr auto kOtherAccount = std::to_array<std::string_view>(
+    {"dcp_acct_enable", "llm_proxy_partner_powered", "llm_proxy_partner_powered_enforce", "shield_csp_enablement_ac", "shield_esm_enablement_ac"});
 
 std::int64_t scope_of(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
 
@@ -52,7 +42,8 @@ Result<const Kind*> kind_of(const access::Context& ctx, const std::string& type,
   const auto level = ctx.workspace_id ? Level::workspace : Level::account;
   const auto* k = std::ranges::find_if(kKinds, [&](const Kind& one) { return one.type == type && one.level == level; });
   if (k == kKinds.end()) {
-    if (std::ranges::find(kOthers, type) != kOthers.end()) return fail(Error{Errc::not_enabled, "The setting " + type});
+    const auto others = TypedSettings::not_enabled(level == Level::account);
+    if (std::ranges::find(others, type) != others.end()) return fail(Error{Errc::not_enabled, "The setting " + type});
     return fail(Error{Errc::not_found, "Setting type '" + type + "' does not exist"});
   }
   if (name != "default") return fail(Error{Errc::not_found, "Setting '" + name + "' of type '" + type + "' does not exist: its name is 'default'"});
@@ -108,6 +99,18 @@ Result<json::value> value_of(const Kind& kind, const json::value& setting) {
 }
 
 }  // namespace
+
+std::vector<std::string> TypedSettings::types(bool account) {
+  std::vector<std::string> out;
+  for (const auto& k : kKinds)
+    if ((k.level == Level::account) == account) out.emplace_back(k.type);
+  return out;
+}
+
+std::vector<std::string> TypedSettings::not_enabled(bool account) {
+  if (account) return {kOtherAccount.begin(), kOtherAccount.end()};
+  return {kOtherWorkspace.begin(), kOtherWorkspace.end()};
+}
 
 Result<json::value> TypedSettings::get(const access::Context& ctx, const std::string& type, const std::string& name) {
   TARN_TRY(kind, kind_of(ctx, type, name));

@@ -12,6 +12,10 @@ class TypedSettings {
  public:
   TypedSettings(store::Store& store, Snapshots& snapshots) : store_(store), snapshots_(snapshots) {}  // must outlive this
 
+  /// The types that are served, and those that the vendor has beside them.
+  static std::vector<std::string> types(bool account);
+  static std::vector<std::string> not_enabled(bool account);
+
   // Of the context's workspace, or of the account on its host. not_enabled for types that the vendor has and this platform does not,
   // not_found for others, setting_unset, conflict, invalid, locked_out.
   /// The setting with `etag` and `setting_name`.
