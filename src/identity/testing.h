@@ -47,6 +47,7 @@ class FakeDirectory final : public Directory {
   }
   Expected<access::Caller, Refusal> authenticate(std::string_view, std::optional<std::int64_t>) override { return fail(Refusal{}); }
   bool is_assigned(std::int64_t, std::int64_t) override { return true; }
+  bool holds_role(const access::Caller&, std::int64_t, std::string_view) override { return false; }
 
   access::Context as(const std::string& name, std::int64_t workspace = 1) {
     return {.caller = *caller(find_principal(name)->id, workspace), .workspace_id = workspace, .request_id = "test"};
