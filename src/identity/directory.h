@@ -51,7 +51,7 @@ class Directory {
   virtual bool is_assigned(std::int64_t workspace_id, std::int64_t principal_id) = 0;
   /// Whether the caller holds a role on a service principal or group by its rule set, itself or through a group
   /// (roles/servicePrincipal.user: to let something run as the service principal).
-  virtual bool holds_role(const access::Caller& caller, std::int64_t resource_id, std::string_view role) = 0;
+  virtual bool holds_role(const access::Caller& /*caller*/, std::int64_t /*resource_id*/, std::string_view /*role*/) { return false; }
 };
 
 /// What the owner of the data folder may do without a credential: the first start, and verbs over the owner-only control socket.
