@@ -1,8 +1,10 @@
 """infra/ through the real Atlantis and the real Gitea: a request, its plan as a comment, an approval, `atlantis apply`, the merge, the platform.
 Then the same units, and the same states, through `tarn review`."""
 import json
+import os
 import pathlib
 import select
+import signal
 import subprocess
 import textwrap
 
@@ -41,7 +43,8 @@ class Scene:
              f"--gitea-base-url={forge.url}", "--gitea-user=atlantis", f"--repo-allowlist=127.0.0.1/acme/platform",
              "--checkout-strategy=merge", "--hide-unchanged-plan-comments", "--write-git-creds", "--default-tf-distribution=opentofu",
              "--default-tf-version=1.10.6", "--tf-download=false"],
-            env=env, cwd=home, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            env=env, cwd=home, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True)  # the rehearsal and the server in it are ended together
         wait_for(self.is_up, 90, why=lambda: self.log.read_text()[-4000:])
         self.repository.hook(f"{self.url}/events", HOOK_SECRET)
 
@@ -53,12 +56,18 @@ class Scene:
             return False
 
     def close(self):
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(20)
+
+        def ended():
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return True
         try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            wait_for(ended, 20)
+        except AssertionError:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def says(self, number, *parts, after=0, seconds=300):
         """The first of its comments with an id above `after` that says all of that."""
