@@ -44,6 +44,8 @@
 #include "jobs/routes.h"
 #include "jobs/scheduler.h"
 #include "objects/local_objects.h"
+#include "objects/mirror.h"
+#include "objects/remote_stores.h"
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
 #include "permissions/routes.h"
@@ -130,10 +132,10 @@ std::pair<std::string, std::uint16_t> address_of(const std::string& listen) {
   return {listen.substr(0, colon), static_cast<std::uint16_t>(std::stoi(port))};
 }
 
-/// Root buckets of workspaces: the local storage makes a bucket when it is registered.
-class LocalRoots final : public account::RootStorage {
+/// Root buckets of workspaces: the local storage makes a bucket when it is registered, a remote one must have it.
+class Roots final : public account::RootStorage {
  public:
-  explicit LocalRoots(objects::ObjectStore& objects) : objects_(objects) {}
+  explicit Roots(objects::ObjectStore& objects) : objects_(objects) {}
   Expected<void, std::string> prepare(const std::string& bucket, std::int64_t) override {
     if (auto made = objects_.create_bucket(bucket); !made) return fail(made.error().message);
     return {};
@@ -158,8 +160,13 @@ struct Platform::Impl {
   std::unique_ptr<store::Store> store;
   std::string account_id;
   crypto::Keyring keys;
-  objects::LocalObjects objects;
+  objects::RemoteConfig remote_config;
+  objects::LocalObjects local_objects;
+  objects::RemoteStores remote_stores;
+  objects::RoutedObjects objects;
+  objects::Mirror engine_objects;
   objects::SessionCredentials sessions;
+  objects::RoutedVendor vendor;
   objects::S3Endpoint s3;
   identity::Room identity;
   identity::CachedDirectory& directory;
@@ -169,7 +176,7 @@ struct Platform::Impl {
   account::CachedWorkspaceDirectory workspaces;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
-  LocalRoots roots;
+  Roots roots;
   WorkspaceLife workspace_life;
   account::Provisioner provisioner;
   account::Configurations configurations;
@@ -218,16 +225,21 @@ struct Platform::Impl {
         store(store::open_store(o.store.empty() ? "sqlite:" + data + "/store.db" : o.store, clock)),
         account_id(account_of(*store)),
         keys(store::load_root_key(data, o.key_file)),
-        objects(data + "/objects"),
+        remote_config(o.objects.empty() ? objects::RemoteConfig{} : ready(objects::read_remote_config(o.objects))),
+        local_objects(data + "/objects"),
+        remote_stores(remote_config, {sql::StatementOptions{}.results_bucket}, clock),
+        objects(local_objects, remote_stores),
+        engine_objects(objects, data + "/spool/remote", static_cast<std::uint64_t>(remote_config.cache_bytes.value_or(20LL << 30))),
         sessions(keys, clock, o.region),
-        s3(objects, sessions, *store, clock),
+        vendor(sessions, remote_stores),
+        s3(local_objects, sessions, *store, clock),
         identity(*store, clock, account_id),
         directory(identity.directory),
         owner(identity.owner),
         permissions(*store, directory),
         settings(*store, clock),
         workspaces(*store),
-        catalog(*store, directory, sessions, objects, workspaces, clock, account_id, o.region),
+        catalog(*store, directory, vendor, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
         roots(objects),
         workspace_life(directory),
@@ -244,12 +256,12 @@ struct Platform::Impl {
                  .spill_directory = data + "/spool",
                  .extensions = engine::default_extensions()}),
         sql_engine(sql::pool_engine(engines)),
-        executor(catalog, parser, objects, delta, *sql_engine, account_id),
+        executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
-        statements(executor, warehouses, *store, objects, sessions, clock,
+        statements(executor, warehouses, *store, objects, vendor, clock,
                    {.server_id = server_of(data), .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); }}),
         catalog_secrets(keys),
-        ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, sessions, clock),
+        ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, vendor, clock),
         runs_of_models(ml),
         instance_profiles(*store),
         pools(*store, permissions, instance_profiles, clock),

@@ -15,6 +15,7 @@ struct ServeOptions {
   std::string store;                   // empty: sqlite in the data folder
   std::string key_file;                // empty: root.key in the data folder
   std::string domain = "tarn.localhost";
+  std::string objects;                  // file that names remote stores (objects/remote_stores.h); empty: every bucket is local
   std::string region = "eu-central-1";  // of the local storage and of what names none
   std::vector<std::string> allow;       // hosts that the proxy may connect to as they are
   std::vector<std::string> allow_git;   // HOST or HOST:PORT of Git servers that may have any address and speak plain HTTP

@@ -46,6 +46,8 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
   v->add_option("--listen", o->listen, "ADDRESS:PORT for TLS; port 0 picks one")->capture_default_str();
   v->add_option("--store", o->store, "sqlite:PATH or postgresql://USER@HOST/DATABASE (default: a file in the data folder)");
   v->add_option("--key-file", o->key_file, "File with the root key (default: root.key in the data folder)");
+  v->add_option("--objects", o->objects,
+                "JSON file that says which buckets lie in which S3 service (default: all are local; docs/guides/storage.md)");
   v->add_option("--domain", o->domain, "accounts.DOMAIN is the account, NAME.DOMAIN a workspace")->capture_default_str();
   v->add_option("--region", o->region, "Region of the local storage")->capture_default_str();
   v->add_option("--allow", o->allow, "A host that the proxy may connect to as it is (repeatable)")->allow_extra_args(false);

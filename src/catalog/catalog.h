@@ -29,7 +29,8 @@ enum class Errc {
   no_metastore,
   location_overlap,
   not_enabled,
-  unsupported
+  unsupported,
+  storage_unavailable  // a remote store or its token service
 };
 
 /// FUNCTION: SQL functions and registered models alike, which share their names.

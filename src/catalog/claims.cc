@@ -124,6 +124,16 @@ Result<Place> location_for(store::ReadTxn& t, const access::Context& ctx, const 
   return place;
 }
 
+AwsIamRole role_for(store::ReadTxn& t, const MetastoreRecord& m, std::string_view url) {
+  std::optional<std::string> id;
+  if (const auto holders = containing(t, m.info.metastore_id, url, ClaimKind::external_location); !holders.empty())
+    if (const auto location = kLocations.find(t, "id", holders.back().id)) id = location->value.info.credential_id;
+  if (!id && m.info.storage_root && contains(*m.info.storage_root, url)) id = m.info.storage_root_credential_id;
+  if (!id) return {};
+  const auto credential = kCredentials.find(t, "id", *id);
+  return credential ? credential->value.info.aws_iam_role.value_or(AwsIamRole{}) : AwsIamRole{};
+}
+
 Result<void> check_path(store::ReadTxn& t, const access::Context& ctx, std::string_view url, bool write, std::string_view call) {
   TARN_TRY(m, current_metastore(t, ctx));
   const std::string& id = m.info.metastore_id;

@@ -25,6 +25,10 @@ Result<void> check_free_for_managed(store::ReadTxn& t, const access::Context& ct
 /// The external location that a URL lies in, with what the caller needs on it (and, if it writes, a location and credential that are not read-only).
 Result<Place> location_for(store::ReadTxn& t, const access::Context& ctx, const MetastoreRecord& m, std::string_view url, Privilege p);
 
+/// The role under which the bytes at a URL are reached: of the external location's credential, or of the metastore's own root; empty where none
+/// is known. No rights are asked.
+AwsIamRole role_for(store::ReadTxn& t, const MetastoreRecord& m, std::string_view url);
+
 /// Whether the caller may read or write files at a URL: a volume's privileges below a volume, the location's READ_FILES / WRITE_FILES elsewhere;
 /// never what belongs to a table or to managed storage.
 Result<void> check_path(store::ReadTxn& t, const access::Context& ctx, std::string_view url, bool write, std::string_view call);

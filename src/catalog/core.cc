@@ -233,6 +233,8 @@ int status_of(Errc code) {
     case Errc::location_overlap:
     case Errc::unsupported:
       return 400;
+    case Errc::storage_unavailable:
+      return 503;
   }
   return 500;
 }

@@ -52,6 +52,8 @@ api::WireError wire(const Error& e) {
       return make("METASTORE_DOES_NOT_EXIST");
     case Errc::not_enabled:
       return make("FEATURE_DISABLED");
+    case Errc::storage_unavailable:
+      return make("TEMPORARILY_UNAVAILABLE");
   }
   return {500, "INTERNAL_ERROR", "unknown error"};
 }

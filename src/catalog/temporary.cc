@@ -26,19 +26,29 @@ Path schema_path(const Place& place) {
 
 }  // namespace
 
-TemporaryCredentials Temporary::vend(const access::Context& ctx, const std::string& url, bool write) const {
-  const objects::Scope scope{
-      .prefixes = {url + "/"}, .access = write ? objects::Access::read_write : objects::Access::read, .principal = ctx.caller.name};
+Result<TemporaryCredentials> Temporary::vend(const access::Context& ctx, const Reach& reach, bool write) const {
+  const objects::Scope scope{.prefixes = {reach.url + "/"},
+                             .access = write ? objects::Access::read_write : objects::Access::read,
+                             .principal = ctx.caller.name,
+                             .role_arn = reach.role.role_arn,
+                             .external_id = reach.role.external_id.value_or("")};
+  // A remote token service is asked here: outside every transaction.
   const auto c = core_.vendor.vend(scope, kLifetime);
-  return {
-      .aws_temp_credentials = AwsTempCredentials{c.access_key_id, c.secret_access_key, c.session_token}, .expiration_time = c.expires_at, .url = url};
+  if (!c) {
+    if (c.error().code == objects::Errc::denied)
+      return fail(Error{Errc::permission_denied, "The storage credential's role cannot be assumed: " + c.error().message});
+    return fail(Error{Errc::storage_unavailable, "Temporary credentials cannot be had now: " + c.error().message});
+  }
+  return TemporaryCredentials{.aws_temp_credentials = AwsTempCredentials{c->access_key_id, c->secret_access_key, c->session_token},
+                              .expiration_time = c->expires_at,
+                              .url = reach.url};
 }
 
 Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, std::string_view table_id, TableOperation operation) {
   const bool write = operation == TableOperation::READ_WRITE;
-  auto url = look(
+  auto reach = look(
       core_, ctx, "generateTemporaryTableCredential", {{"table_id", std::string(table_id)}, {"operation", std::string(json::name_of(operation))}},
-      [&](store::ReadTxn& t) -> Result<std::string> {
+      [&](store::ReadTxn& t) -> Result<Reach> {
         TARN_TRY(place, locate_table_id(t, ctx, table_id));
         const Subject who = subject(ctx);
         const Path path = place.path();
@@ -55,35 +65,35 @@ Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, st
         if (!place.table->info.storage_location)
           return fail(invalid(fmt::format("'{}' has no storage of its own (it is a {}): credentials are vended for tables only", place.full_name(),
                                           place.table->info.table_type == TableType::VIEW ? "view" : "system table")));
-        return *place.table->info.storage_location;
+        return Reach{*place.table->info.storage_location, role_for(t, place.metastore, *place.table->info.storage_location)};
       });
-  if (!url) return fail(url.error());
-  return vend(ctx, *url, write);
+  if (!reach) return fail(reach.error());
+  return vend(ctx, *reach, write);
 }
 
 Result<TemporaryCredentials> Temporary::for_volume(const access::Context& ctx, std::string_view volume_id, VolumeOperation operation) {
   const bool write = operation == VolumeOperation::WRITE_VOLUME;
-  auto url = look(core_, ctx, "generateTemporaryVolumeCredential",
-                  {{"volume_id", std::string(volume_id)}, {"operation", std::string(json::name_of(operation))}},
-                  [&](store::ReadTxn& t) -> Result<std::string> {
-                    TARN_TRY(place, locate_volume_id(t, ctx, volume_id));
-                    const Subject who = subject(ctx);
-                    TARN_CHECK(allowed(check(place.path(), who, Privilege::READ_VOLUME)));
-                    if (write) TARN_CHECK(allowed(check(place.path(), who, Privilege::WRITE_VOLUME)));
-                    TARN_CHECK(external_access(ctx, place.metastore));
-                    TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
-                    return place.volume->info.storage_location;
-                  });
-  if (!url) return fail(url.error());
-  return vend(ctx, *url, write);
+  auto reach =
+      look(core_, ctx, "generateTemporaryVolumeCredential",
+           {{"volume_id", std::string(volume_id)}, {"operation", std::string(json::name_of(operation))}}, [&](store::ReadTxn& t) -> Result<Reach> {
+             TARN_TRY(place, locate_volume_id(t, ctx, volume_id));
+             const Subject who = subject(ctx);
+             TARN_CHECK(allowed(check(place.path(), who, Privilege::READ_VOLUME)));
+             if (write) TARN_CHECK(allowed(check(place.path(), who, Privilege::WRITE_VOLUME)));
+             TARN_CHECK(external_access(ctx, place.metastore));
+             TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
+             return Reach{place.volume->info.storage_location, role_for(t, place.metastore, place.volume->info.storage_location)};
+           });
+  if (!reach) return fail(reach.error());
+  return vend(ctx, *reach, write);
 }
 
 Result<TemporaryCredentials> Temporary::for_path(const access::Context& ctx, std::string_view raw_url, PathOperation operation, bool dry_run) {
   const bool write = operation != PathOperation::PATH_READ;
   const auto checked = checked_url(raw_url, "GenerateTemporaryPathCredential", "GenerateTemporaryPathCredential.url");
-  auto url =
+  auto reach =
       look(core_, ctx, "generateTemporaryPathCredential", {{"url", std::string(raw_url)}, {"operation", std::string(json::name_of(operation))}},
-           [&](store::ReadTxn& t) -> Result<std::string> {
+           [&](store::ReadTxn& t) -> Result<Reach> {
              if (!checked) return fail(checked.error());
              TARN_TRY(m, current_metastore(t, ctx));
              TARN_TRY(place, location_for(t, ctx, m, *checked,
@@ -92,11 +102,11 @@ Result<TemporaryCredentials> Temporary::for_path(const access::Context& ctx, std
              TARN_CHECK(external_access(ctx, m));
              TARN_CHECK(allowed(check(place.path(), subject(ctx), Privilege::EXTERNAL_USE_LOCATION)));
              TARN_CHECK(check_free_for_data(t, ctx, m, *checked, "GenerateTemporaryPathCredential"));
-             return *checked;
+             return Reach{*checked, role_for(t, m, *checked)};
            });
-  if (!url) return fail(url.error());
-  if (dry_run) return TemporaryCredentials{.expiration_time = core_.clock.now() + kLifetime, .url = *url};
-  return vend(ctx, *url, write);
+  if (!reach) return fail(reach.error());
+  if (dry_run) return TemporaryCredentials{.expiration_time = core_.clock.now() + kLifetime, .url = reach->url};
+  return vend(ctx, *reach, write);
 }
 
 }  // namespace tarn::catalog

@@ -34,7 +34,12 @@ class Temporary {
   Result<TemporaryCredentials> for_path(const access::Context& ctx, std::string_view url, PathOperation operation, bool dry_run);
 
  private:
-  TemporaryCredentials vend(const access::Context& ctx, const std::string& url, bool write) const;
+  /// A place, and the role that reaches it.
+  struct Reach {
+    std::string url;
+    AwsIamRole role;
+  };
+  Result<TemporaryCredentials> vend(const access::Context& ctx, const Reach& reach, bool write) const;
   const Core& core_;
 };
 

@@ -75,9 +75,10 @@ class FakeWorkspaces final : public account::WorkspaceDirectory {
 class FakeVendor final : public objects::CredentialVendor {
  public:
   std::vector<objects::Scope> scopes;
-  objects::Credentials vend(const objects::Scope& scope, Millis lifetime) override {
+  objects::Result<objects::Credentials> vend(const objects::Scope& scope, Millis lifetime) override {
     scopes.push_back(scope);
-    return {.access_key_id = "AKIATEST", .secret_access_key = "secret", .session_token = "token", .expires_at = 1'700'000'000'000 + lifetime};
+    return objects::Credentials{
+        .access_key_id = "AKIATEST", .secret_access_key = "secret", .session_token = "token", .expires_at = 1'700'000'000'000 + lifetime};
   }
   std::string presign(std::string_view, const objects::Url& url, Millis) override { return url.text(); }
 };

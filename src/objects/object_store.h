@@ -74,6 +74,19 @@ class ObjectStore {
   virtual Result<void> remove_all(const Url& prefix) = 0;
   /// The folder or file behind a URL, for the engine that runs under our own lock; nothing for a remote backend.
   virtual std::optional<std::string> local_path(const Url& url) = 0;
+  virtual bool is_remote(std::string_view /*bucket*/) { return false; }
+
+  /// An object that the engine shall find at its local_path. `etag` empty: it never changes once written (a table's data file), its size says
+  /// whether it is there whole.
+  struct Wanted {
+    Url url;
+    std::uint64_t size = 0;
+    std::string etag;
+  };
+  /// Makes the objects readable at their local_path for as long as the returned handle lives. Where they are files anyway nothing is done.
+  virtual Result<std::shared_ptr<const void>> hold(const std::vector<Wanted>& /*objects*/) { return std::shared_ptr<const void>(); }
+  /// Makes a file that the engine finished at local_path(url) the object, durably. Where it is the object already nothing is done.
+  virtual Result<void> publish_file(const Url& /*url*/) { return {}; }
 };
 
 enum class Access { read, read_write };
@@ -89,13 +102,15 @@ struct Credentials {
 struct Scope {
   std::vector<std::string> prefixes;  // s3://bucket/path/ ; a grant covers keys below it (a path boundary, not a string prefix)
   Access access = Access::read;
-  std::string principal;  // for the storage audit
+  std::string principal;                  // for the storage audit
+  std::string role_arn{}, external_id{};  // of the catalog's storage credential, for a store with a token service; empty: none known
 };
 
 class CredentialVendor {
  public:
   virtual ~CredentialVendor() = default;
-  virtual Credentials vend(const Scope& scope, Millis lifetime) = 0;
+  /// Errors (of a remote token service): denied, unavailable, invalid_request.
+  virtual Result<Credentials> vend(const Scope& scope, Millis lifetime) = 0;
   /// A presigned GET or PUT URL (SigV4 query form) for one object.
   virtual std::string presign(std::string_view method, const Url& url, Millis lifetime) = 0;
 };

@@ -1,7 +1,6 @@
 #include "objects/remote_s3.h"
 
-#include <curl/curl.h>
-
+#include <algorithm>
 #include <thread>
 
 #include "base/crypto.h"
@@ -16,16 +15,6 @@ struct RemoteS3::Call {
   std::string_view body;
   std::map<std::string, std::string> headers;
   bool repeatable = true;
-};
-
-struct RemoteS3::Answer {
-  long status = 0;
-  std::string body;
-  std::map<std::string, std::string> headers;  // lower case
-  std::string header(const std::string& name) const {
-    const auto i = headers.find(name);
-    return i == headers.end() ? "" : i->second;
-  }
 };
 
 namespace {
@@ -51,23 +40,6 @@ Error error_of(long status, const std::string& body, const std::string& what) {
   return {Errc::invalid_request, text};
 }
 
-std::size_t take_body(char* data, std::size_t, std::size_t n, void* to) {
-  static_cast<std::string*>(to)->append(data, n);
-  return n;
-}
-
-std::size_t take_header(char* data, std::size_t, std::size_t n, void* to) {
-  const std::string_view line(data, n);
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) return n;
-  std::string name(line.substr(0, colon)), value(line.substr(colon + 1));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back()))) value.pop_back();
-  while (!value.empty() && value.front() == ' ') value.erase(0, 1);
-  (*static_cast<std::map<std::string, std::string>*>(to))[name] = value;
-  return n;
-}
-
 std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
 std::string quoted(std::string etag) { return etag.starts_with('"') ? etag : '"' + etag + '"'; }
@@ -83,37 +55,14 @@ Millis from_iso(const std::string& text) {
 
 }  // namespace
 
-RemoteS3::RemoteS3(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {
-  static std::once_flag once;
-  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+RemoteS3::RemoteS3(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock), http_(options_.ca_file, options_.timeout_s) {}
+
+Result<AccessKeys> RemoteS3::keys() const {
+  if (options_.keys) return options_.keys();
+  return AccessKeys{options_.access_key_id, options_.secret_access_key, options_.session_token};
 }
 
-RemoteS3::~RemoteS3() {
-  for (void* h : handles_) ::curl_easy_cleanup(h);
-}
-
-void* RemoteS3::take_handle() {
-  {
-    std::lock_guard lock(mutex_);
-    if (!handles_.empty()) {
-      void* h = handles_.back();
-      handles_.pop_back();
-      ::curl_easy_reset(h);  // keeps the connection
-      return h;
-    }
-  }
-  return ::curl_easy_init();
-}
-
-void RemoteS3::give_back(void* handle) {
-  std::lock_guard lock(mutex_);
-  if (handles_.size() < 16)
-    handles_.push_back(handle);
-  else
-    ::curl_easy_cleanup(handle);
-}
-
-Result<RemoteS3::Answer> RemoteS3::send(const Call& call) {
+Result<HttpReply> RemoteS3::send(const Call& call) {
   constexpr int kAttempts = 3;
   for (int attempt = 1;; ++attempt) {
     auto answer = send_once(call);
@@ -123,57 +72,34 @@ Result<RemoteS3::Answer> RemoteS3::send(const Call& call) {
   }
 }
 
-Result<RemoteS3::Answer> RemoteS3::send_once(const Call& call) {
+Result<HttpReply> RemoteS3::send_once(const Call& call) {
   if (!valid_bucket(call.bucket)) return fail(Error{Errc::no_such_bucket, fmt::format("The specified bucket does not exist: '{}'.", call.bucket)});
   const std::string path = sigv4::encode('/' + call.bucket + (call.key.empty() ? "" : '/' + call.key), true);
+  TARN_TRY(who, keys());
   auto headers = call.headers;
-  headers["host"] = options_.endpoint.substr(options_.endpoint.find("://") + 3);
-  headers["x-amz-date"] = sigv4::to_timestamp(clock_.now());
   headers["x-amz-content-sha256"] = crypto::to_hex(crypto::sha256(call.body));
-  if (!options_.session_token.empty()) headers["x-amz-security-token"] = options_.session_token;
-  sigv4::Presented by{.timestamp = headers["x-amz-date"]};
-  by.scope = {by.timestamp.substr(0, 8), options_.region, "s3"};
-  std::string names;
-  for (const auto& [name, value] : headers) {
-    by.signed_headers.push_back(name);
-    names += (names.empty() ? "" : ";") + name;
-  }
-  const auto canonical = sigv4::canonical_request({call.method, path, call.query, &headers}, by, headers["x-amz-content-sha256"]);
-  const auto signature = sigv4::sign(sigv4::signing_key(options_.secret_access_key, by.scope), sigv4::string_to_sign(by, canonical));
-  headers["authorization"] =
-      fmt::format("{} Credential={}/{},SignedHeaders={},Signature={}", sigv4::kAlgorithm, options_.access_key_id, by.scope.text(), names, signature);
+  const sigv4::Signer signer{.access_key_id = who.access_key_id,
+                             .secret_access_key = who.secret_access_key,
+                             .session_token = who.session_token,
+                             .region = options_.region,
+                             .service = "s3"};
+  sigv4::sign_headers({call.method, path, call.query, &headers}, signer, host_of(options_.endpoint), headers["x-amz-content-sha256"], clock_.now(),
+                      headers);
+  return http_.send({.method = call.method,
+                     .url = options_.endpoint + path + (call.query.empty() ? "" : '?' + call.query),
+                     .headers = std::move(headers),
+                     .body = call.body});
+}
 
-  Answer out;
-  const std::unique_ptr<void, std::function<void(void*)>> handle(take_handle(), [this](void* h) { give_back(h); });
-  CURL* c = handle.get();
-  curl_slist* list = nullptr;
-  for (const auto& [name, value] : headers) list = ::curl_slist_append(list, (name + ": " + value).c_str());
-  list = ::curl_slist_append(list, "expect:");
-  list = ::curl_slist_append(list, "content-type:");
-  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> owned(list, ::curl_slist_free_all);
-  const std::string url = options_.endpoint + path + (call.query.empty() ? "" : '?' + call.query);
-  ::curl_easy_setopt(c, CURLOPT_URL, url.c_str());
-  ::curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
-  ::curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-  ::curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-  ::curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  ::curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.timeout_s));
-  ::curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-  ::curl_easy_setopt(c, CURLOPT_HEADERDATA, &out.headers);
-  ::curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-  ::curl_easy_setopt(c, CURLOPT_WRITEDATA, &out.body);
-  if (!options_.ca_file.empty()) ::curl_easy_setopt(c, CURLOPT_CAINFO, options_.ca_file.c_str());
-  if (call.method == "HEAD") ::curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-  if (call.method == "PUT") {
-    ::curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body.size()));
-    ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, call.body.empty() ? "" : call.body.data());
-  }
-  if (call.method != "HEAD") ::curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call.method.c_str());
-  if (const auto rc = ::curl_easy_perform(c); rc != CURLE_OK)
-    return fail(unavailable(fmt::format("{} {}: {}", call.method, path, ::curl_easy_strerror(rc))));
-  ::curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out.status);
-  return out;
+Result<std::string> RemoteS3::presign(std::string_view method, const Url& url, Millis lifetime) const {
+  TARN_TRY(who, keys());
+  const sigv4::Signer signer{.access_key_id = who.access_key_id,
+                             .secret_access_key = who.secret_access_key,
+                             .session_token = who.session_token,
+                             .region = options_.region,
+                             .service = "s3"};
+  return sigv4::presigned_url(options_.endpoint, method, sigv4::encode('/' + url.bucket + '/' + url.key, true), signer, clock_.now(),
+                              std::clamp<Millis>(lifetime, 1000, 7 * 24 * 3'600'000));
 }
 
 Result<void> RemoteS3::create_bucket(std::string_view bucket) {

@@ -2,9 +2,9 @@
 // Buckets behind any S3 API: AWS, MinIO, Ceph, or another Tarn. Requests are signed with Signature Version 4 and sent over libcurl on kept
 // connections. Thread-safe; methods block. Reads, listings and deletes are tried up to three times when the service is away or overloaded;
 // a write is sent once, since a conditional one that is repeated could lose against itself: the caller sees `unavailable`.
-#include <mutex>
+#include <functional>
 
-#include "objects/object_store.h"
+#include "objects/http_client.h"
 
 namespace tarn::objects {
 
@@ -16,9 +16,9 @@ class RemoteS3 final : public ObjectStore {
     std::string access_key_id, secret_access_key, session_token;  // the token may be empty
     std::string ca_file;                                          // instead of the system's authorities
     std::int64_t timeout_s = 60;                                  // without progress
+    std::function<Result<AccessKeys>()> keys;                     // set: asked for each request, in place of the three above
   };
   RemoteS3(Options options, const Clock& clock);
-  ~RemoteS3() override;
 
   /// Buckets are made by their owner: succeeds if it exists, `denied` otherwise.
   Result<void> create_bucket(std::string_view bucket) override;
@@ -32,19 +32,18 @@ class RemoteS3 final : public ObjectStore {
                        std::string_view delimiter = {}) override;
   Result<void> remove_all(const Url& prefix) override;
   std::optional<std::string> local_path(const Url&) override { return std::nullopt; }
+  /// A presigned URL under this store's own keys; at most 7 days (and no longer than the keys live). Error: unavailable (no keys).
+  Result<std::string> presign(std::string_view method, const Url& url, Millis lifetime) const;
 
  private:
   struct Call;
-  struct Answer;
-  Result<Answer> send(const Call& call);
-  Result<Answer> send_once(const Call& call);
-  void* take_handle();
-  void give_back(void* handle);
+  Result<AccessKeys> keys() const;
+  Result<HttpReply> send(const Call& call);
+  Result<HttpReply> send_once(const Call& call);
 
   const Options options_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::vector<void*> handles_;  // idle CURL handles, each with its connection
+  HttpClient http_;
 };
 
 }  // namespace tarn::objects

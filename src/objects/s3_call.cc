@@ -137,7 +137,7 @@ Result<const Operation*> find_operation(const Call& c) {
   return fail(method_not_allowed());
 }
 
-Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis now) {
+Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis now, std::string_view service, std::string payload_hash) {
   const auto& r = c.request;
   const sigv4::RequestParts parts{json::name_of(r.method), r.path, r.raw_query, &r.headers};
   auto kind = sigv4::PresentedError::none_sent;
@@ -154,10 +154,10 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
                                                         : Error{400, "AuthorizationQueryParametersError", why});
     }
   }
-  if (by->scope.service != "s3")
-    return fail(
-        Error{400, "AuthorizationHeaderMalformed",
-              fmt::format("The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"s3\".", by->scope.service)});
+  if (by->scope.service != service)
+    return fail(Error{400, "AuthorizationHeaderMalformed",
+                      fmt::format("The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \"{}\".",
+                                  by->scope.service, service)});
   if (by->scope.region != credentials.region())
     return fail(
         Error{400,
@@ -173,7 +173,7 @@ Result<void> authenticate(Call& c, const SessionCredentials& credentials, Millis
   c.session = *std::move(session);
   c.proof.by = *by;
   c.proof.key = sigv4::signing_key(c.session.secret_access_key, by->scope);
-  c.proof.content_hash = r.header("x-amz-content-sha256");
+  c.proof.content_hash = payload_hash.empty() ? r.header("x-amz-content-sha256") : std::move(payload_hash);
   if (c.proof.content_hash.empty()) {
     if (!by->in_query) return fail(invalid_request("Missing required header for this request: x-amz-content-sha256"));
     c.proof.content_hash = sigv4::kUnsigned;

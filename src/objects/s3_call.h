@@ -47,8 +47,9 @@ struct Operation {
 Result<void> parse_target(Call& call);
 /// The operation that method, target and sub-resources name. Error: NotImplemented, MethodNotAllowed.
 Result<const Operation*> find_operation(const Call& call);
-/// Checks the signature and the session. Fills session and proof.
-Result<void> authenticate(Call& call, const SessionCredentials& credentials, Millis now);
+/// Checks the signature and the session. Fills session and proof. `payload_hash`: of a body that the service signs without a header of its own.
+Result<void> authenticate(Call& call, const SessionCredentials& credentials, Millis now, std::string_view service = "s3",
+                          std::string payload_hash = {});
 /// Checks the operation's needs against the session.
 Result<void> authorise(const Call& call);
 

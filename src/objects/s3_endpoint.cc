@@ -1,22 +1,10 @@
 #include "objects/s3_endpoint.h"
 
 #include "base/log.h"
-#include "objects/s3_call.h"
+#include "objects/s3_sts.h"
 
 namespace tarn::objects {
 namespace {
-
-api::Reply sts_reply(const api::Request& r) {
-  // The STS query API's error document.
-  return {.status = 400,
-          .body = fmt::format(
-              "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>This "
-              "platform has "
-              "no security token service: storage credentials come from the Unity Catalog temporary credentials "
-              "APIs.</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-              r.context.request_id),
-          .content_type = "text/xml"};
-}
 
 std::string action_of(const s3::Call& c) {
   std::string name(c.operation ? c.operation->name : "UnknownOperation");
@@ -26,7 +14,7 @@ std::string action_of(const s3::Call& c) {
 
 }  // namespace
 
-S3Endpoint::S3Endpoint(LocalObjects& objects, const SessionCredentials& credentials, store::Store& store, const Clock& clock)
+S3Endpoint::S3Endpoint(LocalObjects& objects, SessionCredentials& credentials, store::Store& store, const Clock& clock)
     : objects_(objects), credentials_(credentials), store_(store), clock_(clock) {}
 
 void S3Endpoint::audit(const s3::Call& c, const api::Reply& reply, const std::string& error, bool writes) {
@@ -45,7 +33,19 @@ void S3Endpoint::audit(const s3::Call& c, const api::Reply& reply, const std::st
 }
 
 api::Reply S3Endpoint::handle(const api::Request& request) {
-  if (request.host.starts_with("sts.")) return sts_reply(request);
+  if (s3::is_sts(request)) {
+    auto outcome = s3::answer_sts(request, objects_, credentials_, clock_.now());
+    auto event = request.context.event("storage", "assumeRole", {});
+    event.principal = outcome.principal;
+    event.workspace_id.reset();
+    event.status = outcome.reply.status;
+    event.error = outcome.error;
+    event.outcome = outcome.reply.status < 400    ? store::Outcome::success
+                    : outcome.reply.status == 403 ? store::Outcome::denied
+                                                  : store::Outcome::failed;
+    store_.audit_later(std::move(event));
+    return std::move(outcome.reply);
+  }
   s3::Call c{.request = request, .objects = objects_};
   c.region = credentials_.region();
   const auto run = [&]() -> s3::Result<api::Reply> {
@@ -66,7 +66,7 @@ api::Reply S3Endpoint::handle(const api::Request& request) {
 }
 
 std::optional<api::Reply> S3Endpoint::admit(const api::Request& request) {
-  if (request.host.starts_with("sts.")) return std::nullopt;
+  if (s3::is_sts(request)) return std::nullopt;
   s3::Call c{.request = request, .objects = objects_};
   c.region = credentials_.region();
   const auto run = [&]() -> s3::Result<void> {

@@ -6,7 +6,8 @@
 // Served: GetObject (one range, conditions, response-* overrides), HeadObject, PutObject (If-None-Match: *, If-Match), CopyObject,
 // DeleteObject, DeleteObjects, ListObjectsV2, ListObjects, ListBuckets (the granted ones), HeadBucket, GetBucketLocation,
 // GetBucketVersioning (never enabled), and multipart uploads with UploadPartCopy, ListParts and ListMultipartUploads; path style and
-// BUCKET.s3.HOST. Everything else of S3, and STS, is answered with an error that says so.
+// BUCKET.s3.HOST; and AssumeRole of the token service, by which a session narrows itself. Everything else of S3 and STS is answered with an
+// error that says so.
 //
 // A commit of a Delta log (_delta_log/N.json) is written once: no operation replaces or deletes it, whatever the grant. (N.crc beside it
 // is advisory, may be rewritten, and is not protected.) Differences from AWS on purpose: an expired session is 403, not 400; keys with
@@ -27,7 +28,7 @@ struct Operation;
 class S3Endpoint {
  public:
   /// All must outlive this.
-  S3Endpoint(LocalObjects& objects, const SessionCredentials& credentials, store::Store& store, const Clock& clock);
+  S3Endpoint(LocalObjects& objects, SessionCredentials& credentials, store::Store& store, const Clock& clock);
 
   /// Never throws for what a client sends. Uses of a Request: method, path and raw_query as sent, headers (lower case; `host` with its
   /// port), body or body_file (which may be moved away), context's request id, address and user agent.
@@ -39,7 +40,7 @@ class S3Endpoint {
  private:
   void audit(const s3::Call& call, const api::Reply& reply, const std::string& error, bool writes);
   LocalObjects& objects_;
-  const SessionCredentials& credentials_;
+  SessionCredentials& credentials_;
   store::Store& store_;
   const Clock& clock_;
 };

@@ -67,7 +67,7 @@ struct S3EndpointTest : testing::Test {
   LocalObjects objects{dir};
   SessionCredentials credentials{keys, clock, "us-east-1"};
   S3Endpoint endpoint{objects, credentials, *store, clock};
-  Credentials session = credentials.vend({{"s3://root-bucket/t"}, Access::read_write, "ann"}, 3'600'000);
+  Credentials session = *credentials.vend({{"s3://root-bucket/t"}, Access::read_write, "ann"}, 3'600'000);
   std::string key, seed;
   sigv4::Presented signed_by;
 };
@@ -248,12 +248,12 @@ TEST_F(S3EndpointTest, RefusesFromTheHeadBeforeTheBodyComes) {
   EXPECT_EQ(endpoint.admit(granted)->status, 403);
 }
 
-TEST_F(S3EndpointTest, TheTokenServiceSaysThatThereIsNone) {
+TEST_F(S3EndpointTest, TheTokenServiceKnowsItsOwnSessionsOnly) {
   auto r = request(M::POST, "/", "", "Action=AssumeRole");
   r.host = "sts.us-east-1.amazonaws.com";
-  const auto reply = endpoint.handle(r);
-  EXPECT_EQ(reply.status, 400);
-  EXPECT_EQ(code(reply), "InvalidAction");
+  r.headers.erase("authorization");
+  EXPECT_EQ(endpoint.handle(r).status, 403);
+  EXPECT_EQ(code(endpoint.handle(r)), "AccessDenied");
 }
 
 }  // namespace

@@ -162,8 +162,8 @@ int main(int argc, char** argv) {
     json::object out;
     if (c->vend) {
       const auto v =
-          credentials.vend({c->vend->prefixes, c->vend->access == "read" ? objects::Access::read : objects::Access::read_write, "ann@example.com"},
-                           c->vend->lifetime_ms);
+          *credentials.vend({c->vend->prefixes, c->vend->access == "read" ? objects::Access::read : objects::Access::read_write, "ann@example.com"},
+                            c->vend->lifetime_ms);
       out = {{"access_key_id", v.access_key_id},
              {"secret_access_key", v.secret_access_key},
              {"session_token", v.session_token},

@@ -54,7 +54,7 @@ Credentials SessionCredentials::make(const Scope& scope, Millis lifetime) {
   return {t.k, t.s, crypto::base64url(keys_.seal(json::encode_text(t), kPurpose)), t.e};
 }
 
-Credentials SessionCredentials::vend(const Scope& scope, Millis lifetime) { return make(scope, std::clamp<Millis>(lifetime, 1, 12 * kHour)); }
+Result<Credentials> SessionCredentials::vend(const Scope& scope, Millis lifetime) { return make(scope, std::clamp<Millis>(lifetime, 1, 12 * kHour)); }
 
 std::optional<Session> SessionCredentials::open(std::string_view token) const {
   if (token.size() > 16'384) return std::nullopt;
@@ -76,17 +76,8 @@ std::string SessionCredentials::presign(std::string_view method, const Url& url,
     std::lock_guard lock(mutex_);
     endpoint = endpoint_;
   }
-  sigv4::Presented by{.access_key_id = c.access_key_id, .timestamp = sigv4::to_timestamp(clock_.now()), .signed_headers = {"host"}, .in_query = true};
-  by.scope = {by.timestamp.substr(0, 8), region_, "s3"};
-  const auto scheme_end = endpoint.find("://");
-  const std::map<std::string, std::string> headers{{"host", scheme_end == std::string::npos ? endpoint : endpoint.substr(scheme_end + 3)}};
-  const std::string path = sigv4::encode('/' + url.bucket + '/' + url.key, true);
-  std::string query = fmt::format(
-      "X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-Security-Token={}&X-Amz-SignedHeaders=host", sigv4::kAlgorithm,
-      sigv4::encode(c.access_key_id + '/' + by.scope.text(), false), by.timestamp, (lifetime + 999) / 1000, sigv4::encode(c.session_token, false));
-  const auto canonical = sigv4::canonical_request({method, path, query, &headers}, by, sigv4::kUnsigned);
-  return endpoint + path + '?' + query +
-         "&X-Amz-Signature=" + sigv4::sign(sigv4::signing_key(c.secret_access_key, by.scope), sigv4::string_to_sign(by, canonical));
+  return sigv4::presigned_url(endpoint, method, sigv4::encode('/' + url.bucket + '/' + url.key, true),
+                              {c.access_key_id, c.secret_access_key, c.session_token, region_, "s3"}, clock_.now(), lifetime);
 }
 
 }  // namespace tarn::objects

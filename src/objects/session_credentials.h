@@ -26,7 +26,7 @@ class SessionCredentials final : public CredentialVendor {
   void set_endpoint(std::string endpoint);
 
   /// Lifetimes are cut to 12 hours. Prefixes must parse as storage URLs; others throw std::invalid_argument (a caller's mistake).
-  Credentials vend(const Scope& scope, Millis lifetime) override;
+  Result<Credentials> vend(const Scope& scope, Millis lifetime) override;
   /// Cut to 7 days. The URL carries a session of its own that covers this one object.
   std::string presign(std::string_view method, const Url& url, Millis lifetime) override;
 

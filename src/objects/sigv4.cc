@@ -178,6 +178,37 @@ std::string signing_key(std::string_view secret, const Scope& scope) {
 
 std::string sign(std::string_view key, std::string_view text) { return crypto::to_hex(crypto::hmac_sha256(key, text)); }
 
+void sign_headers(const RequestParts& parts, const Signer& signer, const std::string& host, std::string_view payload_hash, Millis now,
+                  std::map<std::string, std::string>& headers) {
+  headers["host"] = host;
+  headers["x-amz-date"] = to_timestamp(now);
+  if (!signer.session_token.empty()) headers["x-amz-security-token"] = signer.session_token;
+  Presented by{.timestamp = headers["x-amz-date"]};
+  by.scope = {by.timestamp.substr(0, 8), signer.region, signer.service};
+  std::string names;
+  for (const auto& [name, value] : headers) {
+    by.signed_headers.push_back(name);
+    names += (names.empty() ? "" : ";") + name;
+  }
+  const auto canonical = canonical_request({parts.method, parts.path, parts.raw_query, &headers}, by, payload_hash);
+  headers["authorization"] = fmt::format("{} Credential={}/{},SignedHeaders={},Signature={}", kAlgorithm, signer.access_key_id, by.scope.text(),
+                                         names, sign(signing_key(signer.secret_access_key, by.scope), string_to_sign(by, canonical)));
+}
+
+std::string presigned_url(const std::string& endpoint, std::string_view method, const std::string& path, const Signer& signer, Millis now,
+                          Millis lifetime) {
+  Presented by{.access_key_id = signer.access_key_id, .timestamp = to_timestamp(now), .signed_headers = {"host"}, .in_query = true};
+  by.scope = {by.timestamp.substr(0, 8), signer.region, signer.service};
+  const auto scheme_end = endpoint.find("://");
+  const std::map<std::string, std::string> headers{{"host", scheme_end == std::string::npos ? endpoint : endpoint.substr(scheme_end + 3)}};
+  std::string query = fmt::format("X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}", kAlgorithm,
+                                  encode(signer.access_key_id + '/' + by.scope.text(), false), by.timestamp, (lifetime + 999) / 1000);
+  if (!signer.session_token.empty()) query += "&X-Amz-Security-Token=" + encode(signer.session_token, false);
+  query += "&X-Amz-SignedHeaders=host";
+  const auto canonical = canonical_request({method, path, query, &headers}, by, kUnsigned);
+  return endpoint + path + '?' + query + "&X-Amz-Signature=" + sign(signing_key(signer.secret_access_key, by.scope), string_to_sign(by, canonical));
+}
+
 std::string chunk_to_sign(const Presented& by, std::string_view previous, std::string_view sha256) {
   static const std::string empty = crypto::to_hex(crypto::sha256(""));
   return fmt::format("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{}\n{}", by.timestamp, by.scope.text(), previous, empty, sha256);

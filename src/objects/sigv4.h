@@ -48,6 +48,18 @@ std::string signing_key(std::string_view secret, const Scope& scope);
 /// The hexadecimal signature.
 std::string sign(std::string_view key, std::string_view text);
 
+/// Who signs as a client, and for what.
+struct Signer {
+  std::string access_key_id, secret_access_key, session_token;  // the token may be empty
+  std::string region, service;
+};
+/// Adds host, x-amz-date, x-amz-security-token and authorization to `headers`; all headers present are signed. `parts.headers` may be the same map.
+void sign_headers(const RequestParts& parts, const Signer& signer, const std::string& host, std::string_view payload_hash, Millis now,
+                  std::map<std::string, std::string>& headers);
+/// A URL that carries its own signature for `lifetime` (milliseconds). `endpoint` without a closing slash, `path` percent-encoded.
+std::string presigned_url(const std::string& endpoint, std::string_view method, const std::string& path, const Signer& signer, Millis now,
+                          Millis lifetime);
+
 /// The string to sign of one chunk of an aws-chunked body, and of its trailing headers.
 std::string chunk_to_sign(const Presented& by, std::string_view previous_signature, std::string_view chunk_sha256_hex);
 std::string trailer_to_sign(const Presented& by, std::string_view previous_signature, std::string_view trailer_sha256_hex);

@@ -113,7 +113,7 @@ TEST(SessionCredentials, TheTokenIsTheGrantForEveryServerWithTheKey) {
   const crypto::Keyring keys(std::string(32, 'k')), same(std::string(32, 'k')), other(std::string(32, 'o'));
   FakeClock clock;
   SessionCredentials vendor(keys, clock, "us-east-1"), second(same, clock, "us-east-1"), stranger(other, clock, "us-east-1");
-  const auto c = vendor.vend({{"s3://root/t/"}, Access::read, "ann"}, 3'600'000);
+  const auto c = *vendor.vend({{"s3://root/t/"}, Access::read, "ann"}, 3'600'000);
   EXPECT_EQ(c.expires_at, clock.now() + 3'600'000);
   const auto s = second.open(c.session_token);
   ASSERT_TRUE(s);
@@ -127,8 +127,8 @@ TEST(SessionCredentials, TheTokenIsTheGrantForEveryServerWithTheKey) {
   EXPECT_FALSE(second.open(changed));
   EXPECT_FALSE(second.open(""));
   EXPECT_EQ(c.session_token.find(c.secret_access_key), std::string::npos);
-  EXPECT_THROW(vendor.vend({{"s3://root/../x"}, Access::read, "ann"}, 1), std::invalid_argument);
-  EXPECT_EQ(vendor.vend({{"s3://root/"}, Access::read, "ann"}, 1'000'000'000'000).expires_at, clock.now() + 12 * 3'600'000);
+  EXPECT_THROW((void)vendor.vend({{"s3://root/../x"}, Access::read, "ann"}, 1), std::invalid_argument);
+  EXPECT_EQ(vendor.vend({{"s3://root/"}, Access::read, "ann"}, 1'000'000'000'000)->expires_at, clock.now() + 12 * 3'600'000);
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ Result<std::vector<SourceFile>> FileSources::list(const Session& session, const 
   const auto add = [&](const objects::ObjectInfo& o) -> Result<void> {
     const objects::Url at{url->bucket, o.key};
     auto local = objects_.local_path(at);
-    if (!local) return refuse(Errc::unavailable, "The engine of this server reads local storage only; '" + at.text() + "' is remote");
+    if (!local) return refuse(Errc::unavailable, "'" + at.text() + "' is not reached by this server's engine");
     out.push_back({at.text(), *std::move(local), o.etag, o.size});
     return {};
   };
@@ -171,6 +171,12 @@ Result<FileRelation> FileSources::relation(const Session& session, const std::ve
   std::string schema;
   TARN_TRY(call, reader(names, options, schema));
   FileRelation out;
+  std::vector<objects::ObjectStore::Wanted> copies;
+  for (const auto& f : files)
+    if (auto url = objects::Url::parse(f.url)) copies.push_back({*std::move(url), f.size, f.etag});
+  auto held = objects_.hold(copies);
+  if (!held) return refuse(Errc::unavailable, "A file cannot be read: " + held.error().message);
+  out.held = *std::move(held);
   out.directories.assign(folders.begin(), folders.end());
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = out.directories}, "SELECT * FROM " + call, session.cancel));
   std::vector<RelationColumn> wanted;

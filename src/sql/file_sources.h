@@ -12,6 +12,7 @@ struct FileRelation {
   std::vector<RelationColumn> columns;
   std::string sql;  // DuckDB: a parenthesised SELECT with Databricks' types
   std::vector<std::string> directories;
+  std::shared_ptr<const void> held;  // copies of remote files, while the relation lives
 };
 
 struct SourceFile {

@@ -58,6 +58,8 @@ Error Resolver::catalog_error(const catalog::Error& e) {
     case catalog::Errc::limit_reached:
     case catalog::Errc::location_overlap:
       return {Errc::invalid, e.message};
+    case catalog::Errc::storage_unavailable:
+      return {Errc::unavailable, e.message};
   }
   throw std::logic_error("a catalog error code without a meaning");
 }
@@ -127,6 +129,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
   std::ranges::sort(out.directories);
@@ -156,6 +159,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   }
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
@@ -183,6 +187,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
+      if (source.held) out.held.push_back(std::move(source.held));
       return out;
     }
     case ReferenceKind::table:
@@ -239,6 +244,10 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   out.columns = opened->columns;
   out.sql = opened->relation;
   out.directories = {opened->directory};
+  if (opened->remote) {
+    TARN_TRY(held, tables_.hold(*opened));
+    out.held.push_back(std::move(held));
+  }
   return out;
 }
 
@@ -280,6 +289,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";
   out.directories = std::move(body.directories);
+  out.held = std::move(body.held);
   out.views = std::move(body.views);
   add_unique(out.views, {info.full_name});
   return out;

@@ -34,6 +34,7 @@ struct Compiled {
   std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
   std::vector<std::string> views;                                         // every view on the way down
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
+  std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
 };
 
 /// A DELETE's or UPDATE's expressions over its target.
@@ -42,6 +43,7 @@ struct CompiledChange {
   std::vector<std::pair<std::string, std::string>> assignments;
   std::vector<std::string> directories, read_tables;
   std::vector<catalog::LineageEdge> lineage;
+  std::vector<std::shared_ptr<const void>> held;  // as Compiled's
 };
 
 /// Rows that the platform itself provides (information_schema, system.access), as a DuckDB relation. Nothing: no such table.
@@ -77,6 +79,7 @@ class Resolver {
     std::vector<RelationColumn> columns;
     std::string sql;
     std::vector<std::string> directories, views;
+    std::vector<std::shared_ptr<const void>> held;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);

@@ -1,8 +1,10 @@
 #include "sql/tables.h"
 
 #include <filesystem>
+#include <iterator>
 
 #include "base/ids.h"
+#include "delta/paths.h"
 #include "delta/stats.h"
 
 namespace tarn::sql {
@@ -69,7 +71,14 @@ Result<std::shared_ptr<const OpenTable>> Tables::open(const std::string& locatio
   auto relation = delta::relation_sql(*files);
   if (!relation) return fail(from_delta(relation.error()));
   auto directory = objects_.local_path(root);
-  if (!directory) return refuse(Errc::unavailable, "The engine of this server reads local storage only; '" + location + "' is remote");
+  if (!directory) return refuse(Errc::unavailable, "'" + location + "' is not reached by this server's engine");
+  const bool remote = objects_.is_remote(root.bucket);
+  if (remote) {
+    // A process is bound to folders that exist, though this one may hold no copy yet.
+    std::error_code ec;
+    std::filesystem::create_directories(*directory, ec);
+    if (ec) return refuse(Errc::unavailable, "The folder for copies of '" + location + "' cannot be made: " + ec.message());
+  }
   auto out = std::make_shared<OpenTable>();
   for (const auto& f : (*snapshot)->metadata.schema.fields) out->columns.push_back({f.name, delta::sql_type(f.type)});
   out->snapshot = *std::move(snapshot);
@@ -77,9 +86,31 @@ Result<std::shared_ptr<const OpenTable>> Tables::open(const std::string& locatio
   out->relation = *std::move(relation);
   out->directory = *std::move(directory);
   out->root = root;
+  out->remote = remote;
   std::shared_ptr<const OpenTable> shared = out;
   relations_.put(key, shared, 512 + out->relation.size() * 2);
   return shared;
+}
+
+Result<std::shared_ptr<const void>> Tables::hold(const OpenTable& table) {
+  if (!table.remote) return std::shared_ptr<const void>();
+  std::vector<objects::ObjectStore::Wanted> wanted;
+  if (table.files.plain()) {
+    for (const auto& f : table.files.files) wanted.push_back({delta::data_url(table.root, f.path), f.size, ""});
+  } else {
+    // The delta reader opens the log, checkpoints and deletion vectors by itself.
+    std::string after;
+    for (bool more = true; more;) {
+      auto page = objects_.list(table.root.bucket, table.root.key + "/", after, 1000);
+      if (!page) return refuse(Errc::unavailable, page.error().message);
+      for (const auto& o : page->objects) wanted.push_back({{table.root.bucket, o.key}, o.size, o.etag});
+      more = page->truncated;
+      after = page->next;
+    }
+  }
+  auto held = objects_.hold(wanted);
+  if (!held) return refuse(Errc::unavailable, "A file of the table at '" + table.root.text() + "' cannot be read: " + held.error().message);
+  return *std::move(held);
 }
 
 bool Tables::exists(const std::string& location) {
@@ -87,13 +118,14 @@ bool Tables::exists(const std::string& location) {
   return root && log_.snapshot(*root).has_value();
 }
 
-void Tables::discard(const std::string& directory, const std::vector<delta::AddFile>& files) {
-  std::error_code ignored;
-  for (const auto& f : files) std::filesystem::remove(std::filesystem::path(directory) / f.path, ignored);
+void Tables::discard(const objects::Url& root, const std::vector<delta::AddFile>& files) {
+  // What cannot be removed now is no part of any version.
+  for (const auto& f : files) (void)objects_.remove(delta::data_url(root, f.path));
 }
 
-Result<std::vector<delta::AddFile>> Tables::write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query,
-                                                        const std::vector<std::string>& sources, std::int64_t& rows, engine::CancelToken* cancel) {
+Result<std::vector<delta::AddFile>> Tables::write_files(const objects::Url& root, const std::string& directory, const delta::Metadata& metadata,
+                                                        const std::string& query, const std::vector<std::string>& sources, std::int64_t& rows,
+                                                        engine::CancelToken* cancel) {
   std::error_code ec;
   std::filesystem::create_directories(directory, ec);
   if (ec) return refuse(Errc::unavailable, "The table's folder cannot be made: " + ec.message());
@@ -118,6 +150,11 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const std::string& direc
     rows += w.rows;
     out.push_back(std::move(add));
   }
+  for (const auto& f : out)
+    if (auto sent = objects_.publish_file(delta::data_url(root, f.path)); !sent) {
+      discard(root, out);
+      return refuse(Errc::unavailable, "A data file of the table at '" + root.text() + "' cannot be written: " + sent.error().message);
+    }
   return out;
 }
 
@@ -126,14 +163,14 @@ Result<Written> Tables::create(const std::string& location, const delta::Metadat
   TARN_TRY(root, url_of(location));
   if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
   const auto directory = objects_.local_path(root);
-  if (!directory) return refuse(Errc::unavailable, "The engine of this server writes local storage only; '" + location + "' is remote");
+  if (!directory) return refuse(Errc::unavailable, "'" + location + "' is not reached by this server's engine");
   auto before = log_.snapshot(root);
   if (!before && before.error().code != delta::Errc::not_a_table) return fail(from_delta(before.error()));
   if (before && !replace) return refuse(Errc::already_exists, "[DELTA_TABLE_ALREADY_EXISTS] There is a Delta table at '" + location + "' already");
   Written out;
   std::vector<delta::AddFile> files;
   if (!query.empty()) {
-    TARN_TRY(written, write_files(*directory, metadata, query, sources, out.rows, cancel));
+    TARN_TRY(written, write_files(root, *directory, metadata, query, sources, out.rows, cancel));
     files = std::move(written);
   }
   delta::Result<std::int64_t> version;
@@ -159,7 +196,7 @@ Result<Written> Tables::create(const std::string& location, const delta::Metadat
     version = log_.commit(root, (*before)->version, std::move(commit));
   }
   if (!version) {
-    discard(*directory, files);
+    discard(root, files);
     return fail(from_delta(version.error()));
   }
   out.version = *version;
@@ -170,7 +207,7 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
                                std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user,
                                engine::CancelToken* cancel) {
   Written out;
-  TARN_TRY(files, write_files(table.directory, table.snapshot->metadata, query, sources, out.rows, cancel));
+  TARN_TRY(files, write_files(table.root, table.directory, table.snapshot->metadata, query, sources, out.rows, cancel));
   delta::Commit commit;
   commit.operation = overwrite ? delta::Operation::write_overwrite : delta::Operation::write_append;
   commit.operation_parameters = {{"mode", overwrite ? "Overwrite" : "Append"}};
@@ -189,7 +226,7 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
   commit.user_name = user;
   auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
   if (!version) {
-    discard(table.directory, files);
+    discard(table.root, files);
     return fail(from_delta(version.error()));
   }
   out.version = *version;
@@ -206,6 +243,8 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   auto with_file = delta::relation_sql(table.files, {.file_column = file_column});
   if (!with_file) return fail(from_delta(with_file.error()));
   const auto name = delta::sql_identifier(alias);
+  TARN_TRY(held, hold(table));
+  (void)held;
   engine::Scope scope{.directories = sources};
   scope.directories.push_back(table.directory);
   std::ranges::sort(scope.directories);
@@ -257,7 +296,7 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   std::string query = fmt::format("SELECT {} FROM {} AS {}", columns, *touched, name);
   if (assignments.empty()) query += fmt::format(" WHERE NOT coalesce(({}), false)", predicate);
   std::int64_t kept = 0;
-  TARN_TRY(files, write_files(table.directory, table.snapshot->metadata, query, scope.directories, kept, cancel));
+  TARN_TRY(files, write_files(table.root, table.directory, table.snapshot->metadata, query, scope.directories, kept, cancel));
   commit.operation = assignments.empty() ? delta::Operation::delete_ : delta::Operation::update;
   commit.add = files;
   commit.blind_append = false;
@@ -266,7 +305,7 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   commit.operation_metrics = {{assignments.empty() ? "numDeletedRows" : "numUpdatedRows", std::to_string(out.rows)}};
   auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
   if (!version) {
-    discard(table.directory, files);
+    discard(table.root, files);
     return fail(from_delta(version.error()));
   }
   out.version = *version;

@@ -16,7 +16,8 @@ struct OpenTable {
   delta::DataFiles files;
   std::vector<RelationColumn> columns;
   std::string relation;   // DuckDB: a parenthesised SELECT
-  std::string directory;  // local
+  std::string directory;  // local: the table's own, or where copies of its files are
+  bool remote = false;    // its files must be held before they are read
   objects::Url root;
 };
 
@@ -33,6 +34,8 @@ class Tables {
 
   /// Errors: not_found (no table there, or no such version), unsupported (a reader feature, by name), unavailable.
   Result<std::shared_ptr<const OpenTable>> open(const std::string& location, std::optional<std::int64_t> version = {});
+  /// The files of a remote table, on this machine for as long as the handle lives; of a local one nothing need be done. Error: unavailable.
+  Result<std::shared_ptr<const void>> hold(const OpenTable& table);
   /// Whether a Delta log is at the location.
   bool exists(const std::string& location);
 
@@ -51,9 +54,10 @@ class Tables {
   Result<std::vector<delta::CommitInfo>> history(const std::string& location, std::size_t limit);
 
  private:
-  Result<std::vector<delta::AddFile>> write_files(const std::string& directory, const delta::Metadata& metadata, const std::string& query,
-                                                  const std::vector<std::string>& sources, std::int64_t& rows, engine::CancelToken* cancel);
-  void discard(const std::string& directory, const std::vector<delta::AddFile>& files);
+  Result<std::vector<delta::AddFile>> write_files(const objects::Url& root, const std::string& directory, const delta::Metadata& metadata,
+                                                  const std::string& query, const std::vector<std::string>& sources, std::int64_t& rows,
+                                                  engine::CancelToken* cancel);
+  void discard(const objects::Url& root, const std::vector<delta::AddFile>& files);
 
   objects::ObjectStore& objects_;
   delta::DeltaLog& log_;
