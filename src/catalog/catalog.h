@@ -176,6 +176,14 @@ struct NewTable {
   std::map<std::string, std::string> properties;
 };
 
+/// What ALTER TABLE may say of a table or view. Empty members: no change.
+struct TableChange {
+  std::optional<std::string> new_name;                           // within its schema
+  std::optional<std::string> comment;                            // empty text: none
+  std::map<std::string, std::optional<std::string>> properties;  // nullopt: unset
+  std::optional<std::vector<ColumnInfo>> columns;
+};
+
 /// One privilege of one principal, with where it was granted if inherited.
 struct GrantRow {
   std::string principal;
@@ -237,6 +245,16 @@ class Catalog {
   /// `location`: what plan_table answered. `replace`: CREATE OR REPLACE of a view or table.
   virtual Result<TableInfo> create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) = 0;
   virtual Result<void> update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) = 0;
+  /// The columns as the table's own log has them by now. No right of the caller's is asked: who may open the table brings the truth about, and
+  /// the event is the platform's. Does nothing for another table of that name.
+  virtual Result<void> follow_log(const access::Context& ctx, const TableName& name, std::string_view table_id,
+                                  const std::vector<ColumnInfo>& columns) = 0;
+  /// Comment, properties and columns need MODIFY, a new name MANAGE and CREATE_TABLE on the schema.
+  virtual Result<void> alter_table(const access::Context& ctx, const TableName& name, const TableChange& change) = 0;
+  /// Needs MANAGE; principal_not_found. Tables, views, schemas, catalogs.
+  virtual Result<void> set_owner(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view owner) = 0;
+  /// Of a catalog or schema; empty: none. Needs MANAGE.
+  virtual Result<void> set_comment(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view comment) = 0;
   virtual Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) = 0;
 
   // Grants. Principals are account-level names; principal_not_found carries "Could not find principal with name NAME".

@@ -101,21 +101,8 @@ Result<Page<LocationInfo>> Locations::list(const access::Context& ctx, const Pag
 Result<LocationInfo> Locations::update(const access::Context& ctx, std::string_view name, const LocationChange& request) {
   const std::map<std::string, std::string> params{
       {"name_arg", std::string(name)}, {"url", request.url.value_or("")}, {"owner", request.owner.value_or("")}};
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name, url;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner))
-      owner = *std::move(p);
-    else
-      problem = p.error();
-  }
-  if (request.new_name) {
-    if (auto n = checked_name(*request.new_name, "UpdateExternalLocation", "ExternalLocationInfo.name"))
-      new_name = *std::move(n);
-    else
-      problem = n.error();
-  }
+  auto [owner, new_name, problem] = check_change(core_, request.owner, request.new_name, "UpdateExternalLocation", "ExternalLocationInfo.name");
+  std::optional<std::string> url;
   if (request.url) {
     if (auto u = checked_url(*request.url, "UpdateExternalLocation", "ExternalLocationInfo.url"))
       url = *std::move(u);

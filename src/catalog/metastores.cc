@@ -140,15 +140,8 @@ Result<MetastoreInfo> Metastores::summary(const access::Context& ctx) {
 
 Result<MetastoreInfo> Metastores::update(const access::Context& ctx, std::string_view id, const MetastoreChange& request) {
   const std::map<std::string, std::string> params{{"id", std::string(id)}, {"owner", request.owner.value_or("")}};
-  std::optional<Principal> owner;
-  std::optional<std::string> new_name;
-  std::optional<Error> problem;
-  if (request.owner && !request.owner->empty()) {
-    if (auto p = find_principal(core_, *request.owner))
-      owner = *std::move(p);
-    else
-      problem = p.error();
-  }
+  // A metastore's name follows the rules of titles.
+  auto [owner, new_name, problem] = check_change(core_, request.owner, std::nullopt, "UpdateMetastore", "MetastoreInfo.name");
   if (request.new_name) {
     if (auto n = checked_title(*request.new_name, "UpdateMetastore", "MetastoreInfo.name"))
       new_name = *std::move(n);

@@ -135,6 +135,42 @@ Result<TableInfo> UnityCatalog::create_table(const access::Context& ctx, const N
 Result<void> UnityCatalog::update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) {
   return tables_.update_columns(ctx, name.full(), columns);
 }
+Result<void> UnityCatalog::follow_log(const access::Context& ctx, const TableName& name, std::string_view table_id,
+                                      const std::vector<ColumnInfo>& columns) {
+  return tables_.follow_log(ctx, name, table_id, columns);
+}
+Result<void> UnityCatalog::alter_table(const access::Context& ctx, const TableName& name, const TableChange& change) {
+  return tables_.alter(ctx, name.full(), change);
+}
+Result<void> UnityCatalog::set_owner(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view owner) {
+  if (type == SecurableType::TABLE) return tables_.set_owner(ctx, full_name, owner);
+  if (type == SecurableType::SCHEMA) {
+    TARN_CHECK(schemas_.update(ctx, full_name, {.owner = std::string(owner)}));
+    return {};
+  }
+  if (type == SecurableType::CATALOG) {
+    TARN_CHECK(catalogs_.update(ctx, full_name, {.owner = std::string(owner)}));
+    return {};
+  }
+  return fail(Error{Errc::unsupported, fmt::format("The owner of {} '{}' is not changed this way.", label(type), full_name)});
+}
+Result<void> UnityCatalog::set_comment(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view comment) {
+  json::Patch<std::string> text;
+  text.state = comment.empty() ? json::Patch<std::string>::State::null : json::Patch<std::string>::State::present;
+  text.content = comment;
+  if (type == SecurableType::SCHEMA) {
+    SchemaChange change;
+    change.comment = text;
+    TARN_CHECK(schemas_.update(ctx, full_name, change));
+    return {};
+  }
+  if (type != SecurableType::CATALOG)
+    return fail(Error{Errc::unsupported, fmt::format("The comment of {} '{}' is not changed this way.", label(type), full_name)});
+  CatalogChange change;
+  change.comment = text;
+  TARN_CHECK(catalogs_.update(ctx, full_name, change));
+  return {};
+}
 Result<void> UnityCatalog::drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) {
   return tables_.remove(ctx, name.full(), view, if_exists);
 }

@@ -62,6 +62,11 @@ class UnityCatalog final : public Catalog {
   Result<std::string> plan_table(const access::Context& ctx, const NewTable& table) override;
   Result<TableInfo> create_table(const access::Context& ctx, const NewTable& table, const std::string& location, bool replace) override;
   Result<void> update_columns(const access::Context& ctx, const TableName& name, const std::vector<ColumnInfo>& columns) override;
+  Result<void> follow_log(const access::Context& ctx, const TableName& name, std::string_view table_id,
+                          const std::vector<ColumnInfo>& columns) override;
+  Result<void> alter_table(const access::Context& ctx, const TableName& name, const TableChange& change) override;
+  Result<void> set_owner(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view owner) override;
+  Result<void> set_comment(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view comment) override;
   Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) override;
   Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
                      const std::vector<Privilege>& privileges) override;

@@ -303,6 +303,70 @@ Result<void> Tables::update_columns(const access::Context& ctx, std::string_view
   });
 }
 
+Result<void> Tables::follow_log(const access::Context& ctx, const TableName& name, std::string_view table_id,
+                                const std::vector<ColumnInfo>& columns) {
+  auto checked = checked_columns(columns);
+  if (!checked) return fail(checked.error());
+  auto as = access::system_context("catalog");
+  as.workspace_id = ctx.workspace_id;
+  as.request_id = ctx.request_id;
+  return core_.store.write_as(as.event("unityCatalog", "followTableLog", {{"full_name_arg", name.full()}}), [&](store::WriteTxn& t) -> Result<void> {
+    const auto found = kTables.find(t, "id", table_id);
+    if (!found) return {};  // dropped meanwhile
+    auto record = found->value;
+    masked_as(record.info.columns, *checked);
+    record.info.columns = *checked;
+    record.info.updated_at = core_.clock.now();
+    if (!kTables.update(t, record)) throw std::logic_error("a table record that was just read is gone");
+    return {};
+  });
+}
+
+Result<void> Tables::alter(const access::Context& ctx, std::string_view full_name, const TableChange& request) {
+  std::map<std::string, std::string> params{{"full_name_arg", std::string(full_name)}};
+  if (request.new_name) params["new_name"] = *request.new_name;
+  const auto new_name = request.new_name ? checked_name(*request.new_name, "UpdateTable", "TableInfo.name") : Result<std::string>(std::string());
+  auto columns = checked_columns(request.columns.value_or(std::vector<ColumnInfo>{}));
+  return change(core_, ctx, "updateTables", params, [&](store::WriteTxn& t) -> Result<void> {
+    auto place = request.new_name ? locate_to_manage(t, ctx, SecurableType::TABLE, full_name)
+                                  : locate_for(t, ctx, SecurableType::TABLE, full_name, Privilege::MODIFY);
+    if (!place && !request.new_name && place.error().code == Errc::permission_denied)
+      // Whose it is may say what it is, though a view knows no MODIFY.
+      place = locate_to_manage(t, ctx, SecurableType::TABLE, full_name);
+    if (!place) return fail(place.error());
+    if (place->catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+      return fail(Error{Errc::unsupported, fmt::format("Table '{}' is the platform's: it cannot be changed.", place->full_name())});
+    if (!new_name) return fail(new_name.error());
+    if (!columns) return fail(columns.error());
+    TableRecord& r = *place->table;
+    if (request.comment) r.info.comment = request.comment->empty() ? std::nullopt : request.comment;
+    for (const auto& [k, v] : request.properties) {
+      if (v)
+        r.info.properties[k] = *v;
+      else
+        r.info.properties.erase(k);
+    }
+    if (request.columns) {
+      masked_as(r.info.columns, *columns);
+      r.info.columns = *columns;
+    }
+    stamp_change(r.info, core_, ctx);
+    if (!request.new_name || *new_name == r.info.name) {
+      save(t, *place);
+      return {};
+    }
+    TARN_CHECK(locate_for(t, ctx, SecurableType::SCHEMA, place->catalog->info.name + "." + place->schema->info.name, Privilege::CREATE_TABLE));
+    const auto key = store::key({place->schema->info.schema_id, *new_name});
+    const auto called = place->catalog->info.name + "." + place->schema->info.name + "." + *new_name;
+    if (kTables.get(t, key)) return fail(exists_already(SecurableType::TABLE, called));
+    if (kVolumes.get(t, key)) return fail(exists_already(SecurableType::VOLUME, called));
+    kTables.erase(t, r.store_key());
+    r.info.name = *new_name;
+    if (!kTables.insert(t, r)) throw std::logic_error("a renamed table met another");
+    return {};
+  });
+}
+
 Result<void> Tables::set_row_filter(const access::Context& ctx, std::string_view full_name, std::optional<std::string> function) {
   return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"row_filter", function.value_or("")}},
                 [&](store::WriteTxn& t) -> Result<void> {

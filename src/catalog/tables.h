@@ -30,6 +30,9 @@ class Tables {
   /// The REST form: registers an external Delta table at its location.
   Result<TableInfo> register_external(const access::Context& ctx, const NewTable& table);
   Result<void> set_owner(const access::Context& ctx, std::string_view full_name, std::string_view owner);
+  /// As Catalog::follow_log and Catalog::alter_table.
+  Result<void> follow_log(const access::Context& ctx, const TableName& name, std::string_view table_id, const std::vector<ColumnInfo>& columns);
+  Result<void> alter(const access::Context& ctx, std::string_view full_name, const TableChange& change);
   /// Needs MODIFY.
   Result<void> update_columns(const access::Context& ctx, std::string_view full_name, const std::vector<ColumnInfo>& columns);
   /// Sets or clears the function that filters rows, or masks a column; the caller must manage the table. A table with one is never vended.

@@ -145,7 +145,7 @@ struct Snapshot {
   std::uint64_t size_in_bytes() const;
 };
 
-enum class Operation { create_table, write_append, write_overwrite, delete_, update, merge, set_properties, change_columns, optimize };
+enum class Operation { create_table, write_append, write_overwrite, delete_, update, merge, set_properties, change_columns, optimize, restore };
 
 /// What a writer read and wants to do, against the snapshot it read.
 struct Commit {

@@ -108,6 +108,8 @@ std::string operation_name(const Commit& c) {
       return "CHANGE COLUMNS";
     case Operation::optimize:
       return "OPTIMIZE";
+    case Operation::restore:
+      return "RESTORE";
   }
   return "Manual Update";
 }

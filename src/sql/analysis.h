@@ -19,6 +19,11 @@ enum class StatementKind {
   delete_,
   update,
   copy_into,
+  merge,
+  alter,
+  optimize,
+  vacuum,
+  restore,
   explain,
   create_catalog,
   create_schema,
@@ -44,10 +49,10 @@ enum class StatementKind {
   use_catalog,
   use_schema
 };
-BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, explain, create_catalog, create_schema,
-                    drop_catalog, drop_schema, drop_table, drop_view, grant, revoke, show_grants, show_catalogs, show_schemas, show_tables,
-                    show_views, show_columns, show_create_table, show_properties, describe_table, describe_history, describe_detail, describe_catalog,
-                    describe_schema, use_catalog, use_schema)
+BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
+                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, grant, revoke, show_grants,
+                    show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties, describe_table,
+                    describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range };
@@ -59,8 +64,10 @@ struct Reference {
   std::string path;                            // path, files: the URL; range: its arguments
   std::map<std::string, std::string> options;  // files
   std::optional<std::int64_t> version;         // VERSION AS OF
+  std::optional<std::string> timestamp;        // TIMESTAMP AS OF
+  std::string named_by;                        // IDENTIFIER(:parameter): `parts` is its value
 };
-BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version))
+BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version, timestamp, named_by))
 
 struct ColumnClause {
   std::string name;
@@ -83,12 +90,14 @@ struct Analysis {
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;  // a view's body, EXPLAIN's statement
+  std::string query_text;                // a view's body, EXPLAIN's statement, MERGE's source
+  std::optional<std::int64_t> version;   // RESTORE
+  std::optional<std::string> timestamp;  // RESTORE
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite,
                        by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
-                       copy_options, file_format, securable_type, principal, source, query_text))
+                       copy_options, file_format, securable_type, principal, source, query_text, version, timestamp))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -108,6 +117,26 @@ struct Assignment {
   std::vector<Piece> value;
 };
 
+enum class MergeKind { matched, not_matched, by_source };
+BOOST_DESCRIBE_ENUM(MergeKind, matched, not_matched, by_source)
+enum class MergeAction { update, delete_, insert };
+
+/// One WHEN of a MERGE.
+struct MergeClause {
+  MergeKind kind = MergeKind::matched;
+  MergeAction action = MergeAction::update;
+  std::vector<Piece> condition;  // empty: always
+  std::vector<std::string> columns;
+  std::vector<std::vector<Piece>> values;         // one for each column
+  std::vector<std::vector<std::string>> sources;  // the source's columns that each value uses, lower case
+};
+
+struct MergeRewrite {
+  std::string target_alias, source_alias;
+  std::vector<Piece> on;
+  std::vector<MergeClause> clauses;
+};
+
 struct Rewrite {
   std::vector<Piece> query;                                       // queries
   std::vector<std::string> columns;                               // output names
@@ -115,13 +144,14 @@ struct Rewrite {
   std::vector<Piece> predicate;                                   // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;
+  std::optional<MergeRewrite> merge;
 };
 
 struct RewriteRequest {
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
-  std::vector<RelationColumn> target;  // DELETE, UPDATE
+  std::vector<RelationColumn> target;  // DELETE, UPDATE, MERGE (whose only relation is its source)
 };
 
 /// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,

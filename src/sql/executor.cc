@@ -22,6 +22,14 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
         return change(c);
       case StatementKind::copy_into:
         return copy_into(c);
+      case StatementKind::merge:
+        return merge(c);
+      case StatementKind::alter:
+        return alter(c);
+      case StatementKind::optimize:
+      case StatementKind::vacuum:
+      case StatementKind::restore:
+        return maintain(c);
       case StatementKind::create_view:
         return create_view(c);
       case StatementKind::create_catalog:

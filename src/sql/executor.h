@@ -73,6 +73,9 @@ class Executor {
   Result<Done> insert(const Call& c);
   Result<Done> change(const Call& c);
   Result<Done> copy_into(const Call& c);  // copy_into.cc
+  Result<Done> merge(const Call& c);      // merge.cc
+  Result<Done> maintain(const Call& c);   // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
+  Result<Done> alter(const Call& c);      // alter.cc
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.

@@ -171,6 +171,53 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   return out;
 }
 
+Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
+                                          const OpenTable& target) {
+  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns}));
+  if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
+  const auto& m = *rewritten->merge;
+  MergePlan out{m.target_alias, m.source_alias, {}, {}};
+  TARN_TRY(on, fill(session, m.on, {}));
+  out.on = std::move(on);
+  for (const auto& clause : m.clauses) {
+    MergeStep step{clause.kind, clause.action, {}, {}, clause.sources};
+    TARN_TRY(condition, fill(session, clause.condition, {}));
+    step.condition = std::move(condition);
+    for (std::size_t i = 0; i < clause.columns.size(); ++i) {
+      TARN_TRY(value, fill(session, clause.values.at(i), {}));
+      step.values.emplace_back(clause.columns[i], std::move(value));
+    }
+    out.steps.push_back(std::move(step));
+  }
+  return out;
+}
+
+/// The parts of a name given as text: `a.b.c`, quoted or not.
+static Result<std::vector<std::string>> parts_of(const std::string& text) {
+  std::vector<std::string> out(1);
+  bool quoted = false, closed = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '`' && quoted && i + 1 < text.size() && text[i + 1] == '`') {
+      out.back() += text[++i];
+    } else if (c == '`' && (quoted || out.back().empty())) {
+      quoted = !quoted;
+      closed = !quoted;
+    } else if (c == '.' && !quoted) {
+      out.emplace_back();
+      closed = false;
+    } else if (quoted || (!closed && (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80)))) {
+      out.back() += c;
+    } else {
+      return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] IDENTIFIER() was given '" + text + "', which is no name. SQLSTATE: 42601");
+    }
+  }
+  for (const auto& p : out)
+    if (p.empty() || quoted)
+      return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] IDENTIFIER() was given '" + text + "', which is no name. SQLSTATE: 42601");
+  return out;
+}
+
 Result<Resolver::Relation> Resolver::resolve(const Session& session, const Reference& reference, const Rights& rights) {
   Relation out;
   switch (reference.kind) {
@@ -193,7 +240,16 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     case ReferenceKind::table:
       break;
   }
-  TARN_TRY(name, qualify(session, reference.parts));
+  std::vector<std::string> parts = reference.parts;
+  if (!reference.named_by.empty()) {
+    const auto given = session.parameters.find(reference.named_by);
+    if (given == session.parameters.end() || !given->second.value)
+      return refuse(Errc::invalid, "[UNBOUND_SQL_PARAMETER] Found the unbound parameter: " + reference.named_by +
+                                       ". Please, fix `args` and provide a mapping of the parameter to a name. SQLSTATE: 42P02");
+    TARN_TRY(named, parts_of(*given->second.value));
+    parts = std::move(named);
+  }
+  TARN_TRY(name, qualify(session, parts));
   const auto full = name.full();
   if (system_.knows(name)) {
     if (rights.owner)
@@ -231,7 +287,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
                                            backticked({name.catalog, name.schema, name.table}) +
                                            " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
   if (info.table_type == catalog::TableType::VIEW) {
-    if (reference.version)
+    if (reference.version || reference.timestamp)
       return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
     return view(session, info, rights);
   }
@@ -239,7 +295,13 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   if (info.data_source_format && *info.data_source_format != "DELTA")
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table '" + full + "' has the format " + *info.data_source_format +
                                          "; this warehouse reads DELTA. SQLSTATE: 0A000");
-  TARN_TRY(opened, tables_.open(*info.storage_location, reference.version));
+  auto version = reference.version;
+  if (reference.timestamp) {
+    TARN_TRY(at, tables_.version_at(*info.storage_location, *reference.timestamp));
+    version = at;
+  }
+  TARN_TRY(opened, tables_.open(*info.storage_location, version));
+  if (!version) TARN_CHECK(follow_log(session, info, *opened));
   out.name = full;
   out.columns = opened->columns;
   out.sql = opened->relation;

@@ -65,6 +65,12 @@ class Resolver {
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const std::string& target_name);
 
+  /// A MERGE's clauses, over the target and a source with these columns.
+  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target);
+  /// Brings the catalog's columns of a table up to its log's, where they differ: another writer changed them, or a server ended between the log's
+  /// commit and the catalog's.
+  Result<void> follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table);
+
   /// The vendor's text for a catalog refusal about a table.
   static Error table_error(const catalog::Error& e, const catalog::TableName& name);
   static Error catalog_error(const catalog::Error& e);

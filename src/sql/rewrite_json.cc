@@ -42,6 +42,29 @@ std::vector<Piece> pieces_of(const json::value& v) {
   return out;
 }
 
+MergeRewrite merge_of(const json::object& o) {
+  MergeRewrite out{std::string(o.at("target_alias").as_string()), std::string(o.at("source_alias").as_string()), pieces_of(o.at("on")), {}};
+  for (const auto& v : o.at("clauses").as_array()) {
+    const auto& c = v.as_object();
+    MergeClause clause;
+    const std::string_view kind_name = c.at("kind").as_string();
+    const auto kind = json::enum_of<MergeKind>(kind_name);
+    const std::string_view action = c.at("action").as_string();
+    if (!kind) throw std::logic_error("the SQL parser sent an unknown clause");
+    clause.kind = *kind;
+    clause.action = action == "delete" ? MergeAction::delete_ : action == "insert" ? MergeAction::insert : MergeAction::update;
+    if (const auto* condition = c.if_contains("condition")) clause.condition = pieces_of(*condition);
+    for (const auto& column : c.at("columns").as_array()) clause.columns.emplace_back(column.as_string());
+    for (const auto& value : c.at("values").as_array()) clause.values.push_back(pieces_of(value));
+    for (const auto& used : c.at("sources").as_array()) {
+      auto& names = clause.sources.emplace_back();
+      for (const auto& name : used.as_array()) names.emplace_back(name.as_string());
+    }
+    out.clauses.push_back(std::move(clause));
+  }
+  return out;
+}
+
 }  // namespace
 
 json::object to_json(const RewriteRequest& request) {
@@ -71,6 +94,7 @@ Rewrite rewrite_of(const json::value& answer) {
     for (const auto& a : v->as_array())
       out.assignments.push_back({std::string(a.as_object().at("column").as_string()), pieces_of(a.as_object().at("value"))});
   if (auto* v = o.if_contains("target_alias")) out.target_alias = v->as_string();
+  if (auto* v = o.if_contains("merge")) out.merge = merge_of(v->as_object());
   return out;
 }
 

@@ -319,4 +319,25 @@ Result<std::vector<delta::CommitInfo>> Tables::history(const std::string& locati
   return *std::move(h);
 }
 
+Result<void> Tables::change_metadata(const OpenTable& table, delta::Metadata metadata, std::map<std::string, std::string> parameters,
+                                     const std::string& user) {
+  if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
+  delta::Commit commit;
+  commit.operation = delta::Operation::change_columns;
+  commit.operation_parameters = std::move(parameters);
+  commit.metadata = std::move(metadata);
+  commit.user_name = user;
+  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
+  if (!version) return fail(from_delta(version.error()));
+  return {};
+}
+
+Result<void> Tables::set_properties(const std::string& location, const std::map<std::string, std::optional<std::string>>& changes,
+                                    const std::string& user) {
+  TARN_TRY(root, url_of(location));
+  auto version = log_.set_properties(root, changes, user);
+  if (!version) return fail(from_delta(version.error()));
+  return {};
+}
+
 }  // namespace tarn::sql

@@ -27,6 +27,22 @@ struct Written {
   std::int64_t rows = 0;
 };
 
+/// A MERGE over two aliases, as DuckDB expressions.
+struct MergeStep {
+  MergeKind kind = MergeKind::matched;
+  MergeAction action = MergeAction::update;
+  std::string condition;                                    // empty: always
+  std::vector<std::pair<std::string, std::string>> values;  // column, value
+  std::vector<std::vector<std::string>> sources;            // as MergeClause's
+};
+struct MergePlan {
+  std::string target_alias, source_alias, on;
+  std::vector<MergeStep> steps;  // in the order written: of its kind the first that applies wins
+};
+struct Merged {
+  std::int64_t version = 0, updated = 0, deleted = 0, inserted = 0;
+};
+
 class Tables {
  public:
   Tables(objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine)
@@ -51,6 +67,31 @@ class Tables {
   Result<Written> rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
                           const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
                           const std::string& user, engine::CancelToken* cancel);
+  /// MERGE INTO: `source` (a query over `sources`) is read once. Errors: invalid (a target row that several source rows would change), and
+  /// as rewrite's.
+  Result<Merged> merge(const OpenTable& table, const std::string& source, const std::vector<std::string>& sources, const MergePlan& plan,
+                       const std::string& user, engine::CancelToken* cancel);
+  /// A commit of changed metadata alone (columns, their comments).
+  Result<void> change_metadata(const OpenTable& table, delta::Metadata metadata, std::map<std::string, std::string> parameters,
+                               const std::string& user);
+  /// Sets delta.* properties; nullopt unsets. Error: invalid for one that we do not know or cannot honour.
+  Result<void> set_properties(const std::string& location, const std::map<std::string, std::optional<std::string>>& changes, const std::string& user);
+  /// The version that was the newest at a time (a literal in UTC). Errors: invalid (no time, or outside the log's reach).
+  Result<std::int64_t> version_at(const std::string& location, const std::string& timestamp);
+  struct Restored {
+    std::int64_t files = 0, removed = 0, restored = 0;
+    std::uint64_t bytes = 0, removed_bytes = 0, restored_bytes = 0;
+  };
+  /// A new version with the files and the columns of an old one. Errors: not_found (no such version, or a file of it is gone), unsupported.
+  Result<Restored> restore(const OpenTable& table, std::int64_t version, const std::string& user);
+  struct Optimized {
+    std::int64_t added = 0, removed = 0;
+    std::uint64_t added_bytes = 0, removed_bytes = 0;
+  };
+  /// Joins small files of a partition; rows stay what they are.
+  Result<Optimized> optimize(const OpenTable& table, const std::string& user, engine::CancelToken* cancel);
+  /// Removes files that no version within the retention refers to; answers their URLs. Error: invalid (a retention below the table's own).
+  Result<std::vector<std::string>> vacuum(const OpenTable& table, std::optional<double> hours, bool dry_run);
   Result<std::vector<delta::CommitInfo>> history(const std::string& location, std::size_t limit);
 
  private:

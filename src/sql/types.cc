@@ -1,6 +1,7 @@
 #include "sql/types.h"
 
 #include "delta/log.h"
+#include "engine/types.h"
 
 namespace tarn::sql {
 namespace {
@@ -11,142 +12,65 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-/// Reads DuckDB's type text by recursive descent.
-class Reader {
- public:
-  explicit Reader(std::string_view text) : text_(text) {}
+Result<std::string> unknown(std::string_view text) {
+  return refuse(Errc::unsupported, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + std::string(text) + "\". SQLSTATE: 0A000");
+}
 
-  Result<std::string> type() {
-    skip();
-    std::string word;
-    if (peek() == '"') {
-      word = quoted();
-    } else {
-      while (std::isalnum(static_cast<unsigned char>(peek())) || peek() == '_' || peek() == ' ') {
-        if (peek() == ' ' && !upper(word).starts_with("TIME")) break;
-        word += text_[at_++];
-      }
-      while (!word.empty() && word.back() == ' ') word.pop_back();
-    }
-    TARN_TRY(base, plain(upper(word)));
-    std::string out = std::move(base);
-    for (;;) {
-      skip();
-      if (peek() != '[') return out;
-      while (peek() != ']' && peek() != '\0') ++at_;
-      ++at_;
-      out = "array<" + out + ">";
-    }
+Result<std::string> spelled(const engine::Type& t) {
+  static const std::map<std::string, std::string, std::less<>> names{{"BOOLEAN", "boolean"},
+                                                                     {"TINYINT", "tinyint"},
+                                                                     {"SMALLINT", "smallint"},
+                                                                     {"INTEGER", "int"},
+                                                                     {"BIGINT", "bigint"},
+                                                                     {"HUGEINT", "decimal(38,0)"},
+                                                                     {"UTINYINT", "smallint"},
+                                                                     {"USMALLINT", "int"},
+                                                                     {"UINTEGER", "bigint"},
+                                                                     {"UBIGINT", "decimal(20,0)"},
+                                                                     {"UHUGEINT", "decimal(38,0)"},
+                                                                     {"FLOAT", "float"},
+                                                                     {"DOUBLE", "double"},
+                                                                     {"VARCHAR", "string"},
+                                                                     {"BLOB", "binary"},
+                                                                     {"DATE", "date"},
+                                                                     {"TIMESTAMP", "timestamp_ntz"},
+                                                                     {"TIMESTAMP_S", "timestamp_ntz"},
+                                                                     {"TIMESTAMP_MS", "timestamp_ntz"},
+                                                                     {"TIMESTAMP_NS", "timestamp_ntz"},
+                                                                     {"TIMESTAMPTZ", "timestamp"},
+                                                                     {"NULL", "void"},
+                                                                     {"SQLNULL", "void"},
+                                                                     {"UUID", "string"},
+                                                                     {"JSON", "string"}};
+  if (t.name == "LIST" || t.name == "ARRAY") {
+    TARN_TRY(item, spelled(t.children[0]));
+    return "array<" + item + ">";
   }
-
- private:
-  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-  void skip() {
-    while (peek() == ' ') ++at_;
+  if (t.name == "MAP") {
+    TARN_TRY(key, spelled(t.children[0]));
+    TARN_TRY(value, spelled(t.children[1]));
+    return "map<" + key + "," + value + ">";
   }
-  std::string quoted() {
-    std::string out;
-    ++at_;
-    while (at_ < text_.size()) {
-      if (text_[at_] == '"') {
-        if (at_ + 1 < text_.size() && text_[at_ + 1] == '"')
-          ++at_;
-        else {
-          ++at_;
-          break;
-        }
-      }
-      out += text_[at_++];
+  if (t.name == "STRUCT") {
+    std::string out = "struct<";
+    for (std::size_t i = 0; i < t.children.size(); ++i) {
+      TARN_TRY(inner, spelled(t.children[i]));
+      out += (i ? "," : "") + t.fields[i] + ":" + inner;
     }
-    return out;
+    return out + ">";
   }
-  Result<std::string> plain(const std::string& word) {
-    static const std::map<std::string, std::string, std::less<>> names{{"BOOLEAN", "boolean"},
-                                                                       {"TINYINT", "tinyint"},
-                                                                       {"SMALLINT", "smallint"},
-                                                                       {"INTEGER", "int"},
-                                                                       {"BIGINT", "bigint"},
-                                                                       {"HUGEINT", "decimal(38,0)"},
-                                                                       {"UTINYINT", "smallint"},
-                                                                       {"USMALLINT", "int"},
-                                                                       {"UINTEGER", "bigint"},
-                                                                       {"UBIGINT", "decimal(20,0)"},
-                                                                       {"UHUGEINT", "decimal(38,0)"},
-                                                                       {"FLOAT", "float"},
-                                                                       {"DOUBLE", "double"},
-                                                                       {"VARCHAR", "string"},
-                                                                       {"BLOB", "binary"},
-                                                                       {"DATE", "date"},
-                                                                       {"TIMESTAMP", "timestamp_ntz"},
-                                                                       {"TIMESTAMP_S", "timestamp_ntz"},
-                                                                       {"TIMESTAMP_MS", "timestamp_ntz"},
-                                                                       {"TIMESTAMP_NS", "timestamp_ntz"},
-                                                                       {"TIMESTAMP WITH TIME ZONE", "timestamp"},
-                                                                       {"TIMESTAMPTZ", "timestamp"},
-                                                                       {"NULL", "void"},
-                                                                       {"SQLNULL", "void"},
-                                                                       {"UUID", "string"},
-                                                                       {"JSON", "string"},
-                                                                       {"INTERVAL", "interval"}};
-    skip();
-    if (word == "DECIMAL") {
-      if (peek() != '(') return std::string("decimal(18,3)");
-      std::string out = "decimal";
-      while (peek() != ')' && peek() != '\0') {
-        if (peek() != ' ') out += peek();
-        ++at_;
-      }
-      ++at_;
-      return out + ")";
-    }
-    if (word == "STRUCT" && peek() == '(') {
-      ++at_;
-      std::string out = "struct<";
-      for (bool first = true;; first = false) {
-        skip();
-        if (peek() == ')') break;
-        if (!first) {
-          if (peek() != ',') return unknown();
-          ++at_;
-          skip();
-          out += ',';
-        }
-        std::string field;
-        if (peek() == '"')
-          field = quoted();
-        else
-          while (peek() != ' ' && peek() != '\0') field += text_[at_++];
-        TARN_TRY(inner, type());
-        out += field + ":" + inner;
-      }
-      ++at_;
-      return out + ">";
-    }
-    if (word == "MAP" && peek() == '(') {
-      ++at_;
-      TARN_TRY(k, type());
-      skip();
-      if (peek() != ',') return unknown();
-      ++at_;
-      TARN_TRY(v, type());
-      skip();
-      ++at_;
-      return "map<" + k + "," + v + ">";
-    }
-    if (auto i = names.find(word); i != names.end()) return i->second;
-    return unknown();
-  }
-  Result<std::string> unknown() const {
-    return refuse(Errc::unsupported, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + std::string(text_) + "\". SQLSTATE: 0A000");
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
+  if (t.name == "DECIMAL") return t.precision == 0 ? "decimal(18,3)" : fmt::format("decimal({},{})", t.precision, t.scale);
+  if (const auto at = names.find(t.name); at != names.end()) return at->second;
+  return unknown(t.name);
+}
 
 }  // namespace
 
-Result<std::string> sql_type_of(std::string_view duckdb_type) { return Reader(duckdb_type).type(); }
+Result<std::string> sql_type_of(std::string_view duckdb_type) {
+  const auto type = engine::parse_type(duckdb_type);
+  if (!type) return unknown(duckdb_type);
+  return spelled(*type);
+}
 
 std::string type_name(std::string_view sql_type) {
   static const std::map<std::string, std::string, std::less<>> names{{"bigint", "LONG"},    {"int", "INT"},      {"integer", "INT"},

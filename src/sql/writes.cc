@@ -44,6 +44,7 @@ Result<Executor::Target> Executor::writable(const Session& session, const std::v
   out.info = *std::move(info);
   TARN_TRY(table, tables_.open(*out.info.storage_location));
   out.table = std::move(table);
+  TARN_CHECK(resolver_.follow_log(session, out.info, *out.table));
   return out;
 }
 
@@ -227,8 +228,6 @@ Result<Done> Executor::change(const Call& c) {
   // The predicate reads the table too.
   if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok)
     return fail(Resolver::table_error(ok.error(), target.name));
-  if (c.analysis.kind == StatementKind::update && !target.table->snapshot->metadata.partition_columns.empty())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] UPDATE of a partitioned table is not supported by this warehouse. SQLSTATE: 0A000");
   TARN_TRY(compiled, resolver_.compile_change(c.session, c.sql, c.analysis, *target.table, full));
   TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories,
                                     c.session.ctx.caller.name, c.session.cancel));

@@ -6,6 +6,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
 import functions
+import merge
 import tokens
 from errors import Refused, syntax, unsupported
 
@@ -47,6 +48,8 @@ def analyze(sql, path="`current`.`schema`"):
     elif isinstance(tree, exp.Update):
         no_more(tree, {"this", "where", "expressions"})
         out.update(kind="update", target=name_of(tree.this))
+    elif isinstance(tree, exp.Merge):
+        merge.analyzed(tree, sql, out, name_of, no_more)
     elif isinstance(tree, exp.TruncateTable):
         if len(tree.expressions) != 1 or tree.args.get("partition"):
             raise unsupported("TRUNCATE of more than one table or of a partition")
@@ -96,6 +99,8 @@ def extra_parts(tree):
         return [tree.args["where"].this] if tree.args.get("where") else []
     if isinstance(tree, exp.Update):
         return [e.expression for e in tree.expressions] + ([tree.args["where"].this] if tree.args.get("where") else [])
+    if isinstance(tree, exp.Merge):
+        return merge.parts_of(tree)
     return []
 
 
@@ -149,6 +154,17 @@ def references(part):
     return out
 
 
+def moment(kind, value):
+    """VERSION AS OF a number, or TIMESTAMP AS OF a literal in the session's zone."""
+    if kind == "VERSION" and isinstance(value, exp.Literal) and value.this.isdigit():
+        return {"version": int(value.this)}
+    if isinstance(value, (exp.Cast, exp.TryCast, exp.Date, exp.TsOrDsToDate, exp.TsOrDsToTimestamp, exp.Timestamp)):
+        value = value.this
+    if kind == "TIMESTAMP" and isinstance(value, exp.Literal) and value.is_string:
+        return {"timestamp": value.this}
+    raise unsupported(f"{kind} AS OF with an expression", "Write a literal.")
+
+
 def literal(node):
     if isinstance(node, exp.Literal):
         return node.this
@@ -173,9 +189,7 @@ def reference(t):
             ref.update(kind="path", path=ref["parts"][1], options={"format": ref["parts"][0].lower()})
         version = t.args.get("version")
         if version is not None:
-            if version.this != "VERSION" or not isinstance(version.expression, exp.Literal) or version.expression.is_string:
-                raise unsupported("TIMESTAMP AS OF", "Use VERSION AS OF.")
-            ref["version"] = int(version.expression.this)
+            ref.update(moment(version.this, version.expression))
         return ref
     if t.args.get("version"):
         raise unsupported("Time travel on a function")
@@ -203,7 +217,14 @@ def reference(t):
         ref.update(kind="range", path=", ".join(str(int(v)) for v in values))
         return ref
     if name == "identifier":
-        raise unsupported("IDENTIFIER()", "Write the name itself.")
+        (only,) = this.expressions if len(this.expressions) == 1 else (None,)
+        if isinstance(only, exp.Literal) and only.is_string:
+            ref["parts"] = tokens.name_in(only.this)
+        elif isinstance(only, (exp.Placeholder, exp.Parameter)) and only.name:
+            ref["named_by"] = only.name
+        else:
+            raise unsupported("IDENTIFIER() of an expression", "Give a literal or a named parameter.")
+        return ref
     raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function. SQLSTATE: 42883")
 
 

@@ -2,6 +2,7 @@
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+import strict
 from errors import unsupported
 
 INTEGERS = {exp.DataType.Type.TINYINT, exp.DataType.Type.SMALLINT, exp.DataType.Type.INT, exp.DataType.Type.BIGINT}
@@ -137,12 +138,17 @@ def fix(node):
     if isinstance(node, exp.Div) and not isinstance(node, exp.IntDiv):
         return divide(node)
     if isinstance(node, exp.IntDiv):
+        if not (is_integer(node.left) and is_integer(node.right)):
+            whole = exp.Anonymous(this="TRUNC", expressions=[exp.Div(this=exp.Paren(this=node.left), expression=exp.Paren(this=node.right))])
+            return cast(guarded(node.left, node.right, whole), "BIGINT")
         return cast(guarded(node.left, node.right, exp.IntDiv(this=exp.Paren(this=node.left), expression=exp.Paren(this=node.right))), "BIGINT")
     if isinstance(node, exp.Mod):
         return guarded(node.this, node.expression, exp.Mod(this=exp.Paren(this=node.this), expression=exp.Paren(this=node.expression)))
     if isinstance(node, (exp.Cast, exp.TryCast)):
         if node.to.this == exp.DataType.Type.TIMESTAMP:
             node.set("to", exp.DataType.build("TIMESTAMPTZ"))
+        if node.to.this in INTEGERS and strict.is_text(node.this):
+            return strict.cast_text(node, node.to.sql("databricks").upper())
         if node.to.this in INTEGERS and (kind(node.this) in FLOATS or is_decimal(node.this) or (isinstance(node.this, exp.Literal) and not node.this.is_string and "." in node.this.this)):
             node.set("this", exp.Anonymous(this="TRUNC", expressions=[node.this.copy()]))
         return None
@@ -228,6 +234,16 @@ def fix(node):
         return cast(node.copy(), "TIMESTAMPTZ")
     if isinstance(node, (exp.ArraySize,)):
         return exp.Cast(this=node.copy(), to=exp.DataType.build("INT"))
+    if isinstance(node, exp.PercentileDisc) and isinstance(node.parent, exp.WithinGroup):
+        for key in node.parent.expression.expressions:
+            value = key.this if isinstance(key, exp.Ordered) else key
+            if kind(value) not in TEMPORAL and not (isinstance(value, exp.Cast) and value.to.this == exp.DataType.Type.DOUBLE):
+                value.replace(cast(value.copy(), "DOUBLE"))
+        return None
+    if isinstance(node, exp.ApproxQuantile):
+        return exp.Anonymous(this="QUANTILE_DISC", expressions=[node.this.copy(), node.args["quantile"].copy()])
+    if isinstance(node, (exp.ArgMax, exp.ArgMin)):
+        return exp.Anonymous(this="ARG_MAX_NULL" if isinstance(node, exp.ArgMax) else "ARG_MIN_NULL", expressions=[node.this.copy(), node.expression.copy()])
     if isinstance(node, exp.Quantile):
         return exp.Anonymous(this="QUANTILE_CONT", expressions=[node.this.copy(), node.args["quantile"].copy()])
     if isinstance(node, exp.Anonymous):
@@ -242,7 +258,7 @@ RENAMED = {"getdate": "NOW", "char_length": "LENGTH", "character_length": "LENGT
 
 def anonymous(node):
     name, args = node.name.lower(), node.expressions
-    if name in ("trunc", "error", "list", "date_trunc", "quantile_cont", "dayofweek", "epoch", "now"):
+    if name in ("trunc", "error", "list", "quantile_disc", "arg_max_null", "arg_min_null", "regexp_full_match", "date_trunc", "quantile_cont", "dayofweek", "epoch", "now"):
         return None  # made here
     one = args[0].copy() if args else None
     if name == "weekday":

@@ -15,6 +15,7 @@ from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 import dialect
+import strict
 from analyze import extra_parts, parsed, query_of, references
 from errors import Refused, quoted, unsupported
 
@@ -24,6 +25,10 @@ def rewrite(request):
     tree = parsed(sql).copy()
     hole = Holes(sql, relations)
     target = request.get("target")  # DELETE and UPDATE: the columns of the target, under the name it has in the statement
+    if isinstance(tree, exp.Merge):
+        import rewrite_merge  # which needs this module
+
+        return rewrite_merge.rewritten(tree, relations[0]["columns"], target, hole)
     if isinstance(tree, (exp.Delete, exp.Update)):
         return over_target(tree, relations, target, hole)
     return one_query(query_of(tree), relations, hole)
@@ -56,6 +61,7 @@ class Holes:
 def one_query(query, relations, hole):
     if isinstance(query, exp.Values):
         query = exp.select("*").from_(exp.alias_(query.copy(), "values_", table=["col%d" % (i + 1) for i in range(len(query.expressions[0].expressions if query.expressions else []))]))
+    strict.before(query)
     holder = exp.Paren(this=query)  # keeps a parent so that replacing the root works
     name_outputs(query)
     wanted = {}
@@ -92,6 +98,7 @@ def one_query(query, relations, hole):
     scope = build_scope(query)
     lineage = Lineage(rel_of, relations).of(scope) if scope is not None else []
     query = annotate_types(query, schema=mapping, dialect="databricks")
+    strict.after(query, {c.lower() for cs in COLUMNS.values() for c in cs} | {n.lower() for n in query.named_selects})
     query = dialect.to_duckdb(query)
     names = []
     for q in leftmost(query):
@@ -310,13 +317,16 @@ def over_target(tree, relations, target, hole):
     for c in select.find_all(exp.Column):
         c.set("db", None)
         c.set("catalog", None)
+    strict.before(select)
     bind_functions(select, hole)
     mapping = MappingSchema(schema, dialect="databricks", normalize=False)
     select = qualified(select, mapping)
     lineage = []
     lookup = Lineage({**rel_of, name: len(relations)}, relations + [{"columns": target}])
     outputs = lookup.of(build_scope(select))
-    select = dialect.to_duckdb(annotate_types(select, schema=mapping, dialect="databricks"))
+    select = annotate_types(select, schema=mapping, dialect="databricks")
+    strict.after(select, set())
+    select = dialect.to_duckdb(select)
     out = {"target_alias": alias.lower(), "assignments": [], "predicate": hole.pieces(generate(select.selects[-1].this)), "lineage": lineage}
     by_name = {c["name"].lower(): c["name"] for c in target}
     for i, (column, _) in enumerate(sets):

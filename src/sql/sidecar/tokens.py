@@ -181,6 +181,173 @@ def show(c):
     raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
 
 
+def moment(c):
+    """[TO] VERSION AS OF n, or TIMESTAMP AS OF 'text'."""
+    if c.take("VERSION", "AS", "OF"):
+        w = c.peek()
+        if w is None or not w.text.isdigit():
+            raise syntax(c.near(), "expected a version")
+        c.at += 1
+        return {"version": int(w.text)}
+    if c.take("TIMESTAMP", "AS", "OF"):
+        return {"timestamp": c.string()}
+    raise syntax(c.near(), "expected VERSION AS OF or TIMESTAMP AS OF")
+
+
+def restore(c):
+    c.take("TABLE")
+    out = {"kind": "restore", "target": c.name()}
+    c.take("TO")
+    out.update(moment(c))
+    return out
+
+
+def optimize(c):
+    out = {"kind": "optimize", "target": c.name()}
+    if c.is_word("FULL", "WHERE", "ZORDER"):
+        raise unsupported("OPTIMIZE ... " + c.peek().text.upper(), "OPTIMIZE TABLE_NAME joins small files.")
+    return out
+
+
+def vacuum(c):
+    out = {"kind": "vacuum", "target": c.name(), "options": {}}
+    if c.is_word("FULL", "LITE"):
+        c.at += 1
+    while c.peek() is not None:
+        if c.take("RETAIN"):
+            w = c.peek()
+            if w is None or w.kind != "number":
+                raise syntax(c.near(), "expected a number of hours")
+            c.at += 1
+            out["options"]["retain"] = w.text
+            c.expect("HOURS")
+        elif c.take("DRY", "RUN"):
+            out["options"]["dry_run"] = "true"
+        else:
+            raise syntax(c.near(), "extra input")
+    return out
+
+
+def name_in(text):
+    """A name given as a string, as IDENTIFIER() takes it."""
+    c = Cursor(text)
+    out = c.name()
+    c.end()
+    return out
+
+
+def type_text(c):
+    """The words of a type, up to what can follow it."""
+    out, depth = "", 0
+    while c.peek() is not None:
+        w = c.peek()
+        if depth == 0 and (w.kind == "string" or (w.kind == "symbol" and w.text in ",)") or (out and w.kind == "word" and w.text.upper() in ("COMMENT", "NOT", "FIRST", "AFTER", "DEFAULT"))):
+            break
+        depth += {"(": 1, "<": 1, ")": -1, ">": -1, ">>": -2}.get(w.text, 0) if w.kind == "symbol" else 0
+        out += ("`" + w.text.replace("`", "``") + "`") if w.kind == "quoted" else (" " + w.text if out and out[-1].isalnum() and w.text[0].isalnum() else w.text)
+        c.at += 1
+    if not out:
+        raise syntax(c.near(), "expected a type")
+    return out.lower()
+
+
+def text_or_null(c):
+    if c.take("NULL"):
+        return ""
+    return c.string()
+
+
+def alter(c):
+    if c.take("CATALOG"):
+        kind, parts = "CATALOG", c.name(1)
+    elif c.take("SCHEMA") or c.take("DATABASE"):
+        kind, parts = "SCHEMA", c.name(2)
+    elif c.is_word("TABLE", "VIEW"):
+        kind = "VIEW" if c.is_word("VIEW") else "TABLE"
+        c.at += 1
+        parts = c.name()
+    else:
+        raise unsupported("ALTER " + (c.peek().text.upper() if c.peek() else ""))
+    out = {"kind": "alter", "securable_type": kind, "target": parts, "options": {}, "properties": {}, "columns": [], "files": []}
+    o = out["options"]
+    if c.take("OWNER", "TO") or c.take("SET", "OWNER", "TO"):
+        o["action"] = "owner"
+        out["principal"] = c.identifier()
+        return out
+    if kind in ("TABLE", "VIEW"):
+        if c.take("RENAME", "TO"):
+            o["action"] = "rename"
+            out["files"] = c.name()
+            return out
+        if c.take("SET", "TBLPROPERTIES"):
+            o["action"] = "set_properties"
+            out["properties"] = options(c)
+            return out
+        if c.take("UNSET", "TBLPROPERTIES"):
+            o["action"] = "unset_properties"
+            if c.take("IF", "EXISTS"):
+                o["if_exists"] = "true"
+            c.expect_symbol("(")
+            while True:
+                out["files"].append(c.string() if c.peek() is not None and c.peek().kind == "string" else ".".join(c.name(9)))
+                if c.symbol(")"):
+                    return out
+                c.expect_symbol(",")
+    if kind == "TABLE":
+        if c.take("ADD", "COLUMNS") or c.take("ADD", "COLUMN"):
+            o["action"] = "add_columns"
+            closed = c.symbol("(")
+            while True:
+                column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
+                if c.is_word("NOT", "FIRST", "AFTER", "DEFAULT"):
+                    raise unsupported("ADD COLUMN ... " + c.peek().text.upper())
+                if c.take("COMMENT"):
+                    column["comment"] = c.string()
+                out["columns"].append(column)
+                if not c.symbol(","):
+                    break
+            if closed:
+                c.expect_symbol(")")
+            return out
+        if c.take("ALTER", "COLUMN") or c.take("ALTER") or c.take("CHANGE", "COLUMN"):
+            name = c.identifier()
+            if c.take("COMMENT"):
+                o["action"] = "column_comment"
+                out["columns"] = [{"name": name, "comment": c.string()}]
+                return out
+            if c.take("DROP", "NOT", "NULL"):
+                o["action"] = "drop_not_null"
+                out["columns"] = [{"name": name}]
+                return out
+            raise unsupported("ALTER COLUMN ... " + (c.peek().text.upper() if c.peek() else ""))
+    raise unsupported("ALTER " + kind + " ... " + " ".join(w.text.upper() for w in c.words[c.at:c.at + 2]))
+
+
+def comment(c):
+    c.expect("ON")
+    out = {"kind": "alter", "properties": {}, "columns": [], "files": [], "options": {"action": "comment"}}
+    if c.take("CATALOG"):
+        out.update(securable_type="CATALOG", target=c.name(1))
+    elif c.take("SCHEMA") or c.take("DATABASE"):
+        out.update(securable_type="SCHEMA", target=c.name(2))
+    elif c.take("TABLE"):
+        out.update(securable_type="TABLE", target=c.name())
+    elif c.take("COLUMN"):
+        parts = c.name(4)
+        if len(parts) < 2:
+            raise syntax(c.near(), "expected TABLE.COLUMN")
+        out.update(securable_type="TABLE", target=parts[:-1])
+        c.expect("IS")
+        out["options"]["action"] = "column_comment"
+        out["columns"] = [{"name": parts[-1], "comment": text_or_null(c)}]
+        return out
+    else:
+        raise unsupported("COMMENT ON " + (c.peek().text.upper() if c.peek() else ""))
+    c.expect("IS")
+    out["comment"] = text_or_null(c)
+    return out
+
+
 def describe(c):
     if c.take("HISTORY"):
         return {"kind": "describe_history", "target": c.name()}
@@ -316,7 +483,7 @@ def options(c):
         return out
     while True:
         w = c.peek()
-        key = c.string() if w is not None and w.kind == "string" else c.identifier()
+        key = c.string() if w is not None and w.kind == "string" else ".".join(c.name(9))
         c.expect_symbol("=")
         out[key] = c.literal()
         if c.symbol(")"):
@@ -356,4 +523,5 @@ def copy(c):
 
 STATEMENTS = {
     "SHOW": show, "DESCRIBE": describe, "DESC": describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
+    "RESTORE": restore, "OPTIMIZE": optimize, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
 }

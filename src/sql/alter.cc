@@ -1,0 +1,155 @@
+// ALTER and COMMENT ON: what a securable is called, whose it is, what is said about it, and a table's columns and properties. What the table's own
+// log keeps too (columns, delta.* properties) is committed there first; the catalog follows the log.
+#include "sql/executor.h"
+#include "sql/types.h"
+
+namespace tarn::sql {
+namespace {
+
+bool same(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, {}, [](unsigned char c) { return std::tolower(c); }, [](unsigned char c) { return std::tolower(c); });
+}
+
+}  // namespace
+
+Result<void> Resolver::follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table) {
+  const auto& schema = table.snapshot->metadata.schema.fields;
+  const auto& partitions = table.snapshot->metadata.partition_columns;
+  bool agrees = schema.size() == info.columns.size();
+  for (std::size_t i = 0; agrees && i < schema.size(); ++i)
+    agrees = schema[i].name == info.columns[i].name && table.columns[i].type == info.columns[i].type_text &&
+             schema[i].nullable == info.columns[i].nullable;
+  if (agrees) return {};
+  std::vector<catalog::ColumnInfo> columns;
+  for (std::size_t i = 0; i < schema.size(); ++i) {
+    std::optional<std::string> comment;
+    if (const auto at = schema[i].metadata.find("comment"); at != schema[i].metadata.end() && at->value().is_string())
+      comment = at->value().as_string();
+    TARN_TRY(column, column_info(schema[i].name, table.columns[i].type, static_cast<int>(i), schema[i].nullable, comment));
+    for (std::size_t p = 0; p < partitions.size(); ++p)
+      if (partitions[p] == column.name) column.partition_index = static_cast<int>(p);
+    columns.push_back(std::move(column));
+  }
+  if (auto done = catalog_.follow_log(session.ctx, {info.catalog_name, info.schema_name, info.name}, info.table_id, columns); !done)
+    return fail(catalog_error(done.error()));
+  return {};
+}
+
+Result<Done> Executor::alter(const Call& c) {
+  const auto& a = c.analysis;
+  const auto& ctx = c.session.ctx;
+  const std::string action = a.options.contains("action") ? a.options.at("action") : "";
+  if (a.securable_type == "CATALOG" || a.securable_type == "SCHEMA") {
+    const auto type = a.securable_type == "CATALOG" ? catalog::SecurableType::CATALOG : catalog::SecurableType::SCHEMA;
+    std::string full = a.target.at(0);
+    if (type == catalog::SecurableType::SCHEMA) {
+      TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+      full = name.first + "." + name.second;
+    }
+    auto done = action == "owner" ? catalog_.set_owner(ctx, type, full, a.principal) : catalog_.set_comment(ctx, type, full, a.comment.value_or(""));
+    if (!done) return fail(Resolver::catalog_error(done.error()));
+    return deliver(c, {}, {});
+  }
+  TARN_TRY(name, resolver_.qualify(c.session, a.target));
+  const auto full = name.full();
+  if (system_.knows(name))
+    return refuse(Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + full +
+                                               "' is provided by the platform and cannot be changed. SQLSTATE: 42501");
+  const auto finish = [&](const catalog::Result<void>& done) -> Result<Done> {
+    if (!done) return fail(Resolver::table_error(done.error(), name));
+    return deliver(c, {}, {});
+  };
+  if (action == "owner") return finish(catalog_.set_owner(ctx, catalog::SecurableType::TABLE, full, a.principal));
+  if (action == "rename") {
+    TARN_TRY(next, resolver_.qualify(c.session, a.files));
+    if (!same(next.catalog, name.catalog) || !same(next.schema, name.schema))
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] Renaming a table into another schema is not supported by this warehouse. SQLSTATE: 0A000");
+    return finish(catalog_.alter_table(ctx, name, {.new_name = next.table}));
+  }
+  auto info = catalog_.table(ctx, name);
+  if (!info) return fail(Resolver::table_error(info.error(), name));
+  const bool view = info->table_type == catalog::TableType::VIEW;
+  if (a.securable_type == "VIEW" && !view)
+    return refuse(Errc::invalid, "[EXPECT_VIEW_NOT_TABLE.USE_ALTER_TABLE] The view operation expects a view, but " +
+                                     backticked({name.catalog, name.schema, name.table}) + " is a table. Use ALTER TABLE instead. SQLSTATE: 42809");
+  if (action == "comment") return finish(catalog_.alter_table(ctx, name, {.comment = a.comment.value_or("")}));
+  catalog::TableChange change;
+  if (action == "set_properties") {
+    for (const auto& [k, v] : a.properties) change.properties[k] = v;
+  } else if (action == "unset_properties") {
+    for (const auto& k : a.files) {
+      if (!info->properties.contains(k) && !a.options.contains("if_exists"))
+        return refuse(Errc::invalid, "[UNSET_NONEXISTENT_PROPERTIES] Attempted to unset non-existent properties [`" + k + "`] in table " +
+                                         backticked({name.catalog, name.schema, name.table}) + ". SQLSTATE: 42K0J");
+      change.properties[k] = std::nullopt;
+    }
+  }
+  if (view) {
+    if (action == "column_comment" || !change.properties.empty()) {
+      if (action == "column_comment") {
+        change.columns = info->columns;
+        bool found = false;
+        for (auto& col : *change.columns)
+          if (same(col.name, a.columns.at(0).name)) col.comment = a.columns[0].comment, found = true;
+        if (!found) return refuse(Errc::unresolved, "View '" + full + "' has no column '" + a.columns[0].name + "'");
+      }
+      return finish(catalog_.alter_table(ctx, name, change));
+    }
+    return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " +
+                                     backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");
+  }
+  TARN_TRY(target, writable(c.session, a.target));
+  const auto& location = *target.info.storage_location;
+  if (!change.properties.empty()) {
+    std::map<std::string, std::optional<std::string>> own;
+    for (const auto& [k, v] : change.properties)
+      if (k.starts_with("delta.")) own[k] = v;
+    if (!own.empty()) TARN_CHECK(tables_.set_properties(location, own, ctx.caller.name));
+    return finish(catalog_.alter_table(ctx, name, change));
+  }
+  delta::Metadata metadata = target.table->snapshot->metadata;
+  auto& fields = metadata.schema.fields;
+  std::map<std::string, std::string> parameters;
+  if (action == "add_columns") {
+    TARN_TRY(added, schema_of(a.columns));
+    for (auto& f : added.fields) {
+      for (const auto& own : fields)
+        if (same(own.name, f.name))
+          return refuse(Errc::invalid, "[FIELD_ALREADY_EXISTS] Cannot add column, because " + backticked(std::string_view(f.name)) +
+                                           " already exists in the table's schema. SQLSTATE: 42710");
+      fields.push_back(std::move(f));
+    }
+    parameters["columns"] = std::to_string(a.columns.size());
+  } else {
+    const auto at = std::ranges::find_if(fields, [&](const auto& f) { return same(f.name, a.columns.at(0).name); });
+    if (at == fields.end())
+      return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name " +
+                                          backticked(std::string_view(a.columns[0].name)) + " cannot be resolved. SQLSTATE: 42703");
+    if (action == "column_comment") {
+      if (a.columns[0].comment && !a.columns[0].comment->empty())
+        at->metadata["comment"] = *a.columns[0].comment;
+      else
+        at->metadata.erase("comment");
+    } else {
+      at->nullable = true;
+    }
+    parameters["column"] = at->name;
+  }
+  TARN_CHECK(tables_.change_metadata(*target.table, std::move(metadata), std::move(parameters), ctx.caller.name));
+  TARN_TRY(now, tables_.open(location));
+  if (action == "column_comment") {
+    change.columns = target.info.columns;
+    for (auto& col : *change.columns)
+      if (same(col.name, a.columns[0].name)) {
+        const auto& text = a.columns[0].comment;
+        col.comment = text && !text->empty() ? text : std::nullopt;
+      }
+    return finish(catalog_.alter_table(ctx, name, change));
+  }
+  TARN_CHECK(resolver_.follow_log(c.session, target.info, *now));
+  return deliver(c, {}, {});
+}
+
+}  // namespace tarn::sql
