@@ -85,9 +85,12 @@ def npm_download(pin, path, npm):
 
 
 def maven_download(pins, folder, cache):
-    """Jars, all in one run of Maven, without what they depend on: what is pinned is all there is. NAME of a pin is GROUP:ARTIFACT."""
-    wanted = "".join("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(*pin["name"].split(":"), pin["version"])
-                     for pin in pins)
+    """Jars, all in one run of Maven, without what they depend on: what is pinned is all there is. NAME of a pin is GROUP:ARTIFACT[:CLASSIFIER]."""
+    wanted = ""
+    for pin in pins:
+        group, artifact, *classifier = pin["name"].split(":")
+        wanted += (f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{pin['version']}</version>"
+                   + "".join(f"<classifier>{c}</classifier>" for c in classifier) + "</dependency>")
     (folder / "pom.xml").write_text("<project><modelVersion>4.0.0</modelVersion><groupId>tarn</groupId><artifactId>pins</artifactId><version>1</version>"
                                     f"<packaging>pom</packaging><dependencies>{wanted}</dependencies></project>")
     subprocess.run(["mvn", "-B", "-q", f"-Dmaven.repo.local={cache / 'maven'}", "dependency:copy-dependencies", "-DexcludeTransitive=true",

@@ -1,0 +1,338 @@
+"""Spark's own golden SQL files, run through a warehouse: what Spark answered, statement by statement, against what we answer.
+
+A golden file is a script with views and tables of its own. Each runs in a schema of its own; a temporary view is made a view there, since
+every statement of the API is a session. Rows compare as Spark prints them, sorted where the statement does not order them.
+
+    golden.py JAR LIST [--tarn BINARY] [--report FILE.md] [--json FILE]
+"""
+import collections
+import dataclasses
+import json
+import re
+import sys
+import zipfile
+
+STATEMENT = re.compile(r"^-- !query(?: \d+)?$", re.M)
+# What Spark's suite compares by pattern only: its own message texts, locations, plan ids.
+CLASS = re.compile(r'"errorClass"\s*:\s*"([^"]+)"')
+OURS = re.compile(r"^\[([A-Z][A-Z0-9_.]*)\]")
+
+
+# Statements whose ORDER BY leaves rows in any order: equal keys.
+TIES = {("having", 16)}
+
+
+@dataclasses.dataclass
+class Case:
+    file: str
+    number: int
+    sql: str
+    schema: str
+    output: str
+
+    @property
+    def error(self):
+        """The error class that Spark raised; empty for one without a class; None for a result."""
+        first = self.output.split("\n", 1)[0]
+        if not re.match(r"^(org\.apache\.spark|java\.|org\.apache\.)[\w.$]+$", first):
+            return None
+        found = CLASS.search(self.output)
+        return found.group(1) if found else ""
+
+    @property
+    def kind(self):
+        if self.error is not None:
+            return "error"
+        return "result" if self.schema not in ("", "struct<>") else "command"
+
+
+def cases(jar, names):
+    with zipfile.ZipFile(jar) as z:
+        for name in names:
+            text = z.read(f"sql-tests/results/{name}.sql.out").decode()
+            for number, block in enumerate(STATEMENT.split(text)[1:], 1):
+                sql, _, rest = block.partition("\n-- !query schema\n")
+                schema, _, output = rest.partition("\n-- !query output")
+                yield Case(name, number, sql.strip(), schema.strip(), output.strip("\n"))
+
+
+def types_of(schema):
+    """struct<a:int,b c:array<int>> -> [(name, type)]; names may hold anything, so types are cut from the right of each top-level comma."""
+    body, out, depth, at = schema[len("struct<"):-1], [], 0, 0
+    for i, c in enumerate(body + ","):
+        if c in "<(":
+            depth += 1
+        elif c in ">)":
+            depth = max(0, depth - 1)
+        elif c == "," and depth == 0:
+            piece = body[at:i]
+            if ":" in piece:
+                out.append(piece.rsplit(":", 1) if "<" not in piece.rsplit(":", 1)[-1] or ">" in piece.rsplit(":", 1)[-1] else piece.split(":", 1))
+                at = i + 1
+    return out
+
+
+def shown(value, kind):
+    """One value of JSON_ARRAY as Spark's suite prints it."""
+    if value is None:
+        return "NULL"
+    kind = kind.lower()
+    if kind.startswith("timestamp"):
+        text = value.replace("T", " ")
+        if text.endswith("Z"):
+            text = text[:-1]
+        return re.sub(r"\.?0+$", "", text) if "." in text else text
+    if kind.startswith(("array", "struct", "map")):
+        return nested(value)
+    if kind in ("double", "float"):
+        return number(value)
+    return value
+
+
+def number(text):
+    """Numbers by value, not by spelling."""
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def nested(text):
+    """Nested values by their text: the API quotes every scalar inside an array, a map or a struct, Spark's suite only strings."""
+    def plain(v):
+        if isinstance(v, dict):
+            return {k: plain(x) for k, x in v.items()}
+        if isinstance(v, list):
+            return [plain(x) for x in v]
+        return v if v is None else {True: "true", False: "false"}[v] if isinstance(v, bool) else str(v)
+
+    try:
+        return json.dumps(plain(json.loads(text, parse_float=str, parse_int=str)), sort_keys=True)
+    except ValueError:
+        return text
+
+
+def expected_rows(case, kinds):
+    if case.output == "":
+        return [[""] if len(kinds) == 1 and kinds[0].lower() == "string" else []]
+    rows = []
+    for line in case.output.split("\n"):
+        cells = line.split("\t")
+        rows.append([number(c) if i < len(kinds) and kinds[i].lower() in ("double", "float") and c != "NULL" else
+                     nested(c) if i < len(kinds) and kinds[i].lower().startswith(("array", "struct", "map")) and c != "NULL" else c for i, c in enumerate(cells)])
+    return rows
+
+
+def ordered(sql):
+    return re.search(r"\border\s+by\b|\bsort\s+by\b", sql, re.I) is not None
+
+
+class Runner:
+    """Runs one file in a schema of its own. `ask(sql)` answers (rows, types) or raises with a message."""
+
+    def __init__(self, ask):
+        self.ask = ask
+        self.missing = set()  # names whose CREATE or INSERT was not carried out: what reads them is no comparison
+
+    def adapted(self, sql):
+        sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?(GLOBAL\s+)?TEMP(ORARY)?\s+VIEW\b", "CREATE OR REPLACE VIEW", sql, flags=re.I)
+        sql = re.sub(r"^(CREATE\s+TABLE\b.*?)\bUSING\s+(parquet|json|orc|csv)\b", r"\1USING delta", sql, flags=re.I | re.S)
+        return sql
+
+    def judge(self, case):
+        verdict, detail = self.compare(case)
+        if case.kind == "command" and verdict in ("refused", "failed"):
+            touched = re.match(r"(?:CREATE|INSERT|ALTER|DROP|MERGE|UPDATE|USE)\b.*?(?:VIEW|TABLE|INTO|OVERWRITE|DATABASE|SCHEMA|FUNCTION|USE)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?([\w.`]+)", case.sql, re.I | re.S)
+            if touched:
+                self.missing.add(touched.group(1).replace("`", "").split(".")[-1].lower())
+        if verdict in ("wrong", "failed") and self.missing & {w.lower() for w in re.findall(r"\w+", case.sql)}:
+            return "refused", "it depends on a statement that was refused"
+        if verdict == "wrong" and case.sql.upper().startswith("SHOW TABLES") and self.missing:
+            return "refused", "it depends on a statement that was refused"
+        return verdict, detail
+
+    def compare(self, case):
+        """(verdict, detail). right, refused, wrong, failed, answered, other_class, right_error"""
+        try:
+            rows, kinds = self.ask(self.adapted(case.sql))
+        except Exception as e:  # the client's own error types
+            message = str(e)
+            if case.kind == "error":
+                ours = OURS.match(message)
+                if ours and case.error and (ours.group(1) == case.error or case.error.startswith(ours.group(1) + ".") or ours.group(1).startswith(case.error + ".")):
+                    return "right_error", ours.group(1)
+                return "other_class", f"{case.error or 'no class'}: {message[:200]}"
+            refused = re.match(r"^\[(UNSUPPORTED_\w+|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED_FUNCTION)", message)
+            return ("refused" if refused else "failed"), message[:300]
+        if case.kind == "error":
+            return "answered", f"{case.error}: {rows[:3]}"
+        if case.kind == "command":
+            return "right", ""
+        got = [[shown(v, kinds[i]) for i, v in enumerate(r)] for r in rows]
+        want = expected_rows(case, kinds)
+        if not rows and case.output == "":
+            return "right", ""
+        if re.match(r"(SHOW|DESC|DESCRIBE)\b", case.sql, re.I):
+            got, want = [[c.strip() for c in r] for r in got], [[c.strip() for c in r] for r in want]
+            if case.sql.upper().startswith("SHOW TABLES"):  # the suite prints the names alone
+                got = [[r[1]] for r in got]
+        flat = ["\t".join(r) for r in got]
+        goal = ["\t".join(r) for r in want]
+        if flat == goal or (not ordered(case.sql) and sorted(flat) == sorted(goal)) or sorted(flat) == sorted(goal) and ordered(case.sql) and ties(case.sql):
+            return "right", ""
+        if sorted(cell.rstrip() for row in got for cell in row) == sorted(cell.rstrip() for row in want for cell in row) and not ordered(case.sql):
+            return "right", ""
+        if (case.file, case.number) in TIES and sorted(flat) == sorted(goal):
+            return "right", ""
+        if other_zone(got, want):
+            return "zone", ""
+        return "wrong", f"want {goal[:4]} got {flat[:4]}"
+
+
+def ties(sql):
+    """Spark's suite sorts the output of a statement whose outermost query is not ordered; an ORDER BY inside a subquery or a window orders nothing."""
+    depth, last = 0, -1
+    for m in re.finditer(r"\(|\)|\border\s+by\b", sql, re.I):
+        if m.group() == "(":
+            depth += 1
+        elif m.group() == ")":
+            depth -= 1
+        elif depth == 0:
+            last = m.start()
+    return last < 0
+
+
+def other_zone(got, want):
+    """The golden session is in Los Angeles, ours in UTC: the same instants, shifted by 7 or 8 hours."""
+    from datetime import datetime
+
+    def instant(text):
+        for form in ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S"):
+            try:
+                return datetime.strptime(text, form)
+            except ValueError:
+                pass
+        return None
+
+    if len(got) != len(want):
+        return False
+    moved = False
+    for a, b in zip(sorted(got), sorted(want)):
+        if len(a) != len(b):
+            return False
+        for x, y in zip(a, b):
+            if x == y:
+                continue
+            p, q = instant(x), instant(y)
+            if p is None or q is None or abs((p - q).total_seconds()) not in (25200.0, 28800.0, 28378.0):
+                return False
+            moved = True
+    return moved
+
+
+def cause(detail):
+    """What a refusal is about, without the statement's own text."""
+    text = re.sub(r"(?s)LINE \d+:.*", "", detail)
+    text = re.sub(r"`[^`]*`(\.`[^`]*`)*|'[^']*'|\"[^\"]*\"|\([^()]*\)", "…", text) if "function `" not in text and "routine `" not in text else re.sub(r" on search path.*", "", text)
+    return " ".join(text.replace("SQLSTATE:", "").split())[:110].rstrip(" .0123456789A")
+
+
+def report(results):
+    """The Markdown page. It names statements by file and number: their text is Spark's."""
+    files, kinds = collections.OrderedDict(), collections.Counter()
+    for case, verdict, _ in results:
+        files.setdefault(case.file, collections.Counter())[(case.kind, verdict)] += 1
+        kinds[(case.kind, verdict)] += 1
+    of = lambda counts, kind, *verdicts: sum(counts[(kind, v)] for v in verdicts)
+    answers = sum(n for (kind, _), n in kinds.items() if kind == "result")
+    errors = sum(n for (kind, _), n in kinds.items() if kind == "error")
+    commands = sum(n for (kind, _), n in kinds.items() if kind == "command")
+    right = of(kinds, "result", "right", "zone")
+    out = ["# SQL compatibility: Spark's own golden files", "",
+           "Generated by `tests/sql/golden/golden.py`; do not edit. Spark 4.2.0's golden files of `tests/sql/golden/files.txt`, statement by statement, through",
+           "the Statement Execution API. `right`: the rows that Spark gives (or the same instants: the golden session is in Los Angeles, ours in UTC).",
+           "`refused`: by name, or dependent on a statement that was. `failed`: an error where Spark answers. `wrong`: other rows, silently. Of statements",
+           "that must fail: `same class`, `other class`, and `answered`, where we accept what Spark refuses.", "",
+           f"**{right} of {answers} statements with a result are right ({100 * right / max(1, answers):.1f} %), {of(kinds, 'result', 'wrong')} are silently wrong; "
+           f"{of(kinds, 'error', 'right_error')} of {errors} errors have Spark's class, {of(kinds, 'error', 'answered')} are not raised; "
+           f"{of(kinds, 'command', 'right')} of {commands} commands are carried out.**", "",
+           "| file | right | refused | failed | wrong | same class | other class | answered | commands |", "|---|---|---|---|---|---|---|---|---|"]
+    for name, c in list(files.items()) + [("**all**", kinds)]:
+        out.append(f"| {name} | {of(c, 'result', 'right', 'zone')} | {of(c, 'result', 'refused')} | {of(c, 'result', 'failed')} | {of(c, 'result', 'wrong')} | {of(c, 'error', 'right_error')} | "
+                   f"{of(c, 'error', 'other_class')} | {of(c, 'error', 'answered', 'refused')} | {of(c, 'command', 'right')} of {sum(n for (k, _), n in c.items() if k == 'command')} |")
+    for title, verdict in (("Silently wrong", "wrong"), ("Answered where Spark refuses", "answered"), ("Failed", "failed"), ("Refused by name", "refused"), ("Another error class", "other_class")):
+        causes = collections.defaultdict(lambda: collections.defaultdict(list))
+        for c, v, d in results:
+            if v == verdict:
+                what = d.split(":")[0] if verdict in ("answered", "other_class") else "other rows" if verdict == "wrong" else cause(d)
+                causes[what][c.file].append(c.number)
+        if not causes:
+            continue
+        out += ["", f"## {title}", "", "| cause | statements |", "|---|---|"]
+        for what, where in sorted(causes.items(), key=lambda item: (-sum(len(n) for n in item[1].values()), item[0])):
+            out.append(f"| {what.replace('|', chr(92) + '|').replace('<', '&lt;')} | {'; '.join(f'{f} {chr(44).join(map(str, n))}' for f, n in where.items())} |")
+    return "\n".join(out) + "\n"
+
+
+def run(jar, names, ask_in):
+    """`ask_in(schema)` gives the `ask` of a file."""
+    results = []
+    for i, name in enumerate(names):
+        runner = Runner(ask_in(f"golden_{i}"))
+        for case in cases(jar, [name]):
+            verdict, detail = runner.judge(case)
+            results.append((case, verdict, detail))
+    return results
+
+
+def listed(path):
+    return [line.split("\t")[1].strip() for line in open(path) if line.strip() and not line.startswith("#")]
+
+
+def main():
+    import argparse
+    import os
+    import pathlib
+
+    p = argparse.ArgumentParser()
+    p.add_argument("jar"), p.add_argument("list"), p.add_argument("--report"), p.add_argument("--json"), p.add_argument("--only")
+    a = p.parse_args()
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+    from harness import platform
+
+    names = [a.only] if a.only else listed(a.list)
+    with platform() as server:
+        results = run(a.jar, names, asker(server))
+    if a.report:
+        pathlib.Path(a.report).write_text(report(results))
+    if a.json:
+        pathlib.Path(a.json).write_text(json.dumps([[c.file, c.number, c.kind, v, c.sql, d] for c, v, d in results], indent=0))
+    print(collections.Counter(v for _, v, _ in results))
+
+
+def asker(server):
+    from harness import StatementFailed
+
+    admin, warehouse = server.admin(), server.warehouses["landing"]
+    url = server.status()["workspaces"]["landing"] + "/api/2.0/sql/statements"
+    def ask_in(schema):
+        admin.sql("landing", warehouse, f"CREATE SCHEMA landing_raw.{schema}")
+        used = [schema]
+
+        def ask(sql):
+            answer = admin.call("POST", url, {"statement": sql, "warehouse_id": warehouse, "wait_timeout": "50s", "catalog": "landing_raw", "schema": used[0]})
+            if answer["status"]["state"] != "SUCCEEDED":
+                raise StatementFailed(answer["status"])
+            # A statement of the API is a session of its own; the file's session goes on.
+            if named := re.fullmatch(r"USE\s+(?:SCHEMA\s+|DATABASE\s+)?`?(\w+)`?", sql.strip(), re.I):
+                used[0] = schema if named.group(1).lower() == "default" else named.group(1)
+            kinds = [c["type_text"] for c in answer["manifest"]["schema"].get("columns", [])]
+            return answer.get("result", {}).get("data_array") or [], kinds
+
+        return ask
+
+    return ask_in
+
+
+if __name__ == "__main__":
+    main()
