@@ -366,12 +366,13 @@ struct Platform::Impl {
 
   /// For the owner's own tools that keep files beside the platform's (a Terraform state): S3 credentials of 12 hours for one bucket.
   Expected<objects::Credentials, std::string> lend_bucket(const std::string& bucket, bool write) {
+    if (objects.is_remote(bucket)) return fail("the bucket '" + bucket + "' lies in a remote store: its owner lends it");
     if (auto made = objects.create_bucket(bucket); !made) return fail(made.error().message);
     store->audit_later({.service = "storage",
                         .action = "lendBucket",
                         .principal = "owner",
                         .params = {{"bucket", bucket}, {"access", write ? "read_write" : "read"}}});
-    return sessions.vend({{"s3://" + bucket + "/"}, write ? objects::Access::read_write : objects::Access::read, "owner"}, Millis(12) * 3600 * 1000);
+    return *sessions.vend({{"s3://" + bucket + "/"}, write ? objects::Access::read_write : objects::Access::read, "owner"}, Millis(12) * 3600 * 1000);
   }
 
   void audit_refusal(const api::Request& r, const api::Route& route, const api::WireError& e) {

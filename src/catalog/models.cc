@@ -499,7 +499,11 @@ Result<TemporaryCredentials> Models::credentials(const access::Context& ctx, std
   if (!url) return fail(url.error());
   const auto c = core_.vendor.vend(
       {.prefixes = {*url + "/"}, .access = write ? objects::Access::read_write : objects::Access::read, .principal = ctx.caller.name}, kLifetime);
-  return TemporaryCredentials{AwsTempCredentials{c.access_key_id, c.secret_access_key, c.session_token}, c.expires_at, *url};
+  if (!c)
+    return fail(Error{{c.error().code == objects::Errc::denied ? Errc::permission_denied : Errc::storage_unavailable,
+                       "Temporary credentials cannot be had now: " + c.error().message},
+                      {}});
+  return TemporaryCredentials{AwsTempCredentials{c->access_key_id, c->secret_access_key, c->session_token}, c->expires_at, *url};
 }
 
 }  // namespace tarn::catalog

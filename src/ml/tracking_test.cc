@@ -12,7 +12,7 @@ namespace {
 
 class FakeVendor final : public objects::CredentialVendor {
  public:
-  objects::Credentials vend(const objects::Scope&, Millis) override { return {}; }
+  objects::Result<objects::Credentials> vend(const objects::Scope&, Millis) override { return objects::Credentials{}; }
   std::string presign(std::string_view method, const objects::Url& url, Millis) override { return std::string(method) + " " + url.text(); }
 };
 
