@@ -134,6 +134,7 @@ def test_clusters(server):
         tf.prove(CLUSTER % 20, CLUSTER % 30, imports=["databricks_cluster.shared"])
 
 
+# The provider sorts tasks by their keys: written in another order, its own plan is never clean.
 JOB = """
 resource "databricks_job" "inner" { name = "inner" }
 resource "databricks_job" "etl" {
@@ -158,15 +159,15 @@ resource "databricks_job" "etl" {
     }
   }
   task {
-    task_key        = "extract"
+    task_key        = "a_extract"
     job_cluster_key = "main"
     notebook_task { notebook_path = "/Shared/extract" }
     max_retries               = 2
     min_retry_interval_millis = 1000
   }
   task {
-    task_key = "gate"
-    depends_on { task_key = "extract" }
+    task_key = "b_gate"
+    depends_on { task_key = "a_extract" }
     condition_task {
       op    = "EQUAL_TO"
       left  = "{{job.parameters.day}}"
@@ -174,9 +175,9 @@ resource "databricks_job" "etl" {
     }
   }
   task {
-    task_key = "call"
+    task_key = "c_call"
     depends_on {
-      task_key = "gate"
+      task_key = "b_gate"
       outcome  = "true"
     }
     run_job_task { job_id = databricks_job.inner.id }
