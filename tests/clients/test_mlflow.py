@@ -34,7 +34,7 @@ def test_tracking(server):
     assert seen["location"] and seen["again"] and seen["history"] and seen["pages"] and seen["no_artifact"]
     assert seen["taken"] == ["RESOURCE_ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS: Node named 'flights' already exists"]
     assert "An experiment name must be an absolute path within the Databricks workspace" in seen["relative"][1]
-    assert seen["elsewhere"][0] == "PERMISSION_DENIED"
+    assert seen["elsewhere"][0] == "RESOURCE_DOES_NOT_EXIST"  # a folder that one may not see is not there
     assert "Changing param values is not allowed. Param with key='depth' was already logged with value='3'" in seen["immutable"][1]
     assert "at most 1000 metrics. Got 1001 metrics" in seen["too_many"][1]
     assert seen["run"] == ["FINISHED", "first", {"depth": "3"}, 0.5, True, True, "ops", "active", ["zeros"]]
