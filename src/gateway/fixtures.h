@@ -30,7 +30,8 @@ struct FakeDirectory final : identity::Directory {
 };
 
 struct FakeWorkspaces final : account::WorkspaceDirectory {
-  std::vector<account::WorkspaceRef> refs{{11, "landing", "acme-landing", "us-east-1", true}, {12, "starting", "acme-starting", "us-east-1", false}};
+  std::vector<account::WorkspaceRef> refs{{11, "landing", "acme-landing", "us-east-1", "root", true},
+                                          {12, "starting", "acme-starting", "us-east-1", "root", false}};
   std::optional<account::WorkspaceRef> by_deployment(std::string_view name) override {
     for (const auto& r : refs)
       if (r.deployment_name == name) return r;
