@@ -42,6 +42,10 @@ class Parser {
     if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos) return {};
     return std::stoi(text);
   }
+  bool next_is(char c) {
+    blanks();
+    return at_ < in_.size() && in_[at_] == c;
+  }
   /// A name, quoted by `quote` (doubled inside) or plain, its case kept.
   std::optional<std::string> name(char quote) {
     blanks();
@@ -108,7 +112,7 @@ std::optional<Type> duckdb_one(Parser& p) {
   } else if (t.name == "ENUM") {
     if (!p.take('(')) return {};
     do {
-      auto value = p.name('\'');
+      auto value = p.next_is('\'') ? p.name('\'') : std::nullopt;
       if (!value) return {};
       t.fields.push_back(*std::move(value));
     } while (p.take(','));

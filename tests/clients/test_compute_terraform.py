@@ -13,7 +13,7 @@ def server():
 
 POOL = """
 resource "databricks_instance_pool" "small" {
-  instance_pool_name                    = "ip_cpu_small"
+  instance_pool_name                    = "ip_of_this_test"
   node_type_id                          = "m6g.large"
   min_idle_instances                    = 0
   max_capacity                          = %d
