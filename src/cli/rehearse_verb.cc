@@ -21,6 +21,12 @@ struct Arguments {
   std::vector<std::string> command, allow;
 };
 
+/// The command, for the handler: who ends the rehearsal ends what it runs.
+volatile sig_atomic_t command_pid = 0;
+void pass_on(int signal_number) {
+  if (command_pid > 0) ::kill(command_pid, signal_number);
+}
+
 int failed(const std::string& message) {
   std::cerr << Style::of_stdout().paint("31", "error") << ": " << message << "\n";
   return 1;
@@ -119,6 +125,8 @@ int run(const Arguments& a) {
   const int rc = posix_spawnp(&pid, argv[0], nullptr, &attributes, argv.data(), envp.data());
   posix_spawnattr_destroy(&attributes);
   if (rc != 0) return failed("Cannot run '" + a.command.at(0) + "': " + std::strerror(rc));
+  command_pid = pid;
+  for (const int ending : {SIGTERM, SIGHUP}) signal(ending, pass_on);
   int ended = 0;
   while (waitpid(pid, &ended, 0) < 0 && errno == EINTR) {
   }

@@ -162,7 +162,8 @@ struct GivenScripts final : InitScripts {
 TEST_F(NodeTest, InitScriptsRunFirstAndOneThatFailsEndsTheCluster) {
   GivenScripts given;
   clusters->scripts_from(&given);
-  given.all = {{.name = "first", .content = "echo one > made-by-script", .global = true}, {.name = "second", .content = "echo two >> made-by-script"}};
+  given.all = {{.name = "first", .content = "echo one > made-by-script", .global = true},
+               {.name = "second", .content = "echo two >> made-by-script"}};
   const auto cluster = running();
   const auto context = *contexts->create(pat, cluster, "python");
   EXPECT_EQ(text(done(cluster, context, "print(open('made-by-script').read().split())")), "['one', 'two']");
