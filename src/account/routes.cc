@@ -1,14 +1,14 @@
 #include "account/routes.h"
 
+#include "api/answers.h"
 #include "doctor/edges.h"
 
 namespace tarn::account {
 namespace {
 
+using api::answer;
 using api::Method;
 using api::Request;
-
-constexpr const char* kBase = "/api/2.0/accounts/{account_id}";
 
 /// Beside the vendor's text, for people: why, and what helps.
 json::object help(doctor::Edge edge) {
@@ -19,38 +19,19 @@ json::object help(doctor::Edge edge) {
           {"metadata", json::object{{"cause", r.cause}, {"cure", r.cure}}}};
 }
 
-template <class T>
-api::Result answer(const Result<T>& result) {
-  if (!result) return fail(wire(result.error()));
-  return api::ok(*result);
-}
-
-/// Adds the one check that all rows share: the path names this server's account.
-api::Route row(Method method, const std::string& path, const std::string& group, api::Handler handler) {
-  auto checked = [handler = std::move(handler)](const Request& r) -> api::Result {
-    if (r.capture("account_id") != r.account_id) return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
-    return handler(r);
-  };
-  return {.method = method,
-          .pattern = kBase + path,
-          .surface = api::Surface::account,
-          .auth = api::Auth::account_admin,
-          .group = group,
-          .handler = api::Handler(std::move(checked))};
-}
-
 /// The five rows of an immutable configuration object.
 template <class Request_, class Service, class Create, class Get, class List, class Remove>
 void add(std::vector<api::Route>& out, const std::string& path, const std::string& id, Service& s, Create create, Get get, List list, Remove remove) {
   const std::string one = path + "/{" + id + "}", group = path.substr(1);
-  out.push_back(row(Method::POST, path, group, [&s, create](const Request& r) -> api::Result {
+  out.push_back(api::account_row(Method::POST, path, group, [&s, create](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<Request_>(r));
     return answer((s.*create)(r.context, body));
   }));
-  out.push_back(row(Method::GET, path, group, [&s, list](const Request& r) -> api::Result { return api::ok((s.*list)(r.context)); }));
-  out.push_back(row(Method::GET, one, group, [&s, get, id](const Request& r) -> api::Result { return answer((s.*get)(r.context, r.capture(id))); }));
-  out.push_back(
-      row(Method::DELETE, one, group, [&s, remove, id](const Request& r) -> api::Result { return answer((s.*remove)(r.context, r.capture(id))); }));
+  out.push_back(api::account_row(Method::GET, path, group, [&s, list](const Request& r) -> api::Result { return api::ok((s.*list)(r.context)); }));
+  out.push_back(api::account_row(Method::GET, one, group,
+                                 [&s, get, id](const Request& r) -> api::Result { return answer((s.*get)(r.context, r.capture(id))); }));
+  out.push_back(api::account_row(Method::DELETE, one, group,
+                                 [&s, remove, id](const Request& r) -> api::Result { return answer((s.*remove)(r.context, r.capture(id))); }));
 }
 
 }  // namespace
@@ -90,11 +71,11 @@ std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService&
                          &Networks::delete_endpoint);
   add<CreatePrivateAccess>(out, "/private-access-settings", "private_access_settings_id", n, &Networks::create_private_access,
                            &Networks::get_private_access, &Networks::list_private_access, &Networks::delete_private_access);
-  out.push_back(
-      row(Method::PUT, "/private-access-settings/{private_access_settings_id}", "private-access-settings", [&n](const Request& r) -> api::Result {
-        TARN_TRY(body, api::body_of<CreatePrivateAccess>(r));
-        return answer(n.replace_private_access(r.context, r.capture("private_access_settings_id"), body));
-      }));
+  out.push_back(api::account_row(Method::PUT, "/private-access-settings/{private_access_settings_id}", "private-access-settings",
+                                 [&n](const Request& r) -> api::Result {
+                                   TARN_TRY(body, api::body_of<CreatePrivateAccess>(r));
+                                   return answer(n.replace_private_access(r.context, r.capture("private_access_settings_id"), body));
+                                 }));
 
   const auto with_id = [](auto method) {
     return [method](const Request& r) -> api::Result {
@@ -102,19 +83,21 @@ std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService&
       return method(r, id);
     };
   };
-  out.push_back(row(Method::POST, "/workspaces", "workspaces", [&w](const Request& r) -> api::Result {
+  out.push_back(api::account_row(Method::POST, "/workspaces", "workspaces", [&w](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<CreateWorkspace>(r));
     return answer(w.create(r.context, body));
   }));
-  out.push_back(row(Method::GET, "/workspaces", "workspaces", [&w](const Request& r) -> api::Result { return api::ok(w.list(r.context)); }));
-  out.push_back(row(Method::GET, "/workspaces/{workspace_id}", "workspaces",
-                    with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.get(r.context, id)); })));
-  out.push_back(row(Method::PATCH, "/workspaces/{workspace_id}", "workspaces", with_id([&w](const Request& r, std::int64_t id) -> api::Result {
-                      TARN_TRY(body, api::body_of<UpdateWorkspace>(r));
-                      return answer(w.update(r.context, id, body, r.param("update_mask")));
-                    })));
-  out.push_back(row(Method::DELETE, "/workspaces/{workspace_id}", "workspaces",
-                    with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.remove(r.context, id)); })));
+  out.push_back(
+      api::account_row(Method::GET, "/workspaces", "workspaces", [&w](const Request& r) -> api::Result { return api::ok(w.list(r.context)); }));
+  out.push_back(api::account_row(Method::GET, "/workspaces/{workspace_id}", "workspaces",
+                                 with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.get(r.context, id)); })));
+  out.push_back(
+      api::account_row(Method::PATCH, "/workspaces/{workspace_id}", "workspaces", with_id([&w](const Request& r, std::int64_t id) -> api::Result {
+                         TARN_TRY(body, api::body_of<UpdateWorkspace>(r));
+                         return answer(w.update(r.context, id, body, r.param("update_mask")));
+                       })));
+  out.push_back(api::account_row(Method::DELETE, "/workspaces/{workspace_id}", "workspaces",
+                                 with_id([&w](const Request& r, std::int64_t id) -> api::Result { return answer(w.remove(r.context, id)); })));
   return out;
 }
 

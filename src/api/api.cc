@@ -1,7 +1,6 @@
-#include "api/api.h"
-
 #include <charconv>
 
+#include "api/answers.h"
 #include "base/crypto.h"
 
 namespace tarn::api {
@@ -98,6 +97,24 @@ Expected<std::string, WireError> page_after(std::string_view listing, const std:
   if (!raw || raw->substr(0, 6) != crypto::sha256(listing).substr(0, 6))
     return fail(bad_request("Invalid page token: '" + *token + "' was not returned by this listing"));
   return raw->substr(6);
+}
+
+Expected<void, WireError> this_account(const Request& r) {
+  if (!r.captures.contains("account_id") || r.capture("account_id") == r.account_id) return {};
+  return fail(not_found("Account " + r.capture("account_id") + " could not be found"));
+}
+
+Route account_row(Method method, const std::string& path, std::string group, Handler handler, const std::string& version) {
+  auto checked = [handler = std::move(handler)](const Request& r) -> Result {
+    TARN_CHECK(this_account(r));
+    return handler(r);
+  };
+  return {.method = method,
+          .pattern = "/api/" + version + "/accounts/{account_id}" + path,
+          .surface = Surface::account,
+          .auth = Auth::account_admin,
+          .group = std::move(group),
+          .handler = Handler(std::move(checked))};
 }
 
 }  // namespace tarn::api

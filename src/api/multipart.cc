@@ -7,6 +7,8 @@
 
 #include <fstream>
 
+#include "base/text.h"
+
 namespace tarn::api {
 namespace {
 
@@ -27,12 +29,6 @@ std::string parameter(std::string_view header, std::string_view name) {
     return out;
   }
   return "";
-}
-
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
 }
 
 }  // namespace

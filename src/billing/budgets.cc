@@ -9,9 +9,7 @@ namespace {
 
 constexpr store::Collection<Budget> kBudgets{"billing.budget"};
 
-Error missing(const std::string& id) { return {Errc::not_found, "Budget with ID " + id + " does not exist."}; }
-
-auto invalid(std::string message) { return fail(Error{Errc::invalid, std::move(message)}); }
+Error no_budget(const std::string& id) { return {Errc::not_found, "Budget with ID " + id + " does not exist."}; }
 
 /// A decimal number above zero, as the vendor's API carries amounts.
 bool is_amount(std::string_view text) {
@@ -89,7 +87,7 @@ Result<Budget> Budgets::create(const access::Context& ctx, Budget wanted) {
 
 Result<Budget> Budgets::get(const std::string& id) {
   auto found = store_.read_as([&](store::ReadTxn& t) { return kBudgets.get(t, id); });
-  if (!found) return fail(missing(id));
+  if (!found) return fail(no_budget(id));
   return std::move(found->value);
 }
 
@@ -100,7 +98,7 @@ std::vector<Budget> Budgets::list(const std::string& after, std::size_t limit) {
 Result<Budget> Budgets::update(const access::Context& ctx, const std::string& id, Budget wanted) {
   return store_.write_as(ctx.event("accounts", "updateBudget", {{"budget_configuration_id", id}}), [&](store::WriteTxn& t) -> Result<Budget> {
     const auto before = kBudgets.get(t, id);
-    if (!before) return fail(missing(id));
+    if (!before) return fail(no_budget(id));
     TARN_TRY(b, checked(wanted, &before->value));
     b.budget_configuration_id = id;
     b.create_time = before->value.create_time;
@@ -112,7 +110,7 @@ Result<Budget> Budgets::update(const access::Context& ctx, const std::string& id
 
 Result<void> Budgets::remove(const access::Context& ctx, const std::string& id) {
   return store_.write_as(ctx.event("accounts", "deleteBudget", {{"budget_configuration_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
-    if (!kBudgets.erase(t, id)) return fail(missing(id));
+    if (!kBudgets.erase(t, id)) return fail(no_budget(id));
     return {};
   });
 }

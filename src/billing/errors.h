@@ -9,4 +9,6 @@ using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
 
+inline auto invalid(std::string message) { return fail(Error{Errc::invalid, std::move(message)}); }
+
 }  // namespace tarn::billing

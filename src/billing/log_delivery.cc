@@ -34,8 +34,7 @@ BOOST_DESCRIBE_STRUCT(CursorRecord, (), (config_id, delivered, claimed))
 constexpr store::Collection<ConfigurationRecord> kConfigurations{"billing.log_delivery"};
 constexpr store::Collection<CursorRecord> kCursors{"billing.log_delivery_cursor"};
 
-auto invalid(std::string message) { return fail(Error{Errc::invalid, std::move(message)}); }
-Error missing(const std::string& id) { return {Errc::not_found, "Log delivery configuration with ID " + id + " does not exist."}; }
+Error no_configuration(const std::string& id) { return {Errc::not_found, "Log delivery configuration with ID " + id + " does not exist."}; }
 
 /// The vendor's limits, over what is enabled with `c`.
 Result<void> within_limits(store::ReadTxn& t, const LogDeliveryConfiguration& c) {
@@ -144,7 +143,7 @@ Result<LogDeliveryConfiguration> LogDelivery::create(const access::Context& ctx,
 
 Result<LogDeliveryConfiguration> LogDelivery::get(const std::string& config_id) {
   const auto found = store_.read_as([&](store::ReadTxn& t) { return kConfigurations.get(t, config_id); });
-  if (!found) return fail(missing(config_id));
+  if (!found) return fail(no_configuration(config_id));
   return LogDeliveryConfiguration(found->value);
 }
 
@@ -157,7 +156,7 @@ Result<void> LogDelivery::set_status(const access::Context& ctx, const std::stri
   return store_.write_as(ctx.event("accounts", "updateLogDelivery", {{"config_id", config_id}, {"status", status}}),
                          [&](store::WriteTxn& t) -> Result<void> {
                            auto found = kConfigurations.get(t, config_id);
-                           if (!found) return fail(missing(config_id));
+                           if (!found) return fail(no_configuration(config_id));
                            if (status != "ENABLED" && status != "DISABLED")
                              return invalid("Field 'status' must be ENABLED or DISABLED, got '" + status + "'");
                            found->value.status = status;

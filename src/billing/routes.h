@@ -9,4 +9,6 @@ namespace tarn::billing {
 /// The services must outlive the router.
 std::vector<api::Route> routes(Budgets& budgets, LogDelivery& log_delivery);
 
+api::WireError wire(const Error& error);
+
 }  // namespace tarn::billing

@@ -47,7 +47,7 @@ Result<void> checked(const json::object& o) {
   return {};
 }
 
-std::map<std::string, std::string> params_of(std::string_view full_name) { return {{"full_name_arg", std::string(full_name)}}; }
+std::map<std::string, std::string> named(std::string_view full_name) { return {{"full_name_arg", std::string(full_name)}}; }
 
 Result<Place> function_at(Result<Place> place, std::string_view full_name) {
   if (place && place->routine->model) return fail(does_not_exist(SecurableType::FUNCTION, full_name));
@@ -112,7 +112,7 @@ Result<json::value> Functions::create(const access::Context& ctx, const json::va
 
 Result<json::value> Functions::get(const access::Context& ctx, std::string_view full_name, bool browse) {
   bool only = false;
-  auto found = look(core_, ctx, "getFunction", params_of(full_name), [&](store::ReadTxn& t) -> Result<Place> {
+  auto found = look(core_, ctx, "getFunction", named(full_name), [&](store::ReadTxn& t) -> Result<Place> {
     TARN_TRY(place, function_at(locate_to_see(t, ctx, SecurableType::FUNCTION, full_name, browse), full_name));
     only = browse && browse_only(place.path(), subject(ctx));
     return std::move(place);
@@ -150,7 +150,7 @@ Result<Page<json::value>> Functions::list(const access::Context& ctx, std::strin
 
 Result<json::value> Functions::set_owner(const access::Context& ctx, std::string_view full_name, const std::optional<std::string>& name) {
   const auto [owner, unused, problem] = check_change(core_, name, std::nullopt, "UpdateFunction", "FunctionInfo.name");
-  auto changed = change(core_, ctx, "updateFunction", params_of(full_name), [&](store::WriteTxn& t) -> Result<Place> {
+  auto changed = change(core_, ctx, "updateFunction", named(full_name), [&](store::WriteTxn& t) -> Result<Place> {
     TARN_TRY(place, function_at(locate_to_manage(t, ctx, SecurableType::FUNCTION, full_name), full_name));
     if (problem) return fail(*problem);
     if (!owner) return fail(invalid("Field 'owner' is required: nothing else of a function can be changed"));
@@ -164,7 +164,7 @@ Result<json::value> Functions::set_owner(const access::Context& ctx, std::string
 }
 
 Result<void> Functions::remove(const access::Context& ctx, std::string_view full_name) {
-  return change(core_, ctx, "deleteFunction", params_of(full_name), [&](store::WriteTxn& t) -> Result<void> {
+  return change(core_, ctx, "deleteFunction", named(full_name), [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(place, function_at(locate_to_manage(t, ctx, SecurableType::FUNCTION, full_name), full_name));
     drop_routine(t, core_, *place.routine);
     return {};

@@ -1,9 +1,11 @@
 #pragma once
 // Unity Catalog over HTTP: the declared rows and the one mapping from the room's errors to the wire.
-#include "api/api.h"
+#include "api/answers.h"
 #include "catalog/service.h"
 
 namespace tarn::catalog {
+
+using api::answer;
 
 /// All rows: account host (metastores, assignments, credentials) and workspace host (everything else).
 std::vector<api::Route> routes(UnityCatalog& uc);
@@ -24,15 +26,6 @@ void add_lineage_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 
 /// A workspace row under /api/2.1/unity-catalog for any assigned principal.
 api::Route uc_row(api::Method method, const std::string& path, const std::string& group, api::Handler handler);
-
-template <class T>
-api::Result answer(const Result<T>& result) {
-  if (!result) return fail(wire(result.error()));
-  if constexpr (std::is_void_v<T>)
-    return api::ok();
-  else
-    return api::ok(*result);
-}
 
 /// A boolean query parameter; absent is false.
 Expected<bool, api::WireError> flag(const api::Request& r, const std::string& name);

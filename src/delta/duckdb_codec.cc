@@ -14,7 +14,6 @@
 namespace tarn::delta {
 namespace {
 
-Error corrupt(std::string message) { return {Errc::corrupt, std::move(message)}; }
 Error storage(std::string message) { return {Errc::storage, std::move(message)}; }
 
 /// A file of ours in the temporary folder, removed with the object.

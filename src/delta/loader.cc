@@ -7,8 +7,6 @@
 namespace tarn::delta {
 namespace {
 
-Error corrupt(std::string message) { return {Errc::corrupt, std::move(message)}; }
-
 bool missing(const objects::Error& e) { return e.code == objects::Errc::no_such_key || e.code == objects::Errc::no_such_bucket; }
 
 /// A v1 checkpoint has one protocol and one metadata; a v2 one also says its version, which must be its name's.

@@ -34,6 +34,7 @@ enum class Errc {
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
+inline Error corrupt(std::string message) { return {Errc::corrupt, std::move(message)}; }
 
 /// One column; `type` is the protocol's schema serialisation (a string such as "long", "decimal(10,2)", or an object for nested types).
 struct Field {

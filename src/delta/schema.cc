@@ -3,6 +3,7 @@
 #include <charconv>
 #include <unordered_set>
 
+#include "base/text.h"
 #include "delta/log.h"
 
 namespace tarn::delta {
@@ -37,12 +38,6 @@ const Primitive* primitive(std::string_view delta) {
   for (const auto& p : kPrimitives)
     if (p.delta == delta) return &p;
   return nullptr;
-}
-
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
 }
 
 std::string_view text_of(const value& v) { return v.is_string() ? std::string_view(v.get_string()) : std::string_view(); }

@@ -35,18 +35,6 @@ FileInfo info_of(const Entry& e, const std::string& path) {
   return {.path = path, .is_dir = e.folder, .file_size = e.size, .modification_time = e.modified};
 }
 
-/// One event of an action on storage, after it was tried.
-template <class T>
-Result<T> told(store::Store& store, store::AuditEvent event, Result<T> result) {
-  if (!result) {
-    event.outcome = result.error().code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-    event.status = result.error().code == Errc::not_found ? 404 : 400;
-    event.error = result.error().message;
-  }
-  store.audit_later(std::move(event));
-  return result;
-}
-
 struct TemporaryFile {
   std::string path;
   ~TemporaryFile() { std::remove(path.c_str()); }

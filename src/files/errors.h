@@ -24,4 +24,17 @@ template <class T>
 using Result = Expected<T, Error>;
 inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
 
+/// One event of an action on storage, after it was tried.
+template <class T>
+Result<T> told(store::Store& store, store::AuditEvent event, Result<T> result) {
+  if (!result) {
+    const auto code = result.error().code;
+    event.outcome = code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
+    event.status = code == Errc::permission_denied ? 403 : code == Errc::not_found || code == Errc::directory_not_found ? 404 : 400;
+    event.error = result.error().message;
+  }
+  store.audit_later(std::move(event));
+  return result;
+}
+
 }  // namespace tarn::files

@@ -9,17 +9,6 @@ Error no_directory() { return {Errc::directory_not_found, "The directory being a
 Error file_exists() { return {Errc::already_exists, "The file being created already exists."}; }
 Error directory_exists() { return {Errc::directory_exists, "A directory already exists at the path of the file being created."}; }
 
-template <class T>
-Result<T> told(store::Store& store, store::AuditEvent event, Result<T> result) {
-  if (!result) {
-    event.outcome = result.error().code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-    event.status = result.error().code == Errc::permission_denied ? 403 : 404;
-    event.error = result.error().message;
-  }
-  store.audit_later(std::move(event));
-  return result;
-}
-
 store::AuditEvent event(const access::Context& ctx, const char* action, const VolumeFiles::Place& place) {
   return ctx.event("filesystem", action, {{"path", place.shown}});
 }

@@ -1,5 +1,7 @@
 #pragma once
 // What identity's services may refuse. routes map each to the wire: SCIM bodies on SCIM rows, the vendor's error body elsewhere.
+#include <fmt/format.h>
+
 #include "base/result.h"
 
 namespace tarn::identity {
@@ -38,6 +40,11 @@ constexpr int status_of(Errc code) {
   return 500;
 }
 
+/// A field's value that is refused; the text names the field.
+template <class... A>
+auto invalid(fmt::format_string<A...> text, A&&... args) {
+  return fail(Error{Errc::invalid, fmt::format(text, std::forward<A>(args)...)});
+}
 inline Error account_admin_only() { return {Errc::account_admin_only, "This API is disabled for users without account admin status."}; }
 
 }  // namespace tarn::identity

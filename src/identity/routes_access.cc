@@ -1,12 +1,15 @@
 // Workspace permission assignments and rule sets.
+#include "api/answers.h"
 #include "identity/routes.h"
 
 namespace tarn::identity {
 namespace {
 
+using api::lifted;
 using api::Method;
 using api::Request;
 using api::Surface;
+using api::this_account;
 
 struct PermissionsBody {
   std::vector<std::string> permissions;
@@ -53,26 +56,12 @@ struct Roles {
 };
 BOOST_DESCRIBE_STRUCT(Roles, (), (roles))
 
-template <class T>
-Expected<T, api::WireError> ours(Result<T> r) {
-  if (!r) return fail(wire(r.error()));
-  if constexpr (std::is_void_v<T>)
-    return {};
-  else
-    return *std::move(r);
-}
-
 /// "Other values will be ignored", says the vendor.
 std::vector<WorkspacePermission> permissions_of(const std::vector<std::string>& names) {
   std::vector<WorkspacePermission> out;
   for (const auto& n : names)
     if (const auto p = json::enum_of<WorkspacePermission>(n)) out.push_back(*p);
   return out;
-}
-
-Expected<void, api::WireError> this_account(const Request& r) {
-  if (!r.captures.contains("account_id") || r.capture("account_id") == r.account_id) return {};
-  return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
 }
 
 /// The workspace that the path or, on a workspace's own host, the host names.
@@ -104,7 +93,7 @@ std::vector<api::Route> assignment_routes(Assignments& assignments) {
     };
     add(Method::GET, "", [&assignments](const Request& r) -> api::Result {
       TARN_TRY(workspace, workspace_of(r));
-      TARN_TRY(all, ours(assignments.list(workspace)));
+      TARN_TRY(all, lifted(assignments.list(workspace)));
       return api::ok(AssignmentList{all});
     });
     add(Method::GET, "/permissions", [](const Request& r) -> api::Result {
@@ -116,13 +105,13 @@ std::vector<api::Route> assignment_routes(Assignments& assignments) {
       TARN_TRY(workspace, workspace_of(r));
       TARN_TRY(principal, api::integer("principal_id", r.capture("principal_id")));
       TARN_TRY(body, api::body_of<PermissionsBody>(r));
-      TARN_TRY(done, ours(assignments.put(r.context, workspace, principal, permissions_of(body.permissions))));
+      TARN_TRY(done, lifted(assignments.put(r.context, workspace, principal, permissions_of(body.permissions))));
       return api::ok(done);
     });
     add(Method::DELETE, "/principals/{principal_id}", [&assignments](const Request& r) -> api::Result {
       TARN_TRY(workspace, workspace_of(r));
       TARN_TRY(principal, api::integer("principal_id", r.capture("principal_id")));
-      TARN_CHECK(ours(assignments.remove(r.context, workspace, principal)));
+      TARN_CHECK(lifted(assignments.remove(r.context, workspace, principal)));
       return api::ok();
     });
   }
@@ -180,19 +169,19 @@ std::vector<api::Route> rule_set_routes(RuleSets& rule_sets) {
     add(Method::GET, "rule-sets", [&rule_sets, required](const Request& r) -> api::Result {
       TARN_CHECK(this_account(r));
       TARN_TRY(name, required(r, "name"));
-      TARN_TRY(found, ours(rule_sets.get(r.context, name)));
+      TARN_TRY(found, lifted(rule_sets.get(r.context, name)));
       return api::ok(found);
     });
     add(Method::PUT, "rule-sets", [&rule_sets](const Request& r) -> api::Result {
       TARN_CHECK(this_account(r));
       TARN_TRY(body, api::body_of<RuleSetUpdate>(r));
-      TARN_TRY(done, ours(rule_sets.put(r.context, body.name, RuleSet{body.rule_set.name, body.rule_set.etag, body.rule_set.grant_rules})));
+      TARN_TRY(done, lifted(rule_sets.put(r.context, body.name, RuleSet{body.rule_set.name, body.rule_set.etag, body.rule_set.grant_rules})));
       return api::ok(done);
     });
     add(Method::GET, "assignable-roles", [&rule_sets, required](const Request& r) -> api::Result {
       TARN_CHECK(this_account(r));
       TARN_TRY(resource, required(r, "resource"));
-      TARN_TRY(names, ours(rule_sets.assignable_roles(r.context, resource)));
+      TARN_TRY(names, lifted(rule_sets.assignable_roles(r.context, resource)));
       Roles roles;
       for (const auto& n : names) roles.roles.push_back({n});
       return api::ok(roles);

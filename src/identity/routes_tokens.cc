@@ -1,12 +1,15 @@
 // Client secrets of service principals, and personal access tokens.
+#include "api/answers.h"
 #include "identity/routes.h"
 
 namespace tarn::identity {
 namespace {
 
+using api::lifted;
 using api::Method;
 using api::Request;
 using api::Surface;
+using api::this_account;
 
 struct SecretBody {
   std::optional<std::string> lifetime;  // "3600s"
@@ -37,20 +40,6 @@ struct TokenUpdate {
   std::string update_mask;  // "comment", "scopes", or both with a comma
 };
 BOOST_DESCRIBE_STRUCT(TokenUpdate, (), (token, update_mask))
-
-template <class T>
-Expected<T, api::WireError> ours(Result<T> r) {
-  if (!r) return fail(wire(r.error()));
-  if constexpr (std::is_void_v<T>)
-    return {};
-  else
-    return *std::move(r);
-}
-
-Expected<void, api::WireError> this_account(const Request& r) {
-  if (!r.captures.contains("account_id") || r.capture("account_id") == r.account_id) return {};
-  return fail(api::not_found("Account " + r.capture("account_id") + " could not be found"));
-}
 
 /// A token for fewer APIs than all would be a promise that nothing keeps.
 Expected<void, api::WireError> whole_scope(const TokenBody& b) {
@@ -101,15 +90,15 @@ std::vector<api::Route> secret_routes(Tokens& tokens) {
           return fail(api::bad_request("Field 'lifetime' must be a number of seconds such as 3600s, got '" + *body.lifetime + "'"));
         lifetime = *seconds;
       }
-      TARN_TRY(secret, ours(tokens.create_secret(r.context, id, lifetime)));
+      TARN_TRY(secret, lifted(tokens.create_secret(r.context, id, lifetime)));
       return api::ok(secret);
     });
     add(Method::GET, "", [&tokens](const Request& r, std::int64_t id) -> api::Result {
-      TARN_TRY(all, ours(tokens.list_secrets(r.context, id)));
+      TARN_TRY(all, lifted(tokens.list_secrets(r.context, id)));
       return api::ok(json::value(json::object{{"secrets", json::encode(all)}}));
     });
     add(Method::DELETE, "/{secret_id}", [&tokens](const Request& r, std::int64_t id) -> api::Result {
-      TARN_CHECK(ours(tokens.delete_secret(r.context, id, r.capture("secret_id"))));
+      TARN_CHECK(lifted(tokens.delete_secret(r.context, id, r.capture("secret_id"))));
       return api::ok();
     });
   }
@@ -125,14 +114,14 @@ std::vector<api::Route> token_routes(Tokens& tokens) {
   add(Method::POST, "/api/2.0/token/create", Auth::authenticated, "tokens", [&tokens](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<TokenBody>(r));
     TARN_CHECK(whole_scope(body));
-    TARN_TRY(token, ours(tokens.create(r.context, body.lifetime_seconds, body.comment.value_or(""))));
+    TARN_TRY(token, lifted(tokens.create(r.context, body.lifetime_seconds, body.comment.value_or(""))));
     return api::ok(token);
   });
   add(Method::GET, "/api/2.0/token/list", Auth::authenticated, "tokens",
       [&tokens](const Request& r) -> api::Result { return infos(tokens.list(r.context)); });
   add(Method::POST, "/api/2.0/token/delete", Auth::authenticated, "tokens", [&tokens](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<TokenId>(r));
-    TARN_CHECK(ours(tokens.revoke(r.context, body.token_id)));
+    TARN_CHECK(lifted(tokens.revoke(r.context, body.token_id)));
     return api::ok();
   });
   const auto update = [&tokens](const Request& r, bool any) -> Expected<TokenInfo, api::WireError> {
@@ -140,7 +129,7 @@ std::vector<api::Route> token_routes(Tokens& tokens) {
     for (const auto& field : {std::string("comment"), std::string("scopes"), std::string("comment,scopes"), std::string("scopes,comment")})
       if (body.update_mask == field) {
         TARN_CHECK(whole_scope({.scopes = body.token.scopes}));
-        if (field != "scopes") return ours(tokens.comment(r.context, r.capture("token_id"), body.token.comment.value_or(""), any));
+        if (field != "scopes") return lifted(tokens.comment(r.context, r.capture("token_id"), body.token.comment.value_or(""), any));
         return fail(api::bad_request("Field 'update_mask' must name comment: scopes stay all-apis"));
       }
     return fail(api::bad_request("Field 'update_mask' must be comment, got '" + body.update_mask + "'"));
@@ -160,17 +149,17 @@ std::vector<api::Route> token_routes(Tokens& tokens) {
       TARN_TRY(id, api::integer("created_by_id", *text));
       by = id;
     }
-    TARN_TRY(all, ours(tokens.all(r.context, by, r.param("created_by_username"))));
+    TARN_TRY(all, lifted(tokens.all(r.context, by, r.param("created_by_username"))));
     return infos(all);
   });
   add(Method::GET, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management",
       [&tokens](const Request& r) -> api::Result {
-        TARN_TRY(info, ours(tokens.get(r.context, r.capture("token_id"))));
+        TARN_TRY(info, lifted(tokens.get(r.context, r.capture("token_id"))));
         return api::ok(json::value(json::object{{"token_info", json::encode(info)}}));
       });
   add(Method::DELETE, "/api/2.0/token-management/tokens/{token_id}", Auth::workspace_admin, "token-management",
       [&tokens](const Request& r) -> api::Result {
-        TARN_CHECK(ours(tokens.revoke_any(r.context, r.capture("token_id"))));
+        TARN_CHECK(lifted(tokens.revoke_any(r.context, r.capture("token_id"))));
         return api::ok();
       });
   add(Method::POST, "/api/2.0/token-management/on-behalf-of/tokens", Auth::workspace_admin, "token-management",
@@ -178,7 +167,7 @@ std::vector<api::Route> token_routes(Tokens& tokens) {
         TARN_TRY(body, api::body_of<TokenBody>(r));
         TARN_CHECK(whole_scope(body));
         if (!body.application_id) return fail(api::bad_request("Field 'application_id' is required"));
-        TARN_TRY(token, ours(tokens.create_on_behalf(r.context, *body.application_id, body.lifetime_seconds, body.comment.value_or(""))));
+        TARN_TRY(token, lifted(tokens.create_on_behalf(r.context, *body.application_id, body.lifetime_seconds, body.comment.value_or(""))));
         return api::ok(token);
       });
   return out;

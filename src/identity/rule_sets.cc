@@ -8,11 +8,6 @@
 namespace tarn::identity {
 namespace {
 
-template <class... A>
-auto invalid(fmt::format_string<A...> text, A&&... args) {
-  return fail(Error{Errc::invalid, fmt::format(text, std::forward<A>(args)...)});
-}
-
 std::string etag_of(std::string_view name, std::int64_t revision) {
   return crypto::base64(crypto::sha256(fmt::format("{}\n{}", name, revision)).substr(0, 18));
 }

@@ -5,11 +5,6 @@
 namespace tarn::identity::scim {
 namespace {
 
-template <class... A>
-auto invalid(fmt::format_string<A...> text, A&&... args) {
-  return fail(Error{Errc::invalid, fmt::format(text, std::forward<A>(args)...)});
-}
-
 /// Attribute names compare without case (RFC 7643 section 2.1).
 const json::value* find(const json::object& o, std::string_view name) {
   if (const auto* v = o.if_contains(name)) return v;

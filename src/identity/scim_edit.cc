@@ -8,11 +8,6 @@ using store::sortable;
 
 namespace {
 
-template <class... A>
-auto invalid(fmt::format_string<A...> text, A&&... args) {
-  return fail(Error{Errc::invalid, fmt::format(text, std::forward<A>(args)...)});
-}
-
 auto no_attribute(std::string_view name) {
   return fail(Error{Errc::invalid_path, fmt::format("No such attribute with the name : {} in the current resource", name)});
 }

@@ -1,8 +1,11 @@
 #include "init_scripts/routes.h"
 
+#include "api/answers.h"
+
 namespace tarn::init_scripts {
 namespace {
 
+using api::answer;
 using api::Method;
 using api::Request;
 
@@ -14,11 +17,6 @@ struct Created {
   std::string script_id;
 };
 BOOST_DESCRIBE_STRUCT(Created, (), (script_id))
-
-api::Result nothing(const Result<void>& r) {
-  if (!r) return fail(wire(r.error()));
-  return api::ok();
-}
 
 }  // namespace
 
@@ -56,9 +54,9 @@ std::vector<api::Route> routes(Scripts& s) {
   });
   row(Method::PATCH, "/{script_id}", [&s](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<ScriptRequest>(r));
-    return nothing(s.update(r.context, r.capture("script_id"), body));
+    return answer(s.update(r.context, r.capture("script_id"), body));
   });
-  row(Method::DELETE, "/{script_id}", [&s](const Request& r) -> api::Result { return nothing(s.remove(r.context, r.capture("script_id"))); });
+  row(Method::DELETE, "/{script_id}", [&s](const Request& r) -> api::Result { return answer(s.remove(r.context, r.capture("script_id"))); });
   return out;
 }
 

@@ -7,7 +7,6 @@ namespace tarn::ml {
 namespace {
 
 constexpr store::Collection<Experiment> kExperiments{"ml.experiment"};
-constexpr const char* kService = "mlflowExperiment";
 
 Error missing(const std::string& id) {
   if (id == "0")
@@ -72,7 +71,7 @@ Experiments::Experiments(store::Store& store, access::ObjectPermissions& permiss
                           .creator_level = std::string(kManage)};
   kind.object_type = "mlflowExperiment";
   kind.missing = "Node ID {} does not exist.";
-  kind.audit_service = kService;
+  kind.audit_service = kExperimentEvents;
   kind.find = [this](std::int64_t workspace, const std::string& id) -> std::optional<access::FoundObject> {
     const auto e = find(workspace, id);
     if (!e) return std::nullopt;
@@ -145,7 +144,7 @@ Result<Experiment> Experiments::create(const access::Context& ctx, const std::st
     std::erase_if(e.tags, [&](const KeyValue& old) { return old.key == t.key; });
     e.tags.push_back(t);
   }
-  return store_.write_as(ctx.event(kService, "createMlflowExperiment", {{"experimentName", name}, {"experimentId", e.experiment_id}}),
+  return store_.write_as(ctx.event(kExperimentEvents, "createMlflowExperiment", {{"experimentName", name}, {"experimentId", e.experiment_id}}),
                          [&](store::WriteTxn& t) -> Result<Experiment> {
                            const auto done = [&]() -> Result<void> {
                              TARN_CHECK(checked);
@@ -236,7 +235,7 @@ Result<void> Experiments::change(const access::Context& ctx, const std::string& 
                                  const std::function<Result<void>(store::WriteTxn&, Experiment&)>& body) {
   params["experimentId"] = id;
   const auto allowed = require(ctx, id, level);
-  return store_.write_as(ctx.event(kService, action, std::move(params)), [&](store::WriteTxn& t) {
+  return store_.write_as(ctx.event(kExperimentEvents, action, std::move(params)), [&](store::WriteTxn& t) {
     const auto done = [&]() -> Result<void> {
       if (!allowed) return fail(allowed.error());
       auto e = kExperiments.get(t, allowed->store_key());

@@ -23,6 +23,7 @@ struct Experiment {
 BOOST_DESCRIBE_STRUCT(Experiment, (), (workspace_id, experiment_id, name, artifact_location, deleted, creation_time, last_update_time, tags))
 
 inline constexpr std::string_view kRead = "CAN_READ", kEdit = "CAN_EDIT", kManage = "CAN_MANAGE";
+inline constexpr const char* kExperimentEvents = "mlflowExperiment";  // the audit's service of experiments and their runs
 inline constexpr const char* kArtifactRoot = "dbfs:/databricks/mlflow-tracking";
 
 /// The workspace's tree of folders, where experiments have their names. Without one only /Shared and people's own folders take experiments of

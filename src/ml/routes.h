@@ -1,10 +1,12 @@
 #pragma once
 // /api/2.0/mlflow over HTTP, and the one mapping from this room's errors to the wire.
-#include "api/api.h"
+#include "api/answers.h"
 #include "ml/artifacts.h"
 #include "ml/registry.h"
 
 namespace tarn::ml {
+
+using api::answer;
 
 std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts, Registry& registry);
 
@@ -18,14 +20,6 @@ void add_registry_routes(std::vector<api::Route>& out, Registry& registry);
 /// A workspace row under /api/2.0/mlflow for any assigned principal.
 api::Route mlflow_row(api::Method method, const std::string& path, const std::string& group, api::Handler handler);
 
-template <class T>
-api::Result answer(const Result<T>& result) {
-  if (!result) return fail(wire(result.error()));
-  if constexpr (std::is_void_v<T>)
-    return api::ok();
-  else
-    return api::ok(*result);
-}
 /// {"<field>": result}
 template <class T>
 api::Result answer_as(std::string_view field, const Result<T>& result) {

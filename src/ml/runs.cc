@@ -7,8 +7,6 @@
 namespace tarn::ml {
 namespace {
 
-constexpr const char* kService = "mlflowExperiment";
-
 /// MLflow's own made-up names, in kind: two words and a number.
 std::string made_up_name() {
   static constexpr std::array kFirst{"able",   "bold", "brave", "calm",  "clear", "deft",  "eager", "fair", "fine",  "glad",  "keen", "kind",
@@ -65,7 +63,7 @@ Result<Run> Runs::create(const access::Context& ctx, const New& n) {
   run.tags.push_back({"mlflow.runName", run.name});
   if (!std::ranges::count(run.tags, "mlflow.user", &KeyValue::key)) run.tags.push_back({"mlflow.user", run.user_name});
   const RunRef ref = tracking_.create(run);
-  store_.audit_later(ctx.event(kService, "createMlflowRun", {{"experimentId", e.experiment_id}, {"runId", ref.run_id}}));
+  store_.audit_later(ctx.event(kExperimentEvents, "createMlflowRun", {{"experimentId", e.experiment_id}, {"runId", ref.run_id}}));
   return tracking_.get(ref);
 }
 
@@ -89,7 +87,7 @@ Result<RunInfo> Runs::update(const access::Context& ctx, const std::string& run_
 Result<void> Runs::set_deleted(const access::Context& ctx, const std::string& run_id, bool deleted) {
   TARN_TRY(f, found(ctx, run_id, kEdit, true));
   tracking_.set_deleted(f.ref, deleted);
-  store_.audit_later(ctx.event(kService, deleted ? "deleteMlflowRun" : "restoreMlflowRun", {{"runId", run_id}}));
+  store_.audit_later(ctx.event(kExperimentEvents, deleted ? "deleteMlflowRun" : "restoreMlflowRun", {{"runId", run_id}}));
   return {};
 }
 
@@ -98,8 +96,8 @@ Result<std::int64_t> Runs::set_deleted_by_time(const access::Context& ctx, const
   if (most < 1 || most > 10'000) return refuse(Errc::invalid, fmt::format("Field 'max_runs' must be 1 to 10000, got {}", most));
   TARN_TRY(e, experiments_.require(ctx, experiment_id, kEdit));
   const auto n = tracking_.set_deleted(e.number(), deleted, time, most);
-  store_.audit_later(
-      ctx.event(kService, deleted ? "deleteMlflowRuns" : "restoreMlflowRuns", {{"experimentId", experiment_id}, {"runs", std::to_string(n)}}));
+  store_.audit_later(ctx.event(kExperimentEvents, deleted ? "deleteMlflowRuns" : "restoreMlflowRuns",
+                               {{"experimentId", experiment_id}, {"runs", std::to_string(n)}}));
   return n;
 }
 

@@ -1,8 +1,11 @@
 #include "permissions/routes.h"
 
+#include "api/answers.h"
+
 namespace tarn::permissions {
 namespace {
 
+using api::answer;
 using api::Method;
 using api::Request;
 
@@ -10,11 +13,6 @@ struct Body {
   std::vector<AccessRequest> access_control_list;
 };
 BOOST_DESCRIBE_STRUCT(Body, (), (access_control_list))
-
-api::Result answered(const Result<ObjectAccess>& r) {
-  if (!r) return fail(wire(r.error()));
-  return api::ok(*r);
-}
 
 api::Result levels(Service& service, const Request& r, const std::string& type) {
   const auto all = service.levels(r.context, type, r.capture("object_id"));
@@ -57,12 +55,12 @@ std::vector<api::Route> routes(Service& service) {
              .handler = api::Handler([prefix, act](const Request& r) -> api::Result { return act(r, prefix + r.capture("object_type")); })});
       };
       add(Method::GET, "",
-          [&service](const Request& r, const std::string& type) { return answered(service.get(r.context, type, r.capture("object_id"))); });
+          [&service](const Request& r, const std::string& type) { return answer(service.get(r.context, type, r.capture("object_id"))); });
       add(Method::GET, "/permissionLevels", [&service](const Request& r, const std::string& type) { return levels(service, r, type); });
       for (const auto method : {Method::PUT, Method::PATCH})
         add(method, "", [&service, method](const Request& r, const std::string& type) -> api::Result {
           TARN_TRY(body, api::body_of<Body>(r));
-          return answered(
+          return answer(
               service.set(r.context, type, r.capture("object_id"), body.access_control_list, method == Method::PUT ? Change::replace : Change::add));
         });
     }

@@ -18,7 +18,7 @@ client::Result<void> done(client::Result<json::value> answer) {
   return {};
 }
 
-json::array sorted(std::vector<std::string> names) {
+json::array in_order(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   json::array out;
   for (auto& n : names) out.push_back(json::value(n));
@@ -97,7 +97,7 @@ client::Result<void> Remote::observe_private_access(std::vector<Resource>& out) 
                    {{"region", text(s, "region")},
                     {"public_access", open && open->is_bool() && open->as_bool()},
                     {"level", text(s, "private_access_level").empty() ? "ACCOUNT" : text(s, "private_access_level")},
-                    {"allowed_endpoints", sorted(std::move(allowed))}}});
+                    {"allowed_endpoints", in_order(std::move(allowed))}}});
   }
   return {};
 }
@@ -160,7 +160,7 @@ client::Result<void> Remote::observe_entitlements(std::vector<Resource>& out, co
       std::vector<std::string> allow;
       if (const auto* list = g.as_object().if_contains("entitlements"); list && list->is_array())
         for (const auto& e : list->as_array()) allow.push_back(text(e, "value"));
-      if (!allow.empty()) out.push_back({Kind::entitlements, address, {{"allow", sorted(std::move(allow))}}});
+      if (!allow.empty()) out.push_back({Kind::entitlements, address, {{"allow", in_order(std::move(allow))}}});
     }
   }
   return {};

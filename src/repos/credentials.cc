@@ -25,12 +25,11 @@ constexpr std::array kProviders{"gitHub",
                                 "awsCodeCommit",
                                 "databricksGithubApp"};
 
-std::int64_t here(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
 std::string key_of(const access::Context& ctx, std::int64_t principal, std::int64_t id) {
   return store::key({store::sortable(here(ctx)), store::sortable(principal), std::to_string(id)});
 }
 std::string sealed_name(std::int64_t id) { return store::key({"repos", "credential", std::to_string(id)}); }
-Error missing(std::int64_t id) { return {Errc::not_found, fmt::format("Git credential with ID {} could not be found", id)}; }
+Error no_credential(std::int64_t id) { return {Errc::not_found, fmt::format("Git credential with ID {} could not be found", id)}; }
 
 bool equal_names(std::string_view a, std::string_view b) {
   return std::ranges::equal(
@@ -114,7 +113,7 @@ Result<CredentialInfo> Credentials::get(const access::Context& ctx, std::int64_t
   TARN_TRY(who, owner(ctx, principal));
   const auto found = store_.read_as([&](store::ReadTxn& t) { return kCredentials.get(t, key_of(ctx, who, id)); });
   store_.audit_later(ctx.event("gitCredentials", "getGitCredential", {{"credential_id", std::to_string(id)}}));
-  if (!found) return fail(missing(id));
+  if (!found) return fail(no_credential(id));
   return CredentialInfo(found->value);
 }
 
@@ -133,7 +132,7 @@ Result<void> Credentials::update(const access::Context& ctx, std::int64_t id, co
                 [&](store::WriteTxn& t) -> Result<void> {
                   if (!who) return fail(who.error());
                   auto found = kCredentials.get(t, key_of(ctx, *who, id));
-                  if (!found) return fail(missing(id));
+                  if (!found) return fail(no_credential(id));
                   auto& c = found->value;
                   const auto provider = known_provider(r.git_provider);
                   if (!provider) return refuse(Errc::invalid, "Invalid Git provider: " + r.git_provider.substr(0, 60));
@@ -160,7 +159,7 @@ Result<void> Credentials::remove(const access::Context& ctx, std::int64_t id, st
   return change(store_, ctx.event("gitCredentials", "deleteGitCredential", {{"credential_id", std::to_string(id)}}),
                 [&](store::WriteTxn& t) -> Result<void> {
                   if (!who) return fail(who.error());
-                  if (!kCredentials.erase(t, key_of(ctx, *who, id))) return fail(missing(id));
+                  if (!kCredentials.erase(t, key_of(ctx, *who, id))) return fail(no_credential(id));
                   sealed_.erase(t, sealed_name(id));
                   return {};
                 });
@@ -174,7 +173,7 @@ Result<std::optional<GitLogin>> Credentials::login(const access::Context& ctx, c
   for (const auto& c : all) {
     if (id && *id != 0 ? c.credential_id == *id : c.is_default_for_provider && equal_names(c.git_provider, provider)) chosen = &c;
   }
-  if (!chosen && id && *id != 0) return fail(missing(*id));
+  if (!chosen && id && *id != 0) return fail(no_credential(*id));
   if (!chosen) return std::optional<GitLogin>();
   auto token = store_.read_as([&](store::ReadTxn& t) { return sealed_.get(t, sealed_name(chosen->credential_id)); });
   if (!token) throw std::logic_error("a Git credential without its token");

@@ -16,8 +16,7 @@ struct RepoRecord : RepoInfo {
 BOOST_DESCRIBE_STRUCT(RepoRecord, (RepoInfo), (workspace_id))
 constexpr store::Collection<RepoRecord> kRepos{"repos.repo"};
 
-std::int64_t here(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
-Error missing(std::int64_t id) { return {Errc::not_found, fmt::format("Repo with ID {} could not be found", id)}; }
+Error no_repo(std::int64_t id) { return {Errc::not_found, fmt::format("Repo with ID {} could not be found", id)}; }
 
 Error lifted(const workspace::Error& e) {
   switch (e.code) {
@@ -100,7 +99,7 @@ Result<Repos::Found> Repos::reach(const access::Context& ctx, std::int64_t id, s
     out = {record->value, *node};
     return true;
   });
-  if (!there || !tree_.allows(ctx, out.node, workspace::kCanRead)) return fail(missing(id));
+  if (!there || !tree_.allows(ctx, out.node, workspace::kCanRead)) return fail(no_repo(id));
   if (!tree_.allows(ctx, out.node, level)) return fail(lifted(tree_.denied(ctx, &out.node, level)));
   return out;
 }
@@ -351,7 +350,7 @@ Result<RepoInfo> Repos::update(const access::Context& ctx, std::int64_t id, cons
     record.head_commit_id = checkout.commit.empty() ? std::nullopt : std::optional(checkout.commit);
     event.params["path"] = record.path;
     TARN_CHECK(apply(ctx, record.path, checkout, event, [&](store::WriteTxn& t) -> Result<void> {
-      if (!kRepos.update(t, record)) return fail(missing(id));
+      if (!kRepos.update(t, record)) return fail(no_repo(id));
       return {};
     }));
     return RepoInfo(record);

@@ -1,8 +1,11 @@
 #include "repos/routes.h"
 
+#include "api/answers.h"
+
 namespace tarn::repos {
 namespace {
 
+using api::answer;
 using api::Method;
 using api::Request;
 
@@ -17,15 +20,6 @@ struct CredentialList {
   std::vector<CredentialInfo> credentials;
 };
 BOOST_DESCRIBE_STRUCT(CredentialList, (), (credentials))
-
-template <class T>
-api::Result answer(const Result<T>& r) {
-  if (!r) return fail(wire(r.error()));
-  if constexpr (std::is_void_v<T>)
-    return api::ok();
-  else
-    return api::ok(*r);
-}
 
 Expected<std::optional<std::int64_t>, api::WireError> principal_of(const Request& r) {
   const auto given = r.param("principal_id");

@@ -25,6 +25,8 @@ enum class Errc {
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
+/// The workspace that a call is about.
+inline std::int64_t here(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
 inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
 
 inline int status_of(Errc code) {

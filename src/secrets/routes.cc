@@ -1,8 +1,11 @@
 #include "secrets/routes.h"
 
+#include "api/answers.h"
+
 namespace tarn::secrets {
 namespace {
 
+using api::answer;
 using api::Method;
 using api::Request;
 
@@ -44,11 +47,6 @@ struct SecretValue {
   std::string key, value;
 };
 BOOST_DESCRIBE_STRUCT(SecretValue, (), (key, value))
-
-api::Result answer(const Result<void>& r) {
-  if (!r) return fail(wire(r.error()));
-  return api::ok();
-}
 
 Expected<std::string, api::WireError> asked(const Request& r, const std::string& name) {
   auto value = r.param(name);

@@ -1,18 +1,10 @@
 // COPY INTO: each file is loaded once. What was loaded is in the table's own log (one application transaction a file), so it holds for every
 // server and goes with the table.
 #include "base/crypto.h"
+#include "base/text.h"
 #include "sql/executor.h"
 
 namespace tarn::sql {
-namespace {
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-}  // namespace
-
 Result<Done> Executor::copy_into(const Call& c) {
   const auto& a = c.analysis;
   bool force = false;

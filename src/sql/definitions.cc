@@ -1,14 +1,10 @@
 // Statements that change the namespace and its rights: views, catalogs, schemas, DROP, GRANT, REVOKE; and USE, which only checks.
+#include "base/text.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 std::string spelled(std::string_view wire) {
   std::string out(wire);

@@ -2,17 +2,13 @@
 
 #include <filesystem>
 
+#include "base/text.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
 
 constexpr std::size_t kMostFiles = 10'000;
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 Result<bool> boolean(const std::string& name, const std::string& text) {
   const auto t = lower(text);

@@ -1,5 +1,6 @@
 #include "sql/resolver.h"
 
+#include "base/text.h"
 #include "sql/file_sources.h"
 #include "sql/system_tables.h"
 #include "sql/types.h"
@@ -12,11 +13,6 @@ constexpr std::size_t kDeepestView = 16;
 void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
   for (const auto& f : from)
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
-}
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
 }
 
 Result<std::string> literal(const Session& session, const std::string& name) {

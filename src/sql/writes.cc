@@ -1,14 +1,10 @@
 // Statements that write rows: CREATE TABLE [AS SELECT], INSERT, DELETE, UPDATE.
+#include "base/text.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 std::string listed(const std::vector<std::string>& names) {
   std::string out;

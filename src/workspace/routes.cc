@@ -1,5 +1,6 @@
 #include "workspace/routes.h"
 
+#include "api/answers.h"
 #include "api/multipart.h"
 #include "base/crypto.h"
 #include "base/ids.h"
@@ -7,6 +8,7 @@
 namespace tarn::workspace {
 namespace {
 
+using api::lifted;
 using api::Method;
 using api::Request;
 
@@ -27,12 +29,6 @@ struct ImportBody {
   std::optional<std::string> content;  // base64
 };
 BOOST_DESCRIBE_STRUCT(ImportBody, (), (path, format, language, overwrite, content))
-
-template <class T>
-Expected<T, api::WireError> lifted(Result<T> r) {
-  if (!r) return fail(wire(r.error()));
-  return *std::move(r);
-}
 
 json::object shown(const Status& s) {
   const Node& n = s.node;
