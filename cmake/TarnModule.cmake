@@ -1,6 +1,9 @@
-# tarn_module(NAME SOURCES a.cc … [DEPENDS room …] [LIBRARIES lib …] [TESTS a_test.cc …] [ON_EACH_STORE])
+# tarn_module(NAME SOURCES a.cc … [APART b.cc …] [DEPENDS room …] [LIBRARIES lib …] [TESTS a_test.cc …] [ON_EACH_STORE])
 # One room: a static library tarn_NAME and, where it has tests, one GoogleTest binary test_NAME registered with ctest.
 # ON_EACH_STORE: its fixtures use store/store_for_tests.h, and the tests run on SQLite and again on PostgreSQL.
+# Headers are most of what a compiler reads here, so a room is compiled four files at a time: what a file keeps to itself (an unnamed
+# namespace) must still have a name of its own within the room. Compiled alone all the same: files of routes and of command-line verbs, whose
+# request bodies and arguments have short names, and what APART lists.
 # DEPENDS are rooms below it; a room sees another's headers only through this list.
 add_library(tarn_options INTERFACE)
 target_compile_options(tarn_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
@@ -16,8 +19,14 @@ target_link_libraries(tarn_pch PUBLIC tarn_options)
 target_precompile_headers(tarn_pch PRIVATE "${CMAKE_SOURCE_DIR}/src/base/pch.h")
 
 function(tarn_module NAME)
-  cmake_parse_arguments(M "ON_EACH_STORE" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
+  cmake_parse_arguments(M "ON_EACH_STORE" "" "SOURCES;APART;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
   add_library(tarn_${NAME} STATIC ${M_SOURCES})
+  set_target_properties(tarn_${NAME} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  set(alone ${M_SOURCES})
+  list(FILTER alone INCLUDE REGEX "routes|_verbs?\\.cc")
+  if(alone OR M_APART)
+    set_source_files_properties(${alone} ${M_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   target_precompile_headers(tarn_${NAME} REUSE_FROM tarn_pch)
   target_link_libraries(tarn_${NAME} PUBLIC tarn_options ${M_LIBRARIES})
   foreach(room ${M_DEPENDS})
