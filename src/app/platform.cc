@@ -106,6 +106,11 @@ std::string server_of(const std::string& data) {
   return id;
 }
 
+std::string whole_file(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
 int gpus_here() {
   int n = 0;
   while (fs::exists("/dev/nvidia" + std::to_string(n))) ++n;
@@ -199,6 +204,7 @@ struct Platform::Impl {
   compute::InstanceProfiles instance_profiles;
   compute::Pools pools;
   compute::Policies policies;
+  std::unique_ptr<gateway::Authority> authority;
   compute::LocalFleet fleet;
   compute::Clusters clusters;
   compute::Contexts contexts;
@@ -211,7 +217,6 @@ struct Platform::Impl {
   jobs::Service job_service;
   jobs::Scheduler job_scheduler;
   api::Router router, control;
-  std::unique_ptr<gateway::Authority> authority;
   std::unique_ptr<gateway::Server> server;
   std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
   std::string admin_client;
@@ -266,13 +271,23 @@ struct Platform::Impl {
         instance_profiles(*store),
         pools(*store, permissions, instance_profiles, clock),
         policies(*store, permissions, clock),
+        authority(std::make_unique<gateway::Authority>(data + "/tls", o.domain)),
         fleet({.binary = cli::own_binary(),
-               .relay = data + "/run/relay.sock",
+               .relay = {.listen = o.relay, .port_file = data + "/run/relay.port"},
+               .tls = compute::own_context(authority->server_context()),
+               .authority = whole_file(authority->ca_path()),
+               .relay_name = "relay." + o.domain,
                .homes = data + "/nodes",
                .driver = resources::shipped("src/compute/node/driver.py").string(),
-               .packages = resources::cache().string()}),
+               .packages = resources::cache().string(),
+               .launcher = o.node_launcher,
+               .dial = o.relay_dial}),
         clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
-                 {.server_id = server_of(data), .region = o.region, .gpus = gpus_here()}),
+                 {.server_id = server_of(data),
+                  .region = o.region,
+                  .bootstrap_timeout = Millis(o.bootstrap_timeout_seconds) * 1000,
+                  .most_instances = o.most_instances,
+                  .gpus = gpus_here()}),
         contexts(clusters, *store, clock),
         workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
         folders_of_experiments(workspace_rooms.tree, ml.experiments),
@@ -314,7 +329,6 @@ struct Platform::Impl {
   }
 
   void listen() {
-    authority = std::make_unique<gateway::Authority>(data + "/tls", options.domain);
     const gateway::Services services{
         .router = router,
         .directory = directory,
@@ -438,6 +452,7 @@ struct Platform::Impl {
             {"plain_http", plain},
             {"plain_http_account", fmt::format("http://127.0.0.1:{}", account_port)},
             {"metrics_url", fmt::format("http://127.0.0.1:{}/metrics", metrics_port)},
+            {"relay", fleet.relay().address()},
             {"tls_direct", fmt::format("127.0.0.1:{}", tls_port)},
             {"pid", static_cast<std::int64_t>(::getpid())}};
   }

@@ -15,10 +15,15 @@ struct ServeOptions {
   std::string store;                   // empty: sqlite in the data folder
   std::string key_file;                // empty: root.key in the data folder
   std::string domain = "tarn.localhost";
-  std::string objects;                  // file that names remote stores (objects/remote_stores.h); empty: every bucket is local
-  std::string region = "eu-central-1";  // of the local storage and of what names none
-  std::vector<std::string> allow;       // hosts that the proxy may connect to as they are
-  std::vector<std::string> allow_git;   // HOST or HOST:PORT of Git servers that may have any address and speak plain HTTP
+  std::string objects;                     // file that names remote stores (objects/remote_stores.h); empty: every bucket is local
+  std::string region = "eu-central-1";     // of the local storage and of what names none
+  std::vector<std::string> allow;          // hosts that the proxy may connect to as they are
+  std::vector<std::string> allow_git;      // HOST or HOST:PORT of Git servers that may have any address and speak plain HTTP
+  std::string relay = "127.0.0.1:0";       // ADDRESS:PORT that cluster nodes dial over TLS; port 0 picks one and keeps it
+  std::string relay_dial;                  // HOST:PORT under which nodes elsewhere reach it; empty: as it listens
+  std::vector<std::string> node_launcher;  // program and arguments that take an order to a `tarn node` elsewhere
+  int bootstrap_timeout_seconds = 700;     // then a cluster whose node did not arrive ends with BOOTSTRAP_TIMEOUT
+  int most_instances = 64;                 // nodes on this machine
   unsigned io_threads = 2;
   bool access_log = true;
 };

@@ -53,6 +53,16 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
   v->add_option("--allow", o->allow, "A host that the proxy may connect to as it is (repeatable)")->allow_extra_args(false);
   v->add_option("--allow-git", o->allow_git, "HOST or HOST:PORT of a Git server inside your network, for Git folders (repeatable)")
       ->allow_extra_args(false);
+  v->add_option("--relay", o->relay, "ADDRESS:PORT that cluster nodes dial (TLS); port 0 picks one and keeps it")->capture_default_str();
+  v->add_option("--relay-dial", o->relay_dial, "HOST:PORT under which nodes on other machines reach the relay");
+  v->add_option("--node-launcher", o->node_launcher,
+                "Program and arguments that hand an order on their standard input to `tarn node` on another machine (ssh HOST tarn node)")
+      ->delimiter(' ')
+      ->allow_extra_args(false);
+  v->add_option("--bootstrap-timeout", o->bootstrap_timeout_seconds, "Seconds that a cluster's node has to reach the relay")
+      ->check(CLI::Range(5, 7200))
+      ->capture_default_str();
+  v->add_option("--most-instances", o->most_instances, "Cluster nodes that may run at once")->check(CLI::Range(1, 10'000))->capture_default_str();
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
   v->add_flag("!--no-access-log", o->access_log, "Do not log each request");
   v->add_option("--log-level", *level, "trace, debug, info, warn or error")->capture_default_str();

@@ -141,22 +141,32 @@ bool Clusters::order_instance(const ClusterRecord& c) {
     order.instance_id = "i-" + new_hex(8);
     order.token = new_hex(32);
     order.cluster_id = now.cluster_id;
+    order.workspace_id = now.workspace_id;
+    order.bootstrap_seconds = static_cast<int>(options_.bootstrap_timeout / 1000) + 30;  // its server's deadline comes first
     order.share = share_of(*type, this_host());
     order.environment = now.spec.spark_env_vars;
     order.scripts = scripts;
     now.instance = Instance{
-        .instance_id = order.instance_id, .token_hash = hash_of(order.token), .node_type_id = type->node_type_id, .ordered_at = clock_.now()};
+        .instance_id = order.instance_id, .node_type_id = type->node_type_id, .token_hash = hash_of(order.token), .ordered_at = clock_.now()};
     now.state_message = "Waiting for its instance to come up";
     return true;
   });
   if (!ordered || order.instance_id.empty()) return ordered;
-  if (auto launched = fleet_.launch(order); !launched)
+  if (auto launched = fleet_.launch(order); launched) {
+    if (!launched->address.empty())
+      move(c.cluster_id, "place", [&](store::WriteTxn&, ClusterRecord& now) {
+        if (!now.instance || now.instance->instance_id != order.instance_id) return false;
+        now.instance->address = launched->address;
+        return true;
+      });
+  } else {
     move(c.cluster_id, "terminate", [&](store::WriteTxn& t, ClusterRecord& now) {
       if (!now.instance || now.instance->instance_id != order.instance_id) return false;
       end_with(t, now, reason("CLOUD_PROVIDER_LAUNCH_FAILURE", ReasonType::CLOUD_FAILURE, {{"databricks_error_message", launched.error()}}),
                launched.error());
       return true;
     });
+  }
   return true;
 }
 
@@ -313,9 +323,19 @@ void Clusters::run(std::stop_token stop) {
   }
 }
 
-bool Clusters::node_admitted(const std::string& instance_id, const std::string& token) {
+bool Clusters::node_admitted(const std::string& instance_id, const std::string& token, const std::string& lease) {
+  if (lease.size() < 32 || lease.size() > 128) return false;
   const auto found = store_.read_as([&](store::ReadTxn& t) { return clusters_table.find(t, "instance", instance_id); });
-  return found && found->value.instance && found->value.instance->token_hash == hash_of(token);
+  if (!found || !found->value.instance) return false;
+  const auto& known = *found->value.instance;
+  if (!known.lease_hash.empty()) return crypto::equal(known.lease_hash, hash_of(lease));
+  if (!crypto::equal(known.token_hash, hash_of(token))) return false;
+  return move(found->value.cluster_id, "admit", [&](store::WriteTxn&, ClusterRecord& c) {
+    if (!c.instance || c.instance->instance_id != instance_id || !c.instance->lease_hash.empty()) return false;
+    c.instance->lease_hash = hash_of(lease);
+    c.instance->token_hash.clear();  // used once
+    return true;
+  });
 }
 
 void Clusters::node_up(const std::string& instance_id, const json::value& isolation) {

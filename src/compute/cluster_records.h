@@ -18,14 +18,17 @@ struct TerminationReason {
 };
 BOOST_DESCRIBE_STRUCT(TerminationReason, (), (code, type, parameters))
 
-/// The instance that a cluster runs on (its driver).
+/// An instance of a cluster: its driver or a worker.
 struct Instance {
-  std::string instance_id, token_hash, node_type_id;
+  std::string instance_id, node_type_id;
+  std::string token_hash;  // of its order's token, until it is used up
+  std::string lease_hash;  // of the lease that it made up when it first dialled in
+  std::string address;     // its own, in the network's model
   Millis ordered_at = 0, up_at = 0;
   Millis lost_at = 0;  // its connection is gone since then; it has a lease to come back
   json::value isolation;
 };
-BOOST_DESCRIBE_STRUCT(Instance, (), (instance_id, token_hash, node_type_id, ordered_at, up_at, lost_at, isolation))
+BOOST_DESCRIBE_STRUCT(Instance, (), (instance_id, node_type_id, token_hash, lease_hash, address, ordered_at, up_at, lost_at, isolation))
 
 struct ClusterRecord {
   std::string cluster_id, server_id, cluster_source = "API", creator_user_name;

@@ -24,10 +24,14 @@ json::value cluster_json(const ClusterRecord& c) {
   out["jdbc_port"] = 10'000;
   if (c.spark_context_id) out["spark_context_id"] = c.spark_context_id;
   if (c.instance && c.instance->up_at) {
+    const std::string address = c.instance->address.empty() ? "127.0.0.1" : c.instance->address;
     const auto* type = find_node_type(c.instance->node_type_id);
-    out["driver"] =
-        json::object{{"instance_id", c.instance->instance_id},      {"node_id", c.instance->instance_id}, {"start_timestamp", c.instance->up_at},
-                     {"node_aws_attributes", {{"is_spot", false}}}, {"private_ip", "127.0.0.1"},          {"host_private_ip", "127.0.0.1"}};
+    out["driver"] = json::object{{"instance_id", c.instance->instance_id},
+                                 {"node_id", c.instance->instance_id},
+                                 {"start_timestamp", c.instance->up_at},
+                                 {"node_aws_attributes", {{"is_spot", false}}},
+                                 {"private_ip", address},
+                                 {"host_private_ip", address}};
     if (type) out["cluster_cores"] = type->num_cores, out["cluster_memory_mb"] = type->memory_mb;
     out["isolation"] = c.instance->isolation;
   }

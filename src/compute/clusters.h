@@ -24,7 +24,7 @@ namespace tarn::compute {
 struct ClusterOptions {
   std::string server_id = "local";
   std::string region = "eu-central-1";
-  Millis bootstrap_timeout = 120'000;  // from order to the node's dial-in
+  Millis bootstrap_timeout = 700'000;  // from order to the node's dial-in; the vendor's
   Millis lease = 30'000;               // how long a lost node may take to come back
   int most_instances = 64;             // on this machine
   int gpus = 0;
@@ -117,7 +117,7 @@ class Clusters final : public FleetListener, public PoolUsage {
   bool step();
 
   // FleetListener, PoolUsage
-  bool node_admitted(const std::string& instance_id, const std::string& token) override;
+  bool node_admitted(const std::string& instance_id, const std::string& token, const std::string& lease) override;
   void node_up(const std::string& instance_id, const json::value& isolation) override;
   void node_lost(const std::string& instance_id, bool ended, const std::string& why) override;
   void node_said(const std::string& instance_id, const json::object& message) override;

@@ -13,10 +13,10 @@ struct FakeFleet final : Fleet {
   std::string refuse_with;
   std::set<std::string> connected;
   void listen(FleetListener* l) override { listener = l; }
-  Expected<void, std::string> launch(const NodeOrder& order) override {
+  Expected<NodePlace, std::string> launch(const NodeOrder& order) override {
     if (!refuse_with.empty()) return fail(refuse_with);
     orders.push_back(order);
-    return {};
+    return NodePlace{};
   }
   bool send(const std::string& id, const json::object& message) override {
     if (!connected.contains(id)) return false;

@@ -116,9 +116,14 @@ TEST_F(ClustersTest, AnInstanceIsKnownByItsTokenOnly) {
   make(maker);
   settle();
   const auto& order = fleet.orders[0];
-  EXPECT_TRUE(clusters.node_admitted(order.instance_id, order.token));
-  EXPECT_FALSE(clusters.node_admitted(order.instance_id, std::string(64, '0')));
-  EXPECT_FALSE(clusters.node_admitted("i-nobody", order.token));
+  const std::string lease(64, 'a'), other(64, 'b');
+  EXPECT_FALSE(clusters.node_admitted(order.instance_id, std::string(64, '0'), lease));
+  EXPECT_FALSE(clusters.node_admitted("i-nobody", order.token, lease));
+  EXPECT_FALSE(clusters.node_admitted(order.instance_id, order.token, "short"));
+  EXPECT_TRUE(clusters.node_admitted(order.instance_id, order.token, lease));
+  // The token is used up: who has it now opens nothing; the lease that it fixed does.
+  EXPECT_FALSE(clusters.node_admitted(order.instance_id, order.token, other));
+  EXPECT_TRUE(clusters.node_admitted(order.instance_id, "", lease));
 }
 
 TEST_F(ClustersTest, IdleClustersEndAndBusyOnesDoNot) {

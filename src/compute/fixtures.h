@@ -4,6 +4,7 @@
 
 #include "access/testing.h"
 #include "compute/routes.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::compute::testing {
 
@@ -69,7 +70,7 @@ inline Answer call_through(api::Router& router, const access::Caller& who, api::
 
 struct CatalogueTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   access::testing::FakePermissions permissions;
   OneWorkspace workspaces;
   InstanceProfiles profiles{*store};

@@ -39,19 +39,44 @@ struct InitScriptText {
 };
 BOOST_DESCRIBE_STRUCT(InitScriptText, (), (name, content, global))
 
+/// What an instance is to its cluster. A waiting one is a pool's: it has no cluster yet, and becomes either when it is assigned.
+enum class NodeRole { driver, worker, waiting };
+BOOST_DESCRIBE_ENUM(NodeRole, driver, worker, waiting)
+
 struct NodeOrder {
-  std::string instance_id, cluster_id, token;  // the token is the instance's proof when it dials in
+  std::string instance_id, cluster_id, token;  // the token is the instance's proof when it first dials in
+  std::int64_t workspace_id = 0;
+  NodeRole role = NodeRole::driver;
   NodeShare share;
   std::map<std::string, std::string> environment;
   std::vector<InitScriptText> scripts;
+  int bootstrap_seconds = 700;  // how long it may try to reach the relay for the first time
+};
+
+/// Where an instance stands in a network.
+struct NodePlace {
+  std::string netns;    // name of a network namespace (/run/netns/NAME) that it lives in; empty: the host's
+  std::string relay;    // HOST:PORT that it dials; empty: the fleet's own address
+  std::string address;  // its own address, as clusters/get shows it; empty: not known
+};
+
+/// A network model that says where instances stand. Called without locks held; thread-safe.
+class NodePlaces {
+ public:
+  virtual ~NodePlaces() = default;
+  /// Before an instance starts. The error ends its cluster.
+  virtual Expected<NodePlace, std::string> place(const NodeOrder& order) = 0;
+  /// It ended. May be called more than once, and for instances of an earlier process.
+  virtual void leave(const std::string& instance_id) = 0;
 };
 
 /// Told on the fleet's thread; must not block for long.
 class FleetListener {
  public:
   virtual ~FleetListener() = default;
-  /// An instance dialled in with this token: may it? (A node that lies about its identity may not.)
-  virtual bool node_admitted(const std::string& instance_id, const std::string& token) = 0;
+  /// An instance dialled in: may it? (A node that lies about its identity may not.) The first time its token decides, and fixes the lease
+  /// that it brought; from then on only that lease does, and the token is worth nothing.
+  virtual bool node_admitted(const std::string& instance_id, const std::string& token, const std::string& lease) = 0;
   /// Its processes run; what isolates them, as /clusters/get reports it.
   virtual void node_up(const std::string& instance_id, const json::value& isolation) = 0;
   /// Its connection ended; `ended`: so did its process, it will not come back.
@@ -64,8 +89,8 @@ class Fleet {
   virtual ~Fleet() = default;
   /// Set once, before start. The listener must outlive the fleet's thread (stop joins it).
   virtual void listen(FleetListener* listener) = 0;
-  /// Begins to start an instance; node_up follows, or node_lost. The error says why it could not even begin.
-  virtual Expected<void, std::string> launch(const NodeOrder& order) = 0;
+  /// Begins to start an instance; node_up follows, or node_lost. Where it stands; the error says why it could not even begin.
+  virtual Expected<NodePlace, std::string> launch(const NodeOrder& order) = 0;
   /// False: it is not connected now.
   virtual bool send(const std::string& instance_id, const json::object& message) = 0;
   /// Ends it: its processes are killed. node_lost(ended) follows if it was known.

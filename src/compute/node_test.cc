@@ -12,6 +12,7 @@
 #include "compute/contexts.h"
 #include "compute/fixtures.h"
 #include "compute/local_fleet.h"
+#include "compute/tls_for_tests.h"
 
 namespace tarn::compute::testing {
 namespace {
@@ -32,6 +33,9 @@ bool within(int seconds, const std::function<bool()>& holds) {
 struct NodeTest : CatalogueTest {
   fs::path folder = fs::temp_directory_path() / ("tarn-node-test-" + std::to_string(::getpid()));
   SystemClock real;
+  TestAuthority authority{"relay.test"};
+  NodePlaces* places = nullptr;
+  Millis bootstrap_timeout = 60'000;
   std::unique_ptr<LocalFleet> fleet;
   std::unique_ptr<Clusters> clusters;
   std::unique_ptr<Contexts> contexts;
@@ -43,12 +47,18 @@ struct NodeTest : CatalogueTest {
   }
   void begin() {
     fleet = std::make_unique<LocalFleet>(LocalFleetOptions{.binary = TARN_TEST_NODE,
-                                                           .relay = (folder / "relay.sock").string(),
+                                                           .relay = {.port_file = (folder / "relay.port").string()},
+                                                           .tls = authority.server(),
+                                                           .authority = authority.pem,
+                                                           .relay_name = "relay.test",
                                                            .homes = (folder / "nodes").string(),
                                                            .driver = resources::shipped("src/compute/node/driver.py").string(),
                                                            .packages = resources::cache().string(),
-                                                           .lease_seconds = 5});
-    clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real, ClusterOptions{.lease = 5'000});
+                                                           .lease_seconds = 5,
+                                                           .metrics_seconds = 1});
+    fleet->place_with(places);
+    clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real,
+                                          ClusterOptions{.bootstrap_timeout = bootstrap_timeout, .lease = 5'000});
     contexts = std::make_unique<Contexts>(*clusters, *store, real);
     fleet->start();
     clusters->start_driving();
@@ -152,6 +162,89 @@ TEST_F(NodeTest, AnInstanceIsWhatItSaysItIsAndSeesNobodyElse) {
   EXPECT_EQ(text(greedy, "resultType"), "error");
   // A process storm stops at its limit.
   EXPECT_EQ(clusters->find(cluster)->state, State::RUNNING);
+}
+
+/// A namespace with one address, joined to this machine by a veth pair.
+struct OneNamespace final : NodePlaces {
+  std::string name = fmt::format("tarnt{}", ::getpid() % 100'000), here, there;
+  std::set<std::string> in;
+  std::mutex mutex;
+  explicit OneNamespace(int net) : here(fmt::format("10.203.{}.1", net)), there(fmt::format("10.203.{}.2", net)) {
+    for (const auto& c : {"ip netns add " + name, fmt::format("ip link add {0}h type veth peer name {0}n netns {0}", name),
+                          fmt::format("ip addr add {}/30 dev {}h", here, name), fmt::format("ip link set {}h up", name),
+                          fmt::format("ip -n {0} addr add {1}/30 dev {0}n", name, there), fmt::format("ip -n {0} link set {0}n up", name)})
+      ready = ready && std::system((c + " 2>/dev/null").c_str()) == 0;
+  }
+  ~OneNamespace() override {
+    for (const auto& c : {fmt::format("ip link del {}h", name), "ip netns del " + name})
+      [[maybe_unused]] const int rc = std::system((c + " 2>/dev/null").c_str());
+  }
+  Expected<NodePlace, std::string> place(const NodeOrder& order) override {
+    const std::lock_guard lock(mutex);
+    in.insert(order.instance_id);
+    return NodePlace{.netns = name, .relay = relay, .address = there};
+  }
+  void leave(const std::string& id) override {
+    const std::lock_guard lock(mutex);
+    in.erase(id);
+  }
+  bool empty() {
+    const std::lock_guard lock(mutex);
+    return in.empty();
+  }
+  bool ready = true;
+  std::string relay;
+};
+
+TEST_F(NodeTest, ANodeInANetworkOfItsOwnDialsOutAndOneThatCannotTimesOut) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root: no network namespaces";
+  OneNamespace net(::getpid() % 250);
+  ASSERT_TRUE(net.ready);
+  stop();
+  contexts.reset(), clusters.reset(), fleet.reset();
+  places = &net;
+  bootstrap_timeout = 2'000;
+  begin();
+  ASSERT_TRUE(fleet->relay().also_listen(net.here).has_value());
+  net.relay = net.here + fleet->relay().address().substr(fleet->relay().address().rfind(':'));
+  bootstrap_timeout = 2'000;
+  const auto cluster = running();
+  EXPECT_EQ(clusters->find(cluster)->instance->address, net.there);
+  EXPECT_THAT(boost::json::serialize(clusters->find(cluster)->instance->isolation), HasSubstr("network namespace " + net.name));
+  const auto context = *contexts->create(pat, cluster, "python");
+  const auto interfaces = text(done(cluster, context, "open('/proc/net/dev').read()"));
+  EXPECT_THAT(interfaces, HasSubstr(net.name + "n"));
+  ASSERT_TRUE(clusters->terminate(pat, cluster).has_value());
+  EXPECT_TRUE(within(15, [&] { return net.empty(); }));
+  // The way to the control plane is gone: the instance is well, and never arrives.
+  ASSERT_EQ(std::system(fmt::format("ip link set {}h down", net.name).c_str()), 0);
+  ClusterSpec s;
+  s.spark_version = "15.4.x-scala2.12";
+  s.node_type_id = "m6g.large";
+  const auto made = clusters->create(pat, s);
+  EXPECT_TRUE(within(30, [&] { return clusters->find(made->cluster_id)->state == State::TERMINATED; }));
+  EXPECT_EQ(clusters->find(made->cluster_id)->termination_reason->code, "BOOTSTRAP_TIMEOUT");
+  EXPECT_TRUE(within(15, [&] { return net.empty(); }));
+}
+
+TEST_F(NodeTest, AnotherMachinesNodeNeedsItsOrderOnly) {
+  stop();
+  contexts.reset(), clusters.reset();
+  // As `ssh HOST tarn node` would: nothing of this side's folders or programs is in the order.
+  fleet = std::make_unique<LocalFleet>(
+      LocalFleetOptions{.tls = authority.server(),
+                        .authority = authority.pem,
+                        .relay_name = "relay.test",
+                        .homes = (folder / "nodes").string(),
+                        .lease_seconds = 5,
+                        .launcher = {"env", "TARN_HOME=" TARN_SOURCE_DIR, "TARN_CACHE=" + resources::cache().string(), "HOME=/", TARN_TEST_NODE}});
+  clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real, ClusterOptions{.lease = 5'000});
+  contexts = std::make_unique<Contexts>(*clusters, *store, real);
+  fleet->start();
+  clusters->start_driving();
+  const auto cluster = running();
+  const auto context = *contexts->create(pat, cluster, "python");
+  EXPECT_EQ(text(done(cluster, context, "6 * 7")), "42");
 }
 
 struct GivenScripts final : InitScripts {

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +19,10 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+
+#include "base/ids.h"
+#include "base/resources.h"
+#include "compute/node/link.h"
 
 namespace tarn::compute::node {
 namespace {
@@ -138,6 +141,7 @@ void set_limit(int what, std::uint64_t value) {
                                        "IPYTHONDIR=" + p.home + "/.ipython",
                                        "TARN_NODE_ISOLATION=" + json::encode_text(isolation),
                                        "DB_CLUSTER_ID=" + o.cluster_id,
+                                       "TARN_NODE_ROLE=" + std::string(json::name_of(o.role)),
                                        "TARN_NODE_SCRIPTS=" + json::encode_text(script_names(o))};
   for (const auto& [name, value] : o.environment) environment.push_back(name + "=" + value);
   if (control != 3) {
@@ -166,34 +170,6 @@ int init_of(pid_t interpreter) {
   }
 }
 
-int dial(const Order& o) {
-  sockaddr_un address{.sun_family = AF_UNIX};
-  if (o.relay.size() >= sizeof address.sun_path) return -1;
-  o.relay.copy(address.sun_path, o.relay.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    if (fd >= 0) ::close(fd);
-    return -1;
-  }
-  const std::string hello = boost::json::serialize(json::object{{"type", "hello"}, {"instance_id", o.instance_id}, {"token", o.token}}) + "\n";
-  const timeval patience{5, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  std::string answer;
-  if (::send(fd, hello.data(), hello.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(hello.size())) {
-    // One line, read byte by byte: what follows it is the driver's.
-    for (char c; answer.size() < 256 && ::recv(fd, &c, 1, 0) == 1 && c != '\n';) answer += c;
-  }
-  if (answer.find("welcome") == answer.npos) {
-    ::close(fd);
-    return -1;
-  }
-  const timeval forever{0, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &forever, sizeof forever);
-  return fd;
-}
-
 bool hand_over(int control, int fd) {
   char byte = 'C';
   iovec data{&byte, 1};
@@ -211,28 +187,89 @@ bool hand_over(int control, int fd) {
   return ::sendmsg(control, &message, MSG_NOSIGNAL) == 1;
 }
 
+bool stop_asked() { return g_stop != 0; }
+
 /// Keeps the driver connected until it ends, the lease is over, or we are told to stop. Why it ended.
-std::string attend(const Order& o, int control) {
-  bool connected = false;
-  auto lost = Steady::now();
+std::string attend(const Order& o, int control, const std::vector<Group>& groups, pid_t init) {
+  // Only this process knows its lease: who reads the order later, or the token on its way, cannot speak as this instance.
+  Link link(
+      {.relay = o.relay, .relay_name = o.relay_name, .authority = o.authority, .instance_id = o.instance_id, .token = o.token, .lease = new_hex(32)});
+  bool attached = false, welcomed = false, driver_free = true;
+  auto lost = Steady::now(), next_dial = lost, next_word = lost;
   while (!g_stop) {
-    if (!connected) {
-      if (const int fd = dial(o); fd >= 0) {
-        connected = hand_over(control, fd);
-        ::close(fd);
-        if (!connected) return "the interpreter ended";
-      } else if (Steady::now() - lost > std::chrono::seconds(o.lease_seconds)) {
-        return "its lease is over";
+    const auto now = Steady::now();
+    if (!attached && driver_free && now >= next_dial) {
+      const auto answer = link.dial(std::chrono::seconds(3), stop_asked);
+      next_dial = Steady::now() + std::chrono::milliseconds(300);
+      if (answer == Answer::refused) return link.why();
+      if (answer == Answer::welcome) {
+        welcomed = true;
+        const int end = link.driver_end();
+        const bool handed = end >= 0 && hand_over(control, end);
+        if (end >= 0) ::close(end);
+        if (!handed) return "the interpreter ended";
+        attached = true;
+        driver_free = false;
+        next_word = Steady::now();
+      } else if (Steady::now() - lost > std::chrono::seconds(welcomed ? o.lease_seconds : o.bootstrap_seconds)) {
+        return (welcomed ? "its lease is over: " : "the relay could not be reached: ") + link.why();
       }
     }
-    pollfd p{control, POLLIN, 0};
-    if (::poll(&p, 1, connected ? 1000 : 200) <= 0) continue;
+    if (attached && now >= next_word) {
+      const auto used = usage_of(groups, init);
+      auto line = json::encode(used).as_object();
+      line["type"] = "metrics";
+      link.say(boost::json::serialize(line));
+      next_word = now + std::chrono::seconds(std::max(1, o.metrics_seconds));
+    }
+    std::vector<pollfd> fds{{control, POLLIN, 0}};
+    for (const auto& w : link.watched()) fds.push_back({w.fd, w.events, 0});
+    const auto nap = attached ? next_word - now : std::chrono::duration_cast<Steady::duration>(std::chrono::milliseconds(100));
+    ::poll(fds.data(), fds.size(),
+           static_cast<int>(std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(nap).count() + 1)));
+    if (attached && !link.carry()) {
+      link.end();  // the driver reads the end, says so, and is given the next connection
+      attached = false;
+      lost = next_dial = Steady::now();
+    }
+    if (fds[0].revents == 0) continue;
     char byte = 0;
-    const auto n = ::recv(control, &byte, 1, 0);
-    if (n == 0 || (n < 0 && errno != EINTR)) return "the interpreter ended";
-    if (byte == 'L') connected = false, lost = Steady::now();
+    const auto n = ::recv(control, &byte, 1, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return "the interpreter ended";
+    if (n == 1 && byte == 'L') {
+      driver_free = true;
+      if (attached) {
+        link.end();
+        attached = false;
+        lost = next_dial = Steady::now();
+      }
+    }
   }
   return "told to stop";
+}
+
+/// What an order of another machine leaves to this one.
+bool complete(Order& o) {
+  if (!o.home.empty()) return true;
+  o.home = fs::temp_directory_path() / ("tarn-node-" + o.instance_id);
+  std::error_code failure;
+  fs::create_directories(o.home, failure);
+  if (o.driver.empty()) o.driver = resources::shipped("src/compute/node/driver.py").string();
+  if (o.packages.empty()) o.packages = resources::cache().string();
+  if (o.python.empty()) o.python = "/usr/bin/python3";
+  return !failure;
+}
+
+/// Before anything else is made: the network that all below live in.
+std::optional<std::string> enter_network(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  if (name.find('/') != name.npos || name.starts_with('.')) return "'" + name.substr(0, 64) + "' is not the name of a network namespace";
+  const int fd = ::open(("/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC);
+  const bool in = fd >= 0 && ::setns(fd, CLONE_NEWNET) == 0;
+  const int failure = errno;
+  if (fd >= 0) ::close(fd);
+  if (!in) return "cannot enter the network namespace " + name + ": " + std::strerror(failure);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -245,7 +282,11 @@ int node_main(int, char**) {
     std::cerr << "no order on standard input: " << order.error().message() << "\n";
     return 2;
   }
-  const Order& o = *order;
+  Order& o = *order;
+  if (!complete(o)) {
+    std::cerr << "cannot make the instance's folder " << o.home << "\n";
+    return 2;
+  }
   struct sigaction act {};
   act.sa_handler = [](int) { g_stop = 1; };
   ::sigaction(SIGTERM, &act, nullptr);
@@ -255,6 +296,7 @@ int node_main(int, char**) {
   ::umask(022);
 
   const bool root = o.isolate && ::geteuid() == 0;
+  if (const auto why = enter_network(o.netns)) return give_up(o, *why);
   for (std::size_t i = 0; i < o.scripts.size(); ++i) {
     std::ofstream out(fmt::format("{}/.init-{}.sh", o.home, i), std::ios::trunc);
     out << o.scripts[i].content;
@@ -267,7 +309,10 @@ int node_main(int, char**) {
     for (const auto& g : groups) isolation.held.push_back(fmt::format("cgroup {} {}", g.v2 ? "v2" : "v1", g.controller));
     for (const char* ns : {"pid", "mount", "ipc", "uts"}) isolation.held.push_back(std::string("namespace ") + ns);
     isolation.held.push_back(fmt::format("user {}", user_of(o.instance_id)));
-    isolation.missing.push_back("network: the host's");
+    if (o.netns.empty())
+      isolation.missing.push_back("network: the host's");
+    else
+      isolation.held.push_back("network namespace " + o.netns);
     if (std::ranges::any_of(groups, [](const Group& g) { return g.controller == "memory" && !g.v2; }))
       isolation.missing.push_back("disk: cgroup v1 cannot throttle buffered writes");
     isolation.isolated = groups.size() == 3;
@@ -317,7 +362,7 @@ int node_main(int, char**) {
     run_driver(o, paths, control[1], false, isolation);
   }
   ::close(control[1]);
-  const std::string why = attend(o, control[0]);
+  const std::string why = attend(o, control[0], groups, init);
   int status = 0;
   // An interpreter that ends by itself has its first process say how; a moment for that, then force.
   bool reaped = false;
@@ -336,8 +381,10 @@ int node_main(int, char**) {
         << (WIFEXITED(status) ? fmt::format("the interpreter ended with {}", WEXITSTATUS(status)) : std::string("the interpreter was killed"))
         << "\n";
   std::cerr << "ends: " << why << "\n";
+  const bool unreached = why.starts_with("the relay ");
+  if (unreached) give_up(o, why);
   std::error_code ignored;
-  if (asked || why != "the interpreter ended") fs::remove_all(o.home, ignored);
+  if (asked || (why != "the interpreter ended" && !unreached)) fs::remove_all(o.home, ignored);
   return 0;
 }
 

@@ -140,4 +140,77 @@ void sweep_cgroups() {
       if (entry.path().filename().string().starts_with("tarn-i-")) ::rmdir(entry.path().c_str());  // fails, and rightly, while anything is in it
 }
 
+void sweep_cgroups(const std::string& instance_id) {
+  std::vector<Group> left;
+  for (const auto& [name, h] : controllers())
+    if (std::error_code ignored; fs::exists(h.root + "/tarn-" + instance_id, ignored)) left.push_back({name, h.root + "/tarn-" + instance_id, h.v2});
+  if (!left.empty()) remove_groups(left);
+}
+
+namespace {
+
+std::optional<std::int64_t> number_in(const std::string& path, const std::string& word = "") {
+  std::istringstream in(read_all(path));
+  std::string name;
+  std::int64_t value = 0;
+  if (word.empty()) return in >> value ? std::optional(value) : std::nullopt;
+  while (in >> name >> value)
+    if (name == word) return value;
+  return std::nullopt;
+}
+
+/// Fields of /proc/PID/stat after the name, which may hold anything: [0] is the state, [1] the parent.
+std::vector<std::string> stat_of(const std::string& pid) {
+  const auto text = read_all("/proc/" + pid + "/stat");
+  const auto name_ends = text.rfind(')');
+  std::vector<std::string> out;
+  if (name_ends == text.npos) return out;
+  std::istringstream in(text.substr(name_ends + 1));
+  for (std::string w; in >> w;) out.push_back(w);
+  return out;
+}
+
+Usage usage_below(int first) {
+  struct One {
+    int parent;
+    std::int64_t cpu, pages;
+  };
+  std::map<int, One> all;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != name.npos) continue;
+    const auto f = stat_of(name);
+    if (f.size() < 22) continue;
+    all[std::stoi(name)] = {std::stoi(f[1]), std::stoll(f[11]) + std::stoll(f[12]) + std::stoll(f[13]) + std::stoll(f[14]), std::stoll(f[21])};
+  }
+  Usage out;
+  for (const auto& [pid, one] : all) {
+    int up = pid;
+    for (int depth = 0; up != first && up > 1 && depth < 64; ++depth) up = all.contains(up) ? all.at(up).parent : 0;
+    if (up != first) continue;
+    ++out.processes;
+    out.cpu_micros += one.cpu * 1'000'000 / ::sysconf(_SC_CLK_TCK);
+    out.memory_bytes += one.pages * ::sysconf(_SC_PAGESIZE);
+  }
+  return out;
+}
+
+}  // namespace
+
+Usage usage_of(const std::vector<Group>& groups, int first) {
+  std::optional<std::int64_t> memory, cpu, processes;
+  for (const auto& g : groups) {
+    if (g.controller == "memory") memory = number_in(g.path + (g.v2 ? "/memory.current" : "/memory.usage_in_bytes"));
+    if (g.controller == "cpu") {
+      cpu = g.v2 ? number_in(g.path + "/cpu.stat", "usage_usec") : number_in(g.path + "/cpuacct.usage");
+      if (cpu && !g.v2) *cpu /= 1000;
+    }
+    if (g.controller == "pids") processes = number_in(g.path + "/pids.current");
+  }
+  if (memory && cpu && processes) return {*memory, *cpu, *processes};
+  const auto counted = usage_below(first);
+  return {memory.value_or(counted.memory_bytes), cpu.value_or(counted.cpu_micros), processes.value_or(counted.processes)};
+}
+
 }  // namespace tarn::compute::node
