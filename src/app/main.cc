@@ -16,12 +16,14 @@
 #include "compute/node/agent.h"
 #include "engine/engine.h"
 #include "review/sandbox.h"
+#include "serving/scorer.h"
 
 int main(int argc, char** argv) {
   // Children of a server; not for people, so not in the help.
   if (argc > 1 && std::strcmp(argv[1], "engine") == 0) return tarn::engine::engine_main(argc - 1, argv + 1);
   if (argc > 1 && std::strcmp(argv[1], "node") == 0) return tarn::compute::node::node_main(argc - 1, argv + 1);
   if (argc > 1 && std::strcmp(argv[1], "review-sandbox") == 0) return tarn::review::sandbox_main(argc - 1, argv + 1);
+  if (argc > 1 && std::strcmp(argv[1], "scorer") == 0) return tarn::serving::scorer_main(argc - 1, argv + 1);
   CLI::App app("Tarn: a governed lakehouse and AI platform that speaks the Databricks API");
   app.set_version_flag("--version", "tarn " TARN_VERSION);
   app.require_subcommand(1);

@@ -20,6 +20,7 @@
 #include "app/job_ports.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
+#include "app/serving_room.h"
 #include "app/whole_backup.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
@@ -216,6 +217,7 @@ struct Platform::Impl {
   ClusterScripts cluster_scripts;
   jobs::Service job_service;
   jobs::Scheduler job_scheduler;
+  ServingRoom serving;
   api::Router router, control;
   std::unique_ptr<gateway::Server> server;
   std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
@@ -302,7 +304,8 @@ struct Platform::Impl {
                        .code = &job_clusters,
                        .sql = &job_statements,
                        .files = &job_files,
-                       .server_id = server_of(data)}) {
+                       .server_id = server_of(data)}),
+        serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}) {
     job_service.on_due([this] { job_scheduler.wake(); });
     clusters.scripts_from(&cluster_scripts);
   }
@@ -504,15 +507,18 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
     p.clusters.on_workspace_deleted(t, id);
     p.job_service.on_workspace_deleted(t, id);
+    p.serving.endpoints.on_workspace_deleted(t, id);
   });
   p.router.add(p.workspace_rooms.routes());
   p.router.add(jobs::routes(p.job_service));
+  p.router.add(p.serving.routes());
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
   p.fleet.start();
   p.clusters.start_driving();
   p.job_scheduler.start();
+  p.serving.start();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
   p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
@@ -530,6 +536,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   }
   const bool clean = p.server->drain(patience);
   p.job_scheduler.stop();
+  p.serving.stop();
   p.fleet.stop();
   p.clusters.stop();
   p.provisioner.stop();

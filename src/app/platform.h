@@ -24,6 +24,8 @@ struct ServeOptions {
   std::vector<std::string> node_launcher;  // program and arguments that take an order to a `tarn node` elsewhere
   int bootstrap_timeout_seconds = 700;     // then a cluster whose node did not arrive ends with BOOTSTRAP_TIMEOUT
   int most_instances = 64;                 // nodes on this machine
+  int serving_idle_seconds = 300;          // without a request: an endpoint that may is scaled to zero
+  int serving_timeout_seconds = 60;        // of one request to a model
   unsigned io_threads = 2;
   bool access_log = true;
 };

@@ -64,6 +64,12 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   v->add_option("--most-instances", o->most_instances, "Cluster nodes that may run at once")->check(CLI::Range(1, 10'000))->capture_default_str();
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
+  v->add_option("--serving-idle-seconds", o->serving_idle_seconds, "Without a request for so long, endpoints that may are scaled to zero")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  v->add_option("--serving-timeout-seconds", o->serving_timeout_seconds, "How long a model may take for a request; then its scorer is replaced")
+      ->check(CLI::Range(1, 110))
+      ->capture_default_str();
   v->add_flag("!--no-access-log", o->access_log, "Do not log each request");
   v->add_option("--log-level", *level, "trace, debug, info, warn or error")->capture_default_str();
   v->add_option("--drain-seconds", *drain, "How long requests in flight may take after SIGTERM")->check(CLI::Range(0, 3600))->capture_default_str();

@@ -39,7 +39,7 @@ void allow(int ruleset, const std::string& directory, std::uint64_t rights) {
   if (bad) failed("landlock rule for " + directory);
 }
 
-int confine_files(const Settings& settings, const Scope& scope) {
+int confine_files(const Confinement& c) {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return 0;
   std::uint64_t all = (1ull << 13) - 1;
@@ -50,19 +50,19 @@ int confine_files(const Settings& settings, const Scope& scope) {
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   const int ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0));
   if (ruleset < 0) failed("landlock");
-  for (const auto& directory : scope.directories) allow(ruleset, directory, read_rights);
+  for (const auto& directory : c.readable) allow(ruleset, directory, read_rights);
+  for (const auto& directory : c.executable) allow(ruleset, directory, read_rights | LANDLOCK_ACCESS_FS_EXECUTE);
   std::uint64_t write = read_rights | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                         LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG;
   if (abi >= 2) write |= right_refer;
   if (abi >= 3) write |= right_truncate;
-  for (const auto& directory : scope.writable) allow(ruleset, directory, write);
-  if (!settings.spill_directory.empty()) allow(ruleset, settings.spill_directory, write);
+  for (const auto& directory : c.writable) allow(ruleset, directory, write);
   if (::syscall(SYS_landlock_restrict_self, ruleset, 0)) failed("landlock");
   ::close(ruleset);
   return static_cast<int>(abi);
 }
 
-void confine_calls() {
+void confine_calls(bool may_start_programs, bool may_fork) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (!filter) throw std::runtime_error("seccomp: no filter");
   const auto deny = [&](int call, std::uint32_t action) {
@@ -78,10 +78,6 @@ void confine_calls() {
                            "listen",
                            "accept",
                            "accept4",
-                           "execve",
-                           "execveat",
-                           "fork",
-                           "vfork",
                            "ptrace",
                            "process_vm_readv",
                            "process_vm_writev",
@@ -154,10 +150,14 @@ void confine_calls() {
                            "chmod",
                            "fchmodat"})
     deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
+  if (!may_start_programs)
+    for (const char* name : {"execve", "execveat"}) deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
+  if (!may_fork)
+    for (const char* name : {"fork", "vfork"}) deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
   // clone3's flags are behind a pointer; without it glibc falls back to clone, whose flags can be looked at: threads only.
   deny(SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS));
   constexpr std::uint64_t clone_thread = 0x00010000;
-  const int bad = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, 0));
+  const int bad = may_fork ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, 0));
   const int loaded = bad ? bad : seccomp_load(filter);
   seccomp_release(filter);
   if (loaded) throw std::runtime_error("seccomp: " + std::string(std::strerror(-loaded)));
@@ -191,16 +191,22 @@ bool harden_process(int parent_pid, int socket_fd) {
   return true;
 }
 
-std::string confine(const Settings& settings, const Scope& scope) {
-  if (settings.run_as_uid != 0 && ::geteuid() == 0) {
-    const auto id = settings.run_as_uid;
+std::string confine(const Confinement& c) {
+  if (c.run_as_uid != 0 && ::geteuid() == 0) {
+    const auto id = c.run_as_uid;
     if (::syscall(SYS_setgroups, 0, nullptr) || ::syscall(SYS_setresgid, id, id, id) || ::syscall(SYS_setresuid, id, id, id))
-      failed("changing to the engine's user");
+      failed("changing to its user");
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user clears it
   }
-  const int abi = confine_files(settings, scope);
-  confine_calls();
+  const int abi = confine_files(c);
+  confine_calls(c.may_start_programs, c.may_fork);
   return (abi ? fmt::format("landlock{} ", abi) : std::string("no-landlock ")) + "seccomp";
+}
+
+std::string confine(const Settings& settings, const Scope& scope) {
+  Confinement c{.readable = scope.directories, .writable = scope.writable, .run_as_uid = settings.run_as_uid};
+  if (!settings.spill_directory.empty()) c.writable.push_back(settings.spill_directory);
+  return confine(c);
 }
 
 }  // namespace tarn::engine::child

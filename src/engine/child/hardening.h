@@ -1,6 +1,7 @@
 #pragma once
 // What the process may never do, whatever its SQL says. All of it is inherited by threads made afterwards, so it is applied while there is one.
 #include <string>
+#include <vector>
 
 #include "engine/messages.h"
 
@@ -9,6 +10,15 @@ namespace tarn::engine::child {
 /// First thing in main: die with the pool's process, no new privileges, no core dump, not traceable, first choice of the kernel's memory killer,
 /// no descriptor but 0-2 and the socket. False if the parent is already gone.
 bool harden_process(int parent_pid, int socket_fd);
+
+/// The same for any child of the server: what it may open and start. Folders must exist.
+struct Confinement {
+  std::vector<std::string> readable{}, writable{}, executable{};
+  unsigned run_as_uid = 0;          // 0: the user that it is
+  bool may_start_programs = false;  // execve, of what is executable; for a launcher that becomes what it launches
+  bool may_fork = false;
+};
+std::string confine(const Confinement& c);
 
 /// When the scope is known and DuckDB is open: the user, the folders (Landlock, where the kernel has it) and the system calls (seccomp).
 /// Returns what is in force, for the log ("landlock7 seccomp"); throws std::runtime_error if a step that the kernel offers fails.

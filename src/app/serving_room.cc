@@ -1,0 +1,87 @@
+#include "app/serving_room.h"
+
+#include <filesystem>
+
+#include "base/resources.h"
+#include "cli/child_process.h"
+
+namespace tarn::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A statement's first value, as text.
+class FirstValue final : public sql::ResultSink {
+ public:
+  void schema(std::vector<sql::ResultColumn>) override {}
+  bool chunk(std::string content, std::int64_t rows) override {
+    if (rows == 0 || !value.empty()) return true;
+    if (const auto v = json::parse(content))
+      if (const auto* a = v->if_array(); a && !a->empty() && a->front().is_array() && !a->front().get_array().empty()) {
+        const auto& first = a->front().get_array().front();
+        value = first.is_string() ? std::string(first.get_string()) : boost::json::serialize(first);
+      }
+    return true;
+  }
+  std::string value;
+};
+
+serving::RuntimeOptions runtime_options(const ServingRoom::Ground& g) {
+  serving::RuntimeOptions o;
+  o.program = cli::own_binary();
+  o.environment = (resources::cache() / "mlflow-venv").string();
+  o.scripts = resources::shipped("src/serving/scorer").string();
+  o.models = g.data + "/serving/models";
+  const auto onnx = fs::path(o.program).parent_path() / "tarn-onnx";
+  const auto library = serving_onnx_library();
+  if (fs::exists(onnx) && !library.empty()) {
+    o.onnx_program = onnx.string();
+    o.onnx_library = library;
+  }
+  o.idle = std::chrono::seconds(g.idle_seconds);
+  o.request_timeout = std::chrono::seconds(g.timeout_seconds);
+  fs::create_directories(o.models);
+  return o;
+}
+
+}  // namespace
+
+std::string serving_onnx_library() {
+  std::error_code ignored;
+  for (const auto& release : fs::directory_iterator(resources::cache(), ignored)) {
+    if (!release.path().filename().string().starts_with("onnxruntime-")) continue;
+    for (const auto& f : fs::directory_iterator(release.path() / "onnxruntime/capi", ignored))
+      if (f.path().filename().string().starts_with("libonnxruntime.so")) return f.path().string();
+  }
+  return "";
+}
+
+ServingRoom::ServingRoom(const Ground& g)
+    : endpoints(g.store, g.permissions, g.catalog.models(), g.catalog, g.clock),
+      runtime(endpoints, g.catalog.models(), g.directory, g.objects, g.store, runtime_options(g)),
+      capture(g.data + "/serving/capture", g.directory,
+              [&executor = g.executor](const access::Context& ctx, const std::string& sql) -> Expected<std::string, std::string> {
+                FirstValue sink;
+                sql::Session session{.ctx = ctx};
+                session.statement_id = ctx.request_id;
+                const auto done = executor.run(session, sql, {.timeout_ms = 120'000}, sink);
+                if (!done) return fail(done.error().message);
+                return sink.value;
+              }),
+      permissions_(g.permissions),
+      store_(g.store),
+      clock_(g.clock) {}
+
+std::vector<api::Route> ServingRoom::routes() { return serving::routes({endpoints, runtime, capture, permissions_, store_, clock_}); }
+
+void ServingRoom::start() {
+  capture.start();
+  runtime.start();
+}
+
+void ServingRoom::stop() {
+  runtime.stop();
+  capture.stop();
+}
+
+}  // namespace tarn::app

@@ -1,0 +1,161 @@
+#include <boost/asio/awaitable.hpp>
+#include <random>
+
+#include "base/ids.h"
+#include "serving/routes.h"
+
+namespace tarn::serving {
+namespace {
+
+namespace asio = boost::asio;
+using api::Method;
+using api::Request;
+
+constexpr std::size_t kInline = 64u << 10;  // a larger body is checked off the I/O threads
+
+/// Who may ask which endpoint, for as long as the store stands still: an invocation costs no read of lists.
+class QueryRights {
+ public:
+  explicit QueryRights(Doors d) : d_(d) {}
+  std::optional<bool> known(std::int64_t caller, const std::string& endpoint) {
+    const auto now = d_.store.generation();
+    std::lock_guard lock(mutex_);
+    if (now != generation_) {
+      known_.clear();
+      generation_ = now;
+    }
+    const auto i = known_.find({caller, endpoint});
+    return i == known_.end() ? std::nullopt : std::optional(i->second);
+  }
+  bool ask(const access::Context& ctx, const std::string& endpoint) {
+    const auto before = d_.store.generation();
+    const bool may = d_.permissions.allows(ctx, {kPermissionType, endpoint}, "CAN_QUERY");
+    std::lock_guard lock(mutex_);
+    if (before == generation_ && known_.size() < 100'000) known_[{ctx.caller.id, endpoint}] = may;
+    return may;
+  }
+
+ private:
+  Doors d_;
+  std::mutex mutex_;
+  std::int64_t generation_ = -1;
+  std::map<std::pair<std::int64_t, std::string>, bool> known_;
+};
+
+std::string client_request_id(std::string_view body) {
+  const auto at = body.find("\"client_request_id\"");
+  if (at == body.npos) return "";
+  const auto from = body.find('"', body.find(':', at));
+  const auto to = from == body.npos ? from : body.find('"', from + 1);
+  return to == body.npos ? "" : std::string(body.substr(from + 1, std::min<std::size_t>(to - from - 1, 200)));
+}
+
+bool sampled(double fraction) {
+  if (fraction >= 1) return true;
+  thread_local std::mt19937 engine{std::random_device{}()};
+  return std::uniform_real_distribution<>(0, 1)(engine) < fraction;
+}
+
+asio::awaitable<Result<ScoreReply>> ask(Doors d, std::shared_ptr<const View> view, std::shared_ptr<Served> served, const Request& r,
+                                        Steady::time_point deadline) {
+  auto model = co_await d.runtime.model_of(served, deadline);
+  if (!model) co_return fail(model.error());
+  std::optional<Error> bad;
+  const auto check = [&] {
+    auto fine = check_request(**model, r.body);
+    if (!fine) bad = fine.error();
+  };
+  if (r.body.size() <= kInline)
+    check();
+  else
+    co_await d.runtime.on_helper(check);
+  if (bad) co_return fail(*bad);
+  co_return co_await d.runtime.score(view, served, r.body, deadline);
+}
+
+asio::awaitable<api::Result> invoke(Doors d, std::shared_ptr<QueryRights> rights, const Request& r) {
+  const auto began = Steady::now();
+  const std::string name = r.capture("name");
+  const auto view = d.runtime.find(r.context.workspace_id.value_or(0), name);
+  bool may = false;
+  if (view) {
+    if (const auto known = rights->known(r.caller().id, view->endpoint.id))
+      may = *known;
+    else
+      co_await d.runtime.on_helper([&] { may = rights->ask(r.context, view->endpoint.id); });
+  }
+  if (!view || !may) {
+    bool visible = false;
+    if (view) co_await d.runtime.on_helper([&] { visible = d.permissions.allows(r.context, {kPermissionType, view->endpoint.id}, "CAN_VIEW"); });
+    if (!visible)
+      co_return fail(
+          api::not_found(fmt::format("The given endpoint does not exist, please retry after checking the specified model and version "
+                                     "deployment exists. (endpoint '{}')",
+                                     name.substr(0, 100))));
+    co_return fail(api::forbidden(fmt::format("User does not have CAN_QUERY permission on the serving endpoint '{}'.", name)));
+  }
+  auto& stats = *view->stats;
+  ++stats.in_flight;
+  std::shared_ptr<Served> served;
+  const auto wanted = r.capture("served");
+  Result<ScoreReply> reply = refuse(Errc::unavailable, "");
+  if (const auto wait = d.runtime.limited(*view, r.caller())) {
+    reply = refuse(Errc::too_many_requests, fmt::format("Endpoint '{}' reached a rate limit; it takes calls again in {} s.", name, *wait), *wait);
+  } else {
+    if (wanted.empty())
+      served = view->pick();
+    else
+      for (const auto& s : view->served)
+        if (s->entity.name == wanted) served = s;
+    if (served) {
+      const auto deadline = std::min(began + d.runtime.options().request_timeout, r.deadline - std::chrono::seconds(1));
+      reply = co_await ask(d, view, served, r, deadline);
+    } else if (!wanted.empty() && view->endpoint.active) {
+      reply = refuse(Errc::not_found, fmt::format("Endpoint '{}' has no served entity '{}'.", name, wanted.substr(0, 100)));
+    } else {
+      reply = refuse(Errc::unavailable,
+                     fmt::format("Endpoint '{}' is not ready: {}", name,
+                                 view->endpoint.update_failed ? view->endpoint.update_message : "its first configuration is being brought up"),
+                     2);
+    }
+  }
+  --stats.in_flight;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - began);
+  const int status = reply ? 200 : status_of(reply.error().code);
+  stats.record(status, took);
+  const auto request_id = r.context.request_id;
+  const auto refusal = reply ? std::optional<api::WireError>() : std::optional(wire(reply.error()));
+  if (const auto& capture = view->endpoint.capture(); capture && sampled(capture->sampling_fraction)) {
+    CaptureRow row{.request_id = request_id,
+                   .client_request_id = client_request_id(r.body),
+                   .served_model = served ? served->entity.name : "",
+                   .entity_name = served ? served->entity.entity_name : "",
+                   .entity_version = served ? served->entity.entity_version : "",
+                   .requester = r.caller().name,
+                   .request = r.body,
+                   .response = reply ? reply->body : refusal->body(),
+                   .timestamp = d.clock.now(),
+                   .status = status,
+                   .execution_ms = took.count() / 1000,
+                   .sampling_fraction = capture->sampling_fraction};
+    d.capture.add(view->endpoint, *capture, std::move(row));
+  }
+  if (refusal) co_return fail(*refusal);
+  api::Reply out{.body = std::move(reply->body)};
+  if (served) out.headers.emplace_back("served-model-name", served->entity.name);
+  co_return out;
+}
+
+}  // namespace
+
+void add_invocation_routes(std::vector<api::Route>& out, Doors d) {
+  auto rights = std::make_shared<QueryRights>(d);
+  api::AsyncHandler handler = [d, rights](const Request& r) -> asio::awaitable<api::Result> { return invoke(d, rights, r); };
+  out.push_back({.method = Method::POST, .pattern = "/serving-endpoints/{name}/invocations", .group = "serving-endpoints", .handler = handler});
+  out.push_back({.method = Method::POST,
+                 .pattern = "/serving-endpoints/{name}/served-models/{served}/invocations",
+                 .group = "serving-endpoints",
+                 .handler = handler});
+}
+
+}  // namespace tarn::serving
