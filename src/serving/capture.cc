@@ -20,7 +20,7 @@ constexpr std::uint64_t kMostSpool = 64u << 20;   // of one endpoint
 constexpr std::size_t kBatchRows = 500;
 
 /// A string literal of Databricks SQL.
-std::string quoted(std::string_view text) {
+std::string sql_text(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\\' || c == '\'') out += '\\';
@@ -167,9 +167,9 @@ bool CaptureLog::write_batch(const CaptureTarget& t, const std::string& file, bo
     if (first.empty()) first = r->request_id;
     values += fmt::format(
         "{}({},{},DATE'{}',{},{},{},{},{},{},map('endpoint_name',{},'model_name',{},'model_version',{},'served_model',{},'requester',{}))",
-        values.empty() ? "" : ",", quoted(r->client_request_id), quoted(r->request_id), date_of(r->timestamp), r->timestamp, r->status,
-        fmt::format("CAST({} AS DOUBLE)", r->sampling_fraction), r->execution_ms, quoted(r->request), quoted(r->response), quoted(t.endpoint_name),
-        quoted(r->entity_name), quoted(r->entity_version), quoted(r->served_model), quoted(r->requester));
+        values.empty() ? "" : ",", sql_text(r->client_request_id), sql_text(r->request_id), date_of(r->timestamp), r->timestamp, r->status,
+        fmt::format("CAST({} AS DOUBLE)", r->sampling_fraction), r->execution_ms, sql_text(r->request), sql_text(r->response),
+        sql_text(t.endpoint_name), sql_text(r->entity_name), sql_text(r->entity_version), sql_text(r->served_model), sql_text(r->requester));
   }
   if (values.empty()) return true;
   const auto run = [&](const std::string& sql) {
@@ -185,7 +185,7 @@ bool CaptureLog::write_batch(const CaptureTarget& t, const std::string& file, bo
     made_.insert(t.full());
   }
   if (old) {  // of a process that ended: its commit may have been the last thing it did
-    const auto there = run("SELECT count(*) FROM " + t.full() + " WHERE databricks_request_id = " + quoted(first));
+    const auto there = run("SELECT count(*) FROM " + t.full() + " WHERE databricks_request_id = " + sql_text(first));
     if (!there) return false;
     if (*there != "0") return true;
   }

@@ -16,8 +16,12 @@ ColumnType type_of(std::string_view text) {
   return json::enum_of<ColumnType>(text).value_or(ColumnType::other);
 }
 
+/// What a request wrote where JSON has no word for it (NaN): parsed as this string, so that the refusal can say where it is.
+constexpr std::string_view kNoJson = "\x01no number: ";
+bool no_json(const json::value& v) { return v.is_string() && std::string_view(v.get_string()).starts_with(kNoJson); }
+
 std::string shown(const json::value& v) {
-  auto text = v.is_double() && !std::isfinite(v.get_double()) ? (std::isnan(v.get_double()) ? "NaN" : "Infinity") : boost::json::serialize(v);
+  auto text = no_json(v) ? std::string(v.get_string()).substr(kNoJson.size()) : boost::json::serialize(v);
   if (text.size() > kShown) text = text.substr(0, kShown) + "…";
   return text;
 }
@@ -26,7 +30,7 @@ Error wrong(const std::string& field, const std::string& problem) { return {{Err
 
 /// One value against one column; `field` is made only for a refusal.
 std::optional<std::string> misfit(const Column& c, const json::value& v) {
-  if (v.is_double() && !std::isfinite(v.get_double())) return "is " + shown(v) + ", which is no JSON: send null for a missing value";
+  if (no_json(v)) return "is " + shown(v) + ", which is no JSON: send null for a missing value";
   if (v.is_null()) {
     if (!c.required || c.type == ColumnType::double_ || c.type == ColumnType::float_ || c.type == ColumnType::string ||
         c.type == ColumnType::datetime || c.type == ColumnType::other)
@@ -62,6 +66,31 @@ std::optional<std::string> misfit(const Column& c, const json::value& v) {
   }
   if (fits) return std::nullopt;
   return fmt::format("must be {} {}, got {}", c.type_text == "integer" ? "an" : "a", c.type_text, shown(v));
+}
+
+/// The text with NaN, Infinity and -Infinity outside of strings as strings; nothing if there is none.
+std::optional<std::string> with_numbers_named(std::string_view body) {
+  std::string out;
+  bool text = false, any = false;
+  for (std::size_t i = 0; i < body.size();) {
+    if (text && body[i] == '\\') {
+      out += body.substr(i, 2);
+      i += 2;
+      continue;
+    }
+    if (body[i] == '"') text = !text;
+    bool found = false;
+    if (!text)
+      for (const std::string_view word : {"-Infinity", "Infinity", "NaN"})
+        if (body.substr(i).starts_with(word)) {
+          out += fmt::format("\"\\u0001{}{}\"", kNoJson.substr(1), word);
+          i += word.size();
+          found = any = true;
+          break;
+        }
+    if (!found) out += body[i++];
+  }
+  return any ? std::optional(out) : std::nullopt;
 }
 
 std::string names_of(const std::vector<Column>& columns) {
@@ -220,10 +249,16 @@ Result<Model> parse_model(const std::string& mlmodel) {
 Result<Scoring> check_request(const Model& m, std::string_view body) {
   boost::json::parse_options options;
   options.max_depth = 64;
-  options.allow_infinity_and_nan = true;  // so that the refusal can say where it is
   boost::json::error_code ec;
-  const auto doc = boost::json::parse(body, ec, {}, options);
-  if (ec) return refuse(Errc::invalid, "The request's body is not valid JSON: " + ec.message());
+  auto doc = boost::json::parse(body, ec, {}, options);
+  bool odd = false;
+  if (ec) {
+    const auto marked = with_numbers_named(body);
+    boost::json::error_code again;
+    if (marked) doc = boost::json::parse(*marked, again, {}, options);
+    if (!marked || again) return refuse(Errc::invalid, "The request's body is not valid JSON: " + ec.message());
+    odd = true;
+  }
   const auto* o = doc.if_object();
   constexpr std::array formats{"dataframe_split", "dataframe_records", "instances", "inputs"};
   std::string format;
@@ -268,6 +303,7 @@ Result<Scoring> check_request(const Model& m, std::string_view body) {
       out.rows = n;
     }
   }
+  if (odd) return refuse(Errc::invalid, "The request's body is not valid JSON: it has NaN or Infinity; send null for a missing value");
   if (out.rows == 0) return fail(wrong(format, "has no rows"));
   return out;
 }

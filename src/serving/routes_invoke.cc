@@ -58,19 +58,24 @@ bool sampled(double fraction) {
 
 asio::awaitable<Result<ScoreReply>> ask(Doors d, std::shared_ptr<const View> view, std::shared_ptr<Served> served, const Request& r,
                                         Steady::time_point deadline) {
-  auto model = co_await d.runtime.model_of(served, deadline);
+  auto coming = d.runtime.model_of(served, deadline);
+  auto model = co_await std::move(coming);
   if (!model) co_return fail(model.error());
   std::optional<Error> bad;
-  const auto check = [&] {
+  std::function<void()> check = [&] {
     auto fine = check_request(**model, r.body);
     if (!fine) bad = fine.error();
   };
-  if (r.body.size() <= kInline)
+  if (r.body.size() <= kInline) {
     check();
-  else
-    co_await d.runtime.on_helper(check);
+  } else {
+    auto checking = d.runtime.on_helper(check);
+    co_await std::move(checking);
+  }
   if (bad) co_return fail(*bad);
-  co_return co_await d.runtime.score(view, served, r.body, deadline);
+  auto scoring = d.runtime.score(view, served, r.body, deadline);
+  auto reply = co_await std::move(scoring);
+  co_return reply;
 }
 
 asio::awaitable<api::Result> invoke(Doors d, std::shared_ptr<QueryRights> rights, const Request& r) {
@@ -79,14 +84,21 @@ asio::awaitable<api::Result> invoke(Doors d, std::shared_ptr<QueryRights> rights
   const auto view = d.runtime.find(r.context.workspace_id.value_or(0), name);
   bool may = false;
   if (view) {
-    if (const auto known = rights->known(r.caller().id, view->endpoint.id))
+    if (const auto known = rights->known(r.caller().id, view->endpoint.id)) {
       may = *known;
-    else
-      co_await d.runtime.on_helper([&] { may = rights->ask(r.context, view->endpoint.id); });
+    } else {
+      std::function<void()> job = [&] { may = rights->ask(r.context, view->endpoint.id); };
+      auto asking = d.runtime.on_helper(job);
+      co_await std::move(asking);
+    }
   }
   if (!view || !may) {
     bool visible = false;
-    if (view) co_await d.runtime.on_helper([&] { visible = d.permissions.allows(r.context, {kPermissionType, view->endpoint.id}, "CAN_VIEW"); });
+    if (view) {
+      std::function<void()> job = [&] { visible = d.permissions.allows(r.context, {kPermissionType, view->endpoint.id}, "CAN_VIEW"); };
+      auto looking = d.runtime.on_helper(job);
+      co_await std::move(looking);
+    }
     if (!visible)
       co_return fail(
           api::not_found(fmt::format("The given endpoint does not exist, please retry after checking the specified model and version "
@@ -109,7 +121,8 @@ asio::awaitable<api::Result> invoke(Doors d, std::shared_ptr<QueryRights> rights
         if (s->entity.name == wanted) served = s;
     if (served) {
       const auto deadline = std::min(began + d.runtime.options().request_timeout, r.deadline - std::chrono::seconds(1));
-      reply = co_await ask(d, view, served, r, deadline);
+      auto asking = ask(d, view, served, r, deadline);
+      reply = co_await std::move(asking);
     } else if (!wanted.empty() && view->endpoint.active) {
       reply = refuse(Errc::not_found, fmt::format("Endpoint '{}' has no served entity '{}'.", name, wanted.substr(0, 100)));
     } else {

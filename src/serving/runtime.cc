@@ -168,30 +168,38 @@ asio::awaitable<Result<std::shared_ptr<const Model>>> Runtime::model_of(std::sha
     if (Steady::now() > deadline)
       co_return refuse(Errc::unavailable, fmt::format("Served entity '{}' is still being loaded.", served->entity.name), 2);
     wait.expires_after(std::chrono::milliseconds(20));
-    co_await wait.async_wait(asio::use_awaitable);
+    auto waiting = wait.async_wait(asio::use_awaitable);
+    co_await std::move(waiting);
   }
 }
 
-asio::awaitable<Result<ScoreReply>> Runtime::score(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body,
-                                                   Steady::time_point deadline) {
-  State& s = *state_;
-  auto outcome = std::make_shared<std::optional<Result<ScoreReply>>>();
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [&](auto handler) {
+// Functions that return what is awaited, rather than coroutines: this compiler destroys temporaries of a co_await expression twice.
+
+asio::awaitable<void> Runtime::State::ask(std::shared_ptr<LiveServed> served, std::unique_ptr<Pending> p,
+                                          std::shared_ptr<std::optional<Result<ScoreReply>>> outcome) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [this, served = std::move(served), p = std::move(p), outcome = std::move(outcome)](auto handler) mutable {
         const auto executor = asio::get_associated_executor(handler);
         auto held = std::make_shared<decltype(handler)>(std::move(handler));
-        auto p = std::make_unique<Pending>();
-        p->body = std::move(body);
-        p->deadline = deadline;
-        p->view = view;
         p->done = [executor, held, outcome](Result<ScoreReply> r) {
           outcome->emplace(std::move(r));
           asio::post(executor, [held] { std::move (*held)(); });
         };
-        if (s.stopping) return p->done(refuse(Errc::unavailable, "The server is stopping.", 1));
-        asio::post(s.io, [&s, live = std::static_pointer_cast<LiveServed>(served), p = std::move(p)]() mutable { s.enqueue(live, std::move(p)); });
+        if (stopping) return p->done(refuse(Errc::unavailable, "The server is stopping.", 1));
+        asio::post(io, [this, served = std::move(served), p = std::move(p)]() mutable { enqueue(served, std::move(p)); });
       },
       asio::use_awaitable);
+}
+
+asio::awaitable<Result<ScoreReply>> Runtime::score(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body,
+                                                   Steady::time_point deadline) {
+  auto outcome = std::make_shared<std::optional<Result<ScoreReply>>>();
+  auto p = std::make_unique<Pending>();
+  p->body = std::move(body);
+  p->deadline = deadline;
+  p->view = std::move(view);
+  auto waiting = state_->ask(std::static_pointer_cast<LiveServed>(served), std::move(p), outcome);
+  co_await std::move(waiting);
   co_return *std::move(*outcome);
 }
 
@@ -214,12 +222,11 @@ Result<ScoreReply> Runtime::score_blocking(std::shared_ptr<const View> view, std
 }
 
 asio::awaitable<void> Runtime::on_helper(std::function<void()> job) const {
-  State& s = *state_;
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [&s, job = std::move(job)](auto handler) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [s = state_.get(), job = std::move(job)](auto handler) {
         const auto executor = asio::get_associated_executor(handler);
         auto held = std::make_shared<decltype(handler)>(std::move(handler));
-        asio::post(s.helpers, [job, executor, held] {
+        asio::post(s->helpers, [job, executor, held] {
           job();
           asio::post(executor, [held] { std::move (*held)(); });
         });

@@ -1,5 +1,6 @@
 #pragma once
 // Private to the room: what the runtime's thread owns.
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -101,6 +102,9 @@ struct Runtime::State {
   void tick();
   void settle_of(const LiveServed& s);
   void end_all();
+
+  asio::awaitable<void> ask(std::shared_ptr<LiveServed> served, std::unique_ptr<Pending> p,
+                            std::shared_ptr<std::optional<Result<ScoreReply>>> outcome);
 
   // replicas.cc
   void enqueue(const std::shared_ptr<LiveServed>& s, std::unique_ptr<Pending> p);
