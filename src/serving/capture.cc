@@ -166,7 +166,8 @@ bool CaptureLog::write_batch(const CaptureTarget& t, const std::string& file, bo
     if (!r) continue;
     if (first.empty()) first = r->request_id;
     values += fmt::format(
-        "{}({},{},DATE'{}',{},{},{},{},{},{},map_from_arrays(array('endpoint_name','model_name','model_version','served_model','requester'),array({},{},{},{},{})))",
+        "{}({},{},DATE'{}',{},{},{},{},{},{},map_from_arrays(array('endpoint_name','model_name','model_version','served_model','requester'),array({},"
+        "{},{},{},{})))",
         values.empty() ? "" : ",", sql_text(r->client_request_id), sql_text(r->request_id), date_of(r->timestamp), r->timestamp, r->status,
         fmt::format("CAST({} AS DOUBLE)", r->sampling_fraction), r->execution_ms, sql_text(r->request), sql_text(r->response),
         sql_text(t.endpoint_name), sql_text(r->entity_name), sql_text(r->entity_version), sql_text(r->served_model), sql_text(r->requester));
