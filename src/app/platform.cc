@@ -15,6 +15,7 @@
 #include "account/provisioner.h"
 #include "account/routes.h"
 #include "account/workspace_service.h"
+#include "app/compute_ports.h"
 #include "app/control_routes.h"
 #include "app/entitlement_gate.h"
 #include "app/job_ports.h"
@@ -26,6 +27,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/resources.h"
+#include "billing/budget_watch.h"
 #include "billing/routes.h"
 #include "catalog/routes.h"
 #include "catalog/service.h"
@@ -34,6 +36,7 @@
 #include "compute/contexts.h"
 #include "compute/instance_profiles.h"
 #include "compute/local_fleet.h"
+#include "compute/metrics_text.h"
 #include "compute/policies.h"
 #include "compute/pools.h"
 #include "compute/routes.h"
@@ -190,6 +193,8 @@ struct Platform::Impl {
   account::WorkspaceService workspace_service;
   account::DeploymentPrefixes prefixes;
   billing::Budgets budgets;
+  billing::Usage usage;
+  billing::BudgetWatch budget_watch;
   billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
@@ -215,6 +220,8 @@ struct Platform::Impl {
   JobClusters job_clusters;
   JobFiles job_files;
   ClusterScripts cluster_scripts;
+  LibraryFiles library_files;
+  compute::Libraries libraries;
   jobs::Service job_service;
   jobs::Scheduler job_scheduler;
   ServingRoom serving;
@@ -256,6 +263,8 @@ struct Platform::Impl {
         workspace_service(*store, clock, account_settings, provisioner),
         prefixes(*store, clock, account_settings),
         budgets(*store, clock, account_id),
+        usage(*store),
+        budget_watch(*store, budgets, usage, clock),
         log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
         parquet(delta::duckdb_parquet_codec(objects)),
         delta(objects, *parquet, clock),
@@ -282,6 +291,7 @@ struct Platform::Impl {
                .homes = data + "/nodes",
                .driver = resources::shipped("src/compute/node/driver.py").string(),
                .packages = resources::cache().string(),
+               .isolate = o.isolate_nodes,
                .launcher = o.node_launcher,
                .dial = o.relay_dial}),
         clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
@@ -297,6 +307,8 @@ struct Platform::Impl {
         job_clusters(clusters, contexts),
         job_files(workspace_rooms.tree, workspace_rooms.saved_queries),
         cluster_scripts(workspace_rooms.init_scripts, job_files, directory),
+        library_files(workspace_rooms.tree, workspace_rooms.volume_files, directory, o.allow_library),
+        libraries(*store, clusters, library_files, clock, {.index = o.pypi_index}),
         job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
         job_scheduler({.store = *store,
                        .directory = directory,
@@ -308,6 +320,8 @@ struct Platform::Impl {
         serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}) {
     job_service.on_due([this] { job_scheduler.wake(); });
     clusters.scripts_from(&cluster_scripts);
+    clusters.blocked_by([this](std::int64_t workspace, const auto& tags) { return budget_watch.blocked(workspace, tags); });
+    usage.also(&clusters);
   }
 
   /// The catalog that the workspace's administrators set for names without one.
@@ -346,6 +360,7 @@ struct Platform::Impl {
                                                                 .access_log = options.access_log ? data + "/run/access.log" : "",
                                                                 .allowed_hosts = options.allow},
                                                services, gateway::Hosts(options.domain, options.region), authority.get());
+    server->metrics().also([this] { return compute::metrics_text(clusters, fleet.relay(), clock); });
     using gateway::Protocol;
     using gateway::Site;
     const auto [address, port] = address_of(options.listen);
@@ -476,6 +491,7 @@ struct Platform::Impl {
         }
         if (turn % 120 == 0) catalog.remove_expired_storage();
         if (turn % 20 == 0) log_delivery.deliver();
+        if (turn % 20 == 0) budget_watch.look();
       } catch (const std::exception& e) {
         spdlog::warn("housekeeping: {}", e.what());
       }
@@ -500,12 +516,14 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(sql::routes(p.warehouses, p.statements));
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.router.add(compute::cluster_routes(p.clusters, p.contexts));
+  p.router.add(compute::library_routes(p.libraries));
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.workspace_rooms.on_workspace_deleted(t, id); });
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.ml.on_workspace_deleted(t, id); });
   p.ml.experiments.set_folders(&p.folders_of_experiments);
   p.workspace_rooms.tree.watch(p.folders_of_experiments);
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
     p.clusters.on_workspace_deleted(t, id);
+    p.pools.on_workspace_deleted(t, id);
     p.job_service.on_workspace_deleted(t, id);
     p.serving.endpoints.on_workspace_deleted(t, id);
   });
@@ -515,6 +533,8 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
+  p.budget_watch.look();  // what may not run does not start
+  p.libraries.start();
   p.fleet.start();
   p.clusters.start_driving();
   p.job_scheduler.start();
@@ -539,6 +559,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   p.serving.stop();
   p.fleet.stop();
   p.clusters.stop();
+  p.libraries.stop();
   p.provisioner.stop();
   p.store->flush_audit();
   std::error_code ignored;

@@ -24,8 +24,14 @@ struct ServeOptions {
   std::vector<std::string> node_launcher;  // program and arguments that take an order to a `tarn node` elsewhere
   int bootstrap_timeout_seconds = 700;     // then a cluster whose node did not arrive ends with BOOTSTRAP_TIMEOUT
   int most_instances = 64;                 // nodes on this machine
+  bool isolate_nodes = true;               // false: no control groups, namespaces and users, for comparison
   int serving_idle_seconds = 300;          // without a request: an endpoint that may is scaled to zero
   int serving_timeout_seconds = 60;        // of one request to a model
+
+  // Where clusters' libraries come from, and HOST or HOST:PORT of package indexes that may have any address and speak plain HTTP.
+  std::string pypi_index = "https://pypi.org/simple";
+  std::vector<std::string> allow_library;
+
   unsigned io_threads = 2;
   bool access_log = true;
 };

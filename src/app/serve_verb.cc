@@ -59,9 +59,13 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
                 "Program and arguments that hand an order on their standard input to `tarn node` on another machine (ssh HOST tarn node)")
       ->delimiter(' ')
       ->allow_extra_args(false);
+  v->add_option("--pypi-index", o->pypi_index, "Package index of clusters' libraries (its /simple URL)")->capture_default_str();
+  v->add_option("--allow-library", o->allow_library, "HOST or HOST:PORT of a package index inside your network (repeatable)")
+      ->allow_extra_args(false);
   v->add_option("--bootstrap-timeout", o->bootstrap_timeout_seconds, "Seconds that a cluster's node has to reach the relay")
       ->check(CLI::Range(5, 7200))
       ->capture_default_str();
+  v->add_flag("!--no-isolation", o->isolate_nodes, "Run cluster nodes without control groups, namespaces and users of their own (for comparison)");
   v->add_option("--most-instances", o->most_instances, "Cluster nodes that may run at once")->check(CLI::Range(1, 10'000))->capture_default_str();
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
   v->add_option("--serving-idle-seconds", o->serving_idle_seconds, "Without a request for so long, endpoints that may are scaled to zero")

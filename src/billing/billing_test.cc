@@ -143,7 +143,7 @@ TEST_F(Billing, BudgetRefusalsNameTheField) {
   for (const auto* amount : {"0", "0.00", "-1", "1e3", "", "1.", ".5", "ten"})
     EXPECT_THAT(with("\"840\"", fmt::format("\"{}\"", amount)), HasSubstr("quantity_threshold")) << amount;
   EXPECT_THAT(with("me@acme.example", "me"), HasSubstr("action_configurations[0].target"));
-  EXPECT_THAT(with("EMAIL_NOTIFICATION", "BLOCK_USAGE"), HasSubstr("404 FEATURE_DISABLED"));
+  EXPECT_THAT(with("EMAIL_NOTIFICATION", "BLOCK_USAGE"), HasSubstr("target' does not belong to BLOCK_USAGE"));
   EXPECT_THAT(with("\"IN\"", "\"OUT\""), HasSubstr("budget.filter.tags[0].value.operator"));
   EXPECT_EQ(call(Method::POST, "/budgets", "{}").status, 400);
   EXPECT_EQ(call(Method::POST, "/budgets", kBudget, false).status, 403);

@@ -50,9 +50,11 @@ Result<Budget> Budgets::checked(Budget b, const Budget* before) const {
     for (std::size_t k = 0; k < a.action_configurations.size(); ++k) {
       auto& action = a.action_configurations[k];
       const auto where = fmt::format("{}action_configurations[{}].", at, k);
-      if (action.action_type == "BLOCK_USAGE") return fail(Error{Errc::not_enabled, "The budget action BLOCK_USAGE"});
-      TARN_CHECK(one_of(where + "action_type", action.action_type, "EMAIL_NOTIFICATION"));
-      if (!action.target || action.target->find('@') == std::string::npos)
+      const bool blocks = action.action_type == "BLOCK_USAGE";
+      if (!blocks) TARN_CHECK(one_of(where + "action_type", action.action_type, "EMAIL_NOTIFICATION"));
+      if (blocks && action.target && !action.target->empty())
+        return invalid(fmt::format("Field '{}target' does not belong to BLOCK_USAGE, got '{}'", where, *action.target));
+      if (!blocks && (!action.target || action.target->find('@') == std::string::npos))
         return invalid(fmt::format("Field '{}target' must be an e-mail address, got '{}'", where, action.target.value_or("")));
       const bool known = old && action.action_configuration_id &&
                          std::ranges::find(old->action_configurations, action.action_configuration_id,

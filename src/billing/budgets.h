@@ -1,7 +1,6 @@
 #pragma once
 // Budgets of the account: what spending per month somebody wants to hear of, and about which workspaces and tags. Kept and checked as the
-// vendor does. Spending is counted in list prices; a platform that its owner runs has none, so its spending is zero and no threshold is
-// ever crossed: no alert is due, and none is sent. For account admins (routes see to that). Thread-safe.
+// vendor does. What happens when one is spent is budget_watch.h's. For account admins (routes see to that). Thread-safe.
 // Source: REST API reference, account "Budgets"; databricks-sdk-go service/billing.
 #include "access/caller.h"
 #include "base/clock.h"
@@ -63,7 +62,7 @@ class Budgets {
   /// Store and clock must outlive this.
   Budgets(store::Store& store, const Clock& clock, std::string account_id) : store_(store), clock_(clock), account_id_(std::move(account_id)) {}
 
-  // invalid names the field; not_enabled for an action that blocks usage; not_found.
+  // invalid names the field; not_found.
   Result<Budget> create(const access::Context& ctx, Budget wanted);
   Result<Budget> get(const std::string& id);
   /// At most `limit` budgets after the one with this id, by id.

@@ -254,17 +254,6 @@ std::vector<api::Route> cluster_routes(Clusters& clusters, Contexts& contexts) {
   for (const std::string version : {"2.0", "2.1"}) add_cluster_rows(out, clusters, version);
   add_compliance_rows(out, clusters);
   add_context_rows(out, contexts);
-  // Libraries: what is asked for and cannot be installed is refused, never accepted and forgotten.
-  out.push_back(row(Method::GET, "/api/2.0/libraries/cluster-status", "libraries", [&clusters](const Request& r) -> api::Result {
-    return answered(clusters.get(r.context, r.param("cluster_id").value_or("")), [](const ClusterRecord& c) {
-      return json::object{{"cluster_id", c.cluster_id}};
-    });
-  }));
-  out.push_back(row(Method::GET, "/api/2.0/libraries/all-cluster-statuses", "libraries",
-                    [](const Request&) -> api::Result { return api::ok(json::value(json::object{})); }));
-  for (const char* verb : {"install", "uninstall"})
-    out.push_back(row(Method::POST, std::string("/api/2.0/libraries/") + verb, "libraries",
-                      [](const Request&) -> api::Result { return fail(api::not_enabled("Cluster libraries")); }));
   return out;
 }
 

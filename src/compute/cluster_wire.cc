@@ -23,17 +23,37 @@ json::value cluster_json(const ClusterRecord& c) {
   out["spec"] = json::encode(c.requested);
   out["jdbc_port"] = 10'000;
   if (c.spark_context_id) out["spark_context_id"] = c.spark_context_id;
+  const auto node = [](const Instance& i) {
+    const std::string address = i.address.empty() ? "127.0.0.1" : i.address;
+    return json::object{{"instance_id", i.instance_id}, {"node_id", i.instance_id},
+                        {"start_timestamp", i.up_at},   {"node_aws_attributes", {{"is_spot", false}}},
+                        {"private_ip", address},        {"host_private_ip", address}};
+  };
+  json::array executors, instances;
+  double cores = 0;
+  std::int64_t memory = 0;
+  for (const auto* i : c.instances()) {
+    const auto* type = find_node_type(i->node_type_id);
+    if (type && i->up_at) cores += type->num_cores, memory += type->memory_mb;
+    if (i->up_at && !c.is_driver(i->instance_id)) executors.push_back(node(*i));
+    // Its process runs (it is reported when that ends); whether it reached us is another matter, which a network decides.
+    instances.push_back({{"instance_id", i->instance_id},
+                         {"role", c.is_driver(i->instance_id) ? "driver" : "worker"},
+                         {"node_type_id", i->node_type_id},
+                         {"launched_at", i->ordered_at},
+                         {"private_ip", i->address.empty() ? "127.0.0.1" : i->address},
+                         {"instance_status", "ok"},
+                         {"relay", i->lost_at ? "lost"
+                                   : i->up_at ? "connected"
+                                              : "not reached yet"}});
+  }
+  if (!instances.empty()) out["instances"] = std::move(instances);
   if (c.instance && c.instance->up_at) {
-    const std::string address = c.instance->address.empty() ? "127.0.0.1" : c.instance->address;
-    const auto* type = find_node_type(c.instance->node_type_id);
-    out["driver"] = json::object{{"instance_id", c.instance->instance_id},
-                                 {"node_id", c.instance->instance_id},
-                                 {"start_timestamp", c.instance->up_at},
-                                 {"node_aws_attributes", {{"is_spot", false}}},
-                                 {"private_ip", address},
-                                 {"host_private_ip", address}};
-    if (type) out["cluster_cores"] = type->num_cores, out["cluster_memory_mb"] = type->memory_mb;
+    out["driver"] = node(*c.instance);
     out["isolation"] = c.instance->isolation;
+    if (!executors.empty()) out["executors"] = std::move(executors);
+    out["cluster_cores"] = cores;
+    out["cluster_memory_mb"] = memory;
   }
   return out;
 }

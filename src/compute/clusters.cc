@@ -32,7 +32,12 @@ Clusters::Clusters(store::Store& store, access::ObjectPermissions& permissions, 
       profiles_(profiles),
       fleet_(fleet),
       clock_(clock),
-      options_(std::move(options)) {
+      options_(std::move(options)),
+      keeper_(store, pools, fleet, clock,
+              {.server_id = options_.server_id,
+               .bootstrap_timeout = options_.bootstrap_timeout,
+               .lease = options_.lease,
+               .most_instances = options_.most_instances}) {
   permissions_.add_kind({.type = kType,
                          .levels = {{"CAN_ATTACH_TO", "Can attach notebooks to the cluster"},
                                     {"CAN_RESTART", "Can start, restart and terminate the cluster"},
@@ -144,6 +149,7 @@ Result<Clusters::Judged> Clusters::judge(const access::Context& ctx, ClusterSpec
 
 Result<ClusterRecord> Clusters::make(const access::Context& ctx, const ClusterSpec& request, const std::string& source) {
   TARN_TRY(judged, judge(ctx, request, source == "JOB" ? "job" : "all-purpose", nullptr));
+  if (auto why = blocked_ ? blocked_(workspace_of(ctx), judged.spec.custom_tags) : std::nullopt) return refuse(Errc::limit_exceeded, *why);
   auto out = write_audited(store_, ctx.event("clusters", "create", {{"cluster_name", request.cluster_name.value_or("")}}),
                            [&](store::WriteTxn& t) -> Result<ClusterRecord> {
                              ClusterRecord c;
@@ -156,6 +162,7 @@ Result<ClusterRecord> Clusters::make(const access::Context& ctx, const ClusterSp
                              c.requested = request;
                              c.spec = judged.spec;
                              c.start_time = c.last_activity = clock_.now();
+                             c.target_workers = workers_of(c.spec);
                              c.state_message = "Finding instances for new nodes, acquiring more instances if necessary";
                              add_event(t, c, "CREATING", {{"user", ctx.caller.name}});
                              if (!clusters_table.insert(t, c)) throw std::logic_error("a fresh cluster id is taken");
@@ -180,15 +187,15 @@ Result<ClusterRecord> Clusters::edit(const access::Context& ctx, const std::stri
   TARN_TRY(before, require(ctx, id, "CAN_MANAGE", "Manage"));
   TARN_TRY(judged, judge(ctx, request, "all-purpose", &before));
   return change(ctx, id, "edit", [&](store::WriteTxn& t, ClusterRecord& c) -> Result<void> {
-    if (c.state != State::RUNNING && c.state != State::TERMINATED)
+    if (!c.usable() && c.state != State::TERMINATED)
       return refuse(Errc::invalid_state, fmt::format("Cluster {} is in unexpected state {}.", id, json::name_of(c.state)));
     json::object details{{"user", ctx.caller.name}, {"previous_attributes", json::encode(c.spec)}, {"attributes", json::encode(judged.spec)}};
     c.requested = request;
     c.spec = judged.spec;
     add_event(t, c, "EDITED", std::move(details));
-    if (c.state == State::RUNNING) {
+    if (c.usable()) {
       c.state = State::RESTARTING;
-      c.old_instance = c.instance ? c.instance->instance_id : "";
+      for (const auto* i : c.instances()) c.old_instances.push_back(i->instance_id);
       c.state_message = "Restarting after an edit";
       add_event(t, c, "RESTARTING", {{"user", ctx.caller.name}});
     }
@@ -242,7 +249,7 @@ std::vector<ClusterRecord> Clusters::list(const access::Context& ctx) {
 
 Result<void> Clusters::start(const access::Context& ctx, const std::string& id) {
   TARN_TRY(before, require(ctx, id, "CAN_RESTART", "Restart"));
-  (void)before;
+  if (auto why = blocked_ ? blocked_(before.workspace_id, before.spec.custom_tags) : std::nullopt) return refuse(Errc::limit_exceeded, *why);
   TARN_TRY(done, change(ctx, id, "start", [&](store::WriteTxn& t, ClusterRecord& c) -> Result<void> {
              if (c.state != State::TERMINATED && c.state != State::ERROR)
                return refuse(Errc::invalid_state, fmt::format("Cluster {} is in unexpected state {}.", id, json::name_of(c.state)));
@@ -250,7 +257,9 @@ Result<void> Clusters::start(const access::Context& ctx, const std::string& id) 
              c.state_message = "Starting";
              c.server_id = options_.server_id;
              c.termination_reason.reset();
-             c.instance.reset();
+             c.target_workers = workers_of(c.spec);
+             c.worker_failures = 0;
+             c.workers_not_before = 0;
              c.terminated_time = 0;
              c.start_time = c.last_activity = clock_.now();
              add_event(t, c, "STARTING", {{"user", ctx.caller.name}});
@@ -264,10 +273,9 @@ Result<void> Clusters::restart(const access::Context& ctx, const std::string& id
   TARN_TRY(before, require(ctx, id, "CAN_RESTART", "Restart"));
   (void)before;
   TARN_TRY(done, change(ctx, id, "restart", [&](store::WriteTxn& t, ClusterRecord& c) -> Result<void> {
-             if (c.state != State::RUNNING)
-               return refuse(Errc::invalid_state, fmt::format("Cluster {} is in unexpected state {}.", id, json::name_of(c.state)));
+             if (!c.usable()) return refuse(Errc::invalid_state, fmt::format("Cluster {} is in unexpected state {}.", id, json::name_of(c.state)));
              c.state = State::RESTARTING;
-             c.old_instance = c.instance ? c.instance->instance_id : "";
+             for (const auto* i : c.instances()) c.old_instances.push_back(i->instance_id);
              c.state_message = "Restarting";
              add_event(t, c, "RESTARTING", {{"user", ctx.caller.name}});
              return {};
@@ -297,12 +305,15 @@ Result<void> Clusters::permanent_delete(const access::Context& ctx, const std::s
     auto found = clusters_table.find(t, "id", id);
     if (!found) return fail(missing(id));
     if (found->value.pinned) return refuse(Errc::invalid, "The cluster " + id + " is pinned: unpin the cluster first");
+    release_all(t, found->value);
+    if (libraries_) libraries_->gone(t, found->value);
     clusters_table.erase(t, found->value.store_key());
     for (const auto& e : events_table.scan(t, store::prefix({store::sortable(found->value.workspace_id), id}))) events_table.erase(t, e.store_key());
     permissions_.on_deleted(t, found->value.workspace_id, {kType, id});
     return {};
   });
-  if (out && before.instance) fleet_.end(before.instance->instance_id);
+  if (out)
+    for (const auto* i : before.instances()) fleet_.end(i->instance_id);
   if (out && code_) code_->gone(id);
   return out;
 }
@@ -346,18 +357,12 @@ Result<void> Clusters::resize(const access::Context& ctx, const std::string& id,
   next.autoscale = autoscale;
   TARN_TRY(judged, judge(ctx, next, "all-purpose", &before));
   TARN_TRY(done, change(ctx, id, "resize", [&](store::WriteTxn& t, ClusterRecord& c) -> Result<void> {
-             if (c.state != State::RUNNING) return refuse(Errc::invalid_state, "Cluster " + id + " is not running");
-             const auto size = [](const ClusterSpec& s) {
-               json::object o;
-               if (s.num_workers) o["num_workers"] = *s.num_workers;
-               if (s.autoscale) o["autoscale"] = json::encode(*s.autoscale);
-               return o;
-             };
-             json::object details{
-                 {"user", ctx.caller.name}, {"cause", "USER_REQUEST"}, {"previous_cluster_size", size(c.spec)}, {"cluster_size", size(judged.spec)}};
+             if (!c.usable()) return refuse(Errc::invalid_state, "Cluster " + id + " is not running");
              c.requested = next;
              c.spec = judged.spec;
-             add_event(t, c, "RESIZING", std::move(details));
+             aim(t, c,
+                 c.spec.autoscale ? std::clamp(c.target_workers, *c.spec.autoscale->min_workers, *c.spec.autoscale->max_workers) : workers_of(c.spec),
+                 "USER_REQUEST", ctx.caller.name);
              return {};
            }));
   (void)done;
@@ -416,7 +421,7 @@ Result<ClusterRecord> Clusters::attach(const access::Context& ctx, const std::st
                   fmt::format("Single-user check failed: user '{}' attempted to run a command on single-user cluster {}, but the single "
                               "user of this cluster is '{}'",
                               ctx.caller.name, id, *c.spec.single_user_name));
-  if (c.state != State::RUNNING)
+  if (!c.usable())
     return refuse(Errc::invalid_state, fmt::format("Cluster {} is in unexpected state {}: it must be RUNNING", id, json::name_of(c.state)));
   if (c.server_id != options_.server_id) return refuse(Errc::unavailable, "Cluster " + id + " runs on another server of this platform");
   touched(id);

@@ -2,11 +2,12 @@
 // Clusters (/api/2.0 and 2.1 /clusters): asked for, judged by their policy, brought up on an instance that really runs, and ended with a
 // reason. A durable state machine in the store, driven by one thread:
 //
-//   PENDING    -> an instance is ordered -> it dials in -> RUNNING; or TERMINATED (BOOTSTRAP_TIMEOUT, INSTANCE_UNREACHABLE, a stockout, …)
-//   RESTARTING -> the old instance ends -> as PENDING
-//   RUNNING    -> TERMINATING (USER_REQUEST, INACTIVITY) -> TERMINATED; TERMINATED (COMMUNICATION_LOST) if the instance is gone
+//   PENDING    -> its driver and workers are ordered -> all dial in -> RUNNING; or TERMINATED (BOOTSTRAP_TIMEOUT, a stockout, …)
+//   RESTARTING -> the old instances end -> as PENDING
+//   RUNNING    -> TERMINATING (USER_REQUEST, INACTIVITY, a budget) -> TERMINATED; TERMINATED (COMMUNICATION_LOST) if the driver is gone
+//   RUNNING    -> RESIZING while it gets more workers (asked for, by load, in place of a lost one) -> RUNNING
 //
-// RUNNING is said only of a cluster whose node is connected and has its interpreter up. A control plane that is killed and restarted finds
+// RUNNING is said only of a cluster whose nodes are connected and have their interpreter up. A control plane that is killed and restarted finds
 // its clusters again: nodes dial in anew within their lease, what does not is reported lost. One server of a store runs a cluster (its
 // server_id). Thread-safe; service methods block on the store only.
 // Source: REST API reference "Clusters", databricks-sdk-go service/compute, terraform-provider-databricks clusters/.
@@ -14,9 +15,12 @@
 #include <mutex>
 #include <thread>
 
+#include "billing/usage.h"
 #include "compute/cluster_records.h"
 #include "compute/fleet.h"
+#include "compute/node_metrics.h"
 #include "compute/policies.h"
+#include "compute/pool_keeper.h"
 #include "compute/pools.h"
 
 namespace tarn::compute {
@@ -56,6 +60,21 @@ class NodeCode {
   virtual void said(const std::string& cluster_id, const json::object& message) = 0;
   /// The cluster's interpreter state is gone.
   virtual void gone(const std::string& cluster_id) = 0;
+  /// How many commands run or wait there: what autoscaling and the idle clock go by.
+  virtual int busy(const std::string& cluster_id) = 0;
+};
+
+/// What is installed on a cluster's nodes, told what they say of it. Called without locks held.
+class NodeLibraries {
+ public:
+  virtual ~NodeLibraries() = default;
+  virtual void said(const ClusterRecord& cluster, const std::string& instance_id, const json::object& message) = 0;
+  /// A node is there, for the first time or again.
+  virtual void up(const ClusterRecord& cluster, const std::string& instance_id) = 0;
+  /// Within the transaction: the cluster's instances are no more.
+  virtual void restarted(store::WriteTxn& t, const ClusterRecord& cluster) = 0;
+  /// Within the transaction: nor is the cluster.
+  virtual void gone(store::WriteTxn& t, const ClusterRecord& cluster) = 0;
 };
 
 /// The init scripts of a cluster that starts: the workspace's global ones, then its own. The error names one that cannot be had.
@@ -65,7 +84,7 @@ class InitScripts {
   virtual Expected<std::vector<InitScriptText>, std::string> scripts(const ClusterRecord& cluster) = 0;
 };
 
-class Clusters final : public FleetListener, public PoolUsage {
+class Clusters final : public FleetListener, public PoolUsage, public billing::RunningUsage {
  public:
   Clusters(store::Store& store, access::ObjectPermissions& permissions, Pools& pools, Policies& policies, InstanceProfiles& profiles, Fleet& fleet,
            const Clock& clock, ClusterOptions options = {});
@@ -103,10 +122,17 @@ class Clusters final : public FleetListener, public PoolUsage {
   /// For contexts: the running cluster if the caller may attach to it (a single user's cluster only to that user); counts as activity.
   Result<ClusterRecord> attach(const access::Context& ctx, const std::string& id);
   bool send(const std::string& id, const json::object& message);
+  bool send_to(const std::string& instance_id, const json::object& message) { return fleet_.send(instance_id, message); }
   void touched(const std::string& id);
+  /// For libraries: the cluster if the caller has CAN_MANAGE on it.
+  Result<ClusterRecord> manage(const access::Context& ctx, const std::string& id) { return require(ctx, id, "CAN_MANAGE", "Manage"); }
   void run_code_with(NodeCode* code) { code_ = code; }
   /// Set once at start-up. Without it a cluster that names init scripts does not start.
   void scripts_from(InitScripts* source) { scripts_ = source; }
+  void libraries_are(NodeLibraries* libraries) { libraries_ = libraries; }
+  /// Set once at start-up: why a workspace's clusters with these tags may not run, if they may not (a budget is spent).
+  using Blocked = std::function<std::optional<std::string>(std::int64_t workspace_id, const std::map<std::string, std::string>& tags)>;
+  void blocked_by(Blocked blocked) { blocked_ = std::move(blocked); }
   /// Ends a deleted workspace's clusters, within the transaction that deletes it.
   void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
@@ -118,10 +144,18 @@ class Clusters final : public FleetListener, public PoolUsage {
 
   // FleetListener, PoolUsage
   bool node_admitted(const std::string& instance_id, const std::string& token, const std::string& lease) override;
-  void node_up(const std::string& instance_id, const json::value& isolation) override;
+  void node_up(const std::string& instance_id, const json::object& message) override;
   void node_lost(const std::string& instance_id, bool ended, const std::string& why) override;
   void node_said(const std::string& instance_id, const json::object& message) override;
   PoolStats stats(std::int64_t workspace_id, const std::string& instance_pool_id) override;
+  std::vector<billing::UsageRecord> running_usage() override;
+  const NodeMetrics& metrics() const { return metrics_; }
+  /// Those that this server runs or starts.
+  std::vector<ClusterRecord> active_here();
+  int busy(const std::string& id) const { return code_ ? code_->busy(id) : 0; }
+  /// Rows of system.compute.clusters and node_timeline, of all workspaces: objects by column.
+  json::array clusters_table_rows();
+  json::array node_timeline_rows();
 
  private:
   struct Judged {
@@ -137,10 +171,25 @@ class Clusters final : public FleetListener, public PoolUsage {
   bool move(const std::string& id, const std::string& action, const std::function<bool(store::WriteTxn&, ClusterRecord&)>& body);
   void add_event(store::WriteTxn& t, ClusterRecord& c, const std::string& type, json::object details);
   void end_with(store::WriteTxn& t, ClusterRecord& c, TerminationReason reason, const std::string& message);
-  bool order_instance(const ClusterRecord& c);
+  bool order_instances(const ClusterRecord& c);
+  void assign(const ClusterRecord& c);
+  void settle(store::WriteTxn& t, ClusterRecord& c);
+  void worker_gone(store::WriteTxn& t, ClusterRecord& c, const std::string& instance_id, bool was_up);
+  void release_one(store::WriteTxn& t, const ClusterRecord& c, const Instance& i);
+  void release_all(store::WriteTxn& t, ClusterRecord& c);
   bool bring_up(const ClusterRecord& c, Millis now);
-  std::optional<std::pair<TerminationReason, std::string>> cannot_start(store::ReadTxn& t, const ClusterRecord& c);
-  int workers_of(const ClusterSpec& spec) const;
+  bool end_old_ones();
+  bool tend(const ClusterRecord& c, Millis now, Millis last_activity);
+  bool tend_workers(const ClusterRecord& c, Millis now);
+  int wanted_workers(const ClusterRecord& c, Millis now) const;
+  bool autoscale(const ClusterRecord& c, Millis now);
+  void aim(store::WriteTxn& t, ClusterRecord& c, int target, const std::string& cause, const std::string& user);
+  void meter(store::WriteTxn& t, ClusterRecord& c);
+  std::vector<billing::UsageRecord> usage_of(const ClusterRecord& c, Millis now) const;
+  void keep_minutes(Millis now);
+  std::optional<std::pair<TerminationReason, std::string>> cannot_get(store::ReadTxn& t, const ClusterRecord& c, int fresh,
+                                                                      const std::map<std::string, int>& of_pools);
+  static int workers_of(const ClusterSpec& spec);
   void wake();
   void run(std::stop_token stop);
 
@@ -152,12 +201,23 @@ class Clusters final : public FleetListener, public PoolUsage {
   Fleet& fleet_;
   const Clock& clock_;
   const ClusterOptions options_;
+  PoolKeeper keeper_;
+  NodeMetrics metrics_;
   NodeCode* code_ = nullptr;
   InitScripts* scripts_ = nullptr;
+  NodeLibraries* libraries_ = nullptr;
+  Blocked blocked_;
+  struct Scaling {
+    Millis looked_at = 0, low_since = 0;
+    int most_wanted = 0;
+  };
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool woken_ = false;
-  std::map<std::string, Millis> touched_;  // by cluster id; written to the store by the thread
+  std::map<std::string, Millis> touched_;      // by cluster id; written to the store by the thread
+  std::map<std::string, Millis> assigned_at_;  // by instance
+  std::map<std::string, Scaling> scaling_;     // by cluster id
+  Millis minutes_kept_ = 0;                    // the thread's own
   std::jthread thread_;
 };
 

@@ -25,9 +25,16 @@ struct FakeFleet final : Fleet {
   }
   void end(const std::string& id) override { ended.push_back(id), connected.erase(id); }
   /// The node of the latest order dials in.
-  void up() {
-    connected.insert(orders.back().instance_id);
-    listener->node_up(orders.back().instance_id, json::object{{"summary", "fake"}});
+  void up() { up(orders.back()); }
+  void up(const NodeOrder& o) { up(o.instance_id, o.cluster_id); }
+  void up(const std::string& id, const std::string& cluster) {
+    connected.insert(id);
+    listener->node_up(id, {{"isolation", {{"summary", "fake"}}}, {"cluster_id", cluster}});
+  }
+  /// All that are not connected and not ended.
+  void up_all() {
+    for (std::size_t i = 0; i < orders.size(); ++i)
+      if (!connected.contains(orders[i].instance_id) && std::ranges::find(ended, orders[i].instance_id) == ended.end()) up(orders[i]);
   }
 };
 

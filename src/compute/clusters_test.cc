@@ -263,6 +263,8 @@ TEST_F(ClustersTest, EditUpdateResizeAndPages) {
   EXPECT_THAT(post(maker, "update", R"({"cluster_id":")" + id + R"(","update_mask":"nonsense","cluster":{}})").message(), HasSubstr("nonsense"));
   EXPECT_EQ(post(maker, "resize", R"({"cluster_id":")" + id + R"(","num_workers":2})").status, 200);
   EXPECT_EQ(get(maker, id).body.at("num_workers").to_number<int>(), 2);
+  settle();
+  fleet.up_all();
   for (int i = 0; i < 4; ++i) make(maker);
   std::set<std::string> seen;
   std::string token;

@@ -234,6 +234,14 @@ void Contexts::said(const std::string& cluster_id, const json::object& message) 
   ended(std::move(how));
 }
 
+int Contexts::busy(const std::string& cluster_id) {
+  const std::lock_guard lock(mutex_);
+  int out = 0;
+  for (const auto& [id, c] : contexts_)
+    if (c.cluster_id == cluster_id) out += static_cast<int>(std::ranges::count_if(c.commands, [](const auto& k) { return !k.second.ended(); }));
+  return out;
+}
+
 void Contexts::gone(const std::string& cluster_id) {
   std::vector<std::function<void(Ended)>> ended;
   {

@@ -46,6 +46,7 @@ class Contexts final : public NodeCode {
   // NodeCode
   void said(const std::string& cluster_id, const json::object& message) override;
   void gone(const std::string& cluster_id) override;
+  int busy(const std::string& cluster_id) override;
 
  private:
   struct OneContext {

@@ -77,8 +77,8 @@ class FleetListener {
   /// An instance dialled in: may it? (A node that lies about its identity may not.) The first time its token decides, and fixes the lease
   /// that it brought; from then on only that lease does, and the token is worth nothing.
   virtual bool node_admitted(const std::string& instance_id, const std::string& token, const std::string& lease) = 0;
-  /// Its processes run; what isolates them, as /clusters/get reports it.
-  virtual void node_up(const std::string& instance_id, const json::value& isolation) = 0;
+  /// Its processes run. The message holds `isolation`, as /clusters/get reports it, and `cluster_id`: whose it is, empty while it waits in a pool.
+  virtual void node_up(const std::string& instance_id, const json::object& message) = 0;
   /// Its connection ended; `ended`: so did its process, it will not come back.
   virtual void node_lost(const std::string& instance_id, bool ended, const std::string& why) = 0;
   virtual void node_said(const std::string& instance_id, const json::object& message) = 0;

@@ -138,8 +138,22 @@ Result<Pool> Pools::edit(const access::Context& ctx, const PoolRequest& request)
 }
 
 std::optional<Pool> Pools::find(std::int64_t workspace_id, const std::string& id) {
-  auto found = store_.read_as([&](store::ReadTxn& t) { return table.get(t, key_of(workspace_id, id)); });
+  return store_.read_as([&](store::ReadTxn& t) { return find(t, workspace_id, id); });
+}
+
+std::optional<Pool> Pools::find(store::ReadTxn& t, std::int64_t workspace_id, const std::string& id) {
+  auto found = table.get(t, key_of(workspace_id, id));
   return found ? std::optional(std::move(found->value)) : std::nullopt;
+}
+
+std::vector<Pool> Pools::with_minimum() {
+  auto all = store_.read_as([&](store::ReadTxn& t) { return table.scan(t); });
+  std::erase_if(all, [](const Pool& p) { return p.min_idle_instances == 0; });
+  return all;
+}
+
+void Pools::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  for (const auto& p : table.scan(t, store::prefix({store::sortable(workspace_id)}))) table.erase(t, p.store_key());
 }
 
 Result<Pool> Pools::attach(const access::Context& ctx, const std::string& id) {

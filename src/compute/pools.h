@@ -94,6 +94,10 @@ class Pools {
   /// For clusters: the pool if the caller may attach to it.
   Result<Pool> attach(const access::Context& ctx, const std::string& id);
   std::optional<Pool> find(std::int64_t workspace_id, const std::string& id);
+  std::optional<Pool> find(store::ReadTxn& t, std::int64_t workspace_id, const std::string& id);
+  /// Pools of all workspaces that keep idle instances.
+  std::vector<Pool> with_minimum();
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
   /// Set once at start-up, before the first request.
   void count_with(PoolUsage* usage) { usage_ = usage; }
   PoolStats stats(const Pool& pool);

@@ -248,12 +248,10 @@ void Relay::read_from(Connection& c) {
       if (c.last_word) break;
       if (c.instance_id.empty())
         hello(c, o);
-      else if (json::text_at(o, "type") == "up") {
-        const auto* isolation = o.if_contains("isolation");
-        listener_->node_up(c.instance_id, isolation ? *isolation : json::value());
-      } else {
+      else if (json::text_at(o, "type") == "up")
+        listener_->node_up(c.instance_id, o);
+      else
         listener_->node_said(c.instance_id, o);
-      }
       const std::lock_guard lock(mutex_);
       if (!connections_.contains(fd)) return;
     }

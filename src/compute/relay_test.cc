@@ -38,7 +38,7 @@ struct Door final : FleetListener {
     leases[id] = lease;
     return true;
   }
-  void node_up(const std::string& id, const json::value&) override { note(said, id + " up"); }
+  void node_up(const std::string& id, const json::object&) override { note(said, id + " up"); }
   void node_lost(const std::string& id, bool, const std::string&) override { note(lost, id); }
   void node_said(const std::string& id, const json::object& m) override {
     {

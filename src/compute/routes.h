@@ -10,6 +10,7 @@ namespace tarn::compute {
 
 class Clusters;
 class Contexts;
+class Libraries;
 
 api::WireError wire(const Error& e);
 
@@ -18,5 +19,6 @@ std::vector<api::Route> catalogue_routes(Pools& pools, Policies& policies, Insta
 
 /// Clusters, their compliance, execution contexts and commands.
 std::vector<api::Route> cluster_routes(Clusters& clusters, Contexts& contexts);
+std::vector<api::Route> library_routes(Libraries& libraries);
 
 }  // namespace tarn::compute

@@ -19,6 +19,7 @@ class Metrics::Group {
 };
 
 struct Metrics::Impl {
+  std::vector<std::function<std::string()>> more;
   prometheus::Registry registry;
   Counters& requests =
       prometheus::BuildCounter().Name("tarn_http_requests_total").Help("Requests answered, by API group and status").Register(registry);
@@ -62,6 +63,12 @@ void Metrics::in_flight(int change) { impl_->flying.Increment(change); }
 void Metrics::connections(int change) { impl_->open.Increment(change); }
 void Metrics::queue_refused() { impl_->refused.Increment(); }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
+void Metrics::also(std::function<std::string()> more) { impl_->more.push_back(std::move(more)); }
+
+std::string Metrics::text() const {
+  auto out = prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  for (const auto& more : impl_->more) out += more();
+  return out;
+}
 
 }  // namespace tarn::gateway

@@ -1,6 +1,7 @@
 #pragma once
 // What Prometheus scrapes: requests and latency per API group, requests in flight, connections. Thread-safe; series are made once.
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ class Metrics {
   void in_flight(int change);
   void connections(int change);
   void queue_refused();
+  /// Series of another room, as text; asked with each scrape. At start-up, before the first one.
+  void also(std::function<std::string()> more);
   /// Text exposition format 0.0.4.
   std::string text() const;
 

@@ -201,7 +201,7 @@ std::string attend(const Order& o, int control, const std::vector<Group>& groups
     if (!attached && driver_free && now >= next_dial) {
       const auto answer = link.dial(std::chrono::seconds(3), stop_asked);
       next_dial = Steady::now() + std::chrono::milliseconds(300);
-      if (answer == Answer::refused) return link.why();
+      if (answer == Answer::refused) return welcomed ? "its cluster is forgotten" : link.why();
       if (answer == Answer::welcome) {
         welcomed = true;
         const int end = link.driver_end();

@@ -14,10 +14,13 @@ import sys
 import threading
 import time
 
+import instance
+
 LIMIT = 5 << 20  # bytes of a command's text output
 MOST_COMMANDS = 64  # waiting in one context
-SCRIPT_PATIENCE = 100  # seconds of one init script; the bootstrap has its own deadline
 INTERRUPT_PATIENCE = 10.0  # then the kernel is killed
+
+ISOLATION = json.loads(os.environ.get("TARN_NODE_ISOLATION", "{}"))
 
 _PRELUDE = """
 import os as _os
@@ -234,6 +237,8 @@ CONTEXTS = {}
 
 
 def handle(message):
+    if instance.handle(message, LINK, ISOLATION):
+        return
     op, identity = message.get("op"), message.get("context", message.get("id"))
     if op == "end":
         for c in CONTEXTS.values():
@@ -268,7 +273,7 @@ def handle(message):
 def serve(sock):
     """Until the connection ends."""
     LINK.replace(sock)
-    LINK.send({"type": "up", "isolation": json.loads(os.environ.get("TARN_NODE_ISOLATION", "{}"))})
+    LINK.send({"type": "up", "isolation": ISOLATION, **instance.identity()})
     for c in list(CONTEXTS.values()):
         c.report()
         for command in list(c.commands):
@@ -290,30 +295,14 @@ def serve(sock):
     sock.close()
 
 
-def init_scripts():
-    """Before the instance is up. One that fails ends it, with its name and its last words as the reason."""
-    for script in json.loads(os.environ.pop("TARN_NODE_SCRIPTS", "[]")):
-        code = "GLOBAL_INIT_SCRIPT_FAILURE" if script.get("global") else "INIT_SCRIPT_FAILURE"
-        try:
-            done = subprocess.run(["/bin/bash", script["file"]], cwd=os.environ["HOME"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=SCRIPT_PATIENCE)
-            said = done.stdout[-500:].decode("utf-8", "replace").strip().replace("\n", " | ")
-            why = None if done.returncode == 0 else f"ended with {done.returncode}: {said}"
-        except subprocess.TimeoutExpired:
-            why = f"did not end within {SCRIPT_PATIENCE} seconds"
-        if why:
-            with open(os.path.join(os.environ["HOME"], "last-words"), "w") as f:
-                f.write(f"{code}: the init script {script['name']} {why}\n")
-            os._exit(1)
-
-
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    init_scripts()
+    instance.begin()
     control = socket.socket(fileno=3)
     control.set_inheritable(False)
-    # Loaded before the instance says that it is up: the first context waits for its kernel only.
-    import jupyter_client.manager  # noqa: F401
+    # Loaded before the instance says that it is up: the first context waits for its kernel only. A worker has none.
+    if os.environ.get("TARN_NODE_ROLE") != "worker":
+        import jupyter_client.manager  # noqa: F401
 
     while True:
         _, fds, _, _ = socket.recv_fds(control, 1, 1)

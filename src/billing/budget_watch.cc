@@ -1,0 +1,108 @@
+#include "billing/budget_watch.h"
+
+#include <chrono>
+
+#include "base/log.h"
+
+namespace tarn::billing {
+namespace {
+
+struct AlertRecord {
+  std::string budget_id, alert_id, month, threshold;
+  double spent = 0;
+  Millis at = 0;
+  std::string store_key() const { return store::key({budget_id, alert_id, month, threshold}); }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(AlertRecord, (), (budget_id, alert_id, month, threshold, spent, at))
+
+constexpr store::Collection<AlertRecord> budget_alerts{"billing.budget_alert"};
+
+struct MonthOf {
+  Millis from = 0, to = 0;
+  std::string name;  // 2026-11
+};
+
+MonthOf month_of(Millis now) {
+  using namespace std::chrono;
+  const sys_time<milliseconds> at{milliseconds(now)};
+  const year_month_day day{floor<days>(at)};
+  const auto first = sys_days(day.year() / day.month() / 1), next = sys_days((day.year() / day.month() + months(1)) / 1);
+  return {duration_cast<milliseconds>(first.time_since_epoch()).count(), duration_cast<milliseconds>(next.time_since_epoch()).count(),
+          fmt::format("{:04}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()))};
+}
+
+}  // namespace
+
+bool covers(const BudgetFilter& filter, std::int64_t workspace_id, const std::map<std::string, std::string>& tags) {
+  if (filter.workspace_id && std::ranges::find(filter.workspace_id->values, workspace_id) == filter.workspace_id->values.end()) return false;
+  return std::ranges::all_of(filter.tags, [&](const TagFilter& f) {
+    const auto tag = tags.find(f.key.value_or(""));
+    return tag != tags.end() && f.value && std::ranges::find(f.value->values, tag->second) != f.value->values.end();
+  });
+}
+
+void BudgetWatch::look() {
+  const auto month = month_of(clock_.now());
+  const auto rows = usage_.rows(month.from, month.to);
+  std::vector<Block> blocks;
+  std::vector<Spent> spent;
+  std::string after;
+  for (auto page = budgets_.list(after, 100); !page.empty(); page = budgets_.list(after, 100)) {
+    for (const auto& b : page) {
+      const auto filter = b.filter.value_or(BudgetFilter{});
+      double sum = 0;
+      for (const auto& u : rows)
+        if (covers(filter, u.workspace_id, u.custom_tags)) sum += dollars(u);
+      Spent now{.budget_id = b.store_key(), .name = b.display_name.value_or(""), .dollars = sum};
+      for (const auto& a : b.alert_configurations) {
+        if (sum < std::strtod(a.quantity_threshold.value_or("0").c_str(), nullptr)) continue;
+        std::string told;
+        for (const auto& action : a.action_configurations) {
+          if (action.action_type == "BLOCK_USAGE") {
+            now.blocks = true;
+            blocks.push_back({filter, fmt::format("The budget '{}' is spent: ${:.2f} of ${} in {}. Raise the budget, or wait for the next month.",
+                                                  now.name, sum, *a.quantity_threshold, month.name)});
+          } else {
+            told += (told.empty() ? "" : ",") + action.target.value_or("");
+          }
+        }
+        const AlertRecord alert{.budget_id = b.store_key(),
+                                .alert_id = a.alert_configuration_id.value_or(""),
+                                .month = month.name,
+                                .threshold = *a.quantity_threshold,
+                                .spent = sum,
+                                .at = clock_.now()};
+        if (store_.read_as([&](store::ReadTxn& t) { return budget_alerts.get(t, alert.store_key()).has_value(); })) continue;
+        store_.write(access::system_context().event("accounts", "budgetThresholdExceeded",
+                                                    {{"budget_configuration_id", alert.budget_id},
+                                                     {"display_name", now.name},
+                                                     {"month", month.name},
+                                                     {"quantity_threshold", alert.threshold},
+                                                     {"spent", fmt::format("{:.4f}", sum)},
+                                                     {"targets", told}}),
+                     [&](store::WriteTxn& t) { return budget_alerts.insert(t, alert).has_value(); });
+        spdlog::warn("budget '{}': ${:.2f} spent in {}, beyond its threshold of ${}", now.name, sum, month.name, alert.threshold);
+      }
+      spent.push_back(std::move(now));
+    }
+    after = page.back().store_key();
+  }
+  const std::lock_guard lock(mutex_);
+  blocks_ = std::move(blocks);
+  spent_ = std::move(spent);
+}
+
+std::optional<std::string> BudgetWatch::blocked(std::int64_t workspace_id, const std::map<std::string, std::string>& tags) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& b : blocks_)
+    if (covers(b.filter, workspace_id, tags)) return b.message;
+  return std::nullopt;
+}
+
+std::vector<BudgetWatch::Spent> BudgetWatch::spent() const {
+  const std::lock_guard lock(mutex_);
+  return spent_;
+}
+
+}  // namespace tarn::billing

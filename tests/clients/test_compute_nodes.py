@@ -1,0 +1,229 @@
+"""Workers, pools that keep nodes ready, cluster libraries, budgets that stop, a node that lies, and what is left when all has ended."""
+import hashlib
+import http.server
+import io
+import json
+import os
+import pathlib
+import socket
+import ssl
+import threading
+import time
+import zipfile
+
+import pytest
+
+from harness import Refused, platform
+
+
+def wheel(name, version, body):
+    """A wheel of one module."""
+    out = io.BytesIO()
+    files = {f"{name}.py": body,
+             f"{name}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+             f"{name}-{version}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    record = "".join(f"{path},,\n" for path in files) + f"{name}-{version}.dist-info/RECORD,,\n"
+    with zipfile.ZipFile(out, "w") as z:
+        for path, text in files.items():
+            z.writestr(path, text)
+        z.writestr(f"{name}-{version}.dist-info/RECORD", record)
+    return f"{name}-{version}-py3-none-any.whl", out.getvalue()
+
+
+class Index(http.server.ThreadingHTTPServer):
+    """A package index of one package (PEP 503)."""
+
+    def __init__(self, package):
+        file, data = package
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.path == "/simple/indexed/":
+                    body = f'<a href="/files/{file}#sha256={hashlib.sha256(data).hexdigest()}">{file}</a>'.encode()
+                elif self.path == f"/files/{file}":
+                    body = data
+                else:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/zip")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread.start()
+
+    def end(self):
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    index = Index(wheel("indexed", "1.0", "VALUE = 'from the index'\n"))
+    try:
+        with platform("--pypi-index", f"http://127.0.0.1:{index.server_port}/simple") as s:
+            yield s
+    finally:
+        index.end()
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return server.admin()
+
+
+def wait(seconds, holds):
+    until = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.1)
+    return found
+
+
+def call(admin, method, path, body=None):
+    return admin.workspace("landing", method, path, body)
+
+
+def get(admin, cluster):
+    return call(admin, "GET", f"/api/2.1/clusters/get?cluster_id={cluster}")
+
+
+def make(admin, **more):
+    made = call(admin, "POST", "/api/2.1/clusters/create", {"cluster_name": "nodes", "spark_version": "15.4.x-scala2.12", "num_workers": 0, **more})
+    state = wait(90, lambda: (c := get(admin, made["cluster_id"]))["state"] != "PENDING" and c)
+    assert state["state"] == "RUNNING", state
+    return state
+
+
+def run(admin, cluster, code):
+    context = call(admin, "POST", "/api/1.2/contexts/create", {"clusterId": cluster, "language": "python"})["id"]
+    command = call(admin, "POST", "/api/1.2/commands/execute", {"clusterId": cluster, "contextId": context, "language": "python", "command": code})["id"]
+    where = f"clusterId={cluster}&contextId={context}&commandId={command}"
+    done = wait(60, lambda: (c := call(admin, "GET", f"/api/1.2/commands/status?{where}"))["status"] in ("Finished", "Error") and c)
+    call(admin, "POST", "/api/1.2/contexts/destroy", {"clusterId": cluster, "contextId": context})
+    return done["results"]
+
+
+def nodes_of(server):
+    """Processes of this server's instances: those that have its folder or one of its instances' names about them."""
+    mark, out = str(server.data / "nodes").encode(), []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if mark in (entry / "mountinfo").read_bytes() or mark in (entry / "cmdline").read_bytes() or mark in (entry / "environ").read_bytes():
+                if int(entry.name) != server.process.pid:
+                    out.append(int(entry.name))
+        except (OSError, ValueError):
+            pass
+    return out
+
+
+def groups():
+    found = set()
+    for root in ("/sys/fs/cgroup", *map(str, pathlib.Path("/sys/fs/cgroup").glob("*"))):
+        found |= {str(p) for p in pathlib.Path(root).glob("tarn-i-*")} if pathlib.Path(root).is_dir() else set()
+    return found
+
+
+def test_workers_libraries_and_a_killed_control_plane(server, admin):
+    before = groups()
+    pool = call(admin, "POST", "/api/2.0/instance-pools/create",
+                {"instance_pool_name": "warm", "node_type_id": "m6g.large", "min_idle_instances": 1, "idle_instance_autotermination_minutes": 1})["instance_pool_id"]
+    idle = lambda: call(admin, "GET", f"/api/2.0/instance-pools/get?instance_pool_id={pool}")["stats"]
+    wait(60, lambda: idle()["idle_count"] == 1)
+    began = time.monotonic()
+    state = make(admin, instance_pool_id=pool, num_workers=1)
+    print(f"a cluster of a waiting and a fresh node: {time.monotonic() - began:.2f} s")
+    cluster = state["cluster_id"]
+    assert len(state["executors"]) == 1 and state["driver"]["instance_id"] != state["executors"][0]["instance_id"]
+
+    file, data = wheel("shelved", "2.0", "VALUE = 'from a workspace file'\n")
+    call(admin, "POST", "/api/2.0/workspace/mkdirs", {"path": "/Shared/wheels"})
+    import base64
+    call(admin, "POST", "/api/2.0/workspace/import", {"path": f"/Shared/wheels/{file}", "format": "AUTO", "content": base64.b64encode(data).decode(), "overwrite": True})
+    libraries = [{"pypi": {"package": "indexed==1.0"}}, {"whl": f"/Workspace/Shared/wheels/{file}"}, {"pypi": {"package": "not-there"}}]
+    call(admin, "POST", "/api/2.0/libraries/install", {"cluster_id": cluster, "libraries": libraries})
+    status = lambda: {json.dumps(s["library"], sort_keys=True): s for s in call(admin, "GET", f"/api/2.0/libraries/cluster-status?cluster_id={cluster}")["library_statuses"]}
+    wait(90, lambda: all(s["status"] in ("INSTALLED", "FAILED") for s in status().values()))
+    told = [status()[json.dumps(l, sort_keys=True)] for l in libraries]
+    assert [s["status"] for s in told] == ["INSTALLED", "INSTALLED", "FAILED"], told
+    assert "not-there" in told[2]["messages"][0]
+    code = "import indexed, shelved\nprint(indexed.VALUE, '|', shelved.VALUE)"
+    assert run(admin, cluster, code) == {"resultType": "text", "data": "from the index | from a workspace file"}
+
+    with pytest.raises(Refused, match="loopback"):
+        call(admin, "POST", "/api/2.0/libraries/install", {"cluster_id": cluster, "libraries": [{"pypi": {"package": "x", "repo": "https://127.0.0.1/simple"}}]})
+
+    server.kill()
+    server.start()
+    again = server.admin()
+    wait(40, lambda: (c := get(again, cluster))["state"] == "RUNNING" and all(i["relay"] == "connected" for i in c["instances"]))
+    assert run(again, cluster, code)["data"] == "from the index | from a workspace file"
+    now = get(again, cluster)
+    assert now["driver"]["instance_id"] == state["driver"]["instance_id"] and now["executors"][0]["instance_id"] == state["executors"][0]["instance_id"]
+
+    call(again, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})
+    call(again, "POST", "/api/2.0/instance-pools/delete", {"instance_pool_id": pool})
+    # Nothing is left: no process, no control group, no folder.
+    left = lambda: [*nodes_of(server), *(groups() - before), *(server.data / "nodes").iterdir()]
+    until = time.monotonic() + 40
+    while left() and time.monotonic() < until:
+        time.sleep(0.2)
+    assert left() == []
+
+
+def test_a_node_that_lies_is_refused_and_counted(server):
+    admin = server.admin()
+    host, port = server.status()["relay"].rsplit(":", 1)
+    trust = ssl.create_default_context(cafile=server.ready["ca_cert"])
+    name = "relay." + server.ready["accounts_url"].split("//accounts.")[1].split(":")[0]
+
+    def hello(**said):
+        with trust.wrap_socket(socket.create_connection((host, int(port)), timeout=10), server_hostname=name) as s:
+            s.sendall(json.dumps({"type": "hello", **said}).encode() + b"\n")
+            return s.recv(100)
+
+    cluster = make(admin, node_type_id="m6g.large")
+    real = cluster["driver"]["instance_id"]
+    assert b"refused" in hello(instance_id="i-0000000000000000", token="x" * 64, lease="y" * 64)
+    assert b"refused" in hello(instance_id=real, token="x" * 64, lease="y" * 64)
+    assert b"refused" in hello(instance_id=real, token="", lease="")
+    assert get(admin, cluster["cluster_id"])["state"] == "RUNNING"
+    import requests
+    text = requests.get(server.status()["metrics_url"], timeout=10).text
+    series = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    assert float(series["tarn_relay_refused_total"]) >= 3
+    assert [k for k in series if k.startswith("tarn_node_memory_bytes") and real in k and float(series[k]) > 0]
+
+    # A budget that is spent stops what it covers: a cluster that ran for a second has cost more than nothing.
+    landing = admin.account("GET", "/workspaces")
+    workspace = next(w["workspace_id"] for w in landing if w["workspace_name"] == "landing")
+    alert = {"time_period": "MONTH", "trigger_type": "CUMULATIVE_SPENDING_EXCEEDED", "quantity_type": "LIST_PRICE_DOLLARS_USD", "quantity_threshold": "0.00001",
+             "action_configurations": [{"action_type": "BLOCK_USAGE"}]}
+    url = f"{server.ready['accounts_url']}/api/2.1/accounts/{server.ready['account_id']}/budgets"
+    made = admin.call("POST", url, {"budget": {"display_name": "tiny", "alert_configurations": [alert], "filter": {"workspace_id": {"operator": "IN", "values": [workspace]}}}})
+    ended = wait(40, lambda: (c := get(admin, cluster["cluster_id"]))["state"] == "TERMINATED" and c)
+    assert ended["termination_reason"]["code"] == "BUDGET_POLICY_LIMIT_ENFORCEMENT_ACTIVATED", ended
+    assert "tiny" in ended["state_message"]
+    with pytest.raises(Refused, match="tiny"):
+        call(admin, "POST", "/api/2.1/clusters/start", {"cluster_id": cluster["cluster_id"]})
+    admin.call("DELETE", url + "/" + made["budget"]["budget_configuration_id"])
+    wait(30, lambda: started(admin, cluster["cluster_id"]))
+    call(admin, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster["cluster_id"]})
+
+
+def started(admin, cluster):
+    try:
+        call(admin, "POST", "/api/2.1/clusters/start", {"cluster_id": cluster})
+        return True
+    except Refused as e:
+        assert "tiny" in e.message
+        return False
