@@ -43,6 +43,8 @@ struct Request {
   std::size_t chunk_bytes = 4u << 20;
   std::optional<std::int64_t> row_limit;
   std::int64_t timeout_ms = 0;  // 0: none; start of a process and waiting for one included
+  /// The statement reads nothing that changes in place (files of a Delta snapshot never do): its plan may serve the same text again.
+  bool keep_plan = false;
 };
 
 struct Column {

@@ -45,7 +45,8 @@ bool decode(std::string_view in, Scope& s) {
 
 std::string encode(const Request& r) {
   Encoder e;
-  e.u8(r.format == Format::arrow_stream), e.u64(r.chunk_rows), e.u64(r.chunk_bytes), e.u64(static_cast<std::uint64_t>(r.row_limit.value_or(-1)));
+  e.u8(r.format == Format::arrow_stream), e.u8(r.keep_plan), e.u64(r.chunk_rows), e.u64(r.chunk_bytes),
+      e.u64(static_cast<std::uint64_t>(r.row_limit.value_or(-1)));
   e.text(r.sql);
   return std::move(e.out);
 }
@@ -53,6 +54,7 @@ std::string encode(const Request& r) {
 bool decode(std::string_view in, Request& r) {
   Decoder d(in);
   r.format = d.u8() ? Format::arrow_stream : Format::json_array;
+  r.keep_plan = d.u8() != 0;
   r.chunk_rows = d.u64(), r.chunk_bytes = d.u64();
   const auto limit = static_cast<std::int64_t>(d.u64());
   r.row_limit = limit < 0 ? std::nullopt : std::optional(limit);

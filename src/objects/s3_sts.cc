@@ -84,6 +84,16 @@ Result<std::string> assume_role(const std::map<std::string, std::string>& fields
       escaped(c.secret_access_key), escaped(c.session_token), expires, request_id);
 }
 
+/// Who signs. The buckets here belong to no AWS account, so its number is all zeros.
+std::string caller_identity(const Session& session, const std::string& request_id) {
+  return fmt::format(
+      "<GetCallerIdentityResponse "
+      "xmlns=\"{}\"><GetCallerIdentityResult><Arn>arn:aws:sts::000000000000:assumed-role/tarn/{}</Arn><UserId>{}:{}</UserId>"
+      "<Account>000000000000</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>"
+      "</GetCallerIdentityResponse>",
+      kNamespace, escaped(session.principal), escaped(session.access_key_id), escaped(session.principal), request_id);
+}
+
 }  // namespace
 
 bool is_sts(const api::Request& r) {
@@ -102,8 +112,10 @@ StsOutcome answer_sts(const api::Request& request, LocalObjects& objects, Sessio
     out.principal = c.session.principal;
     const auto fields = form(request.body);
     const auto action = fields.contains("Action") ? fields.at("Action") : "";
+    if (action == "GetCallerIdentity") return caller_identity(c.session, request.context.request_id);
     if (action != "AssumeRole")
-      return fail(Error{400, "InvalidAction", "The action " + action + " is not offered by this token service: it answers AssumeRole."});
+      return fail(Error{400, "InvalidAction",
+                        "The action " + action + " is not offered by this token service: it answers AssumeRole and GetCallerIdentity."});
     return assume_role(fields, c.session, credentials, now, request.context.request_id);
   };
   auto body = run();

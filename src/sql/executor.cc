@@ -79,6 +79,9 @@ Result<Done> Executor::query(const Call& c) {
   request.row_limit = c.options.row_limit;
   request.chunk_bytes = c.options.chunk_bytes;
   request.timeout_ms = c.options.timeout_ms;
+  // Tables are read by the files of a snapshot, which never change; files named by the statement may. (No view reads files.)
+  request.keep_plan =
+      std::ranges::all_of(c.analysis.tables, [](const Reference& r) { return r.kind == ReferenceKind::table || r.kind == ReferenceKind::range; });
   std::optional<Error> broken;
   const engine::Sink sink{
       .schema =

@@ -140,6 +140,21 @@ def test_forged_credentials_are_refused(server):
     assert refused(with_(), **arguments) == (403, "RequestTimeTooSkewed")
 
 
+def test_the_token_service_names_who_signs(server):
+    def identity(c, **changed):
+        return boto3.client("sts", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=c["access_key_id"],
+                            aws_secret_access_key=changed.get("secret", c["secret_access_key"]), aws_session_token=c["session_token"],
+                            config=Config(retries={"max_attempts": 1})).get_caller_identity()
+
+    credentials = server.vend("s3://root-bucket/t/")
+    mine = identity(credentials)
+    assert mine["Arn"].startswith("arn:aws:sts::000000000000:assumed-role/tarn/") and mine["UserId"].startswith(credentials["access_key_id"] + ":")
+    assert mine["UserId"].split(":", 1)[1] == mine["Arn"].rsplit("tarn/", 1)[1]
+    with pytest.raises(ClientError) as refused:
+        identity(credentials, secret="x" * 40)
+    assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
 def test_nobody_overwrites_or_deletes_a_commit(server):
     ann = server.client(f"s3://{BUCKET}/t/")
     ann.put_object(Bucket=BUCKET, Key=COMMIT, Body=b"first")

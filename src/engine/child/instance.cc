@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/child/statements.h"
 #include "engine/functions/registry.h"
 
@@ -91,27 +93,44 @@ std::string Instance::bind(const Scope& scope) {
   return {};
 }
 
-Connection Instance::connect() {
+Prepared Session::take(std::string_view sql) {
+  const auto at = std::ranges::find(plans, sql, &std::pair<std::string, Prepared>::first);
+  if (at == plans.end()) return {};
+  auto plan = std::move(at->second);
+  plans.erase(at);
+  return plan;
+}
+
+void Session::put(std::string sql, Prepared plan) {
+  if (sql.size() > longest_text) return;
+  if (plans.size() == most_plans) plans.erase(plans.begin());
+  plans.emplace_back(std::move(sql), std::move(plan));
+}
+
+Session Instance::connect(std::string_view sql) {
   {
     std::lock_guard lock(mutex_);
     if (!clean_.empty()) {
-      auto connection = std::move(clean_.back());
-      clean_.pop_back();
-      return connection;
+      const auto knows = [&](const Session& s) { return std::ranges::any_of(s.plans, [&](const auto& plan) { return plan.first == sql; }); };
+      auto at = sql.empty() ? clean_.rend() : std::ranges::find_if(clean_.rbegin(), clean_.rend(), knows);
+      if (at == clean_.rend()) at = clean_.rbegin();
+      auto session = std::move(*at);
+      clean_.erase(std::next(at).base());
+      return session;
     }
   }
-  Connection connection;
-  if (duckdb_connect(database_, connection.out()) != DuckDBSuccess) return {};
-  return connection;
+  Session session;
+  if (duckdb_connect(database_, session.connection.out()) != DuckDBSuccess) return {};
+  return session;
 }
 
-void Instance::reuse(Connection connection) {
+void Instance::reuse(Session session) {
   std::lock_guard lock(mutex_);
-  if (clean_.size() < 16) clean_.push_back(std::move(connection));
+  if (clean_.size() < 16) clean_.push_back(std::move(session));
 }
 
-Borrowed::Borrowed(Instance& instance) : instance_(instance), connection_(instance.connect()) {
-  if (!connection_) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
+Borrowed::Borrowed(Instance& instance, std::string_view sql) : instance_(instance), session_(instance.connect(sql)) {
+  if (!session_.connection) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
 }
 
 }  // namespace tarn::engine::child

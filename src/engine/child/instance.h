@@ -4,12 +4,24 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/child/handles.h"
 #include "engine/messages.h"
 
 namespace tarn::engine::child {
+
+/// A connection and the plans that it keeps, by their text. The plans of one connection serve one request at a time.
+struct Session {
+  static constexpr std::size_t most_plans = 32, longest_text = 16u << 10;
+  Connection connection;
+  std::vector<std::pair<std::string, Prepared>> plans;  // the one that was used last is the last; destroyed before the connection
+
+  /// Takes the plan of a text out, empty if there is none.
+  Prepared take(std::string_view sql);
+  void put(std::string sql, Prepared plan);
+};
 
 class Instance {
  public:
@@ -18,10 +30,10 @@ class Instance {
   std::string open(const Settings& settings);
   /// Limits, allowed directories, external access off, lock; only then the worker threads. Empty on success.
   std::string bind(const Scope& scope);
-  /// A connection without state: a fresh one, or one that has only read. Empty if DuckDB gives none.
-  Connection connect();
+  /// A connection without state: a fresh one, or one that has only read, best one with a plan of `sql`. Empty if DuckDB gives none.
+  Session connect(std::string_view sql);
   /// Takes one back that is still as connect() gave it.
-  void reuse(Connection connection);
+  void reuse(Session session);
   const Settings& settings() const { return settings_; }
   const Scope& scope() const { return scope_; }
 
@@ -32,24 +44,25 @@ class Instance {
   duckdb_database database_ = nullptr;
   duckdb_connection control_ = nullptr;
   std::mutex mutex_;
-  std::vector<Connection> clean_;
+  std::vector<Session> clean_;  // the one that was used last is the last
 };
 
-/// A connection for one request. Throws Refused if there is none.
+/// A connection for one request, best one that keeps a plan of `sql`. Throws Refused if there is none.
 class Borrowed {
  public:
-  explicit Borrowed(Instance& instance);
+  explicit Borrowed(Instance& instance, std::string_view sql = {});
   Borrowed(const Borrowed&) = delete;
   ~Borrowed() {
-    if (keep_) instance_.reuse(std::move(connection_));
+    if (keep_) instance_.reuse(std::move(session_));
   }
-  duckdb_connection get() const { return connection_.get(); }
+  duckdb_connection get() const { return session_.connection.get(); }
+  Session& session() { return session_; }
   /// The request has only read: another may have the connection afterwards.
   void keep() { keep_ = true; }
 
  private:
   Instance& instance_;
-  Connection connection_;
+  Session session_;
   bool keep_ = false;
 };
 

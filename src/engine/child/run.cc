@@ -84,10 +84,11 @@ namespace {
 
 void stream(Instance& instance, Task& task, const Request& request, FrameWriter& out) {
   const auto begun = std::chrono::steady_clock::now();
-  Borrowed connection(instance);
+  Borrowed connection(instance, request.keep_plan ? std::string_view(request.sql) : std::string_view());
   Attached attached(task, connection.get());
-  bool pure = false;
-  const auto statement = prepare_last(task, connection.get(), request.sql, &pure);
+  auto statement = request.keep_plan ? connection.session().take(request.sql) : Prepared();
+  bool pure = static_cast<bool>(statement);  // only such plans are kept
+  if (!statement) statement = prepare_last(task, connection.get(), request.sql, &pure);
   ResultSet result;
   start(task, statement.get(), result);
 
@@ -134,7 +135,9 @@ void stream(Instance& instance, Task& task, const Request& request, FrameWriter&
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   outbox.add(FrameType::done, encode(summary));
   outbox.flush();
-  if (pure && !summary.truncated) connection.keep();
+  if (!pure || summary.truncated) return;
+  if (request.keep_plan) connection.session().put(request.sql, std::move(statement));
+  connection.keep();
 }
 
 }  // namespace
