@@ -60,8 +60,8 @@ TEST(Plans, AreNotSharedByTwoAtOnce) {
           got += chunk;
           return true;
         };
-        const auto done = f.pool->run(f.scope(), kept("SELECT sum(i) FROM range(" + std::to_string(n) + ") r(i)"), sink);
-        if (!done || got != "[[\"" + std::to_string(n * (n - 1) / 2) + "\"]]") ++wrong;
+        const auto done = f.pool->run(f.scope(), kept(fmt::format("SELECT sum(i) FROM range({}) r(i)", n)), sink);
+        if (!done || got != fmt::format(R"([["{}"]])", n * (n - 1) / 2)) ++wrong;
       }
     });
   for (auto& c : callers) c.join();
@@ -71,9 +71,9 @@ TEST(Plans, AreNotSharedByTwoAtOnce) {
 TEST(Plans, OfMoreTextsThanAreKept) {
   Fixture f;
   for (int round = 0; round < 2; ++round)
-    for (int i = 0; i < 80; ++i) EXPECT_EQ(f.rows(kept("SELECT " + std::to_string(i))), "[[\"" + std::to_string(i) + "\"]]");
+    for (int i = 0; i < 80; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT {}", i))), fmt::format(R"([["{}"]])", i));
   const std::string text(200'000, 'x');
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(f.rows(kept("SELECT length('" + text + "')")), R"([["200000"]])");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT length('{}')", text))), R"([["200000"]])");
 }
 
 }  // namespace
