@@ -9,6 +9,16 @@ const T* by_id(const std::vector<T>& all, const std::string& id) {
   return i == all.end() ? nullptr : &*i;
 }
 
+void judge_subnet(NetworkVerdict& out, const VpcInventory::Subnet& subnet) {
+  for (const auto& wanted : subnet.acl_missing)
+    out.errors.push_back({ErrorType::networkAcl, fmt::format("Network ACL {} of subnet {} must allow {}.", subnet.network_acl, subnet.id, wanted)});
+  for (const auto& service : subnet.no_way)
+    out.errors.push_back({ErrorType::subnet, fmt::format("Subnet {} has no route to {}, and no VPC endpoint for it.", subnet.id, service)});
+  for (const auto& service : subnet.no_endpoint)
+    out.warnings.push_back(
+        {WarningType::subnet, fmt::format("Subnet {} reaches {} only by its route out of the VPC: add a VPC endpoint for it.", subnet.id, service)});
+}
+
 void judge_vpc(NetworkVerdict& out, const Network& network, const NetworkFacts& facts) {
   const auto error = [&](ErrorType type, std::string text) { out.errors.push_back({type, std::move(text)}); };
   if (!facts.vpc) return error(ErrorType::vpc, fmt::format("VPC {} was not found.", network.vpc_id));
@@ -29,6 +39,8 @@ void judge_vpc(NetworkVerdict& out, const Network& network, const NetworkFacts& 
     if (subnet->netmask < 17 || subnet->netmask > 26)
       error(ErrorType::subnet, fmt::format("Subnet {} has netmask /{}: it must be between /17 and /26.", id, subnet->netmask));
   }
+  for (const auto& id : network.subnet_ids)
+    if (const auto* subnet = by_id(vpc.subnets, id)) judge_subnet(out, *subnet);
   if (all_found && zones.size() < 2) error(ErrorType::subnet, "The subnets must be in at least two availability zones.");
   for (const auto& id : network.security_group_ids) {
     const auto* group = by_id(vpc.security_groups, id);
@@ -37,6 +49,10 @@ void judge_vpc(NetworkVerdict& out, const Network& network, const NetworkFacts& 
       continue;
     }
     if (!group->egress_443) error(ErrorType::securityGroup, fmt::format("Security group {} must allow egress to TCP port 443.", id));
+    if (network.vpc_endpoints && !group->egress_6666)
+      out.warnings.push_back(
+          {WarningType::securityGroup,
+           fmt::format("Security group {} should allow egress to TCP port 6666: secure cluster connectivity over PrivateLink uses it.", id)});
     if (!group->internal_all)
       error(ErrorType::securityGroup, fmt::format("Security group {} must allow all TCP and UDP traffic between its own members.", id));
   }

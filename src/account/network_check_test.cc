@@ -61,6 +61,29 @@ TEST_F(NetworkVerdicts, SecurityGroupsMustLetClustersWork) {
   EXPECT_EQ(broken().error_message, "Security group sg-1 was not found in VPC vpc-1.");
 }
 
+TEST_F(NetworkVerdicts, WhatSubnetsCannotReachIsSaid) {
+  facts.vpc->subnets[0].no_endpoint = {"S3"};
+  auto v = judge(network, facts);
+  EXPECT_EQ(v.status, VpcStatus::WARNED);
+  ASSERT_EQ(v.warnings.size(), 1u);
+  EXPECT_EQ(v.warnings[0].warning_type, WarningType::subnet);
+  EXPECT_EQ(v.warnings[0].warning_message, "Subnet subnet-1 reaches S3 only by its route out of the VPC: add a VPC endpoint for it.");
+  facts.vpc->subnets[0].no_endpoint.clear();
+  facts.vpc->subnets[0].no_way = {"the control plane"};
+  EXPECT_EQ(broken().error_message, "Subnet subnet-1 has no route to the control plane, and no VPC endpoint for it.");
+  facts.vpc->subnets[0].no_way.clear();
+  facts.vpc->subnets[0].network_acl = "acl-1";
+  facts.vpc->subnets[0].acl_missing = {"ingress of all traffic from 0.0.0.0/0"};
+  EXPECT_EQ(broken().error_type, ErrorType::networkAcl);
+}
+
+TEST_F(NetworkVerdicts, PrivateConnectivityWantsTheRelaysPort) {
+  facts.vpc->security_groups[0].egress_6666 = false;
+  EXPECT_EQ(judge(network, facts).status, VpcStatus::VALID) << "without endpoints nobody uses it";
+  network.vpc_endpoints = NetworkVpcEndpoints{{"a"}, {"b"}};
+  EXPECT_EQ(judge(network, facts).status, VpcStatus::WARNED);
+}
+
 TEST_F(NetworkVerdicts, EndpointsMustBeAvailableHere) {
   facts.endpoints = {{.aws_vpc_endpoint_id = "vpce-1", .region = "us-east-1", .state = "pending"}};
   EXPECT_EQ(broken().error_message, "VPC endpoint vpce-1 is pending, not available.");

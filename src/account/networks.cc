@@ -94,6 +94,15 @@ Result<Network> Networks::remove(const access::Context& ctx, const std::string& 
                        });
 }
 
+std::vector<std::string> Networks::subnets_of(std::int64_t workspace_id) {
+  return store_.read_as([&](store::ReadTxn& t) -> std::vector<std::string> {
+    const auto workspace = workspaces_table.get(t, store::sortable(workspace_id));
+    if (!workspace || !workspace->value.network_id) return {};
+    const auto network = networks_table.get(t, *workspace->value.network_id);
+    return network ? network->value.subnet_ids : std::vector<std::string>{};
+  });
+}
+
 Result<VpcEndpoint> Networks::create_endpoint(const access::Context& ctx, const CreateVpcEndpoint& request) {
   auto event =
       ctx.event(kAuditService, "createVpcEndpoint",
@@ -117,8 +126,8 @@ Result<VpcEndpoint> Networks::create_endpoint(const access::Context& ctx, const 
     record.region = request.region;
     record.state = "available";
     if (facts) {
-      record.aws_account_id = facts->aws_account_id;
-      record.aws_endpoint_service_id = facts->service_id;
+      if (!facts->aws_account_id.empty()) record.aws_account_id = facts->aws_account_id;
+      if (!facts->service_id.empty()) record.aws_endpoint_service_id = facts->service_id;
       record.use_case = facts->use_case;
       record.state = facts->state;
     }

@@ -20,6 +20,9 @@ class Networks {
   std::vector<Network> list(const access::Context& ctx);
   Result<Network> remove(const access::Context& ctx, const std::string& id);  // not_found, in_use
 
+  /// The subnets of the network that a workspace is attached to; empty: it has none of its own. Not an API: where its instances stand.
+  std::vector<std::string> subnets_of(std::int64_t workspace_id);
+
   /// invalid (also: the cloud has no such endpoint), already_exists. The endpoint is accepted at once: `available` unless the cloud says otherwise.
   Result<VpcEndpoint> create_endpoint(const access::Context& ctx, const CreateVpcEndpoint& request);
   Result<VpcEndpoint> get_endpoint(const access::Context& ctx, const std::string& id);

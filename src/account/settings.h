@@ -27,12 +27,16 @@ class VpcInventory {
  public:
   struct Subnet {
     std::string id, availability_zone;
-    int netmask = 0;  // prefix length
+    int netmask = 0;                               // prefix length
+    std::string network_acl;                       // its id; empty: the VPC's default, which lets everything pass
+    std::vector<std::string> acl_missing;          // what the vendor asks of a network ACL and this one does not allow
+    std::vector<std::string> no_way, no_endpoint;  // services that no route leads to; that only a route out of the VPC leads to
   };
   struct SecurityGroup {
     std::string id;
     bool egress_443 = false;    // may open TCP 443 to anywhere
     bool internal_all = false;  // all TCP and UDP between its own members, both ways
+    bool egress_6666 = true;    // the relay's port over private connectivity
   };
   struct Vpc {
     std::string id, region;
