@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "platform/network.h"
+
 namespace tarn::platform {
 namespace {
 
@@ -369,6 +371,12 @@ Loaded load_texts(const std::map<std::string, std::string>& files) {
     });
   }
   if (out.problems.empty()) Checker{out}.run();
+  if (out.problems.empty())
+    for (auto& p : check_network(out.config)) {
+      const auto place = place_of(out, p.path);
+      const auto colon = place.rfind(':');
+      out.problems.push_back({place.substr(0, colon), colon == place.npos ? 0 : std::stoi(place.substr(colon + 1)), std::move(p.message)});
+    }
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "network/model.h"
 
 namespace tarn::platform {
 
@@ -166,7 +167,8 @@ struct BudgetSpec {
 };
 BOOST_DESCRIBE_STRUCT(BudgetSpec, (), (name, workspace, limit, stop))
 
-struct Config {
+/// The sections of a platform folder; those of its network (network/model.h) come first.
+struct Config : network::Model {
   std::optional<Account> account;
   std::vector<CredentialSpec> credentials;
   std::vector<StorageSpec> storage;
@@ -187,7 +189,7 @@ struct Config {
   std::vector<ClusterSpec> clusters;
   std::vector<BudgetSpec> budgets;
 };
-BOOST_DESCRIBE_STRUCT(Config, (),
+BOOST_DESCRIBE_STRUCT(Config, (network::Model),
                       (account, credentials, storage, vpc_endpoints, private_access, networks, workspaces, metastore, storage_credentials,
                        external_locations, catalogs, users, groups, grants, entitlements, pools, policies, clusters, budgets))
 
