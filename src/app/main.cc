@@ -8,6 +8,7 @@
 #include "cli/control.h"
 #include "cli/demo_verb.h"
 #include "cli/doctor_verb.h"
+#include "cli/network_verb.h"
 #include "cli/owner_verbs.h"
 #include "cli/platform_verbs.h"
 #include "cli/rehearse_verb.h"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
     auto answer = tarn::cli::Control(data).call("GET", "/" + what);
     return answer ? std::optional(*std::move(answer)) : std::nullopt;
   });
+  tarn::cli::add_network_verb(app, exit_code);
   tarn::cli::add_demo_verb(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -23,6 +23,7 @@
 #include "app/not_enabled_routes.h"
 #include "app/serving_room.h"
 #include "app/whole_backup.h"
+#include "app/workspace_network.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -186,6 +187,7 @@ struct Platform::Impl {
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
   Roots roots;
+  std::unique_ptr<WorkspaceNetwork> network;  // null: nobody modelled it
   WorkspaceLife workspace_life;
   account::Provisioner provisioner;
   account::Configurations configurations;
@@ -256,10 +258,11 @@ struct Platform::Impl {
         catalog(*store, directory, vendor, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
         roots(objects),
+        network(o.network.empty() ? nullptr : std::make_unique<WorkspaceNetwork>(o.network, o.network_name)),
         workspace_life(directory),
-        provisioner({*store, workspace_life, catalog.metastores(), &roots}, account_settings),
+        provisioner({*store, workspace_life, catalog.metastores(), &roots, network ? &network->inventory() : nullptr}, account_settings),
         configurations(*store, clock, account_settings),
-        networks(*store, clock, account_settings, nullptr),
+        networks(*store, clock, account_settings, network ? &network->inventory() : nullptr),
         workspace_service(*store, clock, account_settings, provisioner),
         prefixes(*store, clock, account_settings),
         budgets(*store, clock, account_id),
@@ -535,6 +538,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.provisioner.start();
   p.budget_watch.look();  // what may not run does not start
   p.libraries.start();
+  if (p.network) p.fleet.place_with(&p.network->places(p.networks, p.fleet.relay()));
   p.fleet.start();
   p.clusters.start_driving();
   p.job_scheduler.start();

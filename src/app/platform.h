@@ -17,6 +17,8 @@ struct ServeOptions {
   std::string domain = "tarn.localhost";
   std::string objects;                     // file that names remote stores (objects/remote_stores.h); empty: every bucket is local
   std::string region = "eu-central-1";     // of the local storage and of what names none
+  std::string network;                     // file or folder that models the network under the workspaces; empty: none is known
+  std::string network_name = "net";        // of the realisation (`tarn network up --name`) that nodes live in while it is up
   std::vector<std::string> allow;          // hosts that the proxy may connect to as they are
   std::vector<std::string> allow_git;      // HOST or HOST:PORT of Git servers that may have any address and speak plain HTTP
   std::string relay = "127.0.0.1:0";       // ADDRESS:PORT that cluster nodes dial over TLS; port 0 picks one and keeps it

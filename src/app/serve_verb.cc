@@ -50,6 +50,11 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
                 "JSON file that says which buckets lie in which S3 service (default: all are local; docs/guides/storage.md)");
   v->add_option("--domain", o->domain, "accounts.DOMAIN is the account, NAME.DOMAIN a workspace")->capture_default_str();
   v->add_option("--region", o->region, "Region of the local storage")->capture_default_str();
+  v->add_option(
+      "--network", o->network,
+      "YAML file or folder that models the network under the workspaces: registrations are judged by it, and nodes live in it while it is up "
+      "(docs/guides/network.md)");
+  v->add_option("--network-name", o->network_name, "Which realised network nodes live in (tarn network up --name)")->capture_default_str();
   v->add_option("--allow", o->allow, "A host that the proxy may connect to as it is (repeatable)")->allow_extra_args(false);
   v->add_option("--allow-git", o->allow_git, "HOST or HOST:PORT of a Git server inside your network, for Git folders (repeatable)")
       ->allow_extra_args(false);

@@ -1,0 +1,127 @@
+#include "app/workspace_network.h"
+
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "platform/network.h"
+
+namespace tarn::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+int relay_of(const network::Topology& t) {
+  for (std::size_t i = 0; i < t.services.size(); ++i)
+    if (t.services[i].role == network::ServiceRole::RELAY) return static_cast<int>(i);
+  return -1;
+}
+
+}  // namespace
+
+class WorkspaceNetwork::Places final : public compute::NodePlaces {
+ public:
+  Places(WorkspaceNetwork& owner, account::Networks& networks, compute::Relay& relay) : owner_(owner), networks_(networks), relay_(relay) {}
+
+  Expected<compute::NodePlace, std::string> place(const compute::NodeOrder& order) override {
+    const auto subnets = networks_.subnets_of(order.workspace_id);
+    if (subnets.empty()) return compute::NodePlace{};
+    const auto now = owner_.realised_.status();
+    if (now.state == network::State::down) return compute::NodePlace{};
+    const auto t = owner_.current();
+    if (now.state != network::State::up || now.digest != network::realise(*t).digest())
+      return fail(fmt::format("network '{}' is {}: run tarn network up again", now.network,
+                              now.state == network::State::up ? "not what its file says now" : "half up"));
+    // Spread over the zones as the vendor does, the same place for the same instance.
+    const auto& id = subnets[std::hash<std::string>{}(order.instance_id) % subnets.size()];
+    const int subnet = t->subnet(id);
+    if (subnet < 0) return fail(fmt::format("subnet {} is not in the network's model", id));
+    const int relay = relay_of(*t);
+    if (relay < 0) return fail(std::string("the network's model has no service with the role RELAY"));
+    const auto& service = t->services[static_cast<std::size_t>(relay)];
+    TARN_CHECK(listen(*t, relay));
+    const auto to = network::resolve(*t, subnet, service.name);
+    return compute::NodePlace{.netns = owner_.realised_.full(network::subnet_namespace(*t, subnet)),
+                              .relay = fmt::format("{}:{}", to->address.text(), service.ports.front()),
+                              .address = t->subnets[static_cast<std::size_t>(subnet)].instance.text()};
+  }
+  void leave(const std::string&) override {}  // subnets' namespaces stay as long as the network is up
+
+ private:
+  /// The relay's socket stands in the namespace of the model's relay service, anew when that was built anew.
+  Expected<void, std::string> listen(const network::Topology& t, int service) {
+    const auto name = owner_.realised_.full(network::service_namespace(t, service));
+    struct stat s {};
+    if (::stat(("/run/netns/" + name).c_str(), &s) != 0) return fail("there is no network namespace " + name);
+    const std::lock_guard lock(mutex_);
+    if (listening_ == std::pair(s.st_dev, s.st_ino)) return {};
+    Expected<void, std::string> done;
+    const auto& what = t.services[static_cast<std::size_t>(service)];
+    TARN_CHECK(
+        network::in_namespace(name, [&] { done = relay_.also_listen(fmt::format("{}:{}", what.addresses.front().text(), what.ports.front())); }));
+    TARN_CHECK(done);
+    listening_ = {s.st_dev, s.st_ino};
+    return {};
+  }
+
+  WorkspaceNetwork& owner_;
+  account::Networks& networks_;
+  compute::Relay& relay_;
+  std::mutex mutex_;
+  std::pair<dev_t, ino_t> listening_{};
+};
+
+WorkspaceNetwork::WorkspaceNetwork(std::string path, std::string realised)
+    : path_(std::move(path)), realised_(realised), stamp_(stamp(path_)), inventory_([this] { return current(); }) {
+  if (!network::Namespaces::good_name(realised))
+    throw std::runtime_error(fmt::format("'{}' is not a realised network's name: 1 to 12 small letters and digits", realised));
+  auto reading = read(path_);
+  if (!reading.topology) throw std::runtime_error(fmt::format("the network cannot be used:\n{}", fmt::join(reading.problems, "\n")));
+  topology_ = std::move(reading.topology);
+}
+WorkspaceNetwork::~WorkspaceNetwork() = default;
+
+compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, compute::Relay& relay) {
+  places_ = std::make_unique<Places>(*this, networks, relay);
+  return *places_;
+}
+
+WorkspaceNetwork::Reading WorkspaceNetwork::read(const std::string& path) {
+  Reading out;
+  auto built = platform::network_of(platform::load_path(path));
+  if (built)
+    out.topology = std::make_shared<const network::Topology>(*std::move(built));
+  else
+    for (const auto& p : built.error()) out.problems.push_back(p.text());
+  return out;
+}
+
+std::string WorkspaceNetwork::stamp(const std::string& path) {
+  std::string out;
+  const auto add = [&](const fs::path& p) {
+    struct stat s {};
+    if (::stat(p.c_str(), &s) == 0) out += fmt::format("{} {} {}.{}\n", p.string(), s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
+  };
+  add(path);
+  std::vector<fs::path> files;
+  std::error_code ec;
+  if (fs::is_directory(path, ec))
+    for (const auto& e : fs::directory_iterator(path, ec)) files.push_back(e.path());
+  std::sort(files.begin(), files.end());
+  for (const auto& f : files) add(f);
+  return out;
+}
+
+std::shared_ptr<const network::Topology> WorkspaceNetwork::current() {
+  const std::lock_guard lock(mutex_);
+  auto now = stamp(path_);
+  if (now == stamp_) return topology_;
+  stamp_ = std::move(now);
+  auto reading = read(path_);
+  if (reading.topology)
+    topology_ = std::move(reading.topology);
+  else
+    spdlog::error("the network's file has changed and cannot be used; the last good one holds: {}", fmt::join(reading.problems, "; "));
+  return topology_;
+}
+
+}  // namespace tarn::app

@@ -1,0 +1,46 @@
+#pragma once
+// The network of `tarn serve --network`: what account asks about VPCs, and where the instances of workspaces stand while it is realised.
+// The file is read again when it changes, so that its owners need no restart; while it is wrong the last good one holds, and the log says so.
+#include <filesystem>
+
+#include "account/networks.h"
+#include "compute/relay.h"
+#include "network/inventory.h"
+#include "network/namespaces.h"
+#include "network/trace.h"
+
+namespace tarn::app {
+
+class WorkspaceNetwork {
+ public:
+  /// Reads the file or folder. Throws std::runtime_error with all problems.
+  WorkspaceNetwork(std::string path, std::string realised);
+  ~WorkspaceNetwork();
+
+  account::VpcInventory& inventory() { return inventory_; }
+  /// Once; both must outlive this. While the network is up, an instance of a workspace with a network of its own starts in the namespace of one
+  /// of its subnets and dials the relay by the name that this subnet resolves; the relay listens in the namespace of the model's relay. While
+  /// it is down instances stand in the host's network. Half up, or up from another model than the file: no instance starts.
+  compute::NodePlaces& places(account::Networks& networks, compute::Relay& relay);
+
+ private:
+  class Places;
+  struct Reading {
+    std::shared_ptr<const network::Topology> topology;
+    std::vector<std::string> problems;
+  };
+  static Reading read(const std::string& path);
+  std::shared_ptr<const network::Topology> current();
+  /// Changes when a file does: names, sizes and times of what is read.
+  static std::string stamp(const std::string& path);
+
+  const std::string path_;
+  const network::Namespaces realised_;
+  std::mutex mutex_;
+  std::shared_ptr<const network::Topology> topology_;
+  std::string stamp_;
+  network::Inventory inventory_;
+  std::unique_ptr<Places> places_;
+};
+
+}  // namespace tarn::app
