@@ -527,8 +527,11 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
     p.clusters.on_workspace_deleted(t, id);
     p.pools.on_workspace_deleted(t, id);
+    p.policies.on_workspace_deleted(t, id);
     p.job_service.on_workspace_deleted(t, id);
     p.serving.endpoints.on_workspace_deleted(t, id);
+    p.permissions.on_workspace_deleted(t, id);
+    p.settings.on_workspace_deleted(t, id);
   });
   p.router.add(p.workspace_rooms.routes());
   p.router.add(jobs::routes(p.job_service));

@@ -4,6 +4,7 @@
 
 #include "billing/routes.h"
 #include "objects/local_objects.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::billing {
 namespace {
@@ -23,7 +24,7 @@ struct TwoWorkspaces final : account::WorkspaceDirectory {
 struct Billing : ::testing::Test {
   std::filesystem::path folder = std::filesystem::temp_directory_path() / ("tarn-billing-" + std::to_string(::getpid()));
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   objects::LocalObjects objects{(std::filesystem::create_directories(folder), folder.string())};
   TwoWorkspaces workspaces;
   std::optional<std::string> bucket = "logs";

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "billing/budget_watch.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::billing {
 namespace {
@@ -17,7 +18,7 @@ struct Runs final : RunningUsage {
 
 struct UsageTest : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   Budgets budgets{*store, clock, "acc"};
   Usage usage{*store};
   Runs runs;

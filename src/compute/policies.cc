@@ -145,6 +145,10 @@ Result<Policy> Policies::create(const access::Context& ctx, const PolicyRequest&
                        });
 }
 
+void Policies::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  for (const auto& p : table.scan(t, store::prefix({store::sortable(workspace_id)}))) table.erase(t, p.store_key());
+}
+
 Result<void> Policies::edit(const access::Context& ctx, const PolicyRequest& request) {
   const std::string id = request.policy_id.value_or("");
   if (id.empty()) return refuse(Errc::invalid, "Field 'policy_id' is required");

@@ -59,6 +59,7 @@ class Policies {
   Result<Policy> use(const access::Context& ctx, const std::string& id) { return get(ctx, id); }
   /// Without a right: for compliance and re-checks of what was once allowed.
   std::optional<Policy> find(std::int64_t workspace_id, const std::string& id);
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
  private:
   store::Store& store_;

@@ -208,6 +208,12 @@ void Service::on_deleted(store::WriteTxn& t, std::int64_t workspace, const Objec
   if (kind && kLists.erase(t, ListRecord::key_of(workspace, {kind->type, object.id}))) changed(t);
 }
 
+void Service::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) {
+  const auto all = kLists.scan(t, store::prefix({store::sortable(workspace)}));
+  for (const auto& list : all) kLists.erase(t, list.store_key());
+  if (!all.empty()) changed(t);
+}
+
 Result<Service::Target> Service::managed(const access::Context& ctx, const std::string& type, const std::string& id) {
   TARN_TRY(kind, known(type, id));
   auto place = place_of(*kind, ctx.workspace_id.value_or(0), id);

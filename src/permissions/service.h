@@ -60,6 +60,8 @@ class Service final : public access::ObjectPermissions {
   std::string owner_of(std::int64_t workspace_id, const access::ObjectRef& object) override;
   void on_created(store::WriteTxn& txn, std::int64_t workspace_id, const access::ObjectRef& object, const access::Caller& creator) override;
   void on_deleted(store::WriteTxn& txn, std::int64_t workspace_id, const access::ObjectRef& object) override;
+  /// With the workspace every list of it goes.
+  void on_workspace_deleted(store::WriteTxn& txn, std::int64_t workspace_id);
 
  private:
   /// An object with all that it inherits from: itself first, the root last.

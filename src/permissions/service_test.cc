@@ -206,5 +206,13 @@ TEST_F(PermissionsTest, RemovedObjectTakesItsListAlong) {
   EXPECT_TRUE(service.allows(as(admin, kLanding), {"clusters", "c"}, "CAN_ATTACH_TO"));
 }
 
+TEST_F(PermissionsTest, ADeletedWorkspaceTakesItsListsAlong) {
+  make(kLanding, {"clusters", "c"}, ana);
+  make(kPipeline, {"clusters", "c"}, ana);
+  store->write({}, [&](store::WriteTxn& t) { return service.on_workspace_deleted(t, kLanding), true; });
+  EXPECT_FALSE(service.allows(as(ana, kLanding), {"clusters", "c"}, "CAN_ATTACH_TO"));
+  EXPECT_TRUE(service.allows(as(ana, kPipeline), {"clusters", "c"}, "CAN_ATTACH_TO"));
+}
+
 }  // namespace
 }  // namespace tarn::permissions

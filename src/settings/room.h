@@ -30,6 +30,8 @@ class Room final : public access::WorkspaceSettings {
   }
 
   std::vector<api::Route> routes();
+  /// With the workspace goes what was set in it.
+  void on_workspace_deleted(store::WriteTxn& txn, std::int64_t workspace_id) { forget(txn, workspace_id); }
   /// For the gateway, before anything else of a request to a workspace or the account: its refusal by IP access lists.
   std::optional<api::WireError> refusal(std::optional<std::int64_t> workspace_id, std::string_view source_ip) {
     const auto text = ip_lists_.refusal(workspace_id, source_ip);

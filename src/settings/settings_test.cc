@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "settings/room.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::settings {
 namespace {
@@ -13,7 +14,7 @@ const std::string kAccount = "8c2ab5d1-0f43-4b1e-9d5e-6f7a3c1b2d4e";
 
 struct Settings : ::testing::Test {
   FakeClock clock;
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   Room room{*store, clock}, other{*store, clock};  // two servers on one store
   api::Router router;
   std::string source_ip = "10.0.0.7";
@@ -205,6 +206,14 @@ TEST_F(Settings, SettingsThatAreNotThereSaySo) {
   EXPECT_THAT(error(call(Method::PATCH, path, kLanding, "{}")), HasSubstr("Field 'setting.restrict_workspace_admins' is required"));
   EXPECT_EQ(call(Method::PATCH, path, kLanding, R"({"setting":[]})").status, 400);
   EXPECT_EQ(call(Method::PATCH, path, kLanding, "{", "user").status, 403);
+}
+
+TEST_F(Settings, ADeletedWorkspaceTakesWhatWasSetInItAlong) {
+  for (const auto workspace : {kLanding, kPipeline})
+    ASSERT_EQ(call(Method::PATCH, "/api/2.0/workspace-conf", workspace, R"({"maxTokenLifetimeDays":"90"})").status, 204);
+  store->write({}, [&](store::WriteTxn& t) { return room.on_workspace_deleted(t, kLanding), true; });
+  EXPECT_EQ(other.conf_number(kLanding, "maxTokenLifetimeDays"), std::nullopt);
+  EXPECT_EQ(other.conf_number(kPipeline, "maxTokenLifetimeDays"), 90);
 }
 
 }  // namespace

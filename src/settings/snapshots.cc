@@ -48,6 +48,16 @@ void changed(store::WriteTxn& t) {
   if (!kEpoch.put(t, {epoch_of(t) + 1})) throw std::logic_error("the epoch of settings is not unique");
 }
 
+void forget(store::WriteTxn& t, std::int64_t scope) {
+  const auto erase_all = [&](const auto& table) {
+    const auto all = table.scan(t, store::prefix({store::sortable(scope)}));
+    for (const auto& record : all) table.erase(t, record.store_key());
+    return !all.empty();
+  };
+  const bool conf = erase_all(kConf), lists = erase_all(kIpLists), settings = erase_all(kSettings);
+  if (conf || lists || settings) changed(t);
+}
+
 std::shared_ptr<const Snapshot> Snapshots::of(std::int64_t scope) {
   if (const auto generation = store_.generation(); seen_generation_.load(std::memory_order_acquire) != generation) {
     const auto epoch = store_.read_as(epoch_of);

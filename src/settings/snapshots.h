@@ -76,6 +76,9 @@ Snapshot read_scope(store::ReadTxn& t, std::int64_t scope);
 void changed(store::WriteTxn& t);
 
 /// Snapshots by scope, kept while the store's generation or at least the room's epoch stands. Thread-safe.
+/// Removes whatever is kept for a scope.
+void forget(store::WriteTxn& t, std::int64_t scope);
+
 class Snapshots {
  public:
   explicit Snapshots(store::Store& store) : store_(store) {}  // must outlive this
