@@ -22,6 +22,7 @@
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
 #include "app/serving_room.h"
+#include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
 #include "app/workspace_network.h"
 #include "app/workspace_rooms.h"
@@ -325,6 +326,9 @@ struct Platform::Impl {
     clusters.scripts_from(&cluster_scripts);
     clusters.blocked_by([this](std::int64_t workspace, const auto& tags) { return budget_watch.blocked(workspace, tags); });
     usage.also(&clusters);
+    auto tables = compute_tables(clusters, usage, clock, account_id);
+    catalog.metastores().provide(as_securables(tables));
+    for (auto& t : tables) executor.system().add(std::move(t));
   }
 
   /// The catalog that the workspace's administrators set for names without one.
@@ -338,7 +342,8 @@ struct Platform::Impl {
             .bucket_of = [this](const std::string& id) -> std::optional<std::string> {
               const auto found = configurations.get_storage(access::system_context(), id);
               return found ? std::optional(found->root_bucket_info.bucket_name) : std::nullopt;
-            }};
+            },
+            .usage = [this](Millis from, Millis to) { return usage.rows(from, to); }};
   }
 
   void bootstrap() {

@@ -28,6 +28,7 @@ struct Billing : ::testing::Test {
   objects::LocalObjects objects{(std::filesystem::create_directories(folder), folder.string())};
   TwoWorkspaces workspaces;
   std::optional<std::string> bucket = "logs";
+  std::vector<UsageRecord> used;
   Budgets budgets{*store, clock, kAccount};
   LogDelivery logs{*store,
                    objects,
@@ -35,7 +36,13 @@ struct Billing : ::testing::Test {
                    clock,
                    kAccount,
                    {.has_credentials = [](const std::string& id) { return id == "cred"; },
-                    .bucket_of = [this](const std::string& id) { return id == "stor" ? bucket : std::nullopt; }}};
+                    .bucket_of = [this](const std::string& id) { return id == "stor" ? bucket : std::nullopt; },
+                    .usage =
+                        [this](Millis from, Millis to) {
+                          auto out = used;
+                          std::erase_if(out, [&](const UsageRecord& u) { return u.hour < from || u.hour >= to; });
+                          return out;
+                        }}};
   api::Router router;
   Billing() {
     EXPECT_TRUE(objects.create_bucket("logs"));
@@ -216,12 +223,21 @@ TEST_F(Billing, BucketThatRefusesIsShownAndNothingIsLost) {
   EXPECT_EQ(logs.get(id)->log_delivery_status.status, "SUCCEEDED");
 }
 
-TEST_F(Billing, UsageOfAPlatformOfOnesOwnIsNothing) {
+TEST_F(Billing, UsageFilesAreWrittenWhenAnHourHasEnded) {
   ASSERT_EQ(call(Method::POST, "/log-delivery", delivery("BILLABLE_USAGE")).status, 200);
   logs.deliver();
   EXPECT_THAT(files(), ElementsAre("logs/billable-usage/csv/workspaceId=1001-usageMonth=2023-11.csv",
                                    "logs/billable-usage/csv/workspaceId=1002-usageMonth=2023-11.csv"));
   EXPECT_THAT(content(files()[0]), ::testing::StartsWith("workspaceId,timestamp,"));
+  const Millis hour = 3'600'000, now = clock.now() / hour * hour;
+  used = by_hour({.workspace_id = 1001, .cluster_id = "c-1", .sku_name = "SKU", .node_type = "m6g.large", .custom_tags = {{"team", "a,b"}}}, now,
+                 now + hour, 0.36);
+  logs.deliver();
+  EXPECT_EQ(std::ranges::count(content(files()[0]), '\n'), 1);  // the hour goes on
+  clock.advance(hour);
+  logs.deliver();
+  EXPECT_THAT(content(files()[0]), HasSubstr("c-1,,m6g.large,,\"{\"\"team\"\":\"\"a,b\"\"}\",SKU,0.360000,1.000000"));
+  EXPECT_EQ(std::ranges::count(content(files()[1]), '\n'), 1);
 }
 
 TEST_F(Billing, LogDeliveryRefusesWhatItCannotDo) {

@@ -1,7 +1,5 @@
 #include "billing/budget_watch.h"
 
-#include <chrono>
-
 #include "base/log.h"
 
 namespace tarn::billing {
@@ -18,20 +16,6 @@ BOOST_DESCRIBE_STRUCT(AlertRecord, (), (budget_id, alert_id, month, threshold, s
 
 constexpr store::Collection<AlertRecord> budget_alerts{"billing.budget_alert"};
 
-struct MonthOf {
-  Millis from = 0, to = 0;
-  std::string name;  // 2026-11
-};
-
-MonthOf month_of(Millis now) {
-  using namespace std::chrono;
-  const sys_time<milliseconds> at{milliseconds(now)};
-  const year_month_day day{floor<days>(at)};
-  const auto first = sys_days(day.year() / day.month() / 1), next = sys_days((day.year() / day.month() + months(1)) / 1);
-  return {duration_cast<milliseconds>(first.time_since_epoch()).count(), duration_cast<milliseconds>(next.time_since_epoch()).count(),
-          fmt::format("{:04}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()))};
-}
-
 }  // namespace
 
 bool covers(const BudgetFilter& filter, std::int64_t workspace_id, const std::map<std::string, std::string>& tags) {
@@ -43,7 +27,7 @@ bool covers(const BudgetFilter& filter, std::int64_t workspace_id, const std::ma
 }
 
 void BudgetWatch::look() {
-  const auto month = month_of(clock_.now());
+  const auto month = month_at(clock_.now());
   const auto rows = usage_.rows(month.from, month.to);
   std::vector<Block> blocks;
   std::vector<Spent> spent;

@@ -16,6 +16,19 @@ constexpr const char* kUsageHeader =
     "workspaceId,timestamp,clusterId,clusterName,clusterNodeType,clusterOwnerUserId,clusterCustomTags,sku,dbus,machineHours,"
     "clusterOwnerUserName,tags\n";
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == text.npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string usage_line(const UsageRecord& u) {
+  const auto tags = u.custom_tags.empty() ? std::string() : boost::json::serialize(json::encode(u.custom_tags));
+  return fmt::format("{},{},{},,{},,{},{},{:.6f},{:.6f},{},{}\n", u.workspace_id, to_rfc3339(u.end), u.cluster_id, u.node_type, csv_field(tags),
+                     u.sku_name, u.dbus, u.node_hours, csv_field(u.run_as), csv_field(tags));
+}
+
 struct ConfigurationRecord : LogDeliveryConfiguration {
   std::string store_key() const { return config_id; }
   std::vector<store::IndexEntry> store_indexes() const { return {}; }
@@ -235,6 +248,9 @@ void LogDelivery::deliver_usage(const std::string& config_id) {
   const auto bucket = parts_.bucket_of(c->value.storage_configuration_id);
   const auto month = to_rfc3339(clock_.now()).substr(0, 7);
   if (month < c->value.delivery_start_time) return;
+  const auto span = month_at(clock_.now());
+  // Hours that have ended do not change any more, so a file is written at most once an hour.
+  const auto rows = parts_.usage ? parts_.usage(span.from, clock_.now() / 3'600'000 * 3'600'000) : std::vector<UsageRecord>{};
   bool wrote = false;
   for (const auto& w : workspaces_.all()) {
     const auto& filter = c->value.workspace_ids_filter;
@@ -242,11 +258,19 @@ void LogDelivery::deliver_usage(const std::string& config_id) {
     if (!bucket) return finished(config_id, "The storage configuration is gone.", std::nullopt);
     const objects::Url file{*bucket,
                             fmt::format("{}billable-usage/csv/workspaceId={}-usageMonth={}.csv", folder(c->value.delivery_path_prefix), w.id, month)};
-    const auto put = objects_.put(file, kUsageHeader, true);
+    std::string text = kUsageHeader;
+    for (const auto& u : rows)
+      if (u.workspace_id == w.id) text += usage_line(u);
+    const auto hash = std::hash<std::string>{}(text);
+    const std::string name = file.bucket + "/" + file.key;
+    if (const auto known = written_.find(name); known != written_.end() && known->second == hash) continue;
+    const bool empty = text == kUsageHeader;
+    const auto put = objects_.put(file, text, empty);
     if (!put && put.error().code != objects::Errc::already_exists) {
       if (c->value.log_delivery_status.message != put.error().message) finished(config_id, put.error().message, std::nullopt);
       return;
     }
+    written_[name] = hash;
     wrote = wrote || put.has_value();
   }
   if (wrote) finished(config_id, "", std::nullopt);

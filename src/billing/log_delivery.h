@@ -5,8 +5,8 @@
 // A batch of audit events is first claimed in the store, then written to objects whose names and content follow from the claim alone, then
 // marked as delivered: a crash or a second server in between writes the same files again, so each event is there exactly once.
 // Files are PREFIX/workspaceId=ID/date=YYYY-MM-DD/auditlogs_SEQUENCE.json (workspace 0: the account's own events) and
-// PREFIX/billable-usage/csv/workspaceId=ID-usageMonth=YYYY-MM.csv. A platform that its owner runs bills nothing: usage files have their
-// header and no rows. Configurations are never deleted, only disabled. For account admins (routes see to that). Thread-safe.
+// PREFIX/billable-usage/csv/workspaceId=ID-usageMonth=YYYY-MM.csv, written anew when an hour has ended in which something was used.
+// Configurations are never deleted, only disabled. For account admins (routes see to that). Thread-safe.
 // Source: REST API reference, account "Log delivery"; provider docs/resources/mws_log_delivery.md.
 #include <functional>
 
@@ -14,6 +14,7 @@
 #include "account/workspaces.h"
 #include "base/clock.h"
 #include "billing/errors.h"
+#include "billing/usage.h"
 #include "objects/object_store.h"
 
 namespace tarn::billing {
@@ -52,6 +53,8 @@ class LogDelivery {
   struct Parts {
     std::function<bool(const std::string& credentials_id)> has_credentials;
     std::function<std::optional<std::string>(const std::string& storage_configuration_id)> bucket_of;
+    /// Rows of usage of the hours that begin within [from, to). Without it usage files have their header only.
+    std::function<std::vector<UsageRecord>(Millis from, Millis to)> usage = {};
   };
   /// All must outlive this.
   LogDelivery(store::Store& store, objects::ObjectStore& objects, account::WorkspaceDirectory& workspaces, const Clock& clock, std::string account_id,
@@ -78,6 +81,7 @@ class LogDelivery {
   const Clock& clock_;
   const std::string account_id_;
   const Parts parts_;
+  std::map<std::string, std::size_t> written_;  // by usage file: hash of what it holds; deliver()'s thread only
 };
 
 }  // namespace tarn::billing

@@ -1,6 +1,7 @@
 #include "billing/usage.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace tarn::billing {
 namespace {
@@ -10,11 +11,20 @@ constexpr store::Collection<UsageRecord> usage_table{"billing.usage"};
 
 void merge(UsageRecord& into, const UsageRecord& u) {
   into.dbus += u.dbus;
+  into.node_hours += u.node_hours;
   into.start = std::min(into.start, u.start);
   into.end = std::max(into.end, u.end);
 }
 
 }  // namespace
+
+Month month_at(Millis now) {
+  using namespace std::chrono;
+  const year_month_day day{floor<days>(sys_time<milliseconds>(milliseconds(now)))};
+  const auto first = sys_days(day.year() / day.month() / 1), next = sys_days((day.year() / day.month() + months(1)) / 1);
+  return {duration_cast<milliseconds>(first.time_since_epoch()).count(), duration_cast<milliseconds>(next.time_since_epoch()).count(),
+          fmt::format("{:04}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()))};
+}
 
 std::vector<UsageRecord> by_hour(UsageRecord what, Millis from, Millis to, double dbus_per_hour) {
   std::vector<UsageRecord> out;
@@ -24,6 +34,7 @@ std::vector<UsageRecord> by_hour(UsageRecord what, Millis from, Millis to, doubl
     what.start = at;
     what.end = until;
     what.dbus = dbus_per_hour * static_cast<double>(until - at) / static_cast<double>(kHour);
+    what.node_hours = static_cast<double>(until - at) / static_cast<double>(kHour);
     out.push_back(what);
     at = until;
   }

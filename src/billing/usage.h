@@ -19,7 +19,7 @@ struct UsageRecord {
   std::string node_type, run_as, policy_id, instance_pool_id;
   std::map<std::string, std::string> custom_tags;
   Millis hour = 0, start = 0, end = 0;
-  double dbus = 0;
+  double dbus = 0, node_hours = 0;
   std::string store_key() const {
     return store::key({store::sortable(hour), store::sortable(workspace_id), cluster_id, sku_name, node_type, instance_pool_id});
   }
@@ -28,6 +28,13 @@ struct UsageRecord {
 BOOST_DESCRIBE_STRUCT(UsageRecord, (),
                       (workspace_id, cluster_id, sku_name, product, node_type, run_as, policy_id, instance_pool_id, custom_tags, hour, start, end,
                        dbus))
+
+/// A month in UTC, as the vendor counts spending.
+struct Month {
+  Millis from = 0, to = 0;
+  std::string name;  // 2026-11
+};
+Month month_at(Millis now);
 
 /// One row an hour of `from` to `to` at this rate.
 std::vector<UsageRecord> by_hour(UsageRecord what, Millis from, Millis to, double dbus_per_hour);

@@ -100,7 +100,7 @@ Result<MetastoreInfo> Metastores::create(const access::Context& ctx, const NewMe
       if (!kClaims.insert(t, claim)) throw std::logic_error("a new metastore has a claim already");
     }
     if (!kMetastores.insert(t, m)) throw std::logic_error("a metastore slipped past its checks");
-    insert_system_catalog(t, m, core_.clock.now());
+    insert_system_catalog(t, m, provided_, core_.clock.now());
     t.audit().params["metastore_id"] = m.info.metastore_id;
     return m;
   });
@@ -337,7 +337,7 @@ void Metastores::on_workspace_running(store::WriteTxn& t, std::int64_t workspace
     m.info.created_by = m.info.updated_by = "System-User";
     m.access.owner = {PrincipalKind::system, 0, "System-User"};
     if (!kMetastores.insert(t, m)) throw std::logic_error("the default metastore slipped past its checks");
-    insert_system_catalog(t, m, now);
+    insert_system_catalog(t, m, provided_, now);
     store::AuditEvent event{.service = "unityCatalog",
                             .action = "createMetastore",
                             .principal = "System-User",

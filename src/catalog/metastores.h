@@ -24,6 +24,12 @@ BOOST_DESCRIBE_STRUCT(MetastoreChange, (),
                       (new_name, owner, storage_root_credential_id, privilege_model_version, delta_sharing_organization_name, delta_sharing_scope,
                        delta_sharing_recipient_token_lifetime_in_seconds, external_access_enabled))
 
+/// A table of the system catalog whose rows another room makes: system.SCHEMA.NAME.
+struct SystemTable {
+  std::string schema, name;
+  std::vector<std::pair<std::string, std::string>> columns;  // name, type as DDL has it
+};
+
 class Metastores final : public account::RegionMetastore {
  public:
   explicit Metastores(const Core& core) : core_(core) {}
@@ -53,18 +59,24 @@ class Metastores final : public account::RegionMetastore {
   /// The workspaces of a metastore, for account admins.
   Result<std::vector<std::int64_t>> workspaces(const access::Context& ctx, std::string_view metastore_id);
 
+  /// At start-up, once: these tables are securables of every metastore from here on, of those there are and of later ones.
+  void provide(std::vector<SystemTable> tables);
+
   void on_workspace_running(store::WriteTxn& txn, std::int64_t workspace_id, std::string_view workspace_name, std::string_view region) override;
   void on_workspace_deleted(store::WriteTxn& txn, std::int64_t workspace_id) override;
 
  private:
   Result<std::string> region_of(const access::Context& ctx, const NewMetastore& request) const;
   const Core& core_;
+  std::vector<SystemTable> provided_;
 };
 
 /// A catalog's own records with its `default` and `information_schema`; used by catalogs, and by metastores for workspace and system catalogs.
 void insert_catalog(store::WriteTxn& t, const CatalogRecord& catalog, const Access& default_schema, const Principal& creator, Millis now);
 
-/// The system catalog with system.access.{audit,table_lineage,column_lineage}.
-void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& metastore, Millis now);
+/// The system catalog with system.access.{audit,table_lineage,column_lineage}, and what other rooms provide.
+void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& metastore, const std::vector<SystemTable>& more, Millis now);
+/// Adds what a metastore's system catalog lacks; false if that is nothing.
+bool complete_system_catalog(store::WriteTxn& t, const MetastoreRecord& metastore, const std::vector<SystemTable>& more, Millis now);
 
 }  // namespace tarn::catalog

@@ -6,50 +6,55 @@ namespace tarn::catalog {
 namespace {
 
 struct Column {
-  const char* name;
-  const char* type_text;
-  const char* type_name;
+  std::string name, type_text;
 };
 
+/// STRING, TIMESTAMP, MAP, …: the type's first word, as the API names it.
+std::string type_name_of(const std::string& text) {
+  std::string out = text.substr(0, text.find_first_of("<("));
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return out == "BIGINT" ? "LONG" : out;
+}
+
 // Source: Databricks docs, "Audit log system table reference" and "Lineage system tables reference".
-const std::vector<Column> kAudit{{"account_id", "string", "STRING"},
-                                 {"workspace_id", "string", "STRING"},
-                                 {"version", "string", "STRING"},
-                                 {"event_time", "timestamp", "TIMESTAMP"},
-                                 {"event_date", "date", "DATE"},
-                                 {"source_ip_address", "string", "STRING"},
-                                 {"user_agent", "string", "STRING"},
-                                 {"session_id", "string", "STRING"},
-                                 {"user_identity", "struct<email:string,subject_name:string>", "STRUCT"},
-                                 {"service_name", "string", "STRING"},
-                                 {"action_name", "string", "STRING"},
-                                 {"request_id", "string", "STRING"},
-                                 {"request_params", "map<string,string>", "MAP"},
-                                 {"response", "struct<status_code:int,error_message:string,result:string>", "STRUCT"},
-                                 {"audit_level", "string", "STRING"},
-                                 {"event_id", "string", "STRING"}};
-const std::vector<Column> kTableLineage{{"account_id", "string", "STRING"},           {"workspace_id", "string", "STRING"},
-                                        {"entity_type", "string", "STRING"},          {"source_table_full_name", "string", "STRING"},
-                                        {"source_table_catalog", "string", "STRING"}, {"source_table_schema", "string", "STRING"},
-                                        {"source_table_name", "string", "STRING"},    {"target_table_full_name", "string", "STRING"},
-                                        {"target_table_catalog", "string", "STRING"}, {"target_table_schema", "string", "STRING"},
-                                        {"target_table_name", "string", "STRING"},    {"created_by", "string", "STRING"},
-                                        {"event_time", "timestamp", "TIMESTAMP"},     {"event_date", "date", "DATE"},
-                                        {"statement_id", "string", "STRING"}};
+const std::vector<Column> kAudit{{"account_id", "string"},
+                                 {"workspace_id", "string"},
+                                 {"version", "string"},
+                                 {"event_time", "timestamp"},
+                                 {"event_date", "date"},
+                                 {"source_ip_address", "string"},
+                                 {"user_agent", "string"},
+                                 {"session_id", "string"},
+                                 {"user_identity", "struct<email:string,subject_name:string>"},
+                                 {"service_name", "string"},
+                                 {"action_name", "string"},
+                                 {"request_id", "string"},
+                                 {"request_params", "map<string,string>"},
+                                 {"response", "struct<status_code:int,error_message:string,result:string>"},
+                                 {"audit_level", "string"},
+                                 {"event_id", "string"}};
+const std::vector<Column> kTableLineage{{"account_id", "string"},           {"workspace_id", "string"},
+                                        {"entity_type", "string"},          {"source_table_full_name", "string"},
+                                        {"source_table_catalog", "string"}, {"source_table_schema", "string"},
+                                        {"source_table_name", "string"},    {"target_table_full_name", "string"},
+                                        {"target_table_catalog", "string"}, {"target_table_schema", "string"},
+                                        {"target_table_name", "string"},    {"created_by", "string"},
+                                        {"event_time", "timestamp"},     {"event_date", "date"},
+                                        {"statement_id", "string"}};
 
 std::vector<Column> column_lineage() {
   std::vector<Column> out;
   for (const auto& c : kTableLineage) {
     out.push_back(c);
-    if (std::string_view(c.name) == "source_table_name") out.push_back({"source_column_name", "string", "STRING"});
-    if (std::string_view(c.name) == "target_table_name") out.push_back({"target_column_name", "string", "STRING"});
+    if (c.name == "source_table_name") out.push_back({"source_column_name", "string"});
+    if (c.name == "target_table_name") out.push_back({"target_column_name", "string"});
   }
   return out;
 }
 
 }  // namespace
 
-void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, Millis now) {
+void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, const std::vector<SystemTable>& more, Millis now) {
   CatalogRecord c;
   c.info.id = new_uuid();
   c.info.name = kSystemCatalog;
@@ -58,41 +63,79 @@ void insert_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, Millis 
   c.info.comment = "System catalog (auto-created)";
   c.access.owner = system_principal();
   insert_catalog(t, c, {}, system_principal(), now);
-  SchemaRecord s;
-  s.info.schema_id = new_uuid();
-  s.info.name = "access";
-  s.info.metastore_id = m.info.metastore_id;
-  s.info.created_at = s.info.updated_at = now;
-  s.info.created_by = s.info.updated_by = system_principal().name;
-  s.catalog_id = c.info.id;
-  s.access.owner = system_principal();
-  if (!kSchemas.insert(t, s)) throw std::logic_error("a new system catalog holds a schema already");
-  const auto add = [&](std::string_view name, const std::vector<Column>& columns) {
+  complete_system_catalog(t, m, more, now);
+}
+
+bool complete_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, const std::vector<SystemTable>& more, Millis now) {
+  const auto catalog = kCatalogs.get(t, store::key({m.info.metastore_id, std::string(kSystemCatalog)}));
+  if (!catalog) return false;
+  const std::string catalog_id = catalog->value.info.id;
+  bool any = false;
+  const auto schema_of = [&](const std::string& name) {
+    if (const auto there = kSchemas.get(t, store::key({catalog_id, name}))) return there->value;
+    SchemaRecord s;
+    s.info.schema_id = new_uuid();
+    s.info.name = name;
+    s.info.metastore_id = m.info.metastore_id;
+    s.info.created_at = s.info.updated_at = now;
+    s.info.created_by = s.info.updated_by = system_principal().name;
+    s.catalog_id = catalog_id;
+    s.access.owner = system_principal();
+    if (!kSchemas.insert(t, s)) throw std::logic_error("a system schema slipped past its check");
+    any = true;
+    return s;
+  };
+  const auto add = [&](const std::string& schema, const std::string& name, const std::vector<Column>& columns) {
+    const auto s = schema_of(schema);
+    if (kTables.get(t, store::key({s.info.schema_id, name}))) return;
     TableRecord r;
     r.info.name = name;
     r.info.table_id = new_uuid();
     r.info.metastore_id = m.info.metastore_id;
     r.info.data_source_format = "DELTASHARING";
     for (const auto& col : columns) {
-      const std::string type = col.type_text;
-      const bool nested = type.find('<') != type.npos;
+      const bool nested = col.type_text.find('<') != std::string::npos;
       r.info.columns.push_back(
           {.name = col.name,
-           .type_text = type,
-           .type_json = fmt::format(R"({{"name":"{}","type":"{}","nullable":true,"metadata":{{}}}})", col.name, nested ? "string" : type),
-           .type_name = col.type_name,
+           .type_text = col.type_text,
+           .type_json = fmt::format(R"({{"name":"{}","type":"{}","nullable":true,"metadata":{{}}}})", col.name, nested ? "string" : col.type_text),
+           .type_name = type_name_of(col.type_text),
            .position = static_cast<int>(r.info.columns.size())});
     }
     r.info.created_at = r.info.updated_at = now;
     r.info.created_by = r.info.updated_by = system_principal().name;
-    r.catalog_id = c.info.id;
+    r.catalog_id = catalog_id;
     r.schema_id = s.info.schema_id;
     r.access.owner = system_principal();
-    if (!kTables.insert(t, r)) throw std::logic_error("a new system schema holds a table already");
+    if (!kTables.insert(t, r)) throw std::logic_error("a system table slipped past its check");
+    any = true;
   };
-  add("audit", kAudit);
-  add("table_lineage", kTableLineage);
-  add("column_lineage", column_lineage());
+  add("access", "audit", kAudit);
+  add("access", "table_lineage", kTableLineage);
+  add("access", "column_lineage", column_lineage());
+  for (const auto& table : more) {
+    std::vector<Column> columns;
+    for (const auto& [name, type] : table.columns) columns.push_back({name, type});
+    add(table.schema, table.name, columns);
+  }
+  return any;
+}
+
+void Metastores::provide(std::vector<SystemTable> tables) {
+  std::ranges::move(tables, std::back_inserter(provided_));
+  for (const auto& m : core_.store.read_as([](store::ReadTxn& t) { return kMetastores.scan(t, ""); }))
+    core_.store.write({.service = "unityCatalog",
+                       .action = "completeSystemCatalog",
+                       .principal = system_principal().name,
+                       .params = {{"metastore_id", m.info.metastore_id}}},
+                      [&](store::WriteTxn& t) {
+                        const bool any = complete_system_catalog(t, m, provided_, core_.clock.now());
+                        if (!any) {
+                          t.audit().outcome = store::Outcome::failed;
+                          t.audit().error = "nothing was missing";
+                        }
+                        return any;
+                      });
 }
 
 }  // namespace tarn::catalog

@@ -47,6 +47,8 @@ class Executor {
         resolver_(catalog, parser, tables_, system_, files_) {}
 
   Result<Done> run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink);
+  /// At start-up: where other rooms bring their tables of the system catalog.
+  SystemTables& system() { return system_; }
 
  private:
   using Rows = std::vector<std::vector<std::optional<std::string>>>;

@@ -51,6 +51,8 @@ void name_parts(json::object& row, const std::string& prefix, const std::string&
 
 bool SystemTables::knows(const catalog::TableName& name) const {
   if (name.schema == "information_schema") return true;
+  if (name.catalog == "system" && std::ranges::any_of(rooms_, [&](const RoomTable& r) { return r.schema == name.schema && r.name == name.table; }))
+    return true;
   return name.catalog == "system" && name.schema == "access" &&
          (name.table == "audit" || name.table == "table_lineage" || name.table == "column_lineage");
 }
@@ -59,6 +61,8 @@ Result<SystemRows> SystemTables::open(const access::Context& ctx, const catalog:
   if (name.schema == "information_schema") return information_schema(ctx, name);
   if (auto ok = catalog_.require(ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok)
     return fail(Resolver::table_error(ok.error(), name));
+  for (const auto& room : rooms_)
+    if (room.schema == name.schema && room.name == name.table) return inline_rows(room.columns, room.rows(ctx));
   if (name.table == "audit") return audit(ctx);
   return lineage(ctx, name.table == "column_lineage");
 }

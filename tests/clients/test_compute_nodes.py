@@ -1,4 +1,5 @@
 """Workers, pools that keep nodes ready, cluster libraries, budgets that stop, a node that lies, and what is left when all has ended."""
+import base64
 import hashlib
 import http.server
 import io
@@ -12,6 +13,7 @@ import time
 import zipfile
 
 import pytest
+import requests
 
 from harness import Refused, platform
 
@@ -147,7 +149,6 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
 
     file, data = wheel("shelved", "2.0", "VALUE = 'from a workspace file'\n")
     call(admin, "POST", "/api/2.0/workspace/mkdirs", {"path": "/Shared/wheels"})
-    import base64
     call(admin, "POST", "/api/2.0/workspace/import", {"path": f"/Shared/wheels/{file}", "format": "AUTO", "content": base64.b64encode(data).decode(), "overwrite": True})
     libraries = [{"pypi": {"package": "indexed==1.0"}}, {"whl": f"/Workspace/Shared/wheels/{file}"}, {"pypi": {"package": "not-there"}}]
     call(admin, "POST", "/api/2.0/libraries/install", {"cluster_id": cluster, "libraries": libraries})
@@ -170,6 +171,15 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
     now = get(again, cluster)
     assert now["driver"]["instance_id"] == state["driver"]["instance_id"] and now["executors"][0]["instance_id"] == state["executors"][0]["instance_id"]
 
+    # What runs is in the system catalog, and counted.
+    sql = lambda text: again.sql("landing", server.warehouses["landing"], text)
+    rows = sql(f"SELECT sku_name, usage_unit, sum(usage_quantity) > 0 FROM system.billing.usage WHERE usage_metadata.cluster_id = '{cluster}' GROUP BY ALL")
+    assert rows == [["PREMIUM_ALL_PURPOSE_COMPUTE", "DBU", "true"]], rows
+    assert sql(f"SELECT worker_count, driver_node_type, cluster_source FROM system.compute.clusters WHERE cluster_id = '{cluster}'") == [["1", "m6g.large", "API"]]
+    assert sql("SELECT core_count, memory_mb FROM system.compute.node_types WHERE node_type = 'm6g.large'") == [["2.0", "8192"]]
+    assert sql("SELECT count(*) FROM system.compute.node_timeline WHERE cpu_user_percent > 100") == [["0"]]
+    assert sql("SELECT pricing.default FROM system.billing.list_prices WHERE sku_name = 'PREMIUM_JOBS_COMPUTE'") == [["0.15"]]
+
     call(again, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})
     call(again, "POST", "/api/2.0/instance-pools/delete", {"instance_pool_id": pool})
     # Nothing is left: no process, no control group, no folder.
@@ -178,6 +188,7 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
     while left() and time.monotonic() < until:
         time.sleep(0.2)
     assert left() == []
+    assert metrics(server)["tarn_relay_connections"] == 0
 
 
 def test_a_node_that_lies_is_refused_and_counted(server):
@@ -197,11 +208,9 @@ def test_a_node_that_lies_is_refused_and_counted(server):
     assert b"refused" in hello(instance_id=real, token="x" * 64, lease="y" * 64)
     assert b"refused" in hello(instance_id=real, token="", lease="")
     assert get(admin, cluster["cluster_id"])["state"] == "RUNNING"
-    import requests
-    text = requests.get(server.status()["metrics_url"], timeout=10).text
-    series = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    assert float(series["tarn_relay_refused_total"]) >= 3
-    assert [k for k in series if k.startswith("tarn_node_memory_bytes") and real in k and float(series[k]) > 0]
+    series = metrics(server)
+    assert series["tarn_relay_refused_total"] >= 3
+    assert [k for k in series if k.startswith("tarn_node_memory_bytes") and real in k and series[k] > 0]
 
     # A budget that is spent stops what it covers: a cluster that ran for a second has cost more than nothing.
     landing = admin.account("GET", "/workspaces")
@@ -218,6 +227,11 @@ def test_a_node_that_lies_is_refused_and_counted(server):
     admin.call("DELETE", url + "/" + made["budget"]["budget_configuration_id"])
     wait(30, lambda: started(admin, cluster["cluster_id"]))
     call(admin, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster["cluster_id"]})
+
+
+def metrics(server):
+    text = requests.get(server.status()["metrics_url"], timeout=10).text
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))}
 
 
 def started(admin, cluster):
