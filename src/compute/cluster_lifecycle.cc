@@ -235,12 +235,14 @@ bool Clusters::step() {
 void Clusters::keep_minutes(Millis now) {
   if (now / 60'000 == minutes_kept_) return;
   minutes_kept_ = now / 60'000;
-  auto minutes = metrics_.ended_minutes(now);
-  if (minutes.empty()) return;
+  const auto minutes = metrics_.ended_minutes(now);
+  const auto active = active_here();
+  if (minutes.empty() && active.empty()) return;
   std::map<std::string, std::pair<ClusterRecord, bool>> whose;
-  for (const auto& c : store_.read_as([&](store::ReadTxn& t) { return clusters_table.scan_index(t, "active", options_.server_id); }))
+  for (const auto& c : active)
     for (const auto* i : c.instances()) whose.emplace(i->instance_id, std::pair(c, c.is_driver(i->instance_id)));
   store_.write(access::system_context().event("clusters", "keepMinutes", {{"count", std::to_string(minutes.size())}}), [&](store::WriteTxn& t) {
+    (void)heartbeats_table.put(t, {.server_id = options_.server_id, .at = now});
     for (const auto& m : minutes) {
       const auto w = whose.find(m.instance_id);
       if (w == whose.end()) continue;
@@ -269,10 +271,16 @@ void Clusters::keep_minutes(Millis now) {
 
 void Clusters::start_driving() {
   // What an earlier process of this server ran may dial in again: from now on its lease counts.
-  const auto mine = store_.read_as([&](store::ReadTxn& t) { return clusters_table.scan_index(t, "active", options_.server_id); });
-  for (const auto& c : mine) {
+  // While this server was away for longer than the lease they ended by themselves: that time is not theirs to pay for.
+  const auto beat = store_.read_as([&](store::ReadTxn& t) { return heartbeats_table.get(t, options_.server_id); });
+  const auto alive_until = beat ? beat->value.at + 60'000 + options_.lease : clock_.now();
+  for (const auto& c : active_here()) {
     if (c.instances().empty()) continue;
-    move(c.cluster_id, "recover", [&](store::WriteTxn&, ClusterRecord& r) {
+    move(c.cluster_id, "recover", [&](store::WriteTxn& t, ClusterRecord& r) {
+      if (alive_until < clock_.now() && r.metered_until != 0) {
+        for (auto& u : usage_of(r, alive_until)) billing::add_usage(t, std::move(u));
+        r.metered_until = clock_.now();
+      }
       const auto again = [&](Instance& i) { (i.up_at ? i.lost_at : i.ordered_at) = clock_.now(); };  // one on its way has its whole time again
       if (r.instance) again(*r.instance);
       for (auto& w : r.workers) again(w);

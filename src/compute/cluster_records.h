@@ -115,6 +115,16 @@ struct MinuteRecord {
 BOOST_DESCRIBE_STRUCT(MinuteRecord, (),
                       (minute, instance_id, workspace_id, cluster_id, driver, node_type, cpu_percent, memory_percent, memory_peak_percent))
 
+/// When a server was last seen to run its clusters, to the minute.
+struct HeartbeatRecord {
+  std::string server_id;
+  Millis at = 0;
+  std::string store_key() const { return server_id; }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(HeartbeatRecord, (), (server_id, at))
+
+inline constexpr store::Collection<HeartbeatRecord> heartbeats_table{"compute.heartbeat"};
 inline constexpr store::Collection<MinuteRecord> minutes_table{"compute.node_minute"};
 inline constexpr store::Collection<ClusterRecord> clusters_table{"compute.cluster"};
 inline constexpr store::Collection<EventRecord> events_table{"compute.event"};

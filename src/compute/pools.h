@@ -89,7 +89,7 @@ class Pools {
   Result<Pool> edit(const access::Context& ctx, const PoolRequest& request);  // CAN_MANAGE; not_found, invalid
   Result<Pool> get(const access::Context& ctx, const std::string& id);        // CAN_ATTACH_TO
   std::vector<Pool> list(const access::Context& ctx);                         // those that the caller may attach to
-  Result<void> remove(const access::Context& ctx, const std::string& id);     // CAN_MANAGE; invalid_state while clusters use it
+  Result<void> remove(const access::Context& ctx, const std::string& id);     // CAN_MANAGE; what clusters have of it they keep
 
   /// For clusters: the pool if the caller may attach to it.
   Result<Pool> attach(const access::Context& ctx, const std::string& id);

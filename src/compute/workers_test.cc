@@ -301,6 +301,26 @@ TEST_F(WorkersTest, WhatRunsIsMeteredByNodeTypeAndHour) {
   EXPECT_THAT(last[0].dbus + last[1].dbus, DoubleNear(0.72, 1e-6));
 }
 
+TEST_F(WorkersTest, AServerThatWasAwayForADayDoesNotCountTheDay) {
+  const Millis hour = 3'600'000;
+  clock.advance(hour - clock.now() % hour);
+  const Millis began = clock.now();
+  const auto id = up_with(R"("num_workers":0)");
+  clock.advance(hour / 2);
+  settle();
+  clock.advance(24 * hour);
+  Clusters after(*store, permissions, pools, policies, profiles, fleet, clock, {.lease = 30'000});
+  after.start_driving();
+  after.stop();
+  clock.advance(31'000);
+  while (after.step()) {
+  }
+  EXPECT_EQ(after.find(id)->termination_reason->code, "COMMUNICATION_LOST");
+  double sum = 0;
+  for (const auto& u : billing::Usage(*store).rows(began, began + 100 * hour)) sum += u.dbus;
+  EXPECT_THAT(sum, DoubleNear(0.18, 0.36 / 60 * 2));  // half an hour of m6g.large, to the minute
+}
+
 TEST_F(WorkersTest, ASpentBudgetStopsWhatItCoversAndStartsNothing) {
   const auto id = up_with(R"("num_workers":0)", R"(,"custom_tags":{"team":"ml"})");
   const auto other = up_with(R"("num_workers":0)");
