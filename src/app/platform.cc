@@ -548,6 +548,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.libraries.start();
   if (p.network) p.fleet.place_with(&p.network->places(p.networks, p.fleet.relay()));
   p.fleet.start();
+  if (p.network) p.network->resume();
   p.clusters.start_driving();
   p.job_scheduler.start();
   p.serving.start();

@@ -25,20 +25,15 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   Expected<compute::NodePlace, std::string> place(const compute::NodeOrder& order) override {
     const auto subnets = networks_.subnets_of(order.workspace_id);
     if (subnets.empty()) return compute::NodePlace{};
-    const auto now = owner_.realised_.status();
-    if (now.state == network::State::down) return compute::NodePlace{};
     const auto t = owner_.current();
-    if (now.state != network::State::up || now.digest != network::realise(*t).digest())
-      return fail(fmt::format("network '{}' is {}: run tarn network up again", now.network,
-                              now.state == network::State::up ? "not what its file says now" : "half up"));
+    TARN_TRY(up, usable(*t));
+    if (!up) return compute::NodePlace{};
     // Spread over the zones as the vendor does, the same place for the same instance.
     const auto& id = subnets[std::hash<std::string>{}(order.instance_id) % subnets.size()];
     const int subnet = t->subnet(id);
     if (subnet < 0) return fail(fmt::format("subnet {} is not in the network's model", id));
-    const int relay = relay_of(*t);
-    if (relay < 0) return fail(std::string("the network's model has no service with the role RELAY"));
+    TARN_TRY(relay, listen(*t));
     const auto& service = t->services[static_cast<std::size_t>(relay)];
-    TARN_CHECK(listen(*t, relay));
     const auto to = network::resolve(*t, subnet, service.name);
     return compute::NodePlace{.netns = owner_.realised_.full(network::subnet_namespace(*t, subnet)),
                               .relay = fmt::format("{}:{}", to->address.text(), service.ports.front()),
@@ -46,21 +41,40 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   }
   void leave(const std::string&) override {}  // subnets' namespaces stay as long as the network is up
 
+  void resume() {
+    const auto t = owner_.current();
+    const auto up = usable(*t);
+    const auto opened = up && *up ? listen(*t) : Expected<int, std::string>(0);
+    const auto problem = !up ? up.error() : !opened ? opened.error() : "";
+    if (!problem.empty()) spdlog::warn("no instance can start in the network of its workspace: {}", problem);
+  }
+
  private:
-  /// The relay's socket stands in the namespace of the model's relay service, anew when that was built anew.
-  Expected<void, std::string> listen(const network::Topology& t, int service) {
+  /// False: it is down. The error: it is there, and nothing may start in it.
+  Expected<bool, std::string> usable(const network::Topology& t) const {
+    const auto now = owner_.realised_.status();
+    if (now.state == network::State::down) return false;
+    if (now.state == network::State::up && now.digest == network::realise(t).digest()) return true;
+    return fail(fmt::format("network '{}' is {}: run tarn network up again", now.network,
+                            now.state == network::State::up ? "not what its file says now" : "half up"));
+  }
+
+  /// The relay's socket stands in the namespace of the model's relay service, anew when that was built anew. Returns the service.
+  Expected<int, std::string> listen(const network::Topology& t) {
+    const int service = relay_of(t);
+    if (service < 0) return fail(std::string("the network's model has no service with the role RELAY"));
     const auto name = owner_.realised_.full(network::service_namespace(t, service));
     struct stat s {};
     if (::stat(("/run/netns/" + name).c_str(), &s) != 0) return fail("there is no network namespace " + name);
     const std::lock_guard lock(mutex_);
-    if (listening_ == std::pair(s.st_dev, s.st_ino)) return {};
+    if (listening_ == std::pair(s.st_dev, s.st_ino)) return service;
     Expected<void, std::string> done;
     const auto& what = t.services[static_cast<std::size_t>(service)];
     TARN_CHECK(
         network::in_namespace(name, [&] { done = relay_.also_listen(fmt::format("{}:{}", what.addresses.front().text(), what.ports.front())); }));
     TARN_CHECK(done);
     listening_ = {s.st_dev, s.st_ino};
-    return {};
+    return service;
   }
 
   WorkspaceNetwork& owner_;
@@ -84,6 +98,8 @@ compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, compu
   places_ = std::make_unique<Places>(*this, networks, relay);
   return *places_;
 }
+
+void WorkspaceNetwork::resume() { places_->resume(); }
 
 WorkspaceNetwork::Reading WorkspaceNetwork::read(const std::string& path) {
   Reading out;

@@ -22,6 +22,8 @@ class WorkspaceNetwork {
   /// of its subnets and dials the relay by the name that this subnet resolves; the relay listens in the namespace of the model's relay. While
   /// it is down instances stand in the host's network. Half up, or up from another model than the file: no instance starts.
   compute::NodePlaces& places(account::Networks& networks, compute::Relay& relay);
+  /// After the relay's start: nodes of an earlier process of this server dial it where it listened, so it listens there again at once.
+  void resume();
 
  private:
   class Places;

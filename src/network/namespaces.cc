@@ -26,6 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 const std::string kFolder = "/run/netns";
+constexpr std::size_t kMostLinks = 4096;  // each has a /30 of 169.254.0.0/16, and costs the kernel time
 
 /// A descriptor that is closed.
 struct Held {
@@ -230,6 +231,8 @@ Expected<void, std::string> Namespaces::build(const Realisation& plan) const {
 // clears away while one of them still builds.
 Expected<bool, std::string> Namespaces::up(const Realisation& plan) {
   TARN_CHECK(usable());
+  if (plan.links.size() > kMostLinks)
+    return fail(fmt::format("a network of {} links is too large to build here: at most {}", plan.links.size(), kMostLinks));
   const Held lock(::open((run_ + "/" + name_ + ".lock").c_str(), O_RDWR | O_CREAT, 0600));
   if (lock.fd < 0 || ::flock(lock.fd, LOCK_EX) != 0) return fail(fmt::format("cannot lock {}/{}.lock", run_, name_));
   const auto now = status();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "network/realise.h"
 #include "network/testing.h"
 
 namespace tarn::network {
@@ -162,6 +163,44 @@ TEST(Traces, EndOnEveryTopology) {
       EXPECT_EQ(r.outcome == Outcome::connected, r.cause.empty()) << "seed " << seed;
     }
   }
+}
+
+/// Values swapped and spoilt at random: a model is refused, or it can be walked and realised.
+TEST(Traces, SpoiltModelsAreRefusedOrWalked) {
+  const std::vector<std::string> spoil{"",   "0.0.0.0/0", "10.20.0.0/15", "255.255.255.255", "vpc-1", "tgw-1", "fw-1", "igw-1", "443",
+                                       "-1", "self",      "all"};
+  std::mt19937 random(11);
+  int refused = 0, walked = 0;
+  for (int round = 0; round < 1500; ++round) {
+    auto document = json::encode(testing::article_model());
+    std::vector<json::value*> leaves;
+    std::function<void(json::value&)> collect = [&](json::value& v) {
+      if (v.is_object())
+        for (auto& kv : v.as_object()) collect(kv.value());
+      else if (v.is_array())
+        for (auto& x : v.as_array()) collect(x);
+      else
+        leaves.push_back(&v);
+    };
+    collect(document);
+    for (int n = 1 + static_cast<int>(random() % 3); n > 0; --n) {
+      auto& leaf = *leaves[random() % leaves.size()];
+      leaf = random() % 2 ? json::value(spoil[random() % spoil.size()]) : json::value(*leaves[random() % leaves.size()]);
+    }
+    const auto model = json::decode<Model>(document, {.unknown = json::Unknown::refuse});
+    Expected<Topology, std::vector<Problem>> t = fail(std::vector<Problem>{{"", "does not decode"}});
+    if (model) t = build(*model);
+    if (!t) {
+      ++refused;
+      EXPECT_FALSE(t.error().front().message.empty());
+      continue;
+    }
+    ++walked;
+    EXPECT_FALSE(realise(*t).digest().empty());
+    for (const auto& q : testing::questions(*t, random, 20)) EXPECT_LT(trace(*t, q.from, q.to, q.port).hops.size(), 200u);
+  }
+  EXPECT_GT(refused, 300);
+  EXPECT_GT(walked, 50);
 }
 
 TEST(Traces, NamesAreResolvedWhereTheyAreAsked) {

@@ -12,6 +12,8 @@
 namespace tarn::platform {
 namespace {
 
+constexpr std::size_t kMostEntries = 200'000;
+
 using Places = std::map<std::string, std::pair<std::string, int>>;
 
 json::value scalar(const YAML::Node& node) {
@@ -32,6 +34,13 @@ json::value scalar(const YAML::Node& node) {
 json::value convert(const YAML::Node& node, const std::string& path, const std::string& file, Places& places, std::vector<Diagnostic>& problems,
                     int depth = 0) {
   places.emplace(path, std::pair(file, node.Mark().line + 1));
+  // Aliases of aliases make a small file enormous; no platform has so many entries.
+  if (places.size() >= kMostEntries) {
+    if (places.size() == kMostEntries)
+      problems.push_back({file, node.Mark().line + 1, "holds more than " + std::to_string(kMostEntries) + " entries"});
+    places.emplace(path + "!", std::pair(file, 0));
+    return nullptr;
+  }
   if (depth > 32) {
     problems.push_back({file, node.Mark().line + 1, "nested more than 32 deep"});
     return nullptr;

@@ -1,8 +1,9 @@
 #include "platform/config.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <fstream>
+#include <random>
 #include <sstream>
 
 namespace tarn::platform {
@@ -24,6 +25,52 @@ TEST(Config, NamesFileAndLineOfATypo) {
   EXPECT_EQ(problems("groups: {a: b}\n"), (Texts{"p.yaml:1: 'groups' must be a list"}));
   EXPECT_EQ(problems("a: [1\n").size(), 1u);
   EXPECT_EQ(problems("groups:\n  - name: a\n    name: b\n"), (Texts{"p.yaml:3: 'name' is given twice"}));
+}
+
+TEST(Config, ASmallFileOfAliasesStaysSmall) {
+  std::string yaml = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (int i = 1; i < 12; ++i) yaml += fmt::format("a{0}: &a{0} [*a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}]\n", i, i - 1);
+  EXPECT_THAT(problems(yaml), ::testing::Contains(::testing::HasSubstr("holds more than 200000 entries")));
+}
+
+/// Damaged at random: read or refused, never more than that.
+TEST(Config, DamagedFilesAreReadOrRefused) {
+  std::ifstream in(TARN_SOURCE_DIR "/platform/network.yaml");
+  std::vector<std::string> good;
+  for (std::string line; std::getline(in, line);) good.push_back(line);
+  ASSERT_GT(good.size(), 50u);
+  std::mt19937 random(7);
+  int refused = 0, read = 0;
+  for (int round = 0; round < 150; ++round) {
+    auto lines = good;
+    for (int n = 1 + static_cast<int>(random() % 3); n > 0; --n) {
+      auto& line = lines[random() % lines.size()];
+      switch (random() % 5) {
+        case 0:
+          line = lines[random() % lines.size()];
+          break;
+        case 1:
+          line.clear();
+          break;
+        case 2:
+          if (!line.empty()) line[random() % line.size()] = static_cast<char>(random() % 256);
+          break;
+        case 3:
+          line = line.substr(0, line.size() / 2);
+          break;
+        case 4:
+          line = " " + line;
+          break;
+      }
+    }
+    std::string text;
+    for (const auto& l : lines) text += l + "\n";
+    const auto loaded = load_texts({{"network.yaml", text}});
+    ++(loaded.ok() ? read : refused);
+    for (const auto& p : loaded.problems) EXPECT_FALSE(p.message.empty());
+  }
+  EXPECT_GT(refused, 20);
+  EXPECT_GT(read, 5);
 }
 
 TEST(Config, CollectsAllProblems) { EXPECT_EQ(problems("groups:\n  - {nam: a}\n  - {name: 3}\nusers:\n  - {}\n").size(), 3u); }

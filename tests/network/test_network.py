@@ -130,6 +130,25 @@ def test_attaching_a_network_that_cannot_work_says_why(tmp_path):
         assert {"error_type": "securityGroup", "error_message": "Security group sg-0cc11111111111111 must allow egress to TCP port 443."} in network["error_messages"]
 
 
+def python(person, cluster, code):
+    """What a command prints on a cluster of landing; waits for the node to be back."""
+    deadline = time.monotonic() + 40
+    while True:
+        assert time.monotonic() < deadline
+        try:
+            context = person.workspace("landing", "POST", "/api/1.2/contexts/create", {"clusterId": cluster, "language": "python"})["id"]
+            break
+        except harness.Refused:
+            time.sleep(0.2)
+    command = person.workspace("landing", "POST", "/api/1.2/commands/execute", {"clusterId": cluster, "contextId": context, "language": "python", "command": code})["id"]
+    while True:
+        assert time.monotonic() < deadline
+        now = person.workspace("landing", "GET", f"/api/1.2/commands/status?clusterId={cluster}&contextId={context}&commandId={command}")
+        if now["status"] in ("Finished", "Error", "Cancelled"):
+            return now["results"].get("data")
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def network_up(folder):
     try:
@@ -175,6 +194,12 @@ def test_a_cluster_that_never_starts_and_the_cure(tmp_path):
         assert address in ("10.20.0.10", "10.20.16.10")
         living = json.loads(tarn("network", "status", "--name", NAME, "--json")[1])["residents"]
         assert any("subnet-0aa1" in r["name"] or "subnet-0bb1" in r["name"] for r in living), living
+        # A control plane that is killed finds its nodes again: they dial the relay inside the network, and it listens there at once.
+        server.kill()
+        server.start()
+        admin = server.admin()
+        people = {"landing": admin, "pipeline": admin}
+        assert python(people["landing"], fine, "print(6 * 7)") == "42"
         ended = until("pipeline", stuck, {"RUNNING", "TERMINATED"}, 40)
         assert ended["state"] == "TERMINATED" and ended["termination_reason"]["code"] == "BOOTSTRAP_TIMEOUT", ended
         events = people["pipeline"].workspace("pipeline", "POST", "/api/2.1/clusters/events", {"cluster_id": stuck})["events"]
