@@ -117,6 +117,7 @@ void add_control_routes(api::Router& router, OwnerServices s) {
     json::object out{{"version", TARN_VERSION}, {"deployment_prefix", nullptr}};
     if (auto prefix = s.prefixes.current()) out["deployment_prefix"] = *prefix;
     out["refused_grants"] = refused_grants(s);
+    if (s.blocked_ways) out["blocked_ways"] = s.blocked_ways();
     return api::ok(json::value(out));
   });
   row(api::Method::GET, "/prefixes", [s](const api::Request&) -> api::Result {

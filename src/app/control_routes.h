@@ -26,6 +26,8 @@ struct OwnerServices {
   std::function<void(const std::string& host)> allow_host;                  // the proxy may connect to it as it is
   /// Temporary credentials for a whole bucket of the local storage, which is made if there is none; a message if its name is none.
   std::function<Expected<objects::Credentials, std::string>(const std::string& bucket, bool write)> lend_bucket;
+  /// What the network's model says does not connect (WorkspaceNetwork::blocked_ways); empty function: nobody modelled it.
+  std::function<json::array()> blocked_ways;
 };
 
 void add_control_routes(api::Router& router, OwnerServices services);

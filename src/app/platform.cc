@@ -399,7 +399,8 @@ struct Platform::Impl {
                                              options.key_file);
              },
          .allow_host = [this](const std::string& host) { server->allow(host); },
-         .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); }});
+         .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); },
+         .blocked_ways = network ? std::function([this] { return network->blocked_ways(workspaces); }) : nullptr});
     const std::string socket = data + "/run/control.sock";
     ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
   }

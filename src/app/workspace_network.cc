@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "platform/network.h"
 
 namespace tarn::app {
 namespace {
@@ -25,7 +24,8 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   Expected<compute::NodePlace, std::string> place(const compute::NodeOrder& order) override {
     const auto subnets = networks_.subnets_of(order.workspace_id);
     if (subnets.empty()) return compute::NodePlace{};
-    const auto t = owner_.current();
+    const auto read = owner_.current();
+    const auto* t = &read->topology;
     TARN_TRY(up, usable(*t));
     if (!up) return compute::NodePlace{};
     // Spread over the zones as the vendor does, the same place for the same instance.
@@ -41,8 +41,11 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   }
   void leave(const std::string&) override {}  // subnets' namespaces stay as long as the network is up
 
+  std::vector<std::string> subnets_of(std::int64_t workspace_id) { return networks_.subnets_of(workspace_id); }
+
   void resume() {
-    const auto t = owner_.current();
+    const auto read = owner_.current();
+    const auto* t = &read->topology;
     const auto up = usable(*t);
     const auto opened = up && *up ? listen(*t) : Expected<int, std::string>(0);
     const auto problem = !up ? up.error() : !opened ? opened.error() : "";
@@ -85,12 +88,16 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
 };
 
 WorkspaceNetwork::WorkspaceNetwork(std::string path, std::string realised)
-    : path_(std::move(path)), realised_(realised), stamp_(stamp(path_)), inventory_([this] { return current(); }) {
+    : path_(std::move(path)), realised_(realised), stamp_(stamp(path_)), inventory_([this] {
+        auto read = current();
+        const auto* topology = &read->topology;
+        return std::shared_ptr<const network::Topology>(std::move(read), topology);
+      }) {
   if (!network::Namespaces::good_name(realised))
     throw std::runtime_error(fmt::format("'{}' is not a realised network's name: 1 to 12 small letters and digits", realised));
-  auto reading = read(path_);
-  if (!reading.topology) throw std::runtime_error(fmt::format("the network cannot be used:\n{}", fmt::join(reading.problems, "\n")));
-  topology_ = std::move(reading.topology);
+  auto first = read(path_);
+  if (!first) throw std::runtime_error(fmt::format("the network cannot be used:\n{}", fmt::join(first.error(), "\n")));
+  read_ = *std::move(first);
 }
 WorkspaceNetwork::~WorkspaceNetwork() = default;
 
@@ -101,14 +108,46 @@ compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, compu
 
 void WorkspaceNetwork::resume() { places_->resume(); }
 
-WorkspaceNetwork::Reading WorkspaceNetwork::read(const std::string& path) {
-  Reading out;
-  auto built = platform::network_of(platform::load_path(path));
-  if (built)
-    out.topology = std::make_shared<const network::Topology>(*std::move(built));
-  else
-    for (const auto& p : built.error()) out.problems.push_back(p.text());
+json::array WorkspaceNetwork::blocked_ways(account::WorkspaceDirectory& workspaces) {
+  const auto read = current();
+  const auto& t = read->topology;
+  json::array out;
+  for (const auto& w : workspaces.all()) {
+    const auto subnets = places_->subnets_of(w.id);
+    for (const auto& service : t.services) {
+      if (service.role == network::ServiceRole::OTHER) continue;
+      json::array stuck;
+      std::optional<network::Trace> first;
+      for (const auto& id : subnets) {
+        const int s = t.subnet(id);
+        if (s < 0) continue;
+        auto way = network::trace(t, s, *network::resolve(t, s, service.name), service.ports.front());
+        if (way.outcome == network::Outcome::connected) continue;
+        stuck.push_back(json::value(id));
+        if (!first) first = std::move(way);
+      }
+      if (!first) continue;
+      const auto& hop = first->hops[static_cast<std::size_t>(first->culprit)];
+      out.push_back(json::object{{"workspace", w.name},
+                                 {"subnets", stuck},
+                                 {"service", fmt::format("{}:{}", service.name, service.ports.front())},
+                                 {"outcome", json::name_of(first->outcome)},
+                                 {"hop", hop.at},
+                                 {"place", platform::place_of(read->files, hop.place)},
+                                 {"cause", first->cause},
+                                 {"cure", first->cure}});
+    }
+  }
   return out;
+}
+
+Expected<std::shared_ptr<const WorkspaceNetwork::Read>, std::vector<std::string>> WorkspaceNetwork::read(const std::string& path) {
+  auto files = platform::load_path(path);
+  auto built = platform::network_of(files);
+  if (built) return std::make_shared<const Read>(Read{std::move(files), *std::move(built)});
+  std::vector<std::string> problems;
+  for (const auto& p : built.error()) problems.push_back(p.text());
+  return fail(std::move(problems));
 }
 
 std::string WorkspaceNetwork::stamp(const std::string& path) {
@@ -127,17 +166,16 @@ std::string WorkspaceNetwork::stamp(const std::string& path) {
   return out;
 }
 
-std::shared_ptr<const network::Topology> WorkspaceNetwork::current() {
+std::shared_ptr<const WorkspaceNetwork::Read> WorkspaceNetwork::current() {
   const std::lock_guard lock(mutex_);
   auto now = stamp(path_);
-  if (now == stamp_) return topology_;
+  if (now == stamp_) return read_;
   stamp_ = std::move(now);
-  auto reading = read(path_);
-  if (reading.topology)
-    topology_ = std::move(reading.topology);
+  if (auto again = read(path_))
+    read_ = *std::move(again);
   else
-    spdlog::error("the network's file has changed and cannot be used; the last good one holds: {}", fmt::join(reading.problems, "; "));
-  return topology_;
+    spdlog::error("the network's file has changed and cannot be used; the last good one holds: {}", fmt::join(again.error(), "; "));
+  return read_;
 }
 
 }  // namespace tarn::app

@@ -4,10 +4,12 @@
 #include <filesystem>
 
 #include "account/networks.h"
+#include "account/workspaces.h"
 #include "compute/relay.h"
 #include "network/inventory.h"
 #include "network/namespaces.h"
 #include "network/trace.h"
+#include "platform/network.h"
 
 namespace tarn::app {
 
@@ -25,21 +27,25 @@ class WorkspaceNetwork {
   /// After the relay's start: nodes of an earlier process of this server dial it where it listened, so it listens there again at once.
   void resume();
 
+  /// The workspaces' ways to the control plane and the cloud's services that do not connect in the model, for `tarn doctor`: objects of
+  /// workspace, subnets, service, outcome, hop, place, cause, cure. After places().
+  json::array blocked_ways(account::WorkspaceDirectory& workspaces);
+
  private:
   class Places;
-  struct Reading {
-    std::shared_ptr<const network::Topology> topology;
-    std::vector<std::string> problems;
+  struct Read {
+    platform::Loaded files;
+    network::Topology topology;
   };
-  static Reading read(const std::string& path);
-  std::shared_ptr<const network::Topology> current();
+  static Expected<std::shared_ptr<const Read>, std::vector<std::string>> read(const std::string& path);
+  std::shared_ptr<const Read> current();
   /// Changes when a file does: names, sizes and times of what is read.
   static std::string stamp(const std::string& path);
 
   const std::string path_;
   const network::Namespaces realised_;
   std::mutex mutex_;
-  std::shared_ptr<const network::Topology> topology_;
+  std::shared_ptr<const Read> read_;
   std::string stamp_;
   network::Inventory inventory_;
   std::unique_ptr<Places> places_;

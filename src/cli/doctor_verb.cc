@@ -54,6 +54,21 @@ class SessionProbe final : public doctor::Probe {
     for (const auto& r : rows->as_array()) out.push_back({text_at(r, "principal"), text_at(r, "securable")});
     return out;
   }
+  std::optional<std::vector<BlockedWay>> blocked_ways() override {
+    const auto* rows = control_ && control_->is_object() ? control_->as_object().if_contains("blocked_ways") : nullptr;
+    if (!rows || !rows->is_array()) return std::nullopt;
+    std::vector<BlockedWay> out;
+    for (const auto& r : rows->as_array()) {
+      BlockedWay b{text_at(r, "workspace"), text_at(r, "service"), text_at(r, "outcome"), text_at(r, "hop"),
+                   text_at(r, "place"),     text_at(r, "cause"),   text_at(r, "cure"),    {}};
+      if (const auto* o = r.if_object())
+        if (const auto* subnets = o->if_contains("subnets"); subnets && subnets->is_array())
+          for (const auto& s : subnets->as_array())
+            if (s.is_string()) b.subnets.emplace_back(s.as_string());
+      out.push_back(std::move(b));
+    }
+    return out;
+  }
   std::string principal() const override {
     const auto& t = session_.target();
     return t.client_id.empty() ? "the token's principal" : t.client_id;

@@ -133,6 +133,20 @@ Findings network_checks(Probe& probe) {
   return out;
 }
 
+/// What a cluster's BOOTSTRAP_TIMEOUT never says. Nothing where nobody modelled the network.
+Findings way_checks(Probe& probe) {
+  const auto blocked = probe.blocked_ways();
+  if (!blocked) return {};
+  if (blocked->empty()) return {ok("ways", "nodes of every workspace reach the control plane and the cloud's services, says the network's model")};
+  Findings out;
+  for (const auto& b : *blocked)
+    out.push_back({"ways", Level::problem,
+                   fmt::format("nodes of {} do not reach {} ({}) from {}: {}{}", b.workspace, b.service, b.outcome, fmt::join(b.subnets, ", "), b.hop,
+                               b.place.empty() ? "" : ", " + b.place),
+                   b.cause, b.cure, std::nullopt});
+  return out;
+}
+
 /// Groups that live in one workspace, beside its own `admins` and `users`: deployments by name.
 std::map<std::string, std::vector<std::string>> local_groups(Probe& probe, const json::array& workspaces) {
   std::map<std::string, std::vector<std::string>> out;
@@ -186,6 +200,7 @@ Findings check_platform(Probe& probe) {
   add(metastore_checks(probe, workspaces));
   add(workspace_checks(workspaces));
   add(network_checks(probe));
+  add(way_checks(probe));
   add(group_checks(probe, workspaces));
   return out;
 }

@@ -26,13 +26,19 @@ class Probe {
     std::string principal, securable;
   };
   virtual std::optional<std::vector<RefusedGrant>> refused_grants() = 0;
+  /// Ways of the workspaces' nodes that do not connect in the network's model, if the server has one; over the control socket.
+  struct BlockedWay {
+    std::string workspace, service, outcome, hop, place, cause, cure;
+    std::vector<std::string> subnets;
+  };
+  virtual std::optional<std::vector<BlockedWay>> blocked_ways() { return std::nullopt; }
   /// Who asks, for the texts.
   virtual std::string principal() const = 0;
 };
 
 /// Server reachable, principal an account admin, prefix registered, no metastore of the vendor's making in the way, workspaces and networks well,
-/// no group made where it cannot hold grants, no grant waiting for its group.
-/// Asks no more once the first question finds nobody home or no right to ask.
+/// nodes that reach what they need, no group made where it cannot hold grants, no grant waiting for its group. Asks no more once the first question
+/// finds nobody home or no right to ask.
 Findings check_platform(Probe& probe);
 
 }  // namespace tarn::doctor

@@ -21,6 +21,8 @@ struct FakeProbe : Probe {
     return i == answers.end() ? Answer{404, "NOT_FOUND", "no such path", nullptr} : i->second;
   }
   std::optional<std::vector<RefusedGrant>> refused_grants() override { return refused; }
+  std::optional<std::vector<BlockedWay>> blocked;
+  std::optional<std::vector<BlockedWay>> blocked_ways() override { return blocked; }
   std::string principal() const override { return "automation"; }
   void set(std::string path, std::string_view body) { answers[std::move(path)] = {200, "", "", *json::parse(body)}; }
 };
@@ -78,6 +80,17 @@ TEST_F(PlatformChecks, AMissingPrefixIsAProblemOnlyWhereItIsKnown) {
   EXPECT_EQ(of("deployment-prefix").level, Level::ok) << "a chosen name proves a prefix";
   probe.set("/workspaces", R"([{"deployment_name":"dbc-12345678-1234"}])");
   EXPECT_EQ(of("deployment-prefix").level, Level::unknown);
+}
+
+TEST_F(PlatformChecks, AWayThatTheNetworkCutsIsAProblem) {
+  for (const auto& f : check_platform(probe)) EXPECT_NE(f.check, "ways") << "nobody modelled the network";
+  probe.blocked.emplace();
+  EXPECT_EQ(of("ways").level, Level::ok);
+  probe.blocked->push_back({"pipeline", "relay:443", "dropped", "firewall fw-1", "network.yaml:74", "It drops SYN.", "Allow it.", {"subnet-3"}});
+  const auto f = of("ways");
+  EXPECT_EQ(f.level, Level::problem);
+  EXPECT_EQ(f.summary, "nodes of pipeline do not reach relay:443 (dropped) from subnet-3: firewall fw-1, network.yaml:74");
+  EXPECT_EQ(f.cure, "Allow it.");
 }
 
 TEST_F(PlatformChecks, TheDefaultMetastoreIsFound) {

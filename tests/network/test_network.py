@@ -204,6 +204,12 @@ def test_a_cluster_that_never_starts_and_the_cure(tmp_path):
         assert ended["state"] == "TERMINATED" and ended["termination_reason"]["code"] == "BOOTSTRAP_TIMEOUT", ended
         events = people["pipeline"].workspace("pipeline", "POST", "/api/2.1/clusters/events", {"cluster_id": stuck})["events"]
         assert "RUNNING" not in [e["type"] for e in events]
+        # The timeout says nothing; the doctor asks the model.
+        doctor = server.tarn("doctor", "--data", str(server.data), "--json", check=False)
+        ways = [f for f in json.loads(doctor.stdout) if f["check"] == "ways"]
+        assert doctor.returncode == 1 and len(ways) == 2, ways
+        assert {s for f in ways for s in ("relay:443", "workspace:443") if f"pipeline do not reach {s} (dropped)" in f["summary"]} == {"relay:443", "workspace:443"}
+        assert all("firewall inspection" in f["summary"] and "network.yaml:" in f["summary"] and "private endpoint" in f["cure"] for f in ways)
         # The cure: two private endpoints. The server has read the new file by the next start.
         people["landing"].workspace("landing", "POST", "/api/2.1/clusters/delete", {"cluster_id": fine})
         until("landing", fine, {"TERMINATED"}, 30)
@@ -212,6 +218,8 @@ def test_a_cluster_that_never_starts_and_the_cure(tmp_path):
         assert probe()["connected"] is True
         people["pipeline"].workspace("pipeline", "POST", "/api/2.1/clusters/start", {"cluster_id": stuck})
         assert until("pipeline", stuck, {"RUNNING", "TERMINATED"}, 40)["state"] == "RUNNING"
+        ways = [f for f in json.loads(server.tarn("doctor", "--data", str(server.data), "--json", check=False).stdout) if f["check"] == "ways"]
+        assert [f["level"] for f in ways] == ["ok"]
         # Half of a network is worse than none: nothing starts in it.
         people["pipeline"].workspace("pipeline", "POST", "/api/2.1/clusters/delete", {"cluster_id": stuck})
         until("pipeline", stuck, {"TERMINATED"}, 30)
