@@ -50,7 +50,7 @@ struct Realised : ::testing::Test {
   }
   Outcome connect(const Topology& t, std::string_view from, std::string_view to, std::uint16_t port) {
     const int s = t.subnet(from);
-    const auto tried = probe(t, network, {{s, resolve(t, s, to)->address, port}}, 1500ms);
+    const auto tried = probe(t, network, {{s, resolve(t, s, to)->address, port}}, 1200ms);
     EXPECT_TRUE(tried) << tried.error();
     return tried ? tried->front().outcome : Outcome::forbidden;
   }
@@ -151,9 +151,19 @@ Compared compare(unsigned seed, Namespaces& network) {
   const auto up = network.up(realise(t));
   Expected<std::vector<Probed>, std::string> tried;
   if (up)
-    tried = probe(t, network, probes, 400ms);
+    tried = probe(t, network, probes, 300ms);
   else
     tried = fail(up.error());
+  // A busy machine may be slow to answer: where the model expects an answer and none came, there is a second, long wait.
+  if (tried) {
+    std::vector<std::size_t> late;
+    std::vector<Probe> again;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (tried->at(i).outcome == Outcome::dropped && trace(t, all[i].from, all[i].to, all[i].port).outcome != Outcome::dropped)
+        late.push_back(i), again.push_back(probes[i]);
+    const auto second = again.empty() ? tried : probe(t, network, again, 5s);
+    for (std::size_t k = 0; second && k < late.size(); ++k) tried->at(late[k]) = second->at(k);
+  }
   if (!tried) {
     out.differences.push_back(fmt::format("TARN_NETWORK_SEED={}: {}", seed, tried.error()));
     return out;

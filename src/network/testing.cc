@@ -115,8 +115,13 @@ Model random_model(std::mt19937& random) {
     others.egress = {{.protocol = d.in(2) ? Protocol::tcp : Protocol::udp, .peers = {kAll}}};
     for (const char* name : {"a", "b"}) vpc.network_acls.push_back({"acl-" + n + name, acl_side(d, true), acl_side(d, false)});
     const int subnets = 2 + d.below(3);
+    // A second range that routes and rules elsewhere may not know of.
+    const bool grown = d.in(3);
+    if (grown) vpc.cidrs.push_back("10.10" + n + ".0.0/16");
     for (int s = 0; s < subnets; ++s) {
-      Subnet subnet{.id = "subnet-" + n + std::to_string(s), .zone = s % 2 ? "r1b" : "r1a", .cidr = fmt::format("10.{}.{}.0/24", n, s)};
+      const bool late = grown && s == subnets - 1;
+      Subnet subnet{
+          .id = "subnet-" + n + std::to_string(s), .zone = s % 2 ? "r1b" : "r1a", .cidr = fmt::format("10.{}{}.{}.0/24", late ? "10" : "", n, s)};
       if (!d.in(9)) subnet.route_table = "rtb-" + n + std::to_string(s);
       if (d.in(3)) subnet.network_acl = d.in(2) ? "acl-" + n + "a" : "acl-" + n + "b";
       if (!d.in(6)) subnet.security_groups = {d.in(4) ? "sg-" + n + "b" : "sg-" + n + "a"};
@@ -159,6 +164,9 @@ Model random_model(std::mt19937& random) {
       for (int other = 0; other < vpcs; ++other)
         if (other != v && !d.in(6))
           table.routes.push_back({"10." + std::to_string(other + 1) + ".0.0/16", d.in(9) ? "blackhole" : "tgw-attach-" + std::to_string(other + 1)});
+      for (int other = 0; other < vpcs; ++other)
+        if (other != v && d.in(3))
+          table.routes.push_back({"10.10" + std::to_string(other + 1) + ".0.0/16", "tgw-attach-" + std::to_string(other + 1)});
       if (!d.in(4)) table.routes.push_back({kAll, "tgw-attach-" + std::to_string(1 + d.below(vpcs))});
       g.route_tables.push_back(table);
     }

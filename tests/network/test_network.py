@@ -163,7 +163,7 @@ def network_up(folder):
 def test_a_cluster_that_never_starts_and_the_cure(tmp_path):
     folder = tmp_path / "platform"
     shutil.copytree(EXAMPLES / "new-range", folder)
-    with network_up(folder), harness.running("--network", str(folder), "--network-name", NAME, "--bootstrap-timeout", "6") as server:
+    with network_up(folder), harness.running("--network", str(folder), "--network-name", NAME, "--bootstrap-timeout", "10") as server:
         server.tarn("apply", "--data", str(server.data), str(folder))
         probe = lambda: json.loads(tarn("network", "probe", "--name", NAME, "--file", str(folder), "--json", "--timeout", "1", "pipeline", "relay:443")[1])
         seen = probe()
