@@ -128,6 +128,14 @@ def test_attaching_a_network_that_cannot_work_says_why(tmp_path):
         w, network = attach("no-443", ["subnet-0bb22222222222222", "subnet-0bb33333333333333"])
         assert network["vpc_status"] == "BROKEN"
         assert {"error_type": "securityGroup", "error_message": "Security group sg-0cc11111111111111 must allow egress to TCP port 443."} in network["error_messages"]
+        # A file that is half written does not take away what is known.
+        file.write_text("vpcs: [")
+        endpoint = admin.account("POST", "/vpc-endpoints", {"vpc_endpoint_name": "sts", "aws_vpc_endpoint_id": "vpce-0ff10000000000002", "region": "eu-central-1"})
+        assert endpoint["state"] == "available"
+        with pytest.raises(harness.Refused) as refused:
+            admin.account("POST", "/vpc-endpoints", {"vpc_endpoint_name": "x", "aws_vpc_endpoint_id": "vpce-09", "region": "eu-central-1"})
+        assert refused.value.status == 400 and "there is no VPC endpoint vpce-09 in eu-central-1" in refused.value.message
+        assert "the last good one holds" in pathlib.Path(f"{server.data}.log").read_text()
 
 
 def python(person, cluster, code):
