@@ -39,6 +39,7 @@
 #include "compute/instance_profiles.h"
 #include "compute/local_fleet.h"
 #include "compute/metrics_text.h"
+#include "compute/node/agent.h"
 #include "compute/policies.h"
 #include "compute/pools.h"
 #include "compute/routes.h"
@@ -201,6 +202,7 @@ struct Platform::Impl {
   billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
+  std::unique_ptr<compute::node::ServerGroup> engine_group;  // before the engines, which end first
   engine::Pool engines;
   sql::SidecarParser parser;
   std::unique_ptr<sql::Engine> sql_engine;
@@ -272,9 +274,15 @@ struct Platform::Impl {
         log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
         parquet(delta::duckdb_parquet_codec(objects)),
         delta(objects, *parquet, clock),
+        engine_group(o.isolate_nodes ? std::make_unique<compute::node::ServerGroup>("sql-" + server_of(data), compute::this_host().cpus * 256)
+                                     : nullptr),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
                  .spill_directory = data + "/spool",
-                 .extensions = engine::default_extensions()}),
+                 .extensions = engine::default_extensions(),
+                 .started =
+                     [this](int pid) {
+                       if (engine_group) engine_group->join(pid);
+                     }}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),

@@ -1,5 +1,6 @@
 // Real nodes: processes, control groups where this user may, kernels that run Python.
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -248,6 +249,42 @@ TEST_F(NodeTest, AnotherMachinesNodeNeedsItsOrderOnly) {
   const auto cluster = running();
   const auto context = *contexts->create(pat, cluster, "python");
   EXPECT_EQ(text(done(cluster, context, "6 * 7")), "42");
+}
+
+/// Processes that this one started and that run `tarn node`.
+std::vector<pid_t> agents_here() {
+  std::vector<pid_t> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    std::ifstream in(entry.path() / "stat");
+    std::string pid, name, state;
+    pid_t parent = 0;
+    if (in >> pid >> name >> state >> parent && parent == ::getpid() && name.starts_with("(compute_test") && state != "Z")
+      out.push_back(std::stoi(pid));
+  }
+  return out;
+}
+
+/// Control groups of an instance, in any hierarchy.
+int groups_of(const std::string& instance_id) {
+  int out = fs::exists("/sys/fs/cgroup/tarn-" + instance_id);
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup", ignored)) out += fs::exists(entry.path() / ("tarn-" + instance_id));
+  return out;
+}
+
+TEST_F(NodeTest, AnAgentThatIsKilledLeavesNothingAndItsClusterSaysSo) {
+  const auto cluster = running();
+  const auto node = clusters->find(cluster)->instance->instance_id;
+  const auto agents = agents_here();
+  ASSERT_EQ(agents.size(), 1u);
+  EXPECT_EQ(groups_of(node) > 0, ::geteuid() == 0);
+  ASSERT_EQ(::kill(agents[0], SIGKILL), 0);
+  EXPECT_TRUE(within(20, [&] { return clusters->find(cluster)->state == State::TERMINATED; }));
+  EXPECT_EQ(clusters->find(cluster)->termination_reason->code, "DRIVER_UNREACHABLE");
+  EXPECT_TRUE(within(10, [&] { return groups_of(node) == 0 && !fs::exists(folder / "nodes" / node); }));
+  EXPECT_TRUE(agents_here().empty());
+  EXPECT_EQ(fleet->relay().figures().connections, 0);
 }
 
 struct GivenScripts final : InitScripts {

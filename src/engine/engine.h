@@ -118,7 +118,8 @@ struct Options {
   int spares = 1;                       // started children kept in hand, so that a new scope need not wait for one
   std::vector<std::string> extensions;  // .duckdb_extension files to load; see default_extensions()
   std::uint64_t most_row_bytes = 64u << 20;
-  std::optional<unsigned> run_as_uid;  // root only: the child's user; every folder of a scope must be readable by it
+  std::optional<unsigned> run_as_uid;         // root only: the child's user; every folder of a scope must be readable by it
+  std::function<void(int pid)> started = {};  // told of each child, before it gets its first order: to hold it to its part of the machine
 };
 
 /// The pinned extensions of the cache that Tarn's SQL needs (delta), by path.

@@ -77,6 +77,7 @@ std::shared_ptr<Process> Process::start(const Options& options, bool verify, std
     error = "Cannot start " + binary + ": " + std::strerror(failure);
     return nullptr;
   }
+  if (options.started) options.started(pid);
   auto process = std::make_shared<Process>(pid, ends[0], spill);
   Settings settings;
   settings.threads = static_cast<std::uint32_t>(std::max(1, options.threads));

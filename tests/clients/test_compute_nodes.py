@@ -202,7 +202,7 @@ def test_a_node_that_lies_is_refused_and_counted(server):
             s.sendall(json.dumps({"type": "hello", **said}).encode() + b"\n")
             return s.recv(100)
 
-    cluster = make(admin, node_type_id="m6g.large")
+    cluster = make(admin, node_type_id="m6g.large", num_workers=None, autoscale={"min_workers": 0, "max_workers": 1})
     real = cluster["driver"]["instance_id"]
     assert b"refused" in hello(instance_id="i-0000000000000000", token="x" * 64, lease="y" * 64)
     assert b"refused" in hello(instance_id=real, token="x" * 64, lease="y" * 64)
@@ -211,6 +211,14 @@ def test_a_node_that_lies_is_refused_and_counted(server):
     series = metrics(server)
     assert series["tarn_relay_refused_total"] >= 3
     assert [k for k in series if k.startswith("tarn_node_memory_bytes") and real in k and series[k] > 0]
+
+    # Two commands that run are two nodes' load.
+    contexts = [call(admin, "POST", "/api/1.2/contexts/create", {"clusterId": cluster["cluster_id"], "language": "python"})["id"] for _ in range(2)]
+    for context in contexts:
+        call(admin, "POST", "/api/1.2/commands/execute", {"clusterId": cluster["cluster_id"], "contextId": context, "language": "python", "command": "import time; time.sleep(60)"})
+    wait(40, lambda: (c := get(admin, cluster["cluster_id"]))["state"] == "RUNNING" and len(c.get("executors", [])) == 1)
+    seen = call(admin, "POST", "/api/2.1/clusters/events", {"cluster_id": cluster["cluster_id"], "event_types": ["RESIZING"]})["events"]
+    assert seen[0]["details"]["cause"] == "AUTOSCALE"
 
     # A budget that is spent stops what it covers: a cluster that ran for a second has cost more than nothing.
     landing = admin.account("GET", "/workspaces")

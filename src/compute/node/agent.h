@@ -52,6 +52,22 @@ void sweep_cgroups();
 /// The same for one instance whose agent is known to have ended; what is still in them is killed.
 void sweep_cgroups(const std::string& instance_id);
 
+/// A CPU group of the server's own beside the instances', for what it runs on people's behalf (SQL engines): where cores are short the processes in
+/// it weigh this much together, so that a flood of statements does not take an instance's part. `join` and the end do nothing without root or a
+/// controller. One of a name; removed with its owner, after its processes have ended.
+class ServerGroup {
+ public:
+  ServerGroup(std::string name, int cpu_weight);
+  ~ServerGroup();
+  ServerGroup(const ServerGroup&) = delete;
+  void join(int pid) const;
+
+ private:
+  std::string path_;  // empty: there is none
+  int weight_ = 0;
+  bool v2_ = false;
+};
+
 /// What an instance uses now: from its groups where it has them, otherwise summed over the processes below `first`.
 struct Usage {
   std::int64_t memory_bytes = 0, cpu_micros = 0, processes = 0;

@@ -137,7 +137,33 @@ void sweep_cgroups() {
   std::error_code ignored;
   for (const auto& root : roots)
     for (const auto& entry : fs::directory_iterator(root, ignored))
-      if (entry.path().filename().string().starts_with("tarn-i-")) ::rmdir(entry.path().c_str());  // fails, and rightly, while anything is in it
+      if (entry.path().filename().string().starts_with("tarn-i-") || entry.path().filename().string().starts_with("tarn-s-"))
+        ::rmdir(entry.path().c_str());  // fails, and rightly, while anything is in it
+}
+
+ServerGroup::ServerGroup(std::string name, int cpu_weight) : weight_(cpu_weight) {
+  const auto found = controllers();
+  const auto cpu = found.find("cpu");
+  if (::geteuid() != 0 || cpu == found.end()) return;
+  v2_ = cpu->second.v2;
+  const auto& root = cpu->second.root;
+  if (v2_ && !has_word(read_all(root + "/cgroup.subtree_control"), "cpu")) put(root + "/cgroup.subtree_control", "+cpu");
+  path_ = root + "/tarn-s-" + name;
+}
+
+ServerGroup::~ServerGroup() {
+  for (int i = 0; !path_.empty() && ::rmdir(path_.c_str()) != 0 && errno == EBUSY && i < 20; ++i) ::poll(nullptr, 0, 50);
+}
+
+void ServerGroup::join(int pid) const {
+  if (path_.empty()) return;
+  // Made when it is needed: another server that starts sweeps what is empty.
+  if (::mkdir(path_.c_str(), 0755) != 0 && errno != EEXIST) return;
+  if (v2_)
+    put(path_ + "/cpu.weight", std::to_string(std::clamp(weight_ / 10, 1, 10'000)));
+  else
+    put(path_ + "/cpu.shares", std::to_string(std::max(2, weight_)));
+  put(path_ + "/cgroup.procs", std::to_string(pid));
 }
 
 void sweep_cgroups(const std::string& instance_id) {
