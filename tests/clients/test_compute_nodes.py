@@ -128,15 +128,13 @@ def nodes_of(server):
     return out
 
 
-def groups():
-    found = set()
-    for root in ("/sys/fs/cgroup", *map(str, pathlib.Path("/sys/fs/cgroup").glob("*"))):
-        found |= {str(p) for p in pathlib.Path(root).glob("tarn-i-*")} if pathlib.Path(root).is_dir() else set()
-    return found
+def groups(instances):
+    """Control groups of these instances, in any hierarchy."""
+    roots = [pathlib.Path("/sys/fs/cgroup"), *pathlib.Path("/sys/fs/cgroup").glob("*")]
+    return [str(root / f"tarn-{i}") for root in roots for i in instances if (root / f"tarn-{i}").is_dir()]
 
 
 def test_workers_libraries_and_a_killed_control_plane(server, admin):
-    before = groups()
     pool = call(admin, "POST", "/api/2.0/instance-pools/create",
                 {"instance_pool_name": "warm", "node_type_id": "m6g.large", "min_idle_instances": 1, "idle_instance_autotermination_minutes": 1})["instance_pool_id"]
     idle = lambda: call(admin, "GET", f"/api/2.0/instance-pools/get?instance_pool_id={pool}")["stats"]
@@ -180,10 +178,12 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
     assert sql("SELECT count(*) FROM system.compute.node_timeline WHERE cpu_user_percent > 100") == [["0"]]
     assert sql("SELECT pricing.default FROM system.billing.list_prices WHERE sku_name = 'PREMIUM_JOBS_COMPUTE'") == [["0.15"]]
 
+    instances = {p.name for p in (server.data / "nodes").iterdir()}
+    assert len(instances) >= 3 and (os.geteuid() != 0 or groups(instances))
     call(again, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})
     call(again, "POST", "/api/2.0/instance-pools/delete", {"instance_pool_id": pool})
     # Nothing is left: no process, no control group, no folder.
-    left = lambda: [*nodes_of(server), *(groups() - before), *(server.data / "nodes").iterdir()]
+    left = lambda: [*nodes_of(server), *groups(instances), *(server.data / "nodes").iterdir()]
     until = time.monotonic() + 40
     while left() and time.monotonic() < until:
         time.sleep(0.2)
