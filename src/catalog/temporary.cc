@@ -44,7 +44,7 @@ Result<TemporaryCredentials> Temporary::vend(const access::Context& ctx, const R
                               .url = reach.url};
 }
 
-Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, std::string_view table_id, TableOperation operation) {
+Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, std::string_view table_id, TableOperation operation, Holder holder) {
   const bool write = operation == TableOperation::READ_WRITE;
   auto reach = look(
       core_, ctx, "generateTemporaryTableCredential", {{"table_id", std::string(table_id)}, {"operation", std::string(json::name_of(operation))}},
@@ -54,8 +54,10 @@ Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, st
         const Path path = place.path();
         TARN_CHECK(allowed(check(path, who, Privilege::SELECT)));
         if (write) TARN_CHECK(allowed(check(path, who, Privilege::MODIFY)));
-        TARN_CHECK(external_access(ctx, place.metastore));
-        TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
+        if (holder == Holder::external) {
+          TARN_CHECK(external_access(ctx, place.metastore));
+          TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
+        }
         const auto& columns = place.table->info.columns;
         const bool masked = std::any_of(columns.begin(), columns.end(), [](const ColumnInfo& c) { return c.mask.has_value(); });
         if (place.table->info.row_filter_function || masked)
@@ -88,7 +90,8 @@ Result<TemporaryCredentials> Temporary::for_volume(const access::Context& ctx, s
   return vend(ctx, *reach, write);
 }
 
-Result<TemporaryCredentials> Temporary::for_path(const access::Context& ctx, std::string_view raw_url, PathOperation operation, bool dry_run) {
+Result<TemporaryCredentials> Temporary::for_path(const access::Context& ctx, std::string_view raw_url, PathOperation operation, bool dry_run,
+                                                 Holder holder) {
   const bool write = operation != PathOperation::PATH_READ;
   const auto checked = checked_url(raw_url, "GenerateTemporaryPathCredential", "GenerateTemporaryPathCredential.url");
   auto reach =
@@ -99,8 +102,10 @@ Result<TemporaryCredentials> Temporary::for_path(const access::Context& ctx, std
              TARN_TRY(place, location_for(t, ctx, m, *checked,
                                           operation == PathOperation::PATH_CREATE_TABLE ? Privilege::CREATE_EXTERNAL_TABLE : Privilege::READ_FILES));
              if (operation == PathOperation::PATH_READ_WRITE) TARN_CHECK(location_for(t, ctx, m, *checked, Privilege::WRITE_FILES));
-             TARN_CHECK(external_access(ctx, m));
-             TARN_CHECK(allowed(check(place.path(), subject(ctx), Privilege::EXTERNAL_USE_LOCATION)));
+             if (holder == Holder::external) {
+               TARN_CHECK(external_access(ctx, m));
+               TARN_CHECK(allowed(check(place.path(), subject(ctx), Privilege::EXTERNAL_USE_LOCATION)));
+             }
              TARN_CHECK(check_free_for_data(t, ctx, m, *checked, "GenerateTemporaryPathCredential"));
              return Reach{*checked, role_for(t, m, *checked)};
            });

@@ -24,14 +24,20 @@ struct TemporaryCredentials {
 };
 BOOST_DESCRIBE_STRUCT(TemporaryCredentials, (), (aws_temp_credentials, expiration_time, url))
 
+/// Who will hold the credentials: a client of its own, or code on one of the platform's clusters (which needs the table's own privileges only,
+/// as the vendor's compute does).
+enum class Holder { external, cluster };
+
 class Temporary {
  public:
   explicit Temporary(const Core& core) : core_(core) {}
 
   /// READ needs SELECT, READ_WRITE also MODIFY. not_found for an id that is not in the workspace's metastore.
-  Result<TemporaryCredentials> for_table(const access::Context& ctx, std::string_view table_id, TableOperation operation);
+  Result<TemporaryCredentials> for_table(const access::Context& ctx, std::string_view table_id, TableOperation operation,
+                                         Holder holder = Holder::external);
   Result<TemporaryCredentials> for_volume(const access::Context& ctx, std::string_view volume_id, VolumeOperation operation);
-  Result<TemporaryCredentials> for_path(const access::Context& ctx, std::string_view url, PathOperation operation, bool dry_run);
+  Result<TemporaryCredentials> for_path(const access::Context& ctx, std::string_view url, PathOperation operation, bool dry_run,
+                                        Holder holder = Holder::external);
 
  private:
   /// A place, and the role that reaches it.

@@ -231,9 +231,8 @@ void add_context_rows(std::vector<api::Route>& out, Contexts& x) {
   }));
   out.push_back(row(Method::POST, "/api/1.2/commands/execute", group, [&x, id](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<NewCommand>(r));
-    if (body.language != "python")
-      return fail(api::bad_request("Field 'language' must be that of the context, python; got '" + body.language.substr(0, 40) + "'"));
-    return answered(x.execute(r.context, body.clusterId, body.contextId, body.command), id);
+    if (body.language.empty()) return fail(api::bad_request("Field 'language' is required"));
+    return answered(x.execute(r.context, body.clusterId, body.contextId, body.command, body.language), id);
   }));
   out.push_back(row(Method::GET, "/api/1.2/commands/status", group, [&x](const Request& r) -> api::Result {
     return answered(x.command(r.context, r.param("clusterId").value_or(""), r.param("contextId").value_or(""), r.param("commandId").value_or("")),

@@ -2,6 +2,7 @@
 
 #include "base/ids.h"
 #include "base/json_read.h"
+#include "base/log.h"
 
 namespace tarn::compute {
 namespace {
@@ -9,6 +10,8 @@ namespace {
 constexpr std::size_t kMostContexts = 145;  // of a cluster, the vendor's limit for attached notebooks
 constexpr std::size_t kMostCode = 6u << 20;
 constexpr std::size_t kMostKept = 200;  // ended commands of a context
+
+constexpr std::size_t kMostQuestions = 1000;  // that wait, of all contexts
 
 json::value lost_results(std::string_view why) { return json::object{{"resultType", "error"}, {"summary", "Cluster lost"}, {"cause", why}}; }
 
@@ -20,10 +23,9 @@ Contexts::Contexts(Clusters& clusters, store::Store& store, const Clock& clock) 
 
 Result<std::string> Contexts::create(const access::Context& ctx, const std::string& cluster_id, const std::string& language) {
   if (cluster_id.empty()) return refuse(Errc::invalid, "Field 'clusterId' is required");
-  if (language != "python") {
-    if (language == "sql" || language == "scala" || language == "r")
-      return refuse(Errc::not_enabled,
-                    "Execution contexts of language " + language + " are not available on this platform: use python, or a SQL warehouse for SQL");
+  if (language != "python" && language != "sql") {
+    if (language == "scala" || language == "r")
+      return refuse(Errc::not_enabled, "Execution contexts of language " + language + " are not available on this platform: use python or sql");
     return refuse(Errc::invalid, "Field 'language' must be one of python, r, scala, sql; got '" + language.substr(0, 40) + "'");
   }
   TARN_TRY(cluster, clusters_.attach(ctx, cluster_id));
@@ -44,7 +46,12 @@ Result<std::string> Contexts::create(const access::Context& ctx, const std::stri
     if (static_cast<std::size_t>(std::ranges::count_if(contexts_, [&](const auto& c) { return c.second.cluster_id == cluster_id; })) >= kMostContexts)
       return refuse(Errc::limit_exceeded, fmt::format("Cluster {} has {} execution contexts, its most", cluster_id, kMostContexts));
     id = std::to_string(new_numeric_id());
-    contexts_[id] = {.id = id, .cluster_id = cluster_id, .owner = ctx.caller.name};
+    contexts_[id] = {.id = id,
+                     .cluster_id = cluster_id,
+                     .owner = ctx.caller.name,
+                     .language = language,
+                     .owner_id = ctx.caller.id,
+                     .workspace_id = ctx.workspace_id.value_or(0)};
   }
   store_.audit_later(ctx.event("notebook", "createContext", {{"cluster_id", cluster_id}, {"context_id", id}}));
   if (!clusters_.send(cluster_id, {{"op", "context"}, {"id", id}, {"user", ctx.caller.name}})) {
@@ -80,21 +87,28 @@ Result<void> Contexts::destroy(const access::Context& ctx, const std::string& cl
     (void)c;
     contexts_.erase(context_id);
   }
+  closed(context_id);
   store_.audit_later(ctx.event("notebook", "destroyContext", {{"cluster_id", cluster_id}, {"context_id", context_id}}));
   clusters_.send(cluster_id, {{"op", "destroy"}, {"id", context_id}});
   return {};
 }
 
 Result<std::string> Contexts::execute(const access::Context& ctx, const std::string& cluster_id, const std::string& context_id,
-                                      const std::string& code) {
+                                      const std::string& code, const std::string& language) {
   if (code.size() > kMostCode)
     return refuse(Errc::invalid, fmt::format("Field 'command' must have at most {} bytes, got {}", kMostCode, code.size()));
   TARN_TRY(cluster, clusters_.attach(ctx, cluster_id));
   (void)cluster;
   std::string id = new_hex(16);
+  bool follow = false;
+  std::string text = code;
   {
     const std::lock_guard lock(mutex_);
     TARN_TRY(c, find(ctx, cluster_id, context_id));
+    if (!language.empty() && language != c->language)
+      return refuse(Errc::invalid, "Field 'language' must be that of the context, " + c->language + "; got '" + language.substr(0, 40) + "'");
+    if (c->language == "sql") text = "%sql\n" + code;
+    follow = static_cast<bool>(c->output);
     if (c->status == ContextStatus::Error) return refuse(Errc::invalid_state, "Context " + context_id + " is in state Error: create a new one");
     if (c->order.size() >= kMostKept) {
       if (!c->commands[c->order.front()].ended())
@@ -107,7 +121,7 @@ Result<std::string> Contexts::execute(const access::Context& ctx, const std::str
     c->order.push_back(id);
   }
   store_.audit_later(ctx.event("notebook", "runCommand", {{"cluster_id", cluster_id}, {"context_id", context_id}, {"command_id", id}}));
-  if (!clusters_.send(cluster_id, {{"op", "execute"}, {"context", context_id}, {"id", id}, {"code", code}})) {
+  if (!clusters_.send(cluster_id, {{"op", "execute"}, {"context", context_id}, {"id", id}, {"code", text}, {"follow", follow}})) {
     const std::lock_guard lock(mutex_);
     if (const auto i = contexts_.find(context_id); i != contexts_.end()) {
       i->second.commands.erase(id);
@@ -145,28 +159,34 @@ Result<void> Contexts::cancel(const access::Context& ctx, const std::string& clu
 }
 
 Result<std::string> Contexts::run(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
-                                  std::function<void(Ended)> ended) {
+                                  std::function<void(Ended)> ended, Output output) {
   TARN_TRY(context, create(ctx, cluster_id, "python"));
   {
     const std::lock_guard lock(mutex_);
     contexts_[context].ended = std::move(ended);
+    contexts_[context].output = std::move(output);
   }
   if (auto started = execute(ctx, cluster_id, context, code); !started) {
     {
       const std::lock_guard lock(mutex_);
       contexts_.erase(context);
     }
+    closed(context);
     clusters_.send(cluster_id, {{"op", "destroy"}, {"id", context}});
     return fail(started.error());
   }
   return context;
 }
 
-void Contexts::resume(const std::string& run, const std::string& cluster_id, const std::string& owner, std::function<void(Ended)> ended) {
+void Contexts::resume(const access::Context& owner, const std::string& run, const std::string& cluster_id, std::function<void(Ended)> ended,
+                      Output output) {
   Ended how;
   {
     const std::lock_guard lock(mutex_);
-    auto& c = contexts_.emplace(run, OneContext{.id = run, .cluster_id = cluster_id, .owner = owner}).first->second;
+    auto& c = contexts_.emplace(run, OneContext{.id = run, .cluster_id = cluster_id, .owner = owner.caller.name}).first->second;
+    c.owner_id = owner.caller.id;
+    c.workspace_id = owner.workspace_id.value_or(0);
+    c.output = std::move(output);
     const auto done = std::ranges::find_if(c.commands, [](const auto& k) { return k.second.ended(); });
     if (done == c.commands.end()) {
       c.ended = std::move(ended);
@@ -188,12 +208,95 @@ void Contexts::stop_run(const std::string& run) {
     cluster = i->second.cluster_id;
     contexts_.erase(i);
   }
+  closed(run);
   clusters_.send(cluster, {{"op", "destroy"}, {"id", run}});
+}
+
+void Contexts::door(ContextDoor* door) {
+  door_ = door;
+  answering_ = std::jthread([this](std::stop_token stop) { answer(stop); });
+}
+
+void Contexts::stop() {
+  if (!answering_.joinable()) return;
+  answering_.request_stop();
+  questions_changed_.notify_all();
+  answering_.join();
+}
+
+void Contexts::closed(const std::string& context_id) { post({.context_id = context_id}); }
+
+void Contexts::post(Question question) {
+  {
+    const std::lock_guard lock(questions_mutex_);
+    if (!question.text.empty() && questions_.size() >= kMostQuestions) return;  // the asker's own deadline tells it
+    questions_.push_back(std::move(question));
+  }
+  questions_changed_.notify_all();
+}
+
+void Contexts::answer(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    Question q;
+    {
+      std::unique_lock lock(questions_mutex_);
+      if (!questions_changed_.wait(lock, stop, [&] { return !questions_.empty(); })) return;
+      q = std::move(questions_.front());
+      questions_.pop_front();
+    }
+    try {
+      if (q.text.empty()) {
+        if (door_) door_->closed(q.context_id);
+        continue;
+      }
+      ContextOwner owner{.context_id = q.context_id, .cluster_id = q.cluster_id};
+      {
+        const std::lock_guard lock(mutex_);
+        const auto i = contexts_.find(q.context_id);
+        if (i == contexts_.end() || i->second.cluster_id != q.cluster_id) continue;
+        owner.name = i->second.owner;
+        owner.principal_id = i->second.owner_id;
+        owner.workspace_id = i->second.workspace_id;
+      }
+      json::object reply{{"op", "answer"}, {"context", q.context_id}, {"number", q.number}};
+      Expected<json::object, std::string> said =
+          !door_ ? fail(std::string("This platform answers no questions of code"))
+          : owner.principal_id == 0
+              ? fail(std::string("The control plane was restarted since this context was made, and no longer knows whose it is: create a new one"))
+              : door_->ask(owner, q.text);
+      if (said)
+        reply["answer"] = *std::move(said);
+      else
+        reply["error"] = said.error();
+      clusters_.send(q.cluster_id, reply);
+    } catch (const std::exception& e) {
+      spdlog::error("a question of code failed: {}", e.what());
+      clusters_.send(q.cluster_id, {{"op", "answer"}, {"context", q.context_id}, {"number", q.number}, {"error", "The platform could not answer"}});
+    }
+  }
 }
 
 void Contexts::said(const std::string& cluster_id, const json::object& message) {
   const auto type = json::text_at(message, "type");
   const auto id = json::text_at(message, type == "context" ? "id" : "context");
+  if (type == "ask") {
+    const auto* text = message.if_contains("question");
+    const auto* number = message.if_contains("number");
+    if (text && text->is_object() && number && number->is_int64())
+      post({.context_id = id, .cluster_id = cluster_id, .number = number->as_int64(), .text = text->as_object()});
+    return;
+  }
+  if (type == "output") {
+    Output output;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto i = contexts_.find(id);
+      if (i != contexts_.end() && i->second.cluster_id == cluster_id) output = i->second.output;
+    }
+    const auto* at = message.if_contains("at");
+    if (output && at && at->is_int64()) output(at->as_int64(), json::text_at(message, "text"));
+    return;
+  }
   std::function<void(Ended)> ended;
   Ended how;
   {
@@ -244,6 +347,7 @@ int Contexts::busy(const std::string& cluster_id) {
 
 void Contexts::gone(const std::string& cluster_id) {
   std::vector<std::function<void(Ended)>> ended;
+  std::vector<std::string> ids;
   {
     const std::lock_guard lock(mutex_);
     for (auto i = contexts_.begin(); i != contexts_.end();) {
@@ -251,10 +355,12 @@ void Contexts::gone(const std::string& cluster_id) {
         ++i;
         continue;
       }
+      ids.push_back(i->first);
       if (i->second.ended) ended.push_back(std::move(i->second.ended));
       i = contexts_.erase(i);
     }
   }
+  for (const auto& one : ids) closed(one);
   for (auto& one : ended) one({.lost = true, .results = lost_results("The cluster " + cluster_id + " ended while the code ran")});
 }
 

@@ -160,6 +160,13 @@ Result<std::string> Tokens::mint(const access::Context& ctx, std::string_view pr
   });
 }
 
+void Tokens::end(const access::Context& ctx, std::string_view token) {
+  (void)change(store_, ctx.event("accounts", "endOAuthToken"), [&](store::WriteTxn& t) -> Result<void> {
+    if (const auto k = kTokens.get(t, hash_of(token))) kTokens.erase(t, k->value.store_key());
+    return {};
+  });
+}
+
 TokenInfo Tokens::shown(store::ReadTxn& t, const TokenRecord& r, bool full) {
   TokenInfo out{.token_id = r.id, .creation_time = r.created_at, .expiry_time = r.expires_at ? r.expires_at : -1, .comment = r.comment};
   if (!full) return out;

@@ -62,6 +62,8 @@ class Tokens {
                                              std::optional<std::int64_t> workspace);
   /// A token of this kind for a principal, without a credential: what the data folder's owner may do.
   Result<std::string> mint(const access::Context& ctx, std::string_view principal, std::optional<std::int64_t> workspace);
+  /// Ends a token that was issued, by its value; one that is gone already is no error.
+  void end(const access::Context& ctx, std::string_view token);
 
   /// Personal access tokens of the caller in its workspace. permission_denied without CAN_USE or where tokens are disabled, invalid (a life
   /// beyond maxTokenLifetimeDays, which is also the default where it is set), quota_exceeded, not_found.

@@ -52,6 +52,20 @@ int give_up(const Order& o, const std::string& why) {
 /// A user of the instance's own: nobody else's files, nobody else's signals. By the instance's id, in a range that no distribution hands out.
 uid_t user_of(const std::string& instance_id) { return 2'000'000'000u + static_cast<uid_t>(std::hash<std::string>{}(instance_id) % 100'000'000u); }
 
+/// Several packages may share one folder (google): it is then a folder here, with links to what each has.
+void link_entry(const fs::path& from, const std::string& to) {
+  std::error_code ignored;
+  if (!fs::is_symlink(to, ignored) && !fs::is_directory(to, ignored)) return fs::create_symlink(from, to, ignored);
+  if (!fs::is_directory(from, ignored) || !fs::is_directory(to, ignored)) return;
+  if (fs::is_symlink(to, ignored)) {
+    const auto first = fs::read_symlink(to, ignored);
+    fs::remove(to, ignored);
+    fs::create_directory(to, ignored);
+    for (const auto& entry : fs::directory_iterator(first, ignored)) link_entry(entry.path(), to + "/" + entry.path().filename().string());
+  }
+  for (const auto& entry : fs::directory_iterator(from, ignored)) link_entry(entry.path(), to + "/" + entry.path().filename().string());
+}
+
 /// Inside: folders that the packages are linked from, in one place on the interpreter's path.
 void link_packages(const std::string& packages, const std::string& site) {
   std::error_code ignored;
@@ -60,14 +74,52 @@ void link_packages(const std::string& packages, const std::string& site) {
     if (!package.is_directory()) continue;
     const auto name = package.path().filename().string();
     // The pinned packages of the interpreter, by what the driver imports; others of the cache stay out.
-    static const std::vector<std::string> wanted{
-        "ipykernel-", "jupyter_client-",  "comm-",         "ipython-",        "jupyter_core-", "matplotlib-inline-", "nest-asyncio2-",
-        "packaging-", "python-dateutil-", "pyzmq-",        "tornado-",        "traitlets-",    "typing_extensions-", "ipython_pygments_lexers-",
-        "jedi-",      "pexpect-",         "platformdirs-", "prompt_toolkit-", "psutil-",       "Pygments-",          "stack-data-",
-        "asttokens-", "executing-",       "parso-",        "ptyprocess-",     "wcwidth-",      "pure_eval-",         "six-"};
+    static const std::vector<std::string> wanted{"ipykernel-",
+                                                 "jupyter_client-",
+                                                 "comm-",
+                                                 "ipython-",
+                                                 "jupyter_core-",
+                                                 "matplotlib-inline-",
+                                                 "nest-asyncio2-",
+                                                 "packaging-",
+                                                 "python-dateutil-",
+                                                 "pyzmq-",
+                                                 "tornado-",
+                                                 "traitlets-",
+                                                 "typing_extensions-",
+                                                 "ipython_pygments_lexers-",
+                                                 "jedi-",
+                                                 "pexpect-",
+                                                 "platformdirs-",
+                                                 "prompt_toolkit-",
+                                                 "psutil-",
+                                                 "Pygments-",
+                                                 "stack-data-",
+                                                 "asttokens-",
+                                                 "executing-",
+                                                 "parso-",
+                                                 "ptyprocess-",
+                                                 "wcwidth-",
+                                                 "pure_eval-",
+                                                 "six-",
+                                                 "pysail-",
+                                                 "pyspark-client-",
+                                                 "pandas-",
+                                                 "pytz-",
+                                                 "tzdata-",
+                                                 "protobuf-",
+                                                 "zstandard-",
+                                                 "numpy-",
+                                                 "pyarrow-",
+                                                 "grpcio-",
+                                                 "grpcio-status-",
+                                                 "googleapis-common-protos-",
+                                                 "sqlglot-"};
     if (std::ranges::none_of(wanted, [&](const std::string& w) { return name.starts_with(w); })) continue;
-    for (const auto& entry : fs::directory_iterator(package.path(), ignored))
-      fs::create_symlink(entry.path(), site + "/" + entry.path().filename().string(), ignored);
+    fs::path from = package.path();
+    // A source archive holds one folder of its own name and version.
+    if (name.starts_with("pyspark-client-")) from /= "pyspark_client-" + name.substr(15);
+    for (const auto& entry : fs::directory_iterator(from, ignored)) link_entry(entry.path(), site + "/" + entry.path().filename().string());
   }
 }
 
@@ -136,7 +188,7 @@ void set_limit(int what, std::uint64_t value) {
                                        "LANG=C.UTF-8",
                                        "HOME=" + p.home,
                                        "TMPDIR=" + (root ? std::string("/tmp") : p.home),
-                                       "PYTHONPATH=" + p.site,
+                                       "PYTHONPATH=" + p.site + ":" + fs::path(p.driver).parent_path().string(),
                                        "PYTHONDONTWRITEBYTECODE=1",
                                        "IPYTHONDIR=" + p.home + "/.ipython",
                                        "TARN_NODE_ISOLATION=" + json::encode_text(isolation),

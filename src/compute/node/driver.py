@@ -1,12 +1,14 @@
 """The interpreter's side of a node: execution contexts, each an ipykernel of its own over ipc sockets (loopback TCP does not cross a
 network namespace), spoken to in lines of JSON over the connection that the agent dials and hands over descriptor 3.
 
-From the control plane: context, execute, cancel, destroy, end. To it: up, context, command. A command's end is kept until the control plane
-has acknowledged it, so that a connection that breaks loses none. Output is bounded; what a kernel prints beyond that is counted and dropped.
+From the control plane: context, execute, cancel, destroy, answer, end. To it: up, context, command, output, ask. A command's end is kept until
+the control plane has acknowledged it, so that a connection that breaks loses none. Output is bounded; what a kernel prints beyond that is counted
+and dropped. Code asks the platform (tarn_runtime/door.py) over a socket of its context, which only this driver serves.
 """
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,17 +18,20 @@ import time
 
 import instance
 
-LIMIT = 5 << 20  # bytes of a command's text output
+LIMIT = 5 << 20  # of a command's text output, in bytes as it travels
+CELL_LIMIT = 6 << 20  # of a notebook's views kept with a run
+PIECE = 256 << 10  # characters of one message of live output
+OUTPUT_EVERY = 0.2  # seconds between such messages
+ASK_PATIENCE = 120  # seconds that code waits for an answer
+SPARE_MEMORY = 1 << 30  # a node with less keeps no interpreter ahead
+MOST_ASKERS = 32  # of one context at once
 MOST_COMMANDS = 64  # waiting in one context
 INTERRUPT_PATIENCE = 10.0  # then the kernel is killed
 
-ISOLATION = json.loads(os.environ.get("TARN_NODE_ISOLATION", "{}"))
+_PRELUDE = "import tarn_runtime as _t; _t.start(globals()); del _t"
 
-_PRELUDE = """
-import os as _os
-_os.environ.setdefault("DATABRICKS_RUNTIME_VERSION", "tarn")
-del _os
-"""
+
+ISOLATION = json.loads(os.environ.get("TARN_NODE_ISOLATION", "{}"))
 
 
 class Link:
@@ -55,50 +60,120 @@ class Link:
 LINK = Link()
 
 
+def travel(text):
+    """Bytes of a text as it travels: a control character takes six."""
+    return len(json.dumps(text))
+
+
 def cut(text, room):
-    data = text.encode("utf-8", "replace")
-    return (text, len(data)) if len(data) <= room else (data[:room].decode("utf-8", "ignore"), room)
+    if len(text) * 12 <= room or travel(text) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if travel(text[:middle]) <= room else (low, middle - 1)
+    return text[:low]
 
 
 class Output:
-    """What a command left behind, as the vendor's Results."""
+    """What a command left behind, as the vendor's Results. Secrets that its code was given are blanked, also where one arrives in two pieces."""
 
-    def __init__(self):
-        self.parts, self.size, self.dropped = [], 0, 0
+    def __init__(self, secrets=()):
+        self.parts, self.size, self.dropped, self.lost, self.length = [], 0, 0, 0, 0
         self.images, self.table, self.error, self.exit = [], None, None, None
+        self.cells, self.cell_size = [], 0
+        self.secrets, self.held = secrets, ""
 
-    def text(self, value):
-        kept, size = cut(value, max(0, LIMIT - self.size))
+    def blank(self, value):
+        for secret in self.secrets:
+            value = value.replace(secret, "[REDACTED]")
+        return value
+
+    def blank_all(self, value):
+        if isinstance(value, str):
+            return self.blank(value)
+        if isinstance(value, list):
+            return [self.blank_all(v) for v in value]
+        return {k: self.blank_all(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    def text(self, value, last=False):
+        if self.secrets:
+            value = self.blank(self.held + value)
+            # The longest end that could be the beginning of a secret waits for what follows.
+            wait = 0 if last else max((n for s in self.secrets for n in range(min(len(s) - 1, len(value)), 0, -1) if value.endswith(s[:n])), default=0)
+            self.held, value = value[len(value) - wait:], value[:len(value) - wait]
+        room = LIMIT - self.size
+        kept = cut(value, room) if room > 0 else ""
         self.dropped += len(value) - len(kept)
         if kept:
             self.parts.append(kept)
-            self.size += size
+            self.size += travel(kept)
+            self.length += len(kept)
+            self.in_cell({"text": kept})
+
+    def in_cell(self, item):
+        if not self.cells:
+            return
+        items = self.cells[-1]["outputs"]
+        size = sum(len(v) for v in item.values() if isinstance(v, str)) if "table" not in item else travel(item["table"])
+        if self.cell_size + size > CELL_LIMIT:
+            self.cells[-1]["truncated"] = True
+            return
+        self.cell_size += size
+        if "text" in item and items and "text" in items[-1]:
+            items[-1]["text"] += item["text"]
+        else:
+            items.append(item)
 
     def data(self, bundle):
-        table = bundle.get("application/vnd.tarn.table+json")
         if "application/vnd.tarn.result+json" in bundle:
             self.exit = bundle["application/vnd.tarn.result+json"]  # a job's task: what it handed on
-        elif table is not None:
+            return
+        if "application/vnd.tarn.dropped+json" in bundle:
+            self.lost += bundle["application/vnd.tarn.dropped+json"]  # in the kernel already
+            return
+        if "application/vnd.tarn.cell+json" in bundle:
+            self.text("", last=True)
+            if len(self.cells) < 1000:
+                self.cells.append({**bundle["application/vnd.tarn.cell+json"], "outputs": []})
+            return
+        if self.secrets:
+            bundle = self.blank_all(bundle)
+        table = bundle.get("application/vnd.tarn.table+json")
+        if table is not None:
             self.table = table
+            self.in_cell({"table": table})
         elif "image/png" in bundle and len(self.images) < 20 and self.size < LIMIT:
             image = "data:image/png;base64," + bundle["image/png"].strip().replace("\n", "")
             self.size += len(image)
             self.images.append(image)
+            self.in_cell({"image": image})
         elif "text/html" in bundle and "text/plain" not in bundle:
             self.text(bundle["text/html"])
         else:
             self.text(bundle.get("text/plain", "") + "\n")
 
+    def fail(self, name, value, trace):
+        self.text("", last=True)
+        if self.error is None:
+            self.error = (self.blank(f"{name}: {value}")[:20_000], self.blank(trace))
+            self.in_cell({"error": self.error[1][:100_000]})
+
     def results(self):
+        self.text("", last=True)
         out = self.shown()
         if self.exit is not None:
-            out["task"] = self.exit
+            out["task"] = self.blank_all(self.exit)
+        if self.cells:
+            out["cells"] = self.cells
+        if out["resultType"] != "text":
+            out["printed"] = "".join(self.parts)
         return out
 
     def shown(self):
         text = "".join(self.parts)
         if self.error is not None:
-            return {"resultType": "error", "summary": self.error[0], "cause": cut((text + "\n" if text else "") + self.error[1], LIMIT)[0]}
+            return {"resultType": "error", "summary": self.error[0], "cause": cut((text + "\n" if text else "") + self.error[1], LIMIT)}
         if self.table is not None:
             return {"resultType": "table", **self.table, "truncated": False}
         if self.images and not text:
@@ -106,10 +181,97 @@ class Output:
                 return {"resultType": "image", "fileName": self.images[0]}
             return {"resultType": "images", "fileNames": self.images}
         out = {"resultType": "text", "data": text.rstrip("\n") if text.endswith("\n") and text.count("\n") == 1 else text}
-        if self.dropped:
+        if self.dropped or self.lost:
             out["truncated"] = True
-            out["data"] += f"\n*** WARNING: {self.dropped} characters of output were dropped ***"
+            out["data"] += f"\n*** WARNING: {self.dropped + self.lost} characters of output were dropped ***"
         return out
+
+
+def surroundings():
+    """What an interpreter starts with: more, once a waiting node has its cluster or a library is installed."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("TARN_NODE")}
+
+
+class Kernel:
+    """An interpreter that is up and has read what contexts find around them, in a folder of its own."""
+
+    def __init__(self):
+        from jupyter_client.kernelspec import KernelSpec
+        from jupyter_client.manager import KernelManager
+
+        self.folder = os.path.join(os.environ["TMPDIR"], "k-" + os.urandom(4).hex())
+        os.makedirs(self.folder, mode=0o700)
+        self.door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.door.bind(os.path.join(self.folder, "door"))
+        os.chmod(os.path.join(self.folder, "door"), 0o600)
+        self.door.listen(MOST_ASKERS)
+        self.manager = KernelManager(transport="ipc", ip=os.path.join(self.folder, "s"), connection_file=os.path.join(self.folder, "c.json"))
+        self.manager._kernel_spec = KernelSpec(argv=[sys.executable, "-m", "tarn_runtime.kernel", "-f", "{connection_file}"], display_name="Python", language="python")
+        self.environment = surroundings()
+        environment = dict(self.environment)
+        environment.update(TARN_DOOR=os.path.join(self.folder, "door"), DATABRICKS_RUNTIME_VERSION="tarn", TARN_PIP_TARGET=os.path.join(self.folder, "pip"),
+                           TARN_ISOLATED="0" if ISOLATION.get("summary", "not isolated") == "not isolated" else "1")
+        log = open(os.path.join(self.folder, "log"), "wb")
+        self.manager.start_kernel(env=environment, cwd=os.environ["HOME"], stdout=log, stderr=log)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self.client.execute(_PRELUDE, silent=True, store_history=False, reply=True, timeout=60)
+
+    def fits(self):
+        """Brought up to what an interpreter starts with by now; False: it takes a new one."""
+        now = surroundings()
+        news = {k: v for k, v in now.items() if self.environment.get(k) != v}
+        if not self.manager.is_alive() or any(k.startswith(("PYTHON", "LD_", "LC_", "LANG")) for k in news):
+            return False
+        if news:
+            self.client.execute(f"import os as _os; _os.environ.update({news!r}); del _os", silent=True, store_history=False, reply=True, timeout=10)
+        return True
+
+    def end(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.door.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Spare:
+    """One interpreter ahead of what is asked for, from the first context on, and on a node that waits in a pool: an idle cluster holds none."""
+
+    def __init__(self):
+        self.lock, self.kernel, self.making = threading.Lock(), None, False
+        self.wanted = ISOLATION.get("memory_bytes", 0) >= SPARE_MEMORY
+
+    def take(self):
+        with self.lock:
+            kernel, self.kernel = self.kernel, None
+        self.ahead()
+        if kernel is not None:
+            if kernel.fits():
+                return kernel
+            kernel.end()
+        return Kernel()
+
+    def ahead(self):
+        """Begins one if there is none: for a node that waits in a pool, and after each that is taken."""
+        with self.lock:
+            if self.wanted and not self.making and self.kernel is None:
+                self.making = True
+                threading.Thread(target=self.make, daemon=True).start()
+
+    def make(self):
+        try:
+            made = Kernel()
+        except Exception:
+            made = None
+        with self.lock:
+            self.kernel, self.making = made, False
+
+    def end(self):
+        with self.lock:
+            self.wanted, kernel = False, self.kernel
+        if kernel:
+            kernel.end()
 
 
 class Context:
@@ -118,6 +280,8 @@ class Context:
         self.commands, self.queue = {}, queue.Queue()
         self.current, self.cancelled, self.manager, self.client = None, set(), None, None
         self.gone = False
+        self.secrets, self.door, self.answers, self.asked = [], None, {}, 0
+        self.live = None  # the Output of the command that runs, if it is followed
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -131,25 +295,14 @@ class Context:
         self.commands[command] = {"id": command, "status": status, **({"results": results} if results is not None else {})}
         self.tell(command)
 
-    def start_kernel(self):
-        from jupyter_client.kernelspec import KernelSpec
-        from jupyter_client.manager import KernelManager
-
-        folder = os.path.join(os.environ["TMPDIR"], "k-" + self.id[:8])
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        self.manager = KernelManager(transport="ipc", ip=os.path.join(folder, "s"), connection_file=os.path.join(folder, "c.json"))
-        self.manager._kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], display_name="Python", language="python")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TARN_NODE")}
-        log = open(os.path.join(folder, "log"), "wb")
-        self.manager.start_kernel(env=environment, cwd=os.environ["HOME"], stdout=log, stderr=log)
-        self.client = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
-        self.client.execute(_PRELUDE, silent=True, store_history=False)
+    def take_kernel(self):
+        kernel = SPARE.take()
+        self.folder, self.manager, self.client, self.door = kernel.folder, kernel.manager, kernel.client, kernel.door
+        threading.Thread(target=self.serve_door, daemon=True).start()
 
     def run(self):
         try:
-            self.start_kernel()
+            self.take_kernel()
             self.status = "Running"
         except Exception as e:
             self.status, self.message = "Error", f"The interpreter could not start: {e}"
@@ -158,21 +311,69 @@ class Context:
             item = self.queue.get()
             if item is None:
                 break
-            command, code = item
+            command, code, follow = item
             if self.status != "Running":
                 self.set_command(command, "Error", {"resultType": "error", "summary": "ContextNotRunning", "cause": self.message})
             elif command in self.cancelled:
                 self.set_command(command, "Cancelled", {"resultType": "error", "summary": "Command cancelled", "cause": "Command cancelled"})
             else:
-                self.execute(command, code)
+                self.execute(command, code, follow)
         self.shutdown()
 
-    def execute(self, command, code):
+    def serve_door(self):
+        turns = threading.BoundedSemaphore(MOST_ASKERS)
+
+        def one(connection):
+            with connection, turns:
+                try:
+                    connection.settimeout(ASK_PATIENCE)
+                    said = json.loads(connection.makefile("rb").readline(1 << 20))
+                    connection.sendall(json.dumps(self.asks(said)).encode() + b"\n")
+                except (OSError, ValueError):
+                    pass
+
+        while not self.gone:
+            try:
+                connection, _ = self.door.accept()
+            except OSError:
+                return
+            threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    def asks(self, said):
+        if "redact" in said:
+            if said["redact"] not in self.secrets and len(self.secrets) < 1000:
+                self.secrets.append(said["redact"])
+            return {}
+        box = queue.Queue(1)
+        self.asked += 1
+        number = self.asked
+        self.answers[number] = box
+        try:
+            if not LINK.send({"type": "ask", "context": self.id, "number": number, "question": said.get("question", {})}):
+                return {"error": "The control plane cannot be reached now. Try again."}
+            return box.get(timeout=ASK_PATIENCE)
+        except queue.Empty:
+            return {"error": f"The control plane did not answer within {ASK_PATIENCE} seconds"}
+        finally:
+            self.answers.pop(number, None)
+
+    def tell_output(self, output, command, sent):
+        """What was printed since `sent` characters of the whole. Also called by the connection's thread: changes nothing."""
+        whole = "".join(list(output.parts))
+        while sent < len(whole):
+            LINK.send({"type": "output", "context": self.id, "id": command, "at": sent, "text": whole[sent:sent + PIECE]})
+            sent = min(len(whole), sent + PIECE)
+        return sent
+
+    def execute(self, command, code, follow):
         self.current = command
         self.set_command(command, "Running")
-        output = Output()
+        output = Output(self.secrets)
+        self.live = (output, command) if follow else None
+        sent, told = 0, time.monotonic()
         request = self.client.execute(code, allow_stdin=False, stop_on_error=False)
         replied = idle = False
+        failed = None
         deadline = None
         while not (replied and idle):
             if not self.manager.is_alive():
@@ -195,6 +396,7 @@ class Context:
                     kind, content = message["msg_type"], message["content"]
                     if kind == "execute_reply":
                         replied = True
+                        failed = content if content.get("status") == "error" else None
                     elif kind == "status" and content["execution_state"] == "idle":
                         idle = True
                     elif kind == "stream":
@@ -202,10 +404,17 @@ class Context:
                     elif kind in ("execute_result", "display_data"):
                         output.data(content["data"])
                     elif kind == "error":
-                        output.error = (f"{content['ename']}: {content['evalue']}", "\n".join(content["traceback"]))
+                        output.fail(content["ename"], content["evalue"], "\n".join(content["traceback"]))
+                    if follow and time.monotonic() - told > OUTPUT_EVERY:
+                        sent, told = self.tell_output(output, command, sent), time.monotonic()
+            if follow and sent < output.length and time.monotonic() - told > OUTPUT_EVERY:
+                sent, told = self.tell_output(output, command, sent), time.monotonic()
             if not (replied and idle):
                 self.client.iopub_channel.socket.poll(50)
-        self.current = None
+        self.current = self.live = None
+        if failed and output.error is None:
+            # An error whose traceback could not be drawn is an error all the same.
+            output.fail(failed.get("ename", "Error"), failed.get("evalue", ""), "\n".join(failed.get("traceback", [])))
         if command in self.cancelled:
             self.set_command(command, "Cancelled", {"resultType": "error", "summary": "Command cancelled", "cause": "Command cancelled"})
         else:
@@ -219,10 +428,17 @@ class Context:
 
     def shutdown(self):
         try:
+            if self.door:
+                self.door.shutdown(socket.SHUT_RDWR)
+                self.door.close()
+        except OSError:
+            pass
+        try:
             if self.client:
                 self.client.stop_channels()
             if self.manager:
                 self.manager.shutdown_kernel(now=True)
+                shutil.rmtree(self.folder, ignore_errors=True)
         except Exception:
             pass
 
@@ -233,6 +449,7 @@ class Context:
         self.queue.put(None)
 
 
+SPARE = Spare()
 CONTEXTS = {}
 
 
@@ -243,6 +460,7 @@ def handle(message):
     if op == "end":
         for c in CONTEXTS.values():
             c.shutdown()
+        SPARE.end()
         os._exit(0)
     if op == "context":
         if identity not in CONTEXTS:
@@ -254,13 +472,17 @@ def handle(message):
             LINK.send({"type": "command", "context": identity, "id": message["id"], "status": "Error",
                        "results": {"resultType": "error", "summary": "ContextNotFound", "cause": "ContextNotFound"}})
         return
+    if op == "answer":
+        if box := context.answers.get(message.get("number")):
+            box.put_nowait({k: message[k] for k in ("answer", "error") if k in message})
+        return
     if op == "execute":
         if message["id"] in context.commands:
             return context.tell(message["id"])  # asked again after a broken connection: once is enough
         if context.queue.qsize() >= MOST_COMMANDS:
             return context.set_command(message["id"], "Error", {"resultType": "error", "summary": "Too many commands", "cause": f"{MOST_COMMANDS} commands wait in this context"})
         context.set_command(message["id"], "Queued")
-        context.queue.put((message["id"], message["code"]))
+        context.queue.put((message["id"], message["code"], bool(message.get("follow"))))
     elif op == "cancel":
         context.cancel(message["id"])
     elif op == "forget":
@@ -278,6 +500,8 @@ def serve(sock):
         c.report()
         for command in list(c.commands):
             c.tell(command)
+        if live := c.live:
+            c.tell_output(live[0], live[1], 0)  # the control plane that was there before may have known none of it
     pending = b""
     while True:
         try:
@@ -303,6 +527,8 @@ def main():
     # Loaded before the instance says that it is up: the first context waits for its kernel only. A worker has none.
     if os.environ.get("TARN_NODE_ROLE") != "worker":
         import jupyter_client.manager  # noqa: F401
+    if os.environ.get("TARN_NODE_ROLE") == "waiting":
+        SPARE.ahead()
 
     while True:
         _, fds, _, _ = socket.recv_fds(control, 1, 1)
