@@ -19,10 +19,12 @@ jobs::WorkEnd end_of(const compute::Contexts::Ended& e) {
     out.error = json::text_at(e.results, {"summary"});
     out.trace = json::text_at(e.results, {"cause"});
     if (e.lost) out.error = out.trace;
-  } else {
-    output["logs"] = json::text_at(e.results, {"data"});
-    if (json::find(e.results, {"truncated"})) output["logs_truncated"] = true;
   }
+  // Beside a text result, what was printed has a place of its own.
+  const bool text = kind == "text";
+  output["logs"] = json::text_at(e.results, {text ? "data" : "printed"});
+  if (const auto* cut = json::find(e.results, {"truncated"}); text && cut && cut->is_bool() && cut->as_bool()) output["logs_truncated"] = true;
+  if (const auto* cells = json::find(e.results, {"cells"})) output["cells"] = *cells;
   if (const auto* exit = json::find(e.results, {"task", "exit"}); exit && exit->is_string()) output["exit"] = *exit;
   if (const auto* values = json::find(e.results, {"task", "values"}); values && values->is_object()) output["values"] = *values;
   out.output = std::move(output);
@@ -97,16 +99,18 @@ Expected<void, std::string> JobClusters::check(const access::Context& ctx, const
 }
 
 Expected<std::string, std::string> JobClusters::start(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
-                                                      jobs::Ended ended) {
-  auto handle = contexts_.run(ctx, cluster_id, code, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); });
+                                                      jobs::Ended ended, jobs::Printed printed) {
+  auto handle =
+      contexts_.run(ctx, cluster_id, code, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
   if (!handle) return fail(handle.error().message);
   return *handle;
 }
 
-void JobClusters::resume(const access::Context& ctx, const std::string& cluster_id, const std::string& handle, jobs::Ended ended) {
+void JobClusters::resume(const access::Context& ctx, const std::string& cluster_id, const std::string& handle, jobs::Ended ended,
+                         jobs::Printed printed) {
   if (const auto now = state(cluster_id); now.state == State::ended)
     return ended({.lost = true, .error = "The cluster " + cluster_id + " ended while the task ran: " + now.message});
-  contexts_.resume(handle, cluster_id, ctx.caller.name, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); });
+  contexts_.resume(ctx, handle, cluster_id, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
 }
 
 Expected<jobs::WorkspaceFiles::File, std::string> JobFiles::read(const access::Context& ctx, const std::string& path) {

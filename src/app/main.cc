@@ -13,6 +13,7 @@
 #include "cli/platform_verbs.h"
 #include "cli/rehearse_verb.h"
 #include "cli/review_verb.h"
+#include "cli/run_verb.h"
 #include "cli/sql_verb.h"
 #include "compute/node/agent.h"
 #include "engine/engine.h"
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
   tarn::cli::add_sql_verb(app, exit_code);
   tarn::cli::add_rehearse_verb(app, exit_code);
   tarn::cli::add_review_verb(app, exit_code);
+  tarn::cli::add_run_verb(app, exit_code);
   tarn::cli::add_doctor_verb(app, exit_code, TARN_VERSION, [](const std::string& data, const std::string& what) {
     auto answer = tarn::cli::Control(data).call("GET", "/" + what);
     return answer ? std::optional(*std::move(answer)) : std::nullopt;

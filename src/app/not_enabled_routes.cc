@@ -26,7 +26,6 @@ std::vector<api::Route> not_enabled_routes() {
       {Surface::account, account + "/dashboard", "The usage dashboard"},
       {Surface::account, account + "/usage/download", "Billable usage"},
       {Surface::account, account21 + "/budget-policies", "Budget policies of serverless usage"},
-      {Surface::workspace, "/api/2.0/notification-destinations", "Notification destinations"},
       {Surface::workspace, "/api/2.0/credentials-manager/exchange-tokens/token", "Exchanging credentials for tokens"},
   };
   std::vector<api::Route> out;

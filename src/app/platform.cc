@@ -16,9 +16,12 @@
 #include "account/routes.h"
 #include "account/workspace_service.h"
 #include "app/compute_ports.h"
+#include "app/context_door.h"
 #include "app/control_routes.h"
 #include "app/entitlement_gate.h"
 #include "app/job_ports.h"
+#include "app/job_sources.h"
+#include "app/lakeflow_tables.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
 #include "app/serving_room.h"
@@ -50,6 +53,7 @@
 #include "identity/room.h"
 #include "jobs/routes.h"
 #include "jobs/scheduler.h"
+#include "jobs/watcher.h"
 #include "objects/local_objects.h"
 #include "objects/mirror.h"
 #include "objects/remote_stores.h"
@@ -218,6 +222,7 @@ struct Platform::Impl {
   std::unique_ptr<gateway::Authority> authority;
   compute::LocalFleet fleet;
   compute::Clusters clusters;
+  CodeDoor code_door;
   compute::Contexts contexts;
   WorkspaceRooms workspace_rooms;
   FoldersOfExperiments folders_of_experiments;
@@ -227,8 +232,15 @@ struct Platform::Impl {
   ClusterScripts cluster_scripts;
   LibraryFiles library_files;
   compute::Libraries libraries;
+  JobWatched job_watched;
+  JobGit job_git;
+  JobWebhooks job_webhooks;
+  jobs::LiveLogs job_logs;
+  jobs::Destinations destinations;
   jobs::Service job_service;
   jobs::Scheduler job_scheduler;
+  jobs::Watcher job_watcher;
+  jobs::Notifier job_notifier;
   ServingRoom serving;
   api::Router router, control;
   std::unique_ptr<gateway::Server> server;
@@ -312,6 +324,14 @@ struct Platform::Impl {
                   .bootstrap_timeout = Millis(o.bootstrap_timeout_seconds) * 1000,
                   .most_instances = o.most_instances,
                   .gpus = gpus_here()}),
+        code_door({.catalog = catalog,
+                   .directory = directory,
+                   .tokens = identity.tokens,
+                   .remote = remote_config,
+                   .clock = clock,
+                   .region = o.region,
+                   .storage_url = [this] { return fmt::format("http://127.0.0.1:{}", storage_port); },
+                   .workspace_url = [this](std::int64_t id) { return plain_url(id); }}),
         contexts(clusters, *store, clock),
         workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
         folders_of_experiments(workspace_rooms.tree, ml.experiments),
@@ -321,6 +341,10 @@ struct Platform::Impl {
         cluster_scripts(workspace_rooms.init_scripts, job_files, directory),
         library_files(workspace_rooms.tree, workspace_rooms.volume_files, directory, o.allow_library),
         libraries(*store, clusters, library_files, clock, {.index = o.pypi_index}),
+        job_watched(catalog, delta, objects, workspace_rooms.volume_directory),
+        job_git(workspace_rooms.git, workspace_rooms.git_targets, workspace_rooms.git_credentials),
+        job_webhooks(o.allow_webhook),
+        destinations(*store, keys, &job_webhooks),
         job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
         job_scheduler({.store = *store,
                        .directory = directory,
@@ -328,9 +352,23 @@ struct Platform::Impl {
                        .code = &job_clusters,
                        .sql = &job_statements,
                        .files = &job_files,
+                       .git = &job_git,
+                       .logs = &job_logs,
                        .server_id = server_of(data)}),
+        job_watcher({.store = *store,
+                     .directory = directory,
+                     .clock = clock,
+                     .watched = job_watched,
+                     .server_id = server_of(data),
+                     .fired = [this] { job_scheduler.wake(); }}),
+        job_notifier({.store = *store, .destinations = destinations, .sender = job_webhooks, .clock = clock, .server_id = server_of(data)}),
         serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}) {
     job_service.on_due([this] { job_scheduler.wake(); });
+    job_service.follow(&job_logs);
+    job_service.notify(&destinations);
+    auto lakeflow = lakeflow_tables(job_service, account_id);
+    catalog.metastores().provide(securables_of(lakeflow));
+    for (auto& table : lakeflow) executor.system().add(std::move(table));
     clusters.scripts_from(&cluster_scripts);
     clusters.blocked_by([this](std::int64_t workspace, const auto& tags) { return budget_watch.blocked(workspace, tags); });
     usage.also(&clusters);
@@ -343,6 +381,13 @@ struct Platform::Impl {
   std::string default_catalog(const access::Context& ctx) {
     const auto set = settings.setting(ctx.workspace_id.value_or(0), "default_namespace_ws");
     return set.is_null() ? "" : std::string(set.at("namespace").at("value").as_string());
+  }
+
+  /// A workspace's loopback address, for what runs on this machine.
+  std::string plain_url(std::int64_t workspace_id) {
+    const std::lock_guard lock(ports_mutex);
+    const auto port = workspace_ports.find(workspace_id);
+    return port == workspace_ports.end() ? "" : fmt::format("http://127.0.0.1:{}", port->second.port);
   }
 
   billing::LogDelivery::Parts log_parts() {
@@ -549,6 +594,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   });
   p.router.add(p.workspace_rooms.routes());
   p.router.add(jobs::routes(p.job_service));
+  p.router.add(jobs::destination_routes(p.destinations));
   p.router.add(p.serving.routes());
   p.statements.recover();
   p.parser.warm();
@@ -556,11 +602,15 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.budget_watch.look();  // what may not run does not start
   p.libraries.start();
   if (p.network) p.fleet.place_with(&p.network->places(p.networks, p.fleet.relay()));
+  p.contexts.door(&p.code_door);
   p.fleet.start();
   if (p.network) p.network->resume();
   p.clusters.start_driving();
+  p.job_git.start();
   p.job_scheduler.start();
   p.serving.start();
+  p.job_watcher.start();
+  p.job_notifier.start();
   p.listen();
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
   p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
@@ -577,10 +627,14 @@ bool Platform::drain(std::chrono::milliseconds patience) {
     p.ports_thread.join();
   }
   const bool clean = p.server->drain(patience);
+  p.job_notifier.stop();
+  p.job_watcher.stop();
   p.job_scheduler.stop();
+  p.job_git.stop();
   p.serving.stop();
   p.fleet.stop();
   p.clusters.stop();
+  p.contexts.stop();
   p.libraries.stop();
   p.provisioner.stop();
   p.store->flush_audit();

@@ -34,6 +34,7 @@ struct ServeOptions {
   std::string pypi_index = "https://pypi.org/simple";
   std::vector<std::string> allow_library;
 
+  std::vector<std::string> allow_webhook;  // HOST or HOST:PORT of webhooks that may have any address and speak plain HTTP
   unsigned io_threads = 2;
   bool access_log = true;
 };

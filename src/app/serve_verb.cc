@@ -72,6 +72,8 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   v->add_flag("!--no-isolation", o->isolate_nodes, "Run cluster nodes without control groups, namespaces and users of their own (for comparison)");
   v->add_option("--most-instances", o->most_instances, "Cluster nodes that may run at once")->check(CLI::Range(1, 10'000))->capture_default_str();
+  v->add_option("--allow-webhook", o->allow_webhook, "HOST or HOST:PORT inside your network that jobs may notify (repeatable)")
+      ->allow_extra_args(false);
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
   v->add_option("--serving-idle-seconds", o->serving_idle_seconds, "Without a request for so long, endpoints that may are scaled to zero")
       ->check(CLI::Range(1, 86400))

@@ -1,25 +1,11 @@
 #include "jobs/code.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "base/json_read.h"
-#include "base/resources.h"
 
 namespace tarn::jobs {
 namespace {
 
-const std::string& runtime() {
-  static const std::string text = [] {
-    std::ifstream in(resources::shipped("src/jobs/python/runtime.py"));
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
-  }();
-  return text;
-}
-
-Expected<WorkspaceFiles::File, std::string> read(const access::Context& ctx, WorkspaceFiles* files, const std::string& path) {
+Expected<WorkspaceFiles::File, std::string> read_file(const access::Context& ctx, WorkspaceFiles* files, const std::string& path) {
   if (!files) return fail(std::string("This platform has no workspace files"));
   return files->read(ctx, path);
 }
@@ -39,10 +25,19 @@ Expected<json::array, std::string> wheels(const access::Context& ctx, const Task
   if (!task.task.libraries.is_array()) return fail(std::string("Field 'libraries' must be an array"));
   for (const auto& one : task.task.libraries.as_array()) {
     const auto path = json::text_at(one, {"whl"});
+    if (const auto package = json::text_at(one, {"pypi", "package"}); !package.empty()) {
+      // Installed by the task's interpreter, from where the cluster's environment says.
+      out.push_back(json::object{{"pypi", package}, {"repo", json::text_at(one, {"pypi", "repo"})}});
+      continue;
+    }
     if (path.empty())
       return fail("The library " + boost::json::serialize(one) +
-                  " cannot be installed: only wheels of workspace files (whl) are supported on this platform");
-    TARN_TRY(file, read(ctx, files, path));
+                  " cannot be installed: only wheels (whl) and packages of an index (pypi) are supported on this platform");
+    if (path.starts_with("/Volumes/") || path.starts_with("dbfs:/")) {
+      out.push_back(json::object{{"name", path.substr(path.rfind('/') + 1)}, {"path", path}});
+      continue;
+    }
+    TARN_TRY(file, read_file(ctx, files, path));
     if (!file.content.starts_with("PK\x03\x04")) return fail("The library " + path + " is not a wheel: it is not a zip file");
     out.push_back(json::object{{"name", path.substr(path.rfind('/') + 1)}, {"hex", hex(file.content)}});
   }
@@ -51,17 +46,36 @@ Expected<json::array, std::string> wheels(const access::Context& ctx, const Task
 
 }  // namespace
 
-Expected<std::string, std::string> code_of(const access::Context& ctx, const RunRecord& run, const TaskRecord& task, WorkspaceFiles* files) {
+bool from_git(const Task& t) {
+  return (t.notebook_task && t.notebook_task->source == Source::GIT) || (t.spark_python_task && t.spark_python_task->source == Source::GIT) ||
+         (t.sql_task && t.sql_task->file && t.sql_task->file->source == Source::GIT);
+}
+
+Expected<std::string, std::string> code_of(const access::Context& ctx, const RunRecord& run, const TaskRecord& task,
+                                           const std::vector<TaskRecord>& siblings, WorkspaceFiles* files, GitWork* git) {
+  const auto read = [&](const std::string& path) -> Expected<WorkspaceFiles::File, std::string> {
+    if (!from_git(task.task)) return read_file(ctx, files, path);
+    if (!git) return fail(std::string("This platform fetches no Git sources"));
+    return git->read(std::to_string(run.run_id), path);
+  };
   json::object order{{"job_id", run.job_id}, {"run_id", run.run_id}, {"task_key", task.task_key}, {"task_run_id", task.task_run_id}};
   TARN_TRY(libraries, wheels(ctx, task, files));
   order["wheels"] = std::move(libraries);
+  json::object known;
+  for (const auto& one : siblings)
+    if (ended(one.life) && one.iteration < 0 && one.condition != "repaired") {
+      const auto* values = json::find(one.output, {"values"});
+      known[one.task_key] = values ? *values : json::value(json::object{});
+    }
+  order["known_values"] = std::move(known);
   const auto& t = task.task;
   if (t.notebook_task) {
-    if (t.notebook_task->source == Source::GIT) return fail(std::string("Notebooks of a Git source are not available on this platform"));
-    TARN_TRY(file, read(ctx, files, t.notebook_task->notebook_path));
+    TARN_TRY(file, read(t.notebook_task->notebook_path));
     if (!file.notebook) return fail(t.notebook_task->notebook_path + " is not a notebook");
-    if (!file.language.empty() && file.language != "PYTHON")
-      return fail("Notebooks of language " + file.language + " are not available on this platform: use PYTHON");
+    if (!file.language.empty() && file.language != "PYTHON" && file.language != "SQL")
+      return fail("Notebooks of language " + file.language + " are not available on this platform: use PYTHON or SQL");
+    order["language"] = file.language;
+    if (t.notebook_task->warehouse_id) order["warehouse_id"] = *t.notebook_task->warehouse_id;
     order["kind"] = "notebook";
     order["path"] = t.notebook_task->notebook_path;
     order["source"] = file.content;
@@ -71,8 +85,7 @@ Expected<std::string, std::string> code_of(const access::Context& ctx, const Run
     for (const auto& [k, v] : run.overrides.notebook_params) widgets[k] = v;
     order["widgets"] = std::move(widgets);
   } else if (t.spark_python_task) {
-    if (t.spark_python_task->source == Source::GIT) return fail(std::string("Python files of a Git source are not available on this platform"));
-    TARN_TRY(file, read(ctx, files, t.spark_python_task->python_file));
+    TARN_TRY(file, read(t.spark_python_task->python_file));
     if (file.notebook) return fail(t.spark_python_task->python_file + " is a notebook, not a file");
     order["kind"] = "python";
     order["path"] = t.spark_python_task->python_file;
@@ -94,8 +107,8 @@ Expected<std::string, std::string> code_of(const access::Context& ctx, const Run
   } else {
     return fail(std::string("This kind of task does not run code"));
   }
-  // The order travels as hexadecimal text: no quoting can go wrong.
-  return runtime() + "\n_tarn_run(\"" + hex(boost::json::serialize(order)) + "\")\n";
+  // The order travels as hexadecimal text: no quoting can go wrong. What runs it is on the node (compute/node/tarn_runtime/task.py).
+  return "import tarn_runtime.task as _tarn_task; _tarn_task.run(\"" + hex(boost::json::serialize(order)) + "\", globals())\n";
 }
 
 }  // namespace tarn::jobs

@@ -5,7 +5,11 @@
 
 namespace tarn::jobs {
 
-/// The code for a notebook, Python file or wheel task. Reads files as `ctx`; the error is a text for people.
-Expected<std::string, std::string> code_of(const access::Context& ctx, const RunRecord& run, const TaskRecord& task, WorkspaceFiles* files);
+/// Whether what a task runs lies in the run's Git source.
+bool from_git(const Task& task);
+/// The code for a notebook, Python file or wheel task. Reads files as `ctx`, or of the run's commit; `siblings` are the run's tasks, whose values
+/// the code may ask for. The error is a text for people.
+Expected<std::string, std::string> code_of(const access::Context& ctx, const RunRecord& run, const TaskRecord& task,
+                                           const std::vector<TaskRecord>& siblings, WorkspaceFiles* files, GitWork* git);
 
 }  // namespace tarn::jobs

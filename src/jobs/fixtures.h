@@ -8,6 +8,7 @@
 #include "jobs/routes.h"
 #include "jobs/scheduler.h"
 #include "jobs/service.h"
+#include "store/store_for_tests.h"
 
 namespace tarn::jobs::testing {
 
@@ -61,6 +62,7 @@ struct FakeCode final : CodeWork {
   std::map<std::string, Cluster> clusters;
   std::vector<std::string> discarded, ended_work, codes;
   std::map<std::string, Ended> work;
+  std::map<std::string, Printed> prints;
   std::set<std::string> kept;
   Expected<void, std::string> ensure(const access::Context&, const std::string& id) override {
     if (!clusters.contains(id)) return fail("Cluster " + id + " does not exist");
@@ -79,13 +81,18 @@ struct FakeCode final : CodeWork {
     if (!c.is_object() || !c.as_object().contains("spark_version")) return fail(std::string("Missing required field: spark_version"));
     return {};
   }
-  Expected<std::string, std::string> start(const access::Context&, const std::string&, const std::string& code, Ended ended) override {
+  Expected<std::string, std::string> start(const access::Context&, const std::string&, const std::string& code, Ended ended,
+                                           Printed printed) override {
     const auto handle = "w" + std::to_string(codes.size());
     codes.push_back(code);
     work[handle] = std::move(ended);
+    prints[handle] = std::move(printed);
     return handle;
   }
-  void resume(const access::Context&, const std::string&, const std::string& handle, Ended ended) override { work[handle] = std::move(ended); }
+  void resume(const access::Context&, const std::string&, const std::string& handle, Ended ended, Printed printed) override {
+    work[handle] = std::move(ended);
+    prints[handle] = std::move(printed);
+  }
   void cancel(const std::string& handle) override { ended_work.push_back(handle); }
 };
 
@@ -111,7 +118,7 @@ struct Answer {
 
 struct JobsTest : ::testing::Test {
   FakeClock clock{1'767'225'600'000};
-  std::unique_ptr<store::Store> store = store::open_store("sqlite::memory:", clock);
+  std::unique_ptr<store::Store> store = store::store_for_tests(clock);
   access::testing::FakePermissions permissions;
   People people;
   FakeSql sql;

@@ -300,7 +300,7 @@ TEST_F(JobsTest, CodeRunsOnItsClusterWhichEndsWithTheRun) {
   code.clusters["c0"].state = CodeWork::State::running;
   settle();
   ASSERT_EQ(code.codes.size(), 1u);
-  EXPECT_THAT(code.codes[0], HasSubstr("_tarn_run("));
+  EXPECT_THAT(code.codes[0], HasSubstr("_tarn_task.run("));
   code.work["w0"]({.ok = true, .output = json::object{{"exit", "done"}, {"values", {{"rows", 3}}}, {"logs", "1\n"}}});
   settle();
   ASSERT_EQ(code.codes.size(), 2u);

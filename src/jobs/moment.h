@@ -1,5 +1,6 @@
 #pragma once
 // Private to jobs/: a run and its tasks as one transaction sees and changes them.
+#include "jobs/notices.h"
 #include "jobs/scheduler.h"
 #include "jobs/service.h"
 
@@ -12,6 +13,7 @@ struct Moment {
   std::set<std::int64_t> fresh, changed;
   Millis now = 0;
   std::vector<std::pair<std::int64_t, TaskRecord>> child_jobs;  // job id, task: runs to be made for run_job tasks
+  std::vector<NoticeRecord> notices;                            // to be written with what they tell of
   bool live_siblings_full = false;
   std::function<std::optional<RunRecord>(std::int64_t)> other_run;
 
@@ -47,7 +49,14 @@ struct Moment {
   }
   void touch(const TaskRecord& t) { changed.insert(t.task_run_id); }
 
+  /// Notes what is to be told of a task or (null) of the run.
+  void tell(const TaskRecord* task, const std::string& event) {
+    for (auto& n : notices_of(run, task, event, now)) notices.push_back(std::move(n));
+  }
+
   void write() {
+    for (const auto& n : notices)
+      if (!notices_table.insert(*txn, n)) throw std::logic_error("a fresh notice id is taken");
     for (const auto& t : tasks) {
       if (fresh.contains(t.task_run_id)) {
         if (!tasks_table.insert(*txn, t)) throw std::logic_error("a fresh task run id is taken");

@@ -14,6 +14,29 @@ bool failed(Outcome o) {
   return o == Outcome::FAILED || o == Outcome::TIMEDOUT || o == Outcome::UPSTREAM_FAILED || o == Outcome::CANCELED || o == Outcome::UPSTREAM_CANCELED;
 }
 
+/// What is told of tasks that began or ended: once each, and of a failure only when no further attempt follows, where that is asked for.
+bool tell_tasks(Moment& m) {
+  bool any = false;
+  for (auto& t : m.tasks) {
+    const auto* hooks = t.task.webhook_notifications.if_object();
+    const auto* mails = t.task.email_notifications.if_object();
+    if ((!hooks || hooks->empty()) && (!mails || mails->empty())) continue;
+    if (t.launched && !t.told_start) {
+      t.told_start = any = true;
+      m.touch(t);
+      m.tell(&t, "on_start");
+    }
+    if (!ended(t.life) || t.told_end) continue;
+    t.told_end = any = true;
+    m.touch(t);
+    const auto settings = part_of<NotificationSettings>(t.task.notification_settings);
+    const auto event = ending_of(t.outcome, settings);
+    const bool more = event == "on_failure" && t.attempt < t.task.max_retries.value_or(0) && !m.run.cancel_requested;
+    if (!event.empty() && !(more && settings.alert_on_last_attempt.value_or(false))) m.tell(&t, event);
+  }
+  return any;
+}
+
 enum class Gate { wait, go, exclude, upstream_failed, upstream_canceled };
 
 /// Whether a failed attempt will have another.
@@ -173,6 +196,7 @@ bool Scheduler::plan(Moment& m) {
     r.life = Life::RUNNING;
     r.started_at = m.now;
     any = true;
+    if (!std::exchange(r.told_start, true)) m.tell(nullptr, "on_start");
   }
   const auto limit = r.settings.timeout_seconds.value_or(0);
   if (limit > 0 && !r.timed_out && !r.cancel_requested && m.now - r.started_at > static_cast<Millis>(limit) * 1000) {
@@ -186,6 +210,7 @@ bool Scheduler::plan(Moment& m) {
           any;
   }
   for (std::size_t i = 0; i < m.tasks.size(); ++i) any = progress(m, m.tasks[i]) || any;
+  any = tell_tasks(m) || any;
   auto latest = m.latest();
   if (r.life == Life::RUNNING) {
     for (const auto& task : r.settings.tasks) {
@@ -220,6 +245,7 @@ bool Scheduler::plan(Moment& m) {
     if (r.only.empty() || std::ranges::find(r.only, task.task_key) != r.only.end()) ++planned;
   const bool all_there = r.life == Life::TERMINATING || latest.size() >= planned;
   if (all_there && std::ranges::all_of(m.tasks, [](const TaskRecord& t) { return ended(t.life); })) {
+    tell_tasks(m);
     end_run(m);
     return true;
   }
@@ -258,6 +284,17 @@ void Scheduler::end_run(Moment& m) {
     r.repairs.back().life = r.life;
     r.repairs.back().outcome = r.outcome;
   }
+  if (!std::exchange(r.told_end, true))
+    if (const auto event = ending_of(r.outcome, part_of<NotificationSettings>(r.settings.notification_settings)); !event.empty())
+      m.tell(nullptr, event);
+  if (!m.txn || !r.job_id) return;
+  auto job = jobs_table.find(*m.txn, "id", std::to_string(r.job_id));
+  if (!job || !runs_continuously(job->value.settings)) return;
+  // The next run of a continuous job: at once, or after failures a while later, twice as long each time but never above an hour.
+  const bool good = r.outcome == Outcome::SUCCESS || r.outcome == Outcome::SUCCESS_WITH_FAILURES || r.outcome == Outcome::CANCELED;
+  job->value.failures = good ? 0 : job->value.failures + 1;
+  job->value.next_run_at = m.now + (good ? 0 : std::min<Millis>(Millis(1000) << std::min(job->value.failures, 12), 3'600'000));
+  if (!jobs_table.update(*m.txn, job->value)) throw std::logic_error("a job vanished inside its transaction");
 }
 
 /// One task's own next step that needs nothing from outside. `task` is within m.tasks, which this may extend: no use of it after that.
@@ -274,7 +311,9 @@ bool Scheduler::progress(Moment& m, TaskRecord& t) {
     return true;
   }
   if (t.life == Life::WAITING_FOR_RETRY) {
-    if (t.not_before > m.now) return false;
+    // Never further ahead than the longest interval: then the clock was set back meanwhile.
+    if (t.not_before > m.now && t.not_before - m.now <= 3'600'000) return false;
+    t.not_before = 0;
     t.life = Life::PENDING;
     m.touch(t);
     return true;
@@ -466,11 +505,11 @@ void Scheduler::launch(const RunRecord& run, TaskRecord task) {
     const auto& s = *task.task.sql_task;
     if (!parts_.sql) return refused("This platform runs no SQL tasks");
     if (!s.file && !s.query) return refused("Alerts and dashboards cannot run as tasks on this platform: use a query or a file");
-    if (s.file && s.file->source == Source::GIT) return refused("SQL files of a Git source are not available on this platform");
     if (!parts_.files) return refused("This platform has no workspace files");
     std::string text;
     if (s.file) {
-      auto file = parts_.files->read(ctx, s.file->path);
+      auto file = s.file->source == Source::GIT && parts_.git ? parts_.git->read(std::to_string(run.run_id), s.file->path)
+                                                              : parts_.files->read(ctx, s.file->path);
       if (!file) return refused(file.error());
       text = std::move(file->content);
     } else {
@@ -485,9 +524,10 @@ void Scheduler::launch(const RunRecord& run, TaskRecord task) {
     if (!handle) return refused(handle.error());
     return note(*handle);
   }
-  const auto code = code_of(ctx, run, task, parts_.files);
+  const auto siblings = parts_.store.read_as([&](store::ReadTxn& t) { return tasks_of(t, run); });
+  const auto code = code_of(ctx, run, task, siblings, parts_.files, parts_.git);
   if (!code) return refused(code.error());
-  auto handle = parts_.code->start(ctx, task.cluster_id, *code, ended_with);
+  auto handle = parts_.code->start(ctx, task.cluster_id, *code, ended_with, printed_by(id));
   if (!handle) return refused(handle.error());
   note(*handle);
 }

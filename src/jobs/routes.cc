@@ -226,9 +226,27 @@ void run_rows(std::vector<api::Route>& out, Service& s, const std::string& base)
     TARN_TRY(id, number(r, "run_id"));
     auto view = s.run(r.context, id);
     if (!view) return fail(wire(view.error()));
-    auto task = s.output(r.context, id);
+    auto task = s.shown(r.context, id);
     if (!task) return fail(wire(task.error()));
-    return api::ok(json::value(output_json(*view, *task, r.host)));
+    return api::ok(json::value(output_json(*view, task->first, task->second, r.host)));
+  });
+  // Ours: what a run prints, as it prints it.
+  row(Method::GET, "/logs", [&s](const Request& r) -> api::Result {
+    TARN_TRY(id, number(r, "run_id"));
+    TARN_TRY(offset, maybe_number(r, "offset"));
+    if (offset && *offset < 0) return fail(api::bad_request("Parameter 'offset' must not be negative"));
+    auto page = s.logs(r.context, id, static_cast<std::size_t>(offset.value_or(0)));
+    if (!page) return fail(wire(page.error()));
+    return api::ok(json::value(log_json(*page)));
+  });
+  // Ours: what became of a run's notifications.
+  row(Method::GET, "/notifications", [&s](const Request& r) -> api::Result {
+    TARN_TRY(id, number(r, "run_id"));
+    auto all = s.notices(r.context, id);
+    if (!all) return fail(wire(all.error()));
+    json::array list;
+    for (const auto& n : *all) list.push_back(notice_json(n));
+    return api::ok(json::value(json::object{{"notifications", std::move(list)}}));
   });
   row(Method::POST, "/cancel", [&s](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<RunId>(r));
@@ -248,7 +266,16 @@ void run_rows(std::vector<api::Route>& out, Service& s, const std::string& base)
     TARN_TRY(body, api::body_of<RunId>(r));
     return nothing(s.delete_run(r.context, body.run_id));
   });
-  row(Method::GET, "/export", [](const Request&) -> api::Result { return fail(api::not_enabled("Exporting a run's views")); });
+  row(Method::GET, "/export", [&s](const Request& r) -> api::Result {
+    TARN_TRY(id, number(r, "run_id"));
+    const auto what = r.param("views_to_export").value_or("CODE");
+    if (what == "DASHBOARDS") return fail(api::not_enabled("Exporting dashboards of a notebook"));
+    if (what != "CODE" && what != "ALL")
+      return fail(api::bad_request("Parameter 'views_to_export' must be CODE, DASHBOARDS or ALL, got '" + what.substr(0, 40) + "'"));
+    auto task = s.shown(r.context, id);
+    if (!task) return fail(wire(task.error()));
+    return api::ok(json::value(export_json(task->first, task->second)));
+  });
 }
 
 }  // namespace
@@ -269,6 +296,52 @@ api::WireError wire(const Error& e) {
       return {404, "FEATURE_DISABLED", e.message};
   }
   throw std::logic_error("an error code without a meaning");
+}
+
+std::vector<api::Route> destination_routes(Destinations& d) {
+  std::vector<api::Route> out;
+  const auto shown = [](const DestinationRecord& r) {
+    const char* kind = r.type == "SLACK" ? "slack" : r.type == "MICROSOFT_TEAMS" ? "microsoft_teams" : "generic_webhook";
+    json::object config{{"url_set", true}};
+    if (r.type == "WEBHOOK") {
+      config["username_set"] = !r.username.empty();
+      config["password_set"] = r.has_password;
+    }
+    return json::object{
+        {"id", r.id}, {"display_name", r.display_name}, {"destination_type", r.type}, {"config", json::object{{kind, std::move(config)}}}};
+  };
+  const auto row = [&](Method m, const std::string& path, api::Auth auth, api::Handler h) {
+    out.push_back({.method = m,
+                   .pattern = "/api/2.0/notification-destinations" + path,
+                   .surface = api::Surface::workspace,
+                   .auth = auth,
+                   .group = "notification-destinations",
+                   .handler = std::move(h)});
+  };
+  const auto answered = [shown](const Result<DestinationRecord>& r) -> api::Result {
+    if (!r) return fail(wire(r.error()));
+    return api::ok(json::value(shown(*r)));
+  };
+  row(Method::GET, "", api::Auth::authenticated, [&d](const Request& r) -> api::Result {
+    json::array list;
+    for (const auto& one : d.list(r.context))
+      list.push_back(json::object{{"id", one.id}, {"display_name", one.display_name}, {"destination_type", one.type}});
+    json::object o;
+    if (!list.empty()) o["results"] = std::move(list);
+    return api::ok(json::value(std::move(o)));
+  });
+  row(Method::POST, "", api::Auth::workspace_admin, [&d, answered](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<DestinationRequest>(r));
+    return answered(d.create(r.context, body));
+  });
+  row(Method::GET, "/{id}", api::Auth::workspace_admin,
+      [&d, answered](const Request& r) -> api::Result { return answered(d.get(r.context, r.capture("id"))); });
+  row(Method::PATCH, "/{id}", api::Auth::workspace_admin, [&d, answered](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<DestinationRequest>(r));
+    return answered(d.update(r.context, r.capture("id"), body));
+  });
+  row(Method::DELETE, "/{id}", api::Auth::workspace_admin, [&d](const Request& r) { return nothing(d.remove(r.context, r.capture("id"))); });
+  return out;
 }
 
 std::vector<api::Route> routes(Service& s) {

@@ -8,5 +8,6 @@ namespace tarn::jobs {
 api::WireError wire(const Error& e);
 /// The service must outlive the routes.
 std::vector<api::Route> routes(Service& service);
+std::vector<api::Route> destination_routes(Destinations& destinations);
 
 }  // namespace tarn::jobs

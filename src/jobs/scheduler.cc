@@ -96,12 +96,72 @@ bool Scheduler::change_task(std::int64_t id, const std::function<bool(store::Wri
   return changed;
 }
 
+Printed Scheduler::printed_by(std::int64_t id) {
+  if (!parts_.logs) return {};
+  return [logs = parts_.logs, id](std::int64_t at, std::string text) { logs->add(id, at, text); };
+}
+
+bool Scheduler::have_source(const RunRecord& run) {
+  if (run.git == GitState::ready || run.git == GitState::failed) return true;
+  if (run.git == GitState::fetching || run.life != Life::RUNNING) return false;
+  const auto source = part_of<GitSource>(run.settings.git_source);
+  const auto ended = [this, id = run.run_id](Expected<std::string, std::string> commit) {
+    change_run(id, "gitSource", [&](Moment& m) {
+      if (m.run.git != GitState::fetching) return false;
+      m.run.git = commit ? GitState::ready : GitState::failed;
+      if (commit)
+        m.run.git_commit = *commit;
+      else
+        m.run.git_error = commit.error();
+      return true;
+    });
+    wake();
+  };
+  if (!change_run(run.run_id, "gitSource", [](Moment& m) { return std::exchange(m.run.git, GitState::fetching) == GitState::none; })) return false;
+  if (!parts_.git) {
+    ended(fail(std::string("This platform fetches no Git sources")));
+    return false;
+  }
+  parts_.git->fetch(context_of(run),
+                    {.key = std::to_string(run.run_id),
+                     .url = source.git_url,
+                     .provider = source.git_provider,
+                     .branch = source.git_branch.value_or(""),
+                     .tag = source.git_tag.value_or(""),
+                     // What a run began with it goes on with, whatever the branch is by now.
+                     .commit = run.git_commit.empty() ? source.git_commit.value_or("") : run.git_commit},
+                    ended);
+  return false;
+}
+
 /// A trigger and its run in one commit: killed before it, the trigger is still due; after it, it is not.
 bool Scheduler::fire_schedules() {
   bool any = false;
   const auto now = parts_.clock.now();
+  const bool set_back = now + 1000 < looked_at_;
+  looked_at_ = now;
   for (const auto& due : parts_.store.read_as([](store::ReadTxn& t) { return jobs_table.scan_index(t, "scheduled", "yes"); })) {
+    if (set_back && due.next_run_at > now && !runs_continuously(due.settings)) {
+      // A clock that was set back must not silence a schedule until the old time comes again.
+      parts_.store.write(access::system_context().event("jobs", "clockSetBack", {{"job_id", std::to_string(due.job_id)}}), [&](store::WriteTxn& t) {
+        auto job = jobs_table.find(t, "id", std::to_string(due.job_id));
+        const auto next = job ? next_fire(job->value.settings, now) : 0;
+        if (!job || next == 0 || next >= job->value.next_run_at) {
+          t.audit().outcome = store::Outcome::failed;
+          t.audit().error = "its next run is right as it is";
+          return false;
+        }
+        job->value.next_run_at = next;
+        return jobs_table.update(t, job->value).has_value();
+      });
+      continue;
+    }
     if (due.next_run_at > now) continue;
+    const bool continuous = runs_continuously(due.settings);
+    const auto live_runs = [&](store::ReadTxn& t) {
+      return !runs_table.scan_index(t, "live_of_job", store::key({store::sortable(due.workspace_id), std::to_string(due.job_id)}), {}, 1).empty();
+    };
+    if (continuous && parts_.store.read_as(live_runs)) continue;
     parts_.store.write(access::system_context().event("jobs", "runTriggered", {{"job_id", std::to_string(due.job_id)}}), [&](store::WriteTxn& t) {
       auto job = jobs_table.find(t, "id", std::to_string(due.job_id));
       if (!job || job->value.next_run_at != due.next_run_at) {
@@ -109,10 +169,17 @@ bool Scheduler::fire_schedules() {
         t.audit().error = "another server fired it";
         return false;
       }
+      if (continuous && live_runs(t)) {
+        t.audit().outcome = store::Outcome::failed;
+        t.audit().error = "it runs already";
+        return false;
+      }
       // What was missed while no server ran fires once, not once for each.
       job->value.next_run_at = next_fire(job->value.settings, now);
       const auto r = add_run(t, job->value,
-                             {.trigger = Trigger::PERIODIC, .creator_id = job->value.run_as_id, .creator_user_name = job->value.creator_user_name},
+                             {.trigger = continuous ? Trigger::CONTINUOUS : Trigger::PERIODIC,
+                              .creator_id = job->value.run_as_id,
+                              .creator_user_name = job->value.creator_user_name},
                              parts_.server_id, now);
       t.audit().workspace_id = r.workspace_id;
       t.audit().params["run_id"] = std::to_string(r.run_id);
@@ -190,12 +257,21 @@ bool Scheduler::advance(std::int64_t run_id) {
       continue;
     }
     if (t.life != Life::PENDING || t.launched || t.launched_at == 0 || t.not_before > parts_.clock.now()) continue;
+    if (from_git(t.task)) {
+      if (!have_source(run)) continue;
+      if (run.git == GitState::failed) {
+        work_ended(t.task_run_id, {.error = "The Git source could not be checked out: " + run.git_error});
+        any = true;
+        continue;
+      }
+    }
     if (needs_cluster(t.task))
       any = place(run, t) || any;
     else if (t.task.sql_task)
       launch(run, t), any = true;
   }
   if (ended(run.life)) {
+    if (parts_.git && run.git != GitState::none) parts_.git->drop(std::to_string(run.run_id));
     if (parts_.code) {
       for (const auto& [key, cluster] : run.clusters) parts_.code->discard(cluster);
       for (const auto& t : tasks)
@@ -218,12 +294,19 @@ void Scheduler::recover() {
   std::set<std::string> used;
   for (const auto& run : parts_.store.read_as([&](store::ReadTxn& t) { return runs_table.scan_index(t, "live", parts_.server_id); })) {
     for (const auto& [key, cluster] : run.clusters) used.insert(cluster);
+    // A commit that was fetched went with the process that had it.
+    if (run.git == GitState::fetching || run.git == GitState::ready)
+      change_run(run.run_id, "gitSource", [](Moment& m) {
+        m.run.git = GitState::none;
+        return true;
+      });
     for (const auto& task : parts_.store.read_as([&](store::ReadTxn& t) { return tasks_of(t, run); })) {
       if (!task.cluster_id.empty()) used.insert(task.cluster_id);
       if (ended(task.life) || !task.launched || task.task.run_job_task || task.task.for_each_task || task.task.condition_task) continue;
       if (needs_cluster(task.task) && parts_.code && !task.handle.empty()) {
-        parts_.code->resume(context_of(run), task.cluster_id, task.handle,
-                            [this, id = task.task_run_id](WorkEnd end) { work_ended(id, std::move(end)); });
+        parts_.code->resume(
+            context_of(run), task.cluster_id, task.handle, [this, id = task.task_run_id](WorkEnd end) { work_ended(id, std::move(end)); },
+            printed_by(task.task_run_id));
         continue;
       }
       change_task(task.task_run_id, [&](store::WriteTxn&, TaskRecord& t) {
@@ -303,8 +386,22 @@ bool Scheduler::place(const RunRecord& run, const TaskRecord& task) {
 }
 
 void Scheduler::work_ended(std::int64_t id, WorkEnd end) {
-  change_task(id, [&](store::WriteTxn&, TaskRecord& t) {
-    if (ended(t.life)) return false;
+  OutputRecord shown{.task_run_id = id};
+  if (auto* output = end.output.if_object()) {
+    shown.logs = json::text_at(*output, "logs");
+    shown.truncated = output->contains("logs_truncated");
+    if (auto* cells = output->if_contains("cells")) shown.cells = std::move(*cells);
+    for (const char* apart : {"logs", "logs_truncated", "cells"}) output->erase(apart);
+  }
+  // A kernel that was killed took its words with it; what was heard of them is kept.
+  if (shown.logs.empty() && parts_.logs) shown.logs = parts_.logs->text(id);
+  change_task(id, [&](store::WriteTxn& txn, TaskRecord& t) {
+    if (!shown.logs.empty() || !shown.cells.is_null()) {
+      shown.run_id = t.run_id, shown.workspace_id = t.workspace_id;
+      if (!outputs_table.get(txn, shown.store_key())) (void)outputs_table.insert(txn, shown);
+    }
+    // Cancelled meanwhile: what it printed is kept all the same.
+    if (ended(t.life)) return !shown.logs.empty();
     t.end_time = parts_.clock.now();
     t.output = end.output;
     t.error = end.error;
@@ -319,6 +416,7 @@ void Scheduler::work_ended(std::int64_t id, WorkEnd end) {
     t.message = end.ok ? "" : end.lost ? end.error : "Workload failed, see run output for details";
     return true;
   });
+  if (parts_.logs) parts_.logs->forget(id);
   wake();
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "identity/directory.h"
+#include "jobs/live_logs.h"
 #include "jobs/ports.h"
 #include "jobs/records.h"
 
@@ -26,6 +27,8 @@ class Scheduler {
     CodeWork* code = nullptr;  // null: tasks that need one are refused when they run
     SqlWork* sql = nullptr;
     WorkspaceFiles* files = nullptr;
+    GitWork* git = nullptr;
+    LiveLogs* logs = nullptr;  // null: nobody follows
     std::string server_id = "local";
   };
   explicit Scheduler(Parts parts);
@@ -51,6 +54,9 @@ class Scheduler {
   bool begin_for_each(Moment& m, TaskRecord& task);
   bool follow_for_each(Moment& m, TaskRecord& task);
   bool needs_cluster(const Task& t) const;
+  /// The run's commit, asked for once. False: tasks that need it wait.
+  bool have_source(const RunRecord& run);
+  Printed printed_by(std::int64_t task_run_id);
   /// Outside of any transaction: the work itself.
   void launch(const RunRecord& run, TaskRecord task);
   bool place(const RunRecord& run, const TaskRecord& task);
@@ -64,6 +70,7 @@ class Scheduler {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool woken_ = false;
+  Millis looked_at_ = 0;  // the clock at the last look at schedules
   std::jthread thread_;
 };
 

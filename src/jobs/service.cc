@@ -20,6 +20,15 @@ const char* spoken(std::string_view level) {
   return "Admin or Owner";
 }
 
+/// A run with all that is kept of it.
+void erase_run(store::WriteTxn& t, const RunRecord& r) {
+  const auto below = store::prefix({store::sortable(r.workspace_id), store::sortable(r.run_id)});
+  for (const auto& task : tasks_of(t, r)) tasks_table.erase(t, task.store_key());
+  for (const auto& o : outputs_table.scan(t, below)) outputs_table.erase(t, o.store_key());
+  for (const auto& n : notices_table.scan(t, below)) notices_table.erase(t, n.store_key());
+  runs_table.erase(t, r.store_key());
+}
+
 access::ObjectRef ref(std::int64_t id) { return {kType, std::to_string(id)}; }
 
 }  // namespace
@@ -71,6 +80,7 @@ Result<void> Service::judge(const access::Context& ctx, const JobSettings& setti
       if (auto ok = code_->check(ctx, cluster); !ok) return refuse(Errc::invalid, field + ": " + ok.error());
       return {};
     };
+  if (destinations_) checks.destination_exists = [&](const std::string& id) { return destinations_->exists(workspace_of(ctx), id); };
   checks.job_exists = [&](std::int64_t id) {
     const auto job = find(id);
     return job && job->workspace_id == workspace_of(ctx);
@@ -111,12 +121,14 @@ Result<JobRecord> Service::create(const access::Context& ctx, const JobSettings&
   job.created_time = clock_.now();
   job.settings = with_defaults(settings);
   job.next_run_at = next_fire(job.settings, clock_.now());
-  return write_audited(store_, ctx.event("jobs", "create", {{"name", *job.settings.name}, {"job_id", std::to_string(job.job_id)}}),
-                       [&](store::WriteTxn& t) -> Result<JobRecord> {
-                         if (!jobs_table.insert(t, job)) throw std::logic_error("a fresh job id is taken");
-                         permissions_.on_created(t, job.workspace_id, ref(job.job_id), ctx.caller);
-                         return job;
-                       });
+  auto made = write_audited(store_, ctx.event("jobs", "create", {{"name", *job.settings.name}, {"job_id", std::to_string(job.job_id)}}),
+                            [&](store::WriteTxn& t) -> Result<JobRecord> {
+                              if (!jobs_table.insert(t, job)) throw std::logic_error("a fresh job id is taken");
+                              permissions_.on_created(t, job.workspace_id, ref(job.job_id), ctx.caller);
+                              return job;
+                            });
+  due();
+  return made;
 }
 
 Result<JobRecord> Service::get(const access::Context& ctx, std::int64_t id) { return require(ctx, id, "CAN_VIEW"); }
@@ -146,6 +158,14 @@ Result<void> Service::replace(const access::Context& ctx, std::int64_t id, const
     if (!job) return fail(missing(id));
     // A reset that names no identity keeps the one there is, as the vendor does.
     if (!settings.run_as) settings.run_as = job->value.settings.run_as;
+    // A trigger that is another one begins to look anew; a continuous job that is paused ends its run.
+    if (job->value.settings.trigger != settings.trigger) job->value.watch = {};
+    if (runs_continuously(job->value.settings) && !runs_continuously(settings))
+      for (auto& r : runs_table.scan_index(t, "live_of_job", store::key({store::sortable(job->value.workspace_id), std::to_string(id)}))) {
+        r.cancel_requested = true;
+        (void)runs_table.update(t, r);
+      }
+    job->value.failures = 0;
     job->value.settings = with_defaults(settings);
     if (who) job->value.run_as_id = who->first, job->value.run_as_name = who->second;
     job->value.next_run_at = next_fire(job->value.settings, clock_.now());
@@ -206,12 +226,12 @@ Result<void> Service::remove(const access::Context& ctx, std::int64_t id) {
 }
 
 void Service::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  if (destinations_) destinations_->on_workspace_deleted(t, workspace_id);
   const auto all = store::prefix({store::sortable(workspace_id)});
   for (const auto& job : jobs_table.scan(t, all)) jobs_table.erase(t, job.store_key());
   for (auto& r : runs_table.scan(t, all)) {
     if (ended(r.life)) {
-      for (const auto& task : tasks_of(t, r)) tasks_table.erase(t, task.store_key());
-      runs_table.erase(t, r.store_key());
+      erase_run(t, r);
       continue;
     }
     r.cancel_requested = true;
@@ -254,6 +274,10 @@ RunRecord add_run(store::WriteTxn& t, JobRecord& job, const NewRun& ask, const s
       r.message = fmt::format("Skipping this run because the limit of {} maximum concurrent runs has been reached.", most);
       r.code = "MAX_CONCURRENT_RUNS_EXCEEDED";
       r.end_time = now;
+      r.told_end = true;
+      if (const auto event = ending_of(r.outcome, part_of<NotificationSettings>(r.settings.notification_settings)); !event.empty())
+        for (const auto& n : notices_of(r, nullptr, event, now))
+          if (!notices_table.insert(t, n)) throw std::logic_error("a fresh notice id is taken");
     }
   }
   if (!runs_table.insert(t, r)) throw std::logic_error("a fresh run id is taken");
@@ -302,6 +326,9 @@ Result<RunRecord> Service::submit(const access::Context& ctx, const SubmitRun& q
   s.timeout_seconds = q.timeout_seconds;
   s.git_source = q.git_source;
   s.environments = q.environments;
+  s.email_notifications = q.email_notifications;
+  s.webhook_notifications = q.webhook_notifications;
+  s.notification_settings = q.notification_settings;
   s.run_as = q.run_as;
   if (s.tasks.empty()) return refuse(Errc::invalid, "Field 'tasks' must have at least 1 task");
   TARN_CHECK(judge(ctx, s));
@@ -401,6 +428,57 @@ Result<TaskRecord> Service::output(const access::Context& ctx, std::int64_t id) 
   return view.tasks.back();
 }
 
+Result<std::pair<TaskRecord, OutputRecord>> Service::shown(const access::Context& ctx, std::int64_t id) {
+  TARN_TRY(task, output(ctx, id));
+  auto found = store_.read_as([&](store::ReadTxn& t) { return outputs_table.find(t, "id", std::to_string(task.task_run_id)); });
+  return std::pair(task, found ? std::move(found->value) : OutputRecord{.task_run_id = task.task_run_id});
+}
+
+Result<LogPage> Service::logs(const access::Context& ctx, std::int64_t id, std::size_t offset) {
+  TARN_TRY(both, shown(ctx, id));
+  const auto& [task, kept] = both;
+  LogPage page{.task_run_id = task.task_run_id, .task_key = task.task_key, .ended = ended(task.life), .truncated = kept.truncated};
+  // Kept when it ended; until then what the server has heard.
+  std::string whole = kept.logs;
+  if (!page.ended && logs_) whole = logs_->text(task.task_run_id);
+  if (offset > whole.size()) return refuse(Errc::invalid, fmt::format("Parameter 'offset' is {}, and there are {} bytes", offset, whole.size()));
+  std::size_t end = std::min(whole.size(), offset + kLogPage);
+  if (end < whole.size())
+    while (end > offset && (static_cast<unsigned char>(whole[end]) & 0xC0) == 0x80) --end;
+  page.text = whole.substr(offset, end - offset);
+  page.next_offset = end;
+  page.ended = page.ended && end == whole.size();
+  return page;
+}
+
+Result<std::vector<NoticeRecord>> Service::notices(const access::Context& ctx, std::int64_t id) {
+  TARN_TRY(view, run(ctx, id));
+  const auto run_id = view.tasks.empty() ? id : view.tasks.front().run_id;
+  auto all = store_.read_as([&](store::ReadTxn& t) {
+    return notices_table.scan(t, store::prefix({store::sortable(view.run.workspace_id), store::sortable(run_id)}));
+  });
+  std::ranges::sort(all, {}, &NoticeRecord::created_at);
+  return all;
+}
+
+std::vector<JobRecord> Service::all_jobs() {
+  return store_.read_as([](store::ReadTxn& t) { return jobs_table.scan(t, ""); });
+}
+
+std::vector<RunView> Service::all_runs(std::size_t most) {
+  return store_.read_as([&](store::ReadTxn& t) {
+    auto runs = runs_table.scan(t, "");
+    std::ranges::sort(runs, [](const auto& a, const auto& b) { return a.start_time > b.start_time; });
+    if (runs.size() > most) runs.resize(most);
+    std::vector<RunView> out;
+    for (auto& r : runs) {
+      auto tasks = tasks_of(t, r);
+      out.push_back({std::move(r), std::move(tasks)});
+    }
+    return out;
+  });
+}
+
 Result<void> Service::cancel(const access::Context& ctx, std::int64_t id) {
   const auto found = store_.read_as([&](store::ReadTxn& t) { return runs_table.find(t, "id", std::to_string(id)); });
   if (!found || found->value.workspace_id != workspace_of(ctx)) return fail(no_run(id));
@@ -479,7 +557,8 @@ Result<std::int64_t> Service::repair(const access::Context& ctx, const RepairRun
         r.message.clear(), r.code.clear();
         r.end_time = 0;
         r.started_at = 0;
-        r.cancel_requested = r.timed_out = false;
+        r.cancel_requested = r.timed_out = r.told_start = r.told_end = false;
+        if (r.git != GitState::none) r.git = GitState::none, r.git_error.clear();
         r.server_id = server_id_;
         r.clusters.clear();
         for (const auto& [name, value] : q.job_parameters) r.parameters[name] = value;
@@ -499,8 +578,7 @@ Result<void> Service::delete_run(const access::Context& ctx, std::int64_t id) {
     if (!r) return fail(no_run(id));
     if (!ended(r->value.life))
       return refuse(Errc::invalid_state, fmt::format("Run {} is in state {}: cancel it before deleting it", id, json::name_of(r->value.life)));
-    for (const auto& task : tasks_of(t, r->value)) tasks_table.erase(t, task.store_key());
-    runs_table.erase(t, r->value.store_key());
+    erase_run(t, r->value);
     return {};
   });
 }

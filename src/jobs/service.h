@@ -2,6 +2,8 @@
 // Jobs (/api/2.1 and 2.2 /jobs): definitions and their runs, as people and clients see them. What runs them is scheduler.h's; the two meet in
 // the store alone. Thread-safe. Source: REST API reference "Jobs", databricks-sdk-go service/jobs, terraform-provider-databricks jobs/.
 #include "identity/directory.h"
+#include "jobs/live_logs.h"
+#include "jobs/notices.h"
 #include "jobs/ports.h"
 #include "jobs/records.h"
 
@@ -28,6 +30,14 @@ struct RunView {
   std::vector<TaskRecord> tasks;
 };
 
+/// Part of what an attempt printed, from a byte of the whole on, cut between characters.
+struct LogPage {
+  std::int64_t task_run_id = 0;
+  std::string task_key, text;
+  std::size_t next_offset = 0;
+  bool ended = false, truncated = false;  // ended: nothing follows
+};
+
 struct ListRuns {
   std::optional<std::int64_t> job_id, start_time_from, start_time_to;
   bool active_only = false, completed_only = false;
@@ -52,6 +62,9 @@ class Service {
   Service(store::Store& store, access::ObjectPermissions& permissions, identity::Directory& directory, CodeWork* code, const Clock& clock,
           std::string server_id);
   void on_due(std::function<void()> wake) { wake_ = std::move(wake); }
+  /// At start-up: what tasks that run have printed, and where notifications go. Without them there is nothing to follow, and no destination exists.
+  void follow(const LiveLogs* logs) { logs_ = logs; }
+  void notify(Destinations* destinations) { destinations_ = destinations; }
 
   // Errors of all: invalid (also "Job N does not exist."), permission_denied.
   Result<JobRecord> create(const access::Context& ctx, const JobSettings& settings);
@@ -68,6 +81,14 @@ class Service {
   Result<std::vector<RunRecord>> list_runs(const access::Context& ctx, const ListRuns& filter);
   std::vector<TaskRecord> tasks(const RunRecord& r);
   Result<TaskRecord> output(const access::Context& ctx, std::int64_t task_run_id);
+  static constexpr std::size_t kLogPage = 1u << 20;  // bytes
+  Result<LogPage> logs(const access::Context& ctx, std::int64_t run_id, std::size_t offset);
+  /// What an attempt left behind, of the run or the task's run.
+  Result<std::pair<TaskRecord, OutputRecord>> shown(const access::Context& ctx, std::int64_t run_id);
+  Result<std::vector<NoticeRecord>> notices(const access::Context& ctx, std::int64_t run_id);
+  /// Of all workspaces; for system tables, whose reader was checked.
+  std::vector<JobRecord> all_jobs();
+  std::vector<RunView> all_runs(std::size_t most);
   Result<void> cancel(const access::Context& ctx, std::int64_t run_id);
   Result<void> cancel_all(const access::Context& ctx, std::optional<std::int64_t> job_id);
   Result<std::int64_t> repair(const access::Context& ctx, const RepairRun& request);
@@ -94,6 +115,8 @@ class Service {
   CodeWork* code_;
   const Clock& clock_;
   const std::string server_id_;
+  const LiveLogs* logs_ = nullptr;
+  Destinations* destinations_ = nullptr;
   std::function<void()> wake_;
 };
 

@@ -109,6 +109,62 @@ struct Schedule {
   std::optional<PauseStatus> pause_status;
 };
 BOOST_DESCRIBE_STRUCT(Schedule, (), (quartz_cron_expression, timezone_id, pause_status))
+/// A run begins when another ends; after failures the next one waits, longer each time.
+struct Continuous {
+  std::optional<PauseStatus> pause_status;
+  std::optional<std::string> task_retry_mode;
+};
+BOOST_DESCRIBE_STRUCT(Continuous, (), (pause_status, task_retry_mode))
+struct Periodic {
+  int interval = 0;
+  std::string unit;
+};
+BOOST_DESCRIBE_STRUCT(Periodic, (), (interval, unit))
+struct FileArrival {
+  std::string url;
+  std::optional<int> min_time_between_triggers_seconds, wait_after_last_change_seconds;
+};
+BOOST_DESCRIBE_STRUCT(FileArrival, (), (url, min_time_between_triggers_seconds, wait_after_last_change_seconds))
+struct TableUpdate {
+  std::vector<std::string> table_names;
+  std::optional<std::string> condition;  // ANY_UPDATED (the default) or ALL_UPDATED
+  std::optional<int> min_time_between_triggers_seconds, wait_after_last_change_seconds;
+};
+BOOST_DESCRIBE_STRUCT(TableUpdate, (), (table_names, condition, min_time_between_triggers_seconds, wait_after_last_change_seconds))
+struct TriggerSettings {
+  std::optional<PauseStatus> pause_status;
+  std::optional<Periodic> periodic;
+  std::optional<FileArrival> file_arrival;
+  std::optional<TableUpdate> table_update;
+  json::value table, model;  // of older and other triggers: refused by name
+};
+BOOST_DESCRIBE_STRUCT(TriggerSettings, (), (pause_status, periodic, file_arrival, table_update, table, model))
+struct GitSource {
+  std::string git_url, git_provider;
+  std::optional<std::string> git_branch, git_tag, git_commit;
+  json::value git_snapshot, job_source, sparse_checkout;
+};
+BOOST_DESCRIBE_STRUCT(GitSource, (), (git_url, git_provider, git_branch, git_tag, git_commit, git_snapshot, job_source, sparse_checkout))
+struct Destination {
+  std::string id;
+};
+BOOST_DESCRIBE_STRUCT(Destination, (), (id))
+struct Webhooks {
+  std::vector<Destination> on_start, on_success, on_failure, on_duration_warning_threshold_exceeded, on_streaming_backlog_exceeded;
+};
+BOOST_DESCRIBE_STRUCT(Webhooks, (), (on_start, on_success, on_failure, on_duration_warning_threshold_exceeded, on_streaming_backlog_exceeded))
+struct Emails {
+  std::vector<std::string> on_start, on_success, on_failure, on_duration_warning_threshold_exceeded, on_streaming_backlog_exceeded;
+  std::optional<bool> no_alert_for_skipped_runs;
+};
+BOOST_DESCRIBE_STRUCT(Emails, (),
+                      (on_start, on_success, on_failure, on_duration_warning_threshold_exceeded, on_streaming_backlog_exceeded,
+                       no_alert_for_skipped_runs))
+struct NotificationSettings {
+  std::optional<bool> no_alert_for_skipped_runs, no_alert_for_canceled_runs, alert_on_last_attempt;
+};
+BOOST_DESCRIBE_STRUCT(NotificationSettings, (), (no_alert_for_skipped_runs, no_alert_for_canceled_runs, alert_on_last_attempt))
+
 struct JobCluster {
   std::string job_cluster_key;
   json::value new_cluster;
@@ -144,6 +200,14 @@ BOOST_DESCRIBE_STRUCT(JobSettings, (),
                       (name, description, format, edit_mode, budget_policy_id, usage_policy_id, performance_target, parent_path, tasks, job_clusters,
                        parameters, tags, schedule, max_concurrent_runs, timeout_seconds, queue, run_as, continuous, trigger, email_notifications,
                        webhook_notifications, notification_settings, health, git_source, environments, deployment, access_control_list))
+
+/// Whether a trigger that looks at tables or files is set and not paused.
+inline bool watches(const JobSettings& s) {
+  const auto* trigger = s.trigger.if_object();
+  if (!trigger || (!trigger->contains("file_arrival") && !trigger->contains("table_update"))) return false;
+  const auto* paused = trigger->if_contains("pause_status");
+  return !paused || !paused->is_string() || paused->as_string() != "PAUSED";
+}
 
 /// runs/submit: a run without a job.
 struct SubmitRun {

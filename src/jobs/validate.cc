@@ -159,16 +159,97 @@ Millis period_of(const JobSettings& s) {
   return interval->as_int64() * hours * 3'600'000;
 }
 
+Result<void> check_trigger(const JobSettings& s) {
+  auto decoded = json::decode<TriggerSettings>(s.trigger, {.absent = json::Absent::keep});
+  if (!decoded) return refuse(Errc::invalid, "Field 'trigger': " + decoded.error().message());
+  const auto& t = *decoded;
+  for (const auto& [name, there] : {std::pair("table", !t.table.is_null()), std::pair("model", !t.model.is_null())})
+    if (there)
+      return refuse(Errc::not_enabled,
+                    fmt::format("Triggers of kind '{}' are not available on this platform: use file_arrival, table_update or periodic", name));
+  if (const int kinds = t.periodic.has_value() + t.file_arrival.has_value() + t.table_update.has_value(); kinds != 1)
+    return refuse(Errc::invalid, fmt::format("Field 'trigger' must have exactly one of periodic, file_arrival and table_update, got {}", kinds));
+  const auto waits = [&](const std::string& field, std::optional<int> v) -> Result<void> {
+    if (v && *v != 0 && *v < 60) return refuse(Errc::invalid, fmt::format("Field '{}' must be at least 60, got {}", field, *v));
+    return {};
+  };
+  if (const auto& f = t.file_arrival) {
+    if (f->url.find(":/") == f->url.npos && !f->url.starts_with("/Volumes/"))
+      return refuse(Errc::invalid, fmt::format("Field 'trigger.file_arrival.url' must be a storage URL or a path of a volume, got '{}'", f->url));
+    TARN_CHECK(waits("trigger.file_arrival.min_time_between_triggers_seconds", f->min_time_between_triggers_seconds));
+    TARN_CHECK(waits("trigger.file_arrival.wait_after_last_change_seconds", f->wait_after_last_change_seconds));
+  }
+  if (const auto& u = t.table_update) {
+    if (u->table_names.empty() || u->table_names.size() > 10)
+      return refuse(Errc::invalid, fmt::format("Field 'trigger.table_update.table_names' must have 1 to 10 names, got {}", u->table_names.size()));
+    for (const auto& name : u->table_names)
+      if (std::ranges::count(name, '.') != 2)
+        return refuse(Errc::invalid, fmt::format("Field 'trigger.table_update.table_names' must name tables as catalog.schema.table, got '{}'",
+                                                 name.substr(0, 200)));
+    if (u->condition && *u->condition != "ANY_UPDATED" && *u->condition != "ALL_UPDATED")
+      return refuse(Errc::invalid,
+                    "Field 'trigger.table_update.condition' must be ANY_UPDATED or ALL_UPDATED, got '" + u->condition->substr(0, 40) + "'");
+    TARN_CHECK(waits("trigger.table_update.min_time_between_triggers_seconds", u->min_time_between_triggers_seconds));
+    TARN_CHECK(waits("trigger.table_update.wait_after_last_change_seconds", u->wait_after_last_change_seconds));
+  }
+  return {};
+}
+
+Result<void> check_git(const JobSettings& s) {
+  auto decoded = json::decode<GitSource>(s.git_source, {.absent = json::Absent::keep});
+  if (!decoded) return refuse(Errc::invalid, "Field 'git_source': " + decoded.error().message());
+  static const std::set<std::string> known{
+      "github", "gitlab", "bitbucketcloud", "gitlabenterpriseedition", "bitbucketserver", "azuredevopsservices", "githubenterprise", "awscodecommit"};
+  std::string provider = decoded->git_provider;
+  std::ranges::transform(provider, provider.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (!known.contains(provider))
+    return refuse(Errc::invalid,
+                  "git_source.git_provider must be one of: "
+                  "github,gitlab,bitbucketcloud,gitlabenterpriseedition,bitbucketserver,azuredevopsservices,githubenterprise,awscodecommit");
+  if (decoded->git_url.empty()) return refuse(Errc::invalid, "Field 'git_source.git_url' is required");
+  if (const int refs = decoded->git_branch.has_value() + decoded->git_tag.has_value() + decoded->git_commit.has_value(); refs != 1)
+    return refuse(Errc::invalid, fmt::format("Field 'git_source' must have exactly one of git_branch, git_tag and git_commit, got {}", refs));
+  if (!decoded->sparse_checkout.is_null())
+    return refuse(Errc::not_enabled, "Sparse checkouts of a job's Git source are not available on this platform");
+  if (decoded->git_commit && (decoded->git_commit->size() != 40 || decoded->git_commit->find_first_not_of("0123456789abcdef") != std::string::npos))
+    return refuse(Errc::invalid,
+                  "Field 'git_source.git_commit' must be the 40 hexadecimal digits of a commit, got '" + decoded->git_commit->substr(0, 60) + "'");
+  return {};
+}
+
+Result<void> check_notices(const std::string& at, const json::value& webhooks, const json::value& emails, const Checks& checks) {
+  auto hooks = json::decode<Webhooks>(webhooks.is_null() ? json::value(json::object{}) : webhooks, {.absent = json::Absent::keep});
+  if (!hooks) return refuse(Errc::invalid, "Field '" + at + "webhook_notifications': " + hooks.error().message());
+  auto mails = json::decode<Emails>(emails.is_null() ? json::value(json::object{}) : emails, {.absent = json::Absent::keep});
+  if (!mails) return refuse(Errc::invalid, "Field '" + at + "email_notifications': " + mails.error().message());
+  for (const auto& [event, list] :
+       {std::pair("on_start", &hooks->on_start), std::pair("on_success", &hooks->on_success), std::pair("on_failure", &hooks->on_failure)}) {
+    if (list->size() > 3)
+      return refuse(Errc::invalid,
+                    fmt::format("Field '{}webhook_notifications.{}' must have at most 3 destinations, got {}", at, event, list->size()));
+    for (const auto& d : *list)
+      if (checks.destination_exists && !checks.destination_exists(d.id))
+        return refuse(Errc::invalid, fmt::format("Field '{}webhook_notifications.{}' names the notification destination '{}', which does not exist",
+                                                 at, event, d.id.substr(0, 80)));
+  }
+  if (!hooks->on_duration_warning_threshold_exceeded.empty() || !hooks->on_streaming_backlog_exceeded.empty())
+    return refuse(Errc::not_enabled, "Notifications of a duration threshold or a streaming backlog are not available on this platform");
+  return {};
+}
+
 Result<void> check_schedule(const JobSettings& s, Millis now) {
   const int triggers = s.schedule.has_value() + !s.continuous.is_null() + !s.trigger.is_null();
   if (triggers > 1) return refuse(Errc::invalid, "Only one of 'schedule', 'continuous' and 'trigger' can be set");
+  if (!s.continuous.is_null()) {
+    auto c = json::decode<Continuous>(s.continuous, {.absent = json::Absent::keep});
+    if (!c) return refuse(Errc::invalid, "Field 'continuous': " + c.error().message());
+    if (s.max_concurrent_runs.value_or(1) != 1) return refuse(Errc::invalid, "A continuous job must have max_concurrent_runs 1");
+    if (c->task_retry_mode && *c->task_retry_mode != "NEVER" && *c->task_retry_mode != "ON_FAILURE")
+      return refuse(Errc::invalid, "Field 'continuous.task_retry_mode' must be NEVER or ON_FAILURE, got '" + c->task_retry_mode->substr(0, 40) + "'");
+  }
+  if (!s.trigger.is_null()) TARN_CHECK(check_trigger(s));
   // What would never fire must not look as if it did; paused, it may be kept.
-  if (!s.continuous.is_null() && json::text_at(s.continuous, {"pause_status"}) != "PAUSED")
-    return refuse(Errc::not_enabled, "Continuous jobs are not available on this platform: set continuous.pause_status to PAUSED, or use a schedule");
-  if (!s.trigger.is_null() && json::text_at(s.trigger, {"pause_status"}) != "PAUSED") {
-    if (!json::find(s.trigger, {"periodic"}))
-      return refuse(Errc::not_enabled,
-                    "Triggers other than periodic are not available on this platform: set trigger.pause_status to PAUSED, or use a schedule");
+  if (!s.trigger.is_null() && !watches(s) && json::text_at(s.trigger, {"pause_status"}) != "PAUSED") {
     if (!period_of(s))
       return refuse(Errc::invalid, "Field 'trigger.periodic' must have an interval of at least 1 and a unit of HOURS, DAYS or WEEKS");
   }
@@ -231,10 +312,9 @@ Result<void> validate(const JobSettings& s, const Checks& checks, Millis now) {
   if (s.max_concurrent_runs && (*s.max_concurrent_runs < 0 || *s.max_concurrent_runs > 2000))
     return refuse(Errc::invalid, fmt::format("Field 'max_concurrent_runs' must be between 0 and 2000, got {}", *s.max_concurrent_runs));
   TARN_CHECK(at_least("timeout_seconds", s.timeout_seconds, 0));
-  if (!s.git_source.is_null() && json::text_at(s.git_source, {"git_provider"}).empty())
-    return refuse(Errc::invalid,
-                  "git_source.git_provider must be one of: "
-                  "github,gitlab,bitbucketcloud,gitlabenterpriseedition,bitbucketserver,azuredevopsservices,githubenterprise,awscodecommit");
+  if (!s.git_source.is_null()) TARN_CHECK(check_git(s));
+  TARN_CHECK(check_notices("", s.webhook_notifications, s.email_notifications, checks));
+  for (const auto& t : s.tasks) TARN_CHECK(check_notices("tasks['" + t.task_key + "'].", t.webhook_notifications, t.email_notifications, checks));
   std::set<std::string> names;
   for (const auto& p : s.parameters)
     if (p.name.empty() || !names.insert(p.name).second)
@@ -264,13 +344,24 @@ JobSettings with_defaults(JobSettings s) {
     if (!t.run_if) t.run_if = RunIf::ALL_SUCCESS;
     if (!t.timeout_seconds) t.timeout_seconds = 0;
     if (t.email_notifications.is_null()) t.email_notifications = json::object{};
-    if (t.notebook_task && !t.notebook_task->source) t.notebook_task->source = s.git_source.is_null() ? Source::WORKSPACE : Source::GIT;
+    const auto source = s.git_source.is_null() ? Source::WORKSPACE : Source::GIT;
+    if (t.notebook_task && !t.notebook_task->source) t.notebook_task->source = source;
+    if (s.git_source.is_null()) continue;
+    if (t.spark_python_task && !t.spark_python_task->source) t.spark_python_task->source = source;
+    if (t.sql_task && t.sql_task->file && !t.sql_task->file->source) t.sql_task->file->source = source;
   }
   s.access_control_list = nullptr;
   return s;
 }
 
+TriggerSettings trigger_of(const JobSettings& s) { return part_of<TriggerSettings>(s.trigger); }
+
+bool runs_continuously(const JobSettings& s) {
+  return s.continuous.is_object() && part_of<Continuous>(s.continuous).pause_status != PauseStatus::PAUSED;
+}
+
 Millis next_fire(const JobSettings& s, Millis after) {
+  if (runs_continuously(s)) return after;
   if (const auto period = period_of(s)) return after + period;
   if (!s.schedule || s.schedule->pause_status == PauseStatus::PAUSED) return 0;
   const auto zone = TimeZone::find(s.schedule->timezone_id);

@@ -10,6 +10,7 @@ namespace tarn::jobs {
 
 /// What only other rooms know of a job's parts. Empty functions ask nothing.
 struct Checks {
+  std::function<bool(const std::string& destination_id)> destination_exists;
   std::function<Result<void>(const std::string& field, const json::value& new_cluster)> cluster;
   std::function<bool(std::int64_t job_id)> job_exists;
 };
@@ -24,6 +25,15 @@ Result<std::vector<std::string>> topological(const std::vector<Task>& tasks);
 std::string kind_of(const Task& task);
 /// The next moment of a schedule that is not paused; 0 for none.
 Millis next_fire(const JobSettings& settings, Millis after);
+/// What a job keeps as JSON, typed; empty where it is absent. What does not decode was refused by validate().
+TriggerSettings trigger_of(const JobSettings& settings);
+bool runs_continuously(const JobSettings& settings);  // continuous, and not paused
+template <class T>
+T part_of(const json::value& v) {
+  if (!v.is_object()) return {};
+  auto out = json::decode<T>(v, {.absent = json::Absent::keep});
+  return out ? *std::move(out) : T{};
+}
 /// The inner task of a for_each.
 Result<Task> inner_task(const ForEachTask& each);
 

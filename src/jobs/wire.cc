@@ -66,6 +66,7 @@ json::object job_json(const JobRecord& j, bool with_tasks) {
   json::object o{
       {"job_id", j.job_id}, {"creator_user_name", j.creator_user_name}, {"run_as_user_name", j.run_as_name}, {"created_time", j.created_time}};
   o["run_as_owner"] = !j.settings.run_as;
+  if (watches(j.settings) && !j.watch.error.empty()) o["trigger_state"] = json::object{{"error", j.watch.error}};
   o["settings"] = std::move(settings);
   return o;
 }
@@ -87,6 +88,11 @@ json::object run_json(const RunRecord& r, const std::vector<TaskRecord>& all, co
   o["status"] = status_json(r.life, r.outcome, r.message, r.code);
   times(o, r.start_time, r.started_at, r.end_time);
   if (r.started_at) o["queue_duration"] = r.started_at - r.start_time;
+  if (r.settings.git_source.is_object()) {
+    auto git = r.settings.git_source.as_object();
+    if (!r.git_commit.empty()) git["git_snapshot"] = json::object{{"used_commit", r.git_commit}};
+    o["git_source"] = std::move(git);
+  }
   if (r.parent_task) o["trigger_info"] = json::object{{"run_id", r.parent_task}};
   if (r.settings.schedule) o["schedule"] = json::encode(*r.settings.schedule);
   if (const auto given = json::encode(r.overrides); !given.as_object().empty()) {
@@ -138,7 +144,7 @@ json::object run_json(const RunRecord& r, const std::vector<TaskRecord>& all, co
   return o;
 }
 
-json::object output_json(const RunView& view, const TaskRecord& t, const std::string& host) {
+json::object output_json(const RunView& view, const TaskRecord& t, const OutputRecord& shown, const std::string& host) {
   json::object o;
   auto meta = run_json(view.run, {t}, host, true);
   meta["run_id"] = t.task_run_id;
@@ -148,9 +154,9 @@ json::object output_json(const RunView& view, const TaskRecord& t, const std::st
   if (!t.error.empty()) o["error"] = t.error;
   if (!t.error_trace.empty()) o["error_trace"] = t.error_trace;
   if (t.task.notebook_task) o["notebook_output"] = json::object{{"result", json::text_at(t.output, {"exit"})}, {"truncated", false}};
-  if (const auto* logs = json::find(t.output, {"logs"})) {
-    o["logs"] = *logs;
-    o["logs_truncated"] = json::find(t.output, {"logs_truncated"}) != nullptr;
+  if (t.task.notebook_task || t.task.spark_python_task || t.task.python_wheel_task) {
+    o["logs"] = shown.logs;
+    o["logs_truncated"] = shown.truncated;
   }
   if (t.task.run_job_task) {
     if (const auto* id = json::find(t.output, {"run_id"})) o["run_job_output"] = json::object{{"run_id", *id}};
@@ -162,6 +168,89 @@ json::object output_json(const RunView& view, const TaskRecord& t, const std::st
                                        {"endpoint_id", t.task.sql_task->warehouse_id},
                                        {"sql_statements", json::array{json::object{{"lookup_key", *statement}}}}}}};
   return o;
+}
+
+json::object log_json(const LogPage& page) {
+  return {{"run_id", page.task_run_id},      {"task_key", page.task_key}, {"text", page.text},
+          {"next_offset", page.next_offset}, {"ended", page.ended},       {"truncated", page.truncated}};
+}
+
+json::object notice_json(const NoticeRecord& n) {
+  json::object o{
+      {"event", n.event}, {"state", json::name_of(n.state)}, {"attempts", n.attempts}, {"created_time", n.created_at}, {"end_time", n.ended_at}};
+  if (!n.task_key.empty()) o["task_key"] = n.task_key;
+  if (!n.destination_id.empty()) o["destination_id"] = n.destination_id;
+  if (!n.recipient.empty()) o["recipient"] = n.recipient;
+  if (!n.error.empty()) o["error"] = n.error;
+  return o;
+}
+
+json::object export_json(const TaskRecord& t, const OutputRecord& shown) {
+  const auto escaped = [](std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+      if (c == '&')
+        out += "&amp;";
+      else if (c == '<')
+        out += "&lt;";
+      else if (c == '>')
+        out += "&gt;";
+      else if (c == '"')
+        out += "&quot;";
+      else
+        out += c;
+    }
+    return out;
+  };
+  // Terminal colours of a traceback have no place in a page.
+  const auto plain = [&](const std::string& text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\x1b' && i + 1 < text.size() && text[i + 1] == '[') {
+        while (i < text.size() && text[i] != 'm') ++i;
+        continue;
+      }
+      out += text[i];
+    }
+    return escaped(out);
+  };
+  std::string page =
+      "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>" + escaped(t.task_key) +
+      "</title><style>body{font-family:sans-serif;margin:2em}pre{background:#f6f6f6;padding:.6em;white-space:pre-wrap}.out{background:#fff}"
+      "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em}.err{color:#b00}</style></head><body>";
+  if (shown.cells.is_array()) {
+    for (const auto& cell : shown.cells.as_array()) {
+      page += "<pre>" + escaped(json::text_at(cell, {"source"})) + "</pre>";
+      const auto* outputs = json::find(cell, {"outputs"});
+      if (!outputs || !outputs->is_array()) continue;
+      for (const auto& o : outputs->as_array()) {
+        if (const auto text = json::text_at(o, {"text"}); !text.empty()) page += "<pre class=\"out\">" + plain(text) + "</pre>";
+        if (const auto error = json::text_at(o, {"error"}); !error.empty()) page += "<pre class=\"out err\">" + plain(error) + "</pre>";
+        if (const auto image = json::text_at(o, {"image"}); image.starts_with("data:image/png;base64,"))
+          page += "<p><img src=\"" + escaped(image) + "\"></p>";
+        const auto *columns = json::find(o, {"table", "schema"}), *rows = json::find(o, {"table", "data"});
+        if (!columns || !rows || !columns->is_array() || !rows->is_array()) continue;
+        page += "<table><tr>";
+        for (const auto& c : columns->as_array()) page += "<th>" + escaped(json::text_at(c, {"name"})) + "</th>";
+        page += "</tr>";
+        for (const auto& row : rows->as_array()) {
+          page += "<tr>";
+          for (const auto& v : row.as_array())
+            page += "<td>" + escaped(v.is_null() ? "null" : v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v)) + "</td>";
+          page += "</tr>";
+        }
+        page += "</table>";
+      }
+      if (json::find(cell, {"truncated"})) page += "<p><i>more was shown than is kept</i></p>";
+    }
+  } else {
+    page += "<pre class=\"out\">" + plain(shown.logs) + "</pre>";
+  }
+  if (!t.error.empty()) page += "<pre class=\"err\">" + plain(t.error) + "</pre>";
+  page += "</body></html>";
+  const auto name =
+      t.task.notebook_task ? t.task.notebook_task->notebook_path.substr(t.task.notebook_task->notebook_path.rfind('/') + 1) : t.task_key;
+  return {{"views", json::array{json::object{{"content", page}, {"name", name}, {"type", "NOTEBOOK"}}}}};
 }
 
 }  // namespace tarn::jobs

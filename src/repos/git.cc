@@ -212,7 +212,7 @@ Git::Finished Git::run(const std::filesystem::path& home, const std::vector<std:
 }
 
 Result<Checkout> Git::fetch(const Target& target, const std::optional<GitLogin>& login, const std::string& branch, const std::string& tag,
-                            const std::function<bool(const std::string&)>& wanted) {
+                            const std::function<bool(const std::string&)>& wanted, const std::string& commit_id) {
   struct Turn {
     std::atomic<int>& running;
     const int before = running.fetch_add(1);
@@ -232,7 +232,12 @@ Result<Checkout> Git::fetch(const Target& target, const std::optional<GitLogin>&
   }
   std::string ref = tag.empty() ? "refs/heads/" + branch : "refs/tags/" + tag;
   out.branch = tag.empty() ? branch : "";
-  if (branch.empty() && tag.empty()) {
+  if (!commit_id.empty()) {
+    if (commit_id.size() != 40 || commit_id.find_first_not_of("0123456789abcdef") != commit_id.npos)
+      return refuse(Errc::invalid, "A commit is named by its 40 hexadecimal digits");
+    ref = commit_id;
+    out.branch.clear();
+  } else if (branch.empty() && tag.empty()) {
     const auto head = ran({"ls-remote", "--symref", "--", target.url, "HEAD"}, &target);
     if (head.code != 0) return fail(remote_error(head.err, head.late, login.has_value(), "HEAD"));
     const auto at = head.out.find("ref: refs/heads/");
@@ -247,7 +252,11 @@ Result<Checkout> Git::fetch(const Target& target, const std::optional<GitLogin>&
   const auto fetched = ran({"fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--", target.url,
                             "+" + ref + ":refs/tarn/it"},
                            &target);
-  if (fetched.code != 0) return fail(remote_error(fetched.err, fetched.late, login.has_value(), tag.empty() ? "Branch " + branch : "Tag " + tag));
+  if (fetched.code != 0)
+    return fail(remote_error(fetched.err, fetched.late, login.has_value(),
+                             !commit_id.empty() ? "Commit " + commit_id
+                             : tag.empty()      ? "Branch " + branch
+                                                : "Tag " + tag));
   const auto commit = ran({"rev-parse", "--verify", "refs/tarn/it^{commit}"});
   if (commit.code != 0 || commit.out.size() < 40) return refuse(Errc::remote_refused, "The branch or tag is no commit.");
   out.commit = commit.out.substr(0, commit.out.find('\n'));

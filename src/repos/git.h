@@ -57,11 +57,12 @@ class Git {
   Git(std::string spool, std::string ca_file, Limits limits);
   Git(std::string spool, std::string ca_file) : Git(std::move(spool), std::move(ca_file), Limits{}) {}
 
+  /// `commit_id` (40 hexadecimal digits) instead of both: that commit, where the remote serves commits by their id.
   /// The tip of a branch or a tag; with neither, of the remote's default branch (an empty remote has no commit). `wanted`: which paths are needed at
   /// all. remote_refused (also: no such branch or tag), no_credential,
   /// too_large, busy, unavailable.
   Result<Checkout> fetch(const Target& target, const std::optional<GitLogin>& login, const std::string& branch, const std::string& tag,
-                         const std::function<bool(const std::string&)>& wanted);
+                         const std::function<bool(const std::string&)>& wanted, const std::string& commit_id = {});
 
  private:
   struct Finished {

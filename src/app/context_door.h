@@ -1,0 +1,43 @@
+#pragma once
+// What code in an execution context may have of the platform, as the context's owner: the way to the API with a token that ends with the context,
+// and credentials of a table or path that the owner's grants reach. Tables whose rows or columns are filtered are never handed out, nor is what
+// has no files of its own: the answer then says that a warehouse reads it. Each handing out is audited, and is an edge of the lineage.
+#include "catalog/service.h"
+#include "compute/contexts.h"
+#include "identity/room.h"
+#include "objects/remote_stores.h"
+
+namespace tarn::app {
+
+class CodeDoor final : public compute::ContextDoor {
+ public:
+  struct Parts {
+    catalog::UnityCatalog& catalog;
+    identity::Directory& directory;
+    identity::Tokens& tokens;
+    const objects::RemoteConfig& remote;
+    const Clock& clock;
+    std::string region;                                                   // of the local storage
+    std::function<std::string()> storage_url;                             // of the local storage
+    std::function<std::string(std::int64_t workspace_id)> workspace_url;  // empty: the workspace has none now
+  };
+  explicit CodeDoor(Parts parts) : parts_(std::move(parts)) {}
+  Expected<json::object, std::string> ask(const compute::ContextOwner& owner, const json::object& question) override;
+  void closed(const std::string& context_id) override;
+
+ private:
+  Expected<json::object, std::string> api(const access::Context& ctx, const compute::ContextOwner& owner);
+  Expected<json::object, std::string> table(const access::Context& ctx, const compute::ContextOwner& owner, const json::object& question);
+  Expected<json::object, std::string> path(const access::Context& ctx, const json::object& question);
+  json::object storage(const catalog::TemporaryCredentials& credentials) const;
+
+  Parts parts_;
+  struct Lent {
+    std::string token;
+    Millis expires_at = 0;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Lent> lent_;  // by context
+};
+
+}  // namespace tarn::app
