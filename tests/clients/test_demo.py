@@ -12,4 +12,5 @@ def test_demo_holds_and_counts_every_flight():
     assert facts["flights_rows"] == 336776
     assert (facts["airlines_rows"], facts["airports_rows"], facts["planes_rows"], facts["weather_rows"]) == (16, 1458, 3322, 26115)
     assert all(step["held"] for step in facts["steps"])
+    assert {name: job["workspace"] for name, job in facts["jobs"].items()} == {"ingest": "landing", "transform-silver": "pipeline", "transform-gold": "pipeline"}
     assert facts["lineage"].endswith("landing_raw.flights.flights.dep_delay")
