@@ -20,6 +20,22 @@ def install(space):
     shell = get_ipython()
     shell.input_transformers_cleanup.insert(0, _transform)
     shell.set_custom_exc((_exit_type(),), _quiet)
+    own = shell.showtraceback
+
+    def once(*arguments, **options):
+        """Cells run inside cells: what failed is drawn where it failed, not again on each way out."""
+        failure = sys.exc_info()[1]
+        if failure is not None and getattr(failure, "_tarn_shown", False):
+            return None
+        try:
+            return own(*arguments, **options)
+        finally:
+            try:
+                failure._tarn_shown = True
+            except AttributeError:
+                pass
+
+    shell.showtraceback = once
 
 
 def _exit_type():
