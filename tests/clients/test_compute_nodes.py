@@ -148,15 +148,24 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
     file, data = wheel("shelved", "2.0", "VALUE = 'from a workspace file'\n")
     call(admin, "POST", "/api/2.0/workspace/mkdirs", {"path": "/Shared/wheels"})
     call(admin, "POST", "/api/2.0/workspace/import", {"path": f"/Shared/wheels/{file}", "format": "AUTO", "content": base64.b64encode(data).decode(), "overwrite": True})
-    libraries = [{"pypi": {"package": "indexed==1.0"}}, {"whl": f"/Workspace/Shared/wheels/{file}"}, {"pypi": {"package": "not-there"}}]
+    me = server.ready["admin"]["client_id"]
+    call(admin, "PATCH", "/api/2.1/unity-catalog/permissions/catalog/landing_raw",
+         {"changes": [{"principal": me, "add": ["USE_CATALOG", "USE_SCHEMA", "CREATE_VOLUME", "READ_VOLUME", "WRITE_VOLUME"]}]})
+    call(admin, "POST", "/api/2.1/unity-catalog/volumes", {"catalog_name": "landing_raw", "schema_name": "flights", "name": "wheels", "volume_type": "MANAGED"})
+    kept, data = wheel("kept", "3.0", "VALUE = 'from a volume'\n")
+    put = admin.http.put(server.status()["workspaces"]["landing"] + f"/api/2.0/fs/files/Volumes/landing_raw/flights/wheels/{kept}", data=data,
+                         headers={"Authorization": f"Bearer {admin.token}"}, timeout=30)
+    assert put.status_code == 204, put.text
+    libraries = [{"pypi": {"package": "indexed==1.0"}}, {"whl": f"/Workspace/Shared/wheels/{file}"}, {"whl": f"/Volumes/landing_raw/flights/wheels/{kept}"},
+                 {"pypi": {"package": "not-there"}}]
     call(admin, "POST", "/api/2.0/libraries/install", {"cluster_id": cluster, "libraries": libraries})
     status = lambda: {json.dumps(s["library"], sort_keys=True): s for s in call(admin, "GET", f"/api/2.0/libraries/cluster-status?cluster_id={cluster}")["library_statuses"]}
     wait(90, lambda: all(s["status"] in ("INSTALLED", "FAILED") for s in status().values()))
     told = [status()[json.dumps(l, sort_keys=True)] for l in libraries]
-    assert [s["status"] for s in told] == ["INSTALLED", "INSTALLED", "FAILED"], told
-    assert "not-there" in told[2]["messages"][0]
-    code = "import indexed, shelved\nprint(indexed.VALUE, '|', shelved.VALUE)"
-    assert run(admin, cluster, code) == {"resultType": "text", "data": "from the index | from a workspace file"}
+    assert [s["status"] for s in told] == ["INSTALLED", "INSTALLED", "INSTALLED", "FAILED"], told
+    assert "not-there" in told[3]["messages"][0]
+    code = "import indexed, kept, shelved\nprint(indexed.VALUE, '|', shelved.VALUE, '|', kept.VALUE)"
+    assert run(admin, cluster, code) == {"resultType": "text", "data": "from the index | from a workspace file | from a volume"}
 
     with pytest.raises(Refused, match="loopback"):
         call(admin, "POST", "/api/2.0/libraries/install", {"cluster_id": cluster, "libraries": [{"pypi": {"package": "x", "repo": "https://127.0.0.1/simple"}}]})
@@ -165,7 +174,7 @@ def test_workers_libraries_and_a_killed_control_plane(server, admin):
     server.start()
     again = server.admin()
     wait(40, lambda: (c := get(again, cluster))["state"] == "RUNNING" and all(i["relay"] == "connected" for i in c["instances"]))
-    assert run(again, cluster, code)["data"] == "from the index | from a workspace file"
+    assert run(again, cluster, code)["data"] == "from the index | from a workspace file | from a volume"
     now = get(again, cluster)
     assert now["driver"]["instance_id"] == state["driver"]["instance_id"] and now["executors"][0]["instance_id"] == state["executors"][0]["instance_id"]
 
