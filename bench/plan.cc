@@ -15,9 +15,8 @@ int main() {
   for (int run = 0; run < 5; ++run) {
     const auto begin = std::chrono::steady_clock::now();
     const auto loaded = load_texts({{"bench.yaml", yaml}});
-    std::vector<Diagnostic> problems;
-    const auto desired = expand(loaded, problems);
-    if (!loaded.ok() || !problems.empty()) return 1;
+    const auto desired = expand(loaded);
+    if (!loaded.ok()) return 1;
     const auto middle = std::chrono::steady_clock::now();
     auto observed = desired;
     for (std::size_t i = 0; i < observed.size(); i += 10) observed[i].attributes["comment"] = "clicked";

@@ -130,9 +130,8 @@ int destroy_verb(const Arguments& a) {
   auto session = session_for(a);
   if (!session) return failed(session.error().text(), a.json);
   auto loaded = platform::load(a.what);
-  std::vector<platform::Diagnostic> problems = loaded.problems;
-  const auto desired = platform::expand(loaded, problems);
-  if (!problems.empty()) return *report({.problems = problems}, a.json);
+  if (!loaded.ok()) return *report({.problems = loaded.problems}, a.json);
+  const auto desired = platform::expand(loaded);
   platform::Remote remote(*session);
   auto observed = remote.observe(desired);
   if (!observed) return failed(observed.error().text(), a.json);
@@ -150,8 +149,7 @@ Planned plan_folder(client::Session& session, const std::string& folder, bool dr
   const auto loaded = platform::load(folder);
   out.problems = loaded.problems;
   if (!out.problems.empty()) return out;
-  const auto desired = platform::expand(loaded, out.problems);
-  if (!out.problems.empty()) return out;
+  const auto desired = platform::expand(loaded);
   platform::Remote remote(session);
   auto observed = remote.observe(desired);
   if (!observed) {

@@ -286,6 +286,44 @@ struct Checker {
         }
       }
     }
+    const auto listed = [&](const std::string& path, const std::string& workspace, const std::optional<AccessList>& allow) {
+      if (!allow) return;
+      for (const auto& [who, level] : *allow) {
+        if (who.find('@') != std::string::npos) continue;  // a user; the API knows whether there is one
+        refer(path, "group", who, groups);
+        const auto g = std::find_if(c.groups.begin(), c.groups.end(), [&](const auto& x) { return x.name == who; });
+        if (g != c.groups.end() && !g->workspaces.contains(workspace))
+          problem(path, "group '" + who + "' is not assigned to workspace '" + workspace + "': it can be given nothing there");
+        if (!level.starts_with("CAN_")) problem(path, "'" + level + "' is no permission level: CAN_USE, CAN_ATTACH_TO, CAN_RESTART, CAN_MANAGE");
+      }
+    };
+    for (std::size_t i = 0; i < c.pools.size(); ++i) listed(at("pools", i, "allow"), c.pools[i].workspace, c.pools[i].allow);
+    for (std::size_t i = 0; i < c.policies.size(); ++i) listed(at("policies", i, "allow"), c.policies[i].workspace, c.policies[i].allow);
+    for (std::size_t i = 0; i < c.clusters.size(); ++i) {
+      const auto& k = c.clusters[i];
+      refer(at("clusters", i, "workspace"), "workspace", k.workspace, workspaces);
+      once(at("clusters", i), "a cluster", k.workspace, k.name);
+      if (k.pool.has_value() == k.node_type.has_value())
+        problem(at("clusters", i), "cluster '" + k.name + "' needs exactly one of 'pool' and 'node_type'");
+      if (k.runtime.empty()) problem(at("clusters", i), "cluster '" + k.name + "' needs a 'runtime', such as 15.4.x-scala2.12");
+      if (k.pool) refer(at("clusters", i, "pool"), "pool", *k.pool, pools[k.workspace]);
+      if (k.policy) {
+        std::vector<std::string> known;
+        for (const auto& p : c.policies)
+          if (p.workspace == k.workspace) known.push_back(p.name);
+        refer(at("clusters", i, "policy"), "policy", *k.policy, known);
+      }
+      if (k.workers.value_or(0) < 0) problem(at("clusters", i, "workers"), "cluster '" + k.name + "' cannot have fewer than 0 workers");
+      listed(at("clusters", i, "allow"), k.workspace, k.allow);
+    }
+    for (std::size_t i = 0; i < c.budgets.size(); ++i) {
+      const auto& b = c.budgets[i];
+      if (b.workspace) refer(at("budgets", i, "workspace"), "workspace", *b.workspace, workspaces);
+      if (!(b.limit >= 0.01) || b.limit > 1e12) problem(at("budgets", i, "limit"), "budget '" + b.name + "' needs a 'limit' in dollars, above zero");
+      for (const auto& e : b.emails)
+        if (e.find('@') == std::string::npos) problem(at("budgets", i, "emails"), "'" + e + "' is no e-mail address");
+    }
+    names("budgets", c.budgets);
   }
 
   void no_cycles() {

@@ -137,35 +137,45 @@ struct EntitlementSpec {
 };
 BOOST_DESCRIBE_STRUCT(EntitlementSpec, (), (group, workspace, allow))
 
+/// The whole access list of an object: group or user -> level (CAN_USE, CAN_ATTACH_TO, …). Absent: lists are somebody else's. Administrators
+/// and whoever applies keep theirs.
+using AccessList = std::map<std::string, std::string>;
+
 struct PoolSpec {
   std::string name, workspace, node_type;
   std::optional<int> min_idle, max_capacity, idle_minutes;
   std::map<std::string, std::string> tags;
+  std::optional<AccessList> allow;
 };
-BOOST_DESCRIBE_STRUCT(PoolSpec, (), (name, workspace, node_type, min_idle, max_capacity, idle_minutes, tags))
+BOOST_DESCRIBE_STRUCT(PoolSpec, (), (name, workspace, node_type, min_idle, max_capacity, idle_minutes, tags, allow))
 
 /// `definition` is the policy language's object: attribute to rule. A text `pool:NAME` in a rule stands for the id of that pool.
 struct PolicySpec {
   std::string name, workspace;
   json::value definition;
   std::optional<int> max_clusters_per_user;
+  std::optional<AccessList> allow;
 };
-BOOST_DESCRIBE_STRUCT(PolicySpec, (), (name, workspace, definition, max_clusters_per_user))
+BOOST_DESCRIBE_STRUCT(PolicySpec, (), (name, workspace, definition, max_clusters_per_user, allow))
 
+/// An all-purpose cluster, kept pinned. Exactly one of pool and node_type.
 struct ClusterSpec {
-  std::string name, workspace;
-  std::optional<std::string> policy, pool, runtime;
-  std::optional<int> workers, autotermination_minutes;
+  std::string name, workspace, runtime;  // the runtime's version: 15.4.x-scala2.12
+  std::optional<std::string> policy, pool, node_type;
+  std::optional<int> workers, autotermination_minutes;  // absent: 0 (the driver alone), 60
+  std::optional<AccessList> allow;
 };
-BOOST_DESCRIBE_STRUCT(ClusterSpec, (), (name, workspace, policy, pool, runtime, workers, autotermination_minutes))
+BOOST_DESCRIBE_STRUCT(ClusterSpec, (), (name, workspace, runtime, policy, pool, node_type, workers, autotermination_minutes, allow))
 
+/// Dollars of list price a month, of one workspace or of all.
 struct BudgetSpec {
   std::string name;
   std::optional<std::string> workspace;
   double limit = 0;
-  std::optional<bool> stop;
+  std::optional<bool> stop;         // compute stops when it is spent
+  std::vector<std::string> emails;  // told when it is spent
 };
-BOOST_DESCRIBE_STRUCT(BudgetSpec, (), (name, workspace, limit, stop))
+BOOST_DESCRIBE_STRUCT(BudgetSpec, (), (name, workspace, limit, stop, emails))
 
 /// The sections of a platform folder; those of its network (network/model.h) come first.
 struct Config : network::Model {

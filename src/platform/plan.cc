@@ -27,7 +27,7 @@ std::string privilege_name(std::string text) {
 
 }  // namespace
 
-std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& problems) {
+std::vector<Resource> expand(const Loaded& loaded) {
   const Config& c = loaded.config;
   std::vector<Resource> out;
   const auto add = [&](Kind kind, std::string name, json::object attributes, const std::string& path) {
@@ -132,13 +132,30 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
                    {"idle_minutes", p.idle_minutes.value_or(10)},
                    {"tags", json::encode(p.tags)}};
     if (p.max_capacity) a["max_capacity"] = *p.max_capacity;
+    if (p.allow) a["allow"] = json::encode(*p.allow);
     add(Kind::pool, p.workspace + "/" + p.name, a, index("pools", i));
   }
   for (std::size_t i = 0; i < c.policies.size(); ++i) {
     const auto& p = c.policies[i];
     json::object a{{"definition", p.definition}};
     if (p.max_clusters_per_user) a["max_clusters_per_user"] = *p.max_clusters_per_user;
+    if (p.allow) a["allow"] = json::encode(*p.allow);
     add(Kind::policy, p.workspace + "/" + p.name, a, index("policies", i));
+  }
+  for (std::size_t i = 0; i < c.clusters.size(); ++i) {
+    const auto& k = c.clusters[i];
+    json::object a{{"runtime", k.runtime}, {"workers", k.workers.value_or(0)}, {"autotermination_minutes", k.autotermination_minutes.value_or(60)}};
+    put(a, "node_type", k.node_type);
+    put(a, "pool", k.pool);
+    put(a, "policy", k.policy);
+    if (k.allow) a["allow"] = json::encode(*k.allow);
+    add(Kind::cluster, k.workspace + "/" + k.name, a, index("clusters", i));
+  }
+  for (std::size_t i = 0; i < c.budgets.size(); ++i) {
+    const auto& b = c.budgets[i];
+    json::object a{{"limit", fmt::format("{:.2f}", b.limit)}, {"stop", b.stop.value_or(false)}, {"emails", sorted(b.emails)}};
+    put(a, "workspace", b.workspace);
+    add(Kind::budget, b.name, a, index("budgets", i));
   }
 
   // Grants are authoritative for every securable that the configuration manages: one resource a securable.
@@ -167,14 +184,6 @@ std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& prob
     add(Kind::grants, securable, a, places[securable]);
   }
 
-  const auto refuse = [&](const char* section, bool present) {
-    if (!present) return;
-    const auto i = loaded.places.find(section);
-    problems.push_back({i == loaded.places.end() ? "" : i->second.first, i == loaded.places.end() ? 0 : i->second.second,
-                        std::string("'") + section + "' is understood but cannot be applied by this version: take the section out"});
-  };
-  refuse("clusters", !c.clusters.empty());
-  refuse("budgets", !c.budgets.empty());
   std::stable_sort(out.begin(), out.end(), [](const Resource& a, const Resource& b) { return a.kind < b.kind; });
   return out;
 }
@@ -219,7 +228,7 @@ Plan make_plan(const std::vector<Resource>& desired, const std::vector<Resource>
     if (wanted.contains(r->address()) || r->kind == Kind::grants) continue;
     if (r->ours)
       plan.changes.push_back({Action::delete_, r->kind, r->name, r->attributes, nullptr});
-    else if (drift)
+    else if (drift && r->kind != Kind::cluster)  // people make clusters of their own
       plan.changes.push_back({Action::unmanaged, r->kind, r->name, r->attributes, nullptr});
   }
   return plan;

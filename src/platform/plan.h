@@ -1,7 +1,8 @@
 #pragma once
 // A plan as data: desired + observed -> an ordered list of changes. Pure: no server, no clock. People read it, machines read it
 // (JSON), apply executes exactly it. Order follows the platform's fixed sequence: account objects, workspaces, metastore, external
-// locations, catalogs, schemas, users and groups, assignments, entitlements, grants, pools, policies; deletions run last and backwards.
+// locations, catalogs, schemas, users and groups, assignments, entitlements, grants, pools, policies, clusters, budgets; deletions run last and
+// backwards.
 #include <map>
 #include <string>
 #include <vector>
@@ -32,10 +33,12 @@ enum class Kind {
   entitlements,
   grants,
   pool,
-  policy
+  policy,
+  cluster,
+  budget
 };
 BOOST_DESCRIBE_ENUM(Kind, credentials, storage, vpc_endpoint, private_access, network, workspace, metastore, metastore_assignment, storage_credential,
-                    external_location, catalog, schema, user, group, workspace_assignment, entitlements, grants, pool, policy)
+                    external_location, catalog, schema, user, group, workspace_assignment, entitlements, grants, pool, policy, cluster, budget)
 
 /// One object as it should be or as it is. Attributes are compared by name; sets of names are sorted.
 struct Resource {
@@ -70,8 +73,8 @@ struct Plan {
 };
 BOOST_DESCRIBE_STRUCT(Plan, (), (format, account_id, digest, changes))
 
-/// What the configuration asks for, in the fixed order. Problems are what can be read but not applied by this version, named.
-std::vector<Resource> expand(const Loaded& loaded, std::vector<Diagnostic>& problems);
+/// What the configuration asks for, in the fixed order.
+std::vector<Resource> expand(const Loaded& loaded);
 
 /// The difference. `drift`: also lists what exists in the platform's scope but is nobody's line in the YAML (unmanaged), and everything
 /// else that differs, as an apply would mend it.

@@ -23,8 +23,7 @@ grants:
 
 struct PlanTest : testing::Test {
   Loaded loaded = load_texts({{"p.yaml", kYaml}});
-  std::vector<Diagnostic> problems;
-  std::vector<Resource> desired = expand(loaded, problems);
+  std::vector<Resource> desired = expand(loaded);
 
   std::vector<std::string> lines(const Plan& plan) {
     std::vector<std::string> out;
@@ -77,14 +76,6 @@ TEST_F(PlanTest, SurvivesItsJson) {
   EXPECT_EQ(json::encode_text(*again), json::encode_text(plan));
 }
 
-TEST(Expand, NamesWhatThisVersionCannotApply) {
-  const auto loaded = load_texts({{"p.yaml", "clusters:\n  - {name: shared, workspace: w}\n"}});
-  std::vector<Diagnostic> problems;
-  expand(loaded, problems);
-  ASSERT_EQ(problems.size(), 1u);
-  EXPECT_EQ(problems[0].line, 1);
-}
-
 const char* kPrivate = R"(
 account: {region: eu-central-1}
 credentials: [{name: c, role_arn: arn}]
@@ -108,9 +99,7 @@ policies:
 TEST(Expand, PrivateAccessAndWhatLivesInAWorkspaceHaveTheirPlaceInTheOrder) {
   const auto loaded = load_texts({{"p.yaml", kPrivate}});
   ASSERT_TRUE(loaded.ok()) << loaded.problems.front().text();
-  std::vector<Diagnostic> problems;
-  const auto desired = expand(loaded, problems);
-  EXPECT_TRUE(problems.empty());
+  const auto desired = expand(loaded);
   Texts order;
   for (const auto& r : desired) order.push_back(r.address());
   EXPECT_EQ(order, (Texts{"credentials.c", "storage.s", "vpc_endpoint.rest", "vpc_endpoint.relay", "private_access.private", "network.n",
@@ -140,6 +129,26 @@ TEST(Load, SaysWhatAWorkspacesObjectsReferToInVain) {
             "pool 'ip_cpu_small' keeps more instances idle (11) than it may have (10)");
   EXPECT_EQ(problem("{type: fixed, value: \"pool:ip_cpu_small\"}", "fixed"),
             "rule 'instance_pool_id' of policy 'small' must be a mapping (type, value, …)");
+}
+
+TEST(Expand, ClustersAndBudgetsAreCheckedAgainstWhatTheyName) {
+  const std::string base = std::string(kPrivate) + R"(
+clusters:
+  - {name: shared, workspace: landing, runtime: 15.4.x-scala2.12, pool: ip_cpu_small, allow: {ai_engineer: CAN_RESTART}}
+budgets: [{name: landing, workspace: landing, limit: 20}]
+)";
+  const auto problem = [&](const std::string& from, const std::string& to) {
+    auto text = base;
+    text.replace(text.find(from), from.size(), to);
+    const auto loaded = load_texts({{"p.yaml", text}});
+    return loaded.problems.size() == 1 ? loaded.problems[0].message : std::to_string(loaded.problems.size()) + " problems";
+  };
+  EXPECT_EQ(problem("limit: 20", "limit: 20.5"), "0 problems");
+  EXPECT_EQ(problem("limit: 20", "limit: 0"), "budget 'landing' needs a 'limit' in dollars, above zero");
+  EXPECT_EQ(problem("pool: ip_cpu_small, allow", "allow"), "cluster 'shared' needs exactly one of 'pool' and 'node_type'");
+  EXPECT_EQ(problem("pool: ip_cpu_small, allow", "pool: ip_cpu_smal, allow"), "pool 'ip_cpu_smal' is not defined; did you mean 'ip_cpu_small'?");
+  EXPECT_EQ(problem("{ai_engineer: CAN_RESTART}", "{ai_enginer: CAN_RESTART}"), "group 'ai_enginer' is not defined; did you mean 'ai_engineer'?");
+  EXPECT_EQ(problem("CAN_RESTART", "RESTART"), "'RESTART' is no permission level: CAN_USE, CAN_ATTACH_TO, CAN_RESTART, CAN_MANAGE");
 }
 
 }  // namespace

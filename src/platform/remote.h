@@ -46,8 +46,8 @@ class Remote {
   client::Result<void> observe_grants(std::vector<Resource>& out, const std::vector<Resource>& desired);
   client::Result<void> observe_private_access(std::vector<Resource>& out);
   client::Result<void> observe_entitlements(std::vector<Resource>& out, const std::vector<Resource>& desired);
-  client::Result<void> observe_compute(std::vector<Resource>& out);
-  client::Result<std::map<std::string, std::string>> pool_ids(const std::string& deployment);  // name -> id
+  client::Result<void> observe_compute(std::vector<Resource>& out, const std::vector<Resource>& desired);
+  client::Result<void> observe_budgets(std::vector<Resource>& out);
   client::Result<std::string> group_in(const std::string& deployment, const std::string& group);
 
   client::Result<void> change_account(const Change& c, const std::function<void(const std::string&)>& note);
@@ -62,6 +62,21 @@ class Remote {
   client::Result<void> change_entitlements(const Change& c);
   client::Result<void> change_pool(const Change& c);
   client::Result<void> change_policy(const Change& c);
+  client::Result<void> change_cluster(const Change& c);
+  client::Result<void> change_budget(const Change& c);
+
+  // Pools, policies and clusters have the same shape of API (remote_compute.cc).
+  struct Place {
+    std::string workspace, name, deployment, id;  // no id: it is being made
+  };
+  client::Result<std::map<std::string, std::string>> compute_ids(const std::string& deployment, Kind kind);  // name -> id
+  client::Result<Place> place_of(const Change& c);
+  /// Makes or edits it, then sets its access list where the change has one.
+  client::Result<void> put_compute(const Change& c, const Place& at, const json::object& body);
+  /// principal -> level, of those named in the object's own list.
+  client::Result<json::object> access_list(const std::string& deployment, Kind kind, const std::string& id);
+  client::Result<void> set_access_list(const std::string& deployment, Kind kind, const std::string& id, const json::value& allow);
+  client::Result<json::array> budget_rows();
 
   client::Session& api_;
   std::string door_;

@@ -1,30 +1,12 @@
 #include <thread>
 
-#include "base/json_read.h"
 #include "platform/remote.h"
+#include "platform/remote_text.h"
 
 namespace tarn::platform {
 namespace {
 
 using Note = std::function<void(const std::string&)>;
-constexpr std::string_view kAccount = "/api/2.0/accounts/{account}/";
-
-std::string text(const json::value& v, std::string_view name) { return json::id_of(json::find(v, {name})); }
-
-client::ApiError problem(std::string message) { return {0, "", std::move(message)}; }
-
-client::Result<void> done(client::Result<json::value> answer) {
-  if (!answer) return fail(std::move(answer).error());
-  return {};
-}
-
-std::vector<std::string> texts(const json::value* v) {
-  std::vector<std::string> out;
-  if (v && v->is_array())
-    for (const auto& x : v->as_array())
-      if (x.is_string()) out.emplace_back(x.as_string());
-  return out;
-}
 
 /// What `to` has and `from` has not.
 json::array minus(const std::vector<std::string>& to, const std::vector<std::string>& from) {
@@ -94,6 +76,10 @@ client::Result<void> Remote::execute(const Change& c, const Note& note) {
       return change_pool(c);
     case Kind::policy:
       return change_policy(c);
+    case Kind::cluster:
+      return change_cluster(c);
+    case Kind::budget:
+      return change_budget(c);
     case Kind::workspace:
       return change_workspace(c, note);
     case Kind::metastore:

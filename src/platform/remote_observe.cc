@@ -105,7 +105,8 @@ client::Result<std::vector<Resource>> Remote::observe(const std::vector<Resource
   TARN_CHECK(observe_people(out));
   TARN_CHECK(observe_entitlements(out, desired));
   if (reachable) TARN_CHECK(observe_grants(out, desired));
-  TARN_CHECK(observe_compute(out));
+  TARN_CHECK(observe_compute(out, desired));
+  TARN_CHECK(observe_budgets(out));
   std::stable_sort(out.begin(), out.end(), [](const Resource& a, const Resource& b) { return a.kind < b.kind; });
   return out;
 }

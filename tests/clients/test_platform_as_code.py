@@ -42,6 +42,47 @@ def test_one_line_of_yaml_is_one_change_and_a_saved_plan_is_applied_exactly(serv
     assert plan(server, ROOT / "platform")[0] == 0
 
 
+def test_clusters_budgets_and_access_lists_are_lines_too(server, tmp_path):
+    shutil.copytree(ROOT / "platform", tmp_path / "p")
+    more = tmp_path / "p" / "more.yaml"
+    text = """clusters:
+  - {name: shared, workspace: landing, runtime: 15.4.x-scala2.12, node_type: m6g.large, allow: {ai_engineer: CAN_RESTART}}
+budgets:
+  - {name: landing, workspace: landing, limit: 250, emails: [owner@acme.example]}
+pools:
+  - {name: extra, workspace: landing, node_type: m6g.large, allow: {ai_engineer: CAN_ATTACH_TO}}
+"""
+    more.write_text(text)
+    assert addresses(plan(server, tmp_path / "p")[1]) == ["create pool.landing/extra", "create cluster.landing/shared", "create budget.landing"]
+    server.tarn("apply", "--data", str(server.data), str(tmp_path / "p"))
+    assert addresses(plan(server, tmp_path / "p")[1]) == []
+    admin = server.admin()
+    cluster = admin.workspace("landing", "GET", "/api/2.1/clusters/list")["clusters"][0]
+    listed = admin.workspace("landing", "GET", f"/api/2.0/permissions/clusters/{cluster['cluster_id']}")["access_control_list"]
+    assert [e["all_permissions"][0]["permission_level"] for e in listed if e.get("group_name") == "ai_engineer"] == ["CAN_RESTART"]
+    events = admin.workspace("landing", "POST", "/api/2.1/clusters/events", {"cluster_id": cluster["cluster_id"], "event_types": ["PINNED"]})
+    assert len(events["events"]) == 1
+
+    more.write_text(text.replace("CAN_RESTART", "CAN_ATTACH_TO").replace("limit: 250", "limit: 300"))
+    code, answer = plan(server, tmp_path / "p")
+    assert [(c["kind"], c["fields"]) for c in answer["changes"]] == [("cluster", ["allow"]), ("budget", ["limit"])]
+    server.tarn("apply", "--data", str(server.data), str(tmp_path / "p"))
+    assert plan(server, tmp_path / "p")[0] == 0
+    # A click shows, and a cluster that leaves the YAML leaves the workspace.
+    admin.workspace("landing", "PATCH", f"/api/2.0/permissions/clusters/{cluster['cluster_id']}",
+                    {"access_control_list": [{"group_name": "ai_analyst", "permission_level": "CAN_MANAGE"}]})
+    assert addresses(plan(server, tmp_path / "p", "drift")[1]) == ["update cluster.landing/shared"]
+    more.unlink()
+    assert addresses(plan(server, tmp_path / "p")[1]) == ["delete cluster.landing/shared"]
+    server.tarn("apply", "--data", str(server.data), str(tmp_path / "p"))
+    for pool in admin.workspace("landing", "GET", "/api/2.0/instance-pools/list")["instance_pools"]:
+        if pool["instance_pool_name"] == "extra":
+            admin.workspace("landing", "POST", "/api/2.0/instance-pools/delete", {"instance_pool_id": pool["instance_pool_id"]})
+    budgets = f"{server.ready['accounts_url']}/api/2.1/accounts/{server.ready['account_id']}/budgets"
+    for budget in admin.call("GET", budgets)["budgets"]:
+        admin.call("DELETE", f"{budgets}/{budget['budget_configuration_id']}")
+
+
 def test_a_stale_plan_is_refused(server, tmp_path):
     shutil.copytree(ROOT / "platform", tmp_path / "p")
     grants = tmp_path / "p" / "grants.yaml"
