@@ -3,6 +3,7 @@
 // Default deny. What lies below a catalog or schema that the caller may not use answers the same whether it exists or not. Every method that changes
 // something commits with its audit event. Thread-safe; reads come from caches guarded by the store's generation. Sources: Databricks docs "Unity
 // Catalog privileges and securable objects", REST API reference /api/2.1/unity-catalog.
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -114,12 +115,42 @@ BOOST_DESCRIBE_ENUM(Privilege, SELECT, MODIFY, USE_CATALOG, USE_SCHEMA, CREATE_C
                     EXTERNAL_USE_LOCATION, MANAGE_ALLOWLIST, USE_CONNECTION, USE_SHARE, USE_RECIPIENT, USE_PROVIDER, USE_MARKETPLACE_ASSETS,
                     SET_SHARE_PERMISSION, ALL_PRIVILEGES)
 
-/// The function that masks a column: a table with one is never vended, reads go through a warehouse.
+/// The function that masks a column: a table with one is never vended, reads go through a warehouse. The function takes the column, then
+/// the others.
 struct ColumnMask {
   std::string function_name;
   std::vector<std::string> using_column_names;
+  std::string function_id;  // a namesake that is made later does not inherit
 };
-BOOST_DESCRIBE_STRUCT(ColumnMask, (), (function_name, using_column_names))
+BOOST_DESCRIBE_STRUCT(ColumnMask, (), (function_name, using_column_names, function_id))
+
+/// The function that says of a row whether its reader sees it (wire: TableRowFilter).
+struct RowFilter {
+  std::string function_name;
+  std::vector<std::string> input_column_names;
+  std::string function_id;
+};
+BOOST_DESCRIBE_STRUCT(RowFilter, (), (function_name, input_column_names, function_id))
+
+/// A SQL function, as queries expand it.
+struct FunctionInfo {
+  struct Parameter {
+    std::string name, type;                    // type: SQL's spelling
+    std::optional<std::string> default_value;  // an expression
+  };
+  std::string full_name, catalog_name, schema_name, name, function_id, owner, returns, body;
+  std::vector<Parameter> parameters;
+  bool deterministic = true;
+  std::optional<std::string> comment;
+};
+
+/// What CREATE FUNCTION says.
+struct NewFunction {
+  std::string catalog, schema, name, returns, body;
+  std::vector<FunctionInfo::Parameter> parameters;
+  bool deterministic = true, reads_data = false;
+  std::optional<std::string> comment;
+};
 
 /// One column as the tables API shows it.
 struct ColumnInfo {
@@ -154,12 +185,16 @@ struct TableInfo {
   std::string table_id, metastore_id;
   Millis created_at = 0, updated_at = 0;
   std::string created_by, updated_by;
-  std::optional<std::string> row_filter_function;  // set: never vended, reads go through a warehouse
-  std::optional<bool> browse_only;                 // the caller sees it by BROWSE alone
+  std::optional<RowFilter> row_filter;  // set: never vended, reads go through a warehouse
+  std::optional<bool> browse_only;      // the caller sees it by BROWSE alone
+  /// Whether what a reader gets is not what the files hold.
+  bool governed() const {
+    return row_filter.has_value() || std::ranges::any_of(columns, [](const ColumnInfo& c) { return c.mask.has_value(); });
+  }
 };
 BOOST_DESCRIBE_STRUCT(TableInfo, (),
                       (name, catalog_name, schema_name, full_name, table_type, data_source_format, columns, storage_location, view_definition, owner,
-                       comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter_function, browse_only))
+                       comment, properties, table_id, metastore_id, created_at, updated_at, created_by, updated_by, row_filter, browse_only))
 
 struct TableName {
   std::string catalog, schema, table;
@@ -174,6 +209,8 @@ struct NewTable {
   std::optional<std::string> view_definition;
   std::optional<std::string> comment;
   std::map<std::string, std::string> properties;
+  std::optional<RowFilter> row_filter;         // by the functions' names; checked as set_row_filter and set_column_mask check them
+  std::map<std::string, ColumnMask> masks{};  // by column
 };
 
 /// What ALTER TABLE may say of a table or view. Empty members: no change.
@@ -230,6 +267,10 @@ class Catalog {
                                         std::string_view full_name) = 0;
   /// What table() answers, to a view's owner.
   virtual Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) = 0;
+  /// A SQL function that the caller may EXECUTE; of a registered model: not_found.
+  virtual Result<FunctionInfo> function(const access::Context& ctx, std::string_view full_name) = 0;
+  /// The same for a view's, function's or governed table's owner.
+  virtual Result<FunctionInfo> function_as_owner(const access::Context& ctx, std::string_view owner, std::string_view full_name) = 0;
   /// Whether the caller may read (or write) files at a URL: an external location's READ_FILES / WRITE_FILES, or a volume's privileges.
   virtual Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) = 0;
 
@@ -256,6 +297,14 @@ class Catalog {
   /// Of a catalog or schema; empty: none. Needs MANAGE.
   virtual Result<void> set_comment(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view comment) = 0;
   virtual Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) = 0;
+  /// Sets or clears the function that filters a table's rows, or masks a column. The caller must manage the table and EXECUTE the function, and so
+  /// must the table's owner, in whose name it is run. invalid: not a function of that many parameters, or a filter that is not BOOLEAN; a view.
+  virtual Result<void> set_row_filter(const access::Context& ctx, const TableName& name, const std::optional<RowFilter>& filter) = 0;
+  virtual Result<void> set_column_mask(const access::Context& ctx, const TableName& name, std::string_view column,
+                                       const std::optional<ColumnMask>& mask) = 0;
+  /// Needs CREATE_FUNCTION on the schema; `replace`: MANAGE on the function, which keeps its id, owner and grants.
+  virtual Result<void> create_function(const access::Context& ctx, const NewFunction& function, bool replace) = 0;
+  virtual Result<void> drop_function(const access::Context& ctx, std::string_view full_name, bool if_exists) = 0;
 
   // Grants. Principals are account-level names; principal_not_found carries "Could not find principal with name NAME".
   virtual Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,

@@ -72,13 +72,60 @@ TEST_F(Contract, ColumnsAreChecked) {
   const auto place = uc.plan_table(as(automation), t);
   refused(uc.create_table(as(automation), t, *place, false), Errc::invalid);
   refused(uc.update_columns(as(ana), {"main", "s", "t"}, {}), Errc::permission_denied);
-  ok(uc.table_service().set_column_mask(as(automation), "main.s.t", "a", "main.s.mask"));
+  make_function("mask", {{"v", "bigint", {}}}, "bigint");
+  ok(uc.set_column_mask(as(automation), {"main", "s", "t"}, "a", ColumnMask{.function_name = "main.s.mask"}));
   ok(uc.update_columns(as(automation), {"main", "s", "t"},
                        {{.name = "A", .type_text = "int", .type_name = "INT"}, {.name = "b", .type_text = "string", .type_name = "STRING"}}));
   const auto now = uc.table(as(automation), {"main", "s", "t"});
   EXPECT_EQ(now->columns.size(), 2u);
   ASSERT_TRUE(now->columns[0].mask);  // changing a column does not take its mask off
   EXPECT_EQ(now->columns[0].mask->function_name, "main.s.mask");
+}
+
+TEST_F(Contract, FiltersAndMasksAreCheckedWhenTheyAreSet) {
+  own_catalog();
+  const TableName table{"main", "s", "t"};
+  const auto filter = [](std::string function, std::vector<std::string> columns) {
+    return RowFilter{.function_name = std::move(function), .input_column_names = std::move(columns)};
+  };
+  refused(uc.set_row_filter(as(automation), table, filter("main.s.none", {"a"})), Errc::not_found, "Routine or Model 'main.s.none' does not exist.");
+  make_function("keep", {{"v", "bigint", {}}}, "boolean");
+  make_function("hide", {{"v", "bigint", {}}}, "bigint");
+  refused(uc.set_row_filter(as(automation), table, filter("main.s.hide", {"a"})), Errc::invalid,
+          "Function 'main.s.hide' cannot filter rows: it must return BOOLEAN");
+  refused(uc.set_row_filter(as(automation), table, filter("main.s.keep", {})), Errc::invalid,
+          "Function 'main.s.keep' takes 1 parameters, and 0 columns are given to it");
+  refused(uc.set_row_filter(as(automation), table, filter("main.s.keep", {"b"})), Errc::invalid, "Table 't' has no column 'b'");
+  refused(uc.set_column_mask(as(automation), table, "b", ColumnMask{.function_name = "main.s.hide"}), Errc::invalid,
+          "Table 'main.s.t' has no column 'b'");
+  grant(CATALOG, "main", "ana@acme.test", {USE_CATALOG, USE_SCHEMA, SELECT, MODIFY});
+  refused(uc.set_row_filter(as(ana), table, filter("main.s.keep", {"a"})), Errc::permission_denied, "User does not have MANAGE on Table 'main.s.t'.");
+  refused(uc.set_row_filter(as(ana), table, std::nullopt), Errc::permission_denied);
+  grant(TABLE, "main.s.t", "ana@acme.test", {MANAGE});
+  refused(uc.set_row_filter(as(ana), table, filter("main.s.keep", {"a"})), Errc::permission_denied,
+          "User does not have EXECUTE on Routine or Model 'main.s.keep'.");
+  ok(uc.set_row_filter(as(automation), table, filter("MAIN.s.keep", {"A"})));
+  EXPECT_EQ(uc.table(as(automation), table)->row_filter->input_column_names, std::vector<std::string>{"a"});
+  EXPECT_TRUE(uc.table(as(automation), table)->governed());
+  // A function that only the one who sets it may run would close the table for good.
+  ok(uc.create_function(
+      as(automation), {.catalog = "main", .schema = "s", .name = "own", .returns = "boolean", .body = "true", .parameters = {{"v", "bigint", {}}}},
+      false));
+  ok(uc.set_owner(as(automation), TABLE, "main.s.t", "bob@acme.test"));
+  refused(uc.set_row_filter(as(automation), table, filter("main.s.own", {"a"})), Errc::permission_denied,
+          "The owner 'bob@acme.test' of Table 'main.s.t' does not have EXECUTE on 'main.s.own': the function runs in the owner's name.");
+  // Replaced, a function is the same securable; dropped and made again, it is not.
+  const auto id = uc.function(as(automation), "main.s.keep")->function_id;
+  ok(uc.create_function(
+      as(automation), {.catalog = "main", .schema = "s", .name = "keep", .returns = "boolean", .body = "false", .parameters = {{"v", "bigint", {}}}},
+      true));
+  EXPECT_EQ(uc.function(as(automation), "main.s.keep")->function_id, id);
+  refused(uc.create_function(as(automation), {.catalog = "main", .schema = "s", .name = "keep", .returns = "boolean", .body = "true"}, false),
+          Errc::already_exists);
+  ok(uc.drop_function(as(automation), "main.s.keep", false));
+  refused(uc.drop_function(as(automation), "main.s.keep", false), Errc::not_found);
+  ok(uc.drop_function(as(automation), "main.s.keep", true));
+  refused(uc.function(as(automation), "main.s.keep"), Errc::not_found);
 }
 
 TEST_F(Contract, ViewsRunWithTheirOwnersRights) {

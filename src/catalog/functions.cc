@@ -49,6 +49,17 @@ Result<void> checked(const json::object& o) {
 
 std::map<std::string, std::string> named(std::string_view full_name) { return {{"full_name_arg", std::string(full_name)}}; }
 
+/// The wire's name of a SQL type: bigint is LONG, decimal(10,2) DECIMAL.
+std::string wire_type(std::string_view sql) {
+  const std::string word = folded(sql.substr(0, sql.find_first_of("(< ")));
+  static const std::map<std::string, std::string, std::less<>> names{{"tinyint", "BYTE"}, {"smallint", "SHORT"}, {"integer", "INT"},
+                                                                     {"bigint", "LONG"},  {"real", "FLOAT"},     {"varchar", "STRING"}};
+  if (const auto i = names.find(word); i != names.end()) return i->second;
+  std::string out;
+  for (const char c : word) out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
 Result<Place> function_at(Result<Place> place, std::string_view full_name) {
   if (place && place->routine->model) return fail(does_not_exist(SecurableType::FUNCTION, full_name));
   return place;
@@ -108,6 +119,86 @@ Result<json::value> Functions::create(const access::Context& ctx, const json::va
       });
   if (!made) return fail(made.error());
   return shown(*made);
+}
+
+Result<void> Functions::define(const access::Context& ctx, const NewFunction& f, bool replace) {
+  const auto name = checked_name(f.name, "CreateFunction", "FunctionInfo.name");
+  return change(
+      core_, ctx, "createFunction", {{"name", f.name}, {"catalog_name", f.catalog}, {"schema_name", f.schema}},
+      [&](store::WriteTxn& t) -> Result<void> {
+        TARN_TRY(place, locate_for(t, ctx, SecurableType::SCHEMA, f.catalog + "." + f.schema, Privilege::CREATE_FUNCTION));
+        if (!name) return fail(name.error());
+        if (place.schema->info.name == kInformationSchema || place.catalog->info.catalog_type == CatalogType::SYSTEM_CATALOG)
+          return fail(Error{Errc::unsupported, fmt::format("Schema '{}' is the platform's: nothing can be created in it.", place.full_name())});
+        const std::string called = place.full_name() + "." + *name;
+        RoutineRecord r{.id = new_uuid(),
+                        .name = *name,
+                        .catalog_id = place.catalog->info.id,
+                        .schema_id = place.schema->info.schema_id,
+                        .metastore_id = place.metastore.info.metastore_id};
+        stamp_new(r, core_, ctx);
+        r.access.owner = principal_of(ctx);
+        if (auto old = kRoutines.get(t, r.store_key())) {
+          if (!replace || old->value.model) return fail(exists_already(SecurableType::FUNCTION, called));
+          Place there = place;
+          there.type = SecurableType::FUNCTION;
+          there.routine = old->value;
+          TARN_CHECK(allowed(check_manage(there.path(), subject(ctx))));
+          r = std::move(old->value);
+          stamp_change(r, core_, ctx);
+        }
+        json::array parameters;
+        for (const auto& p : f.parameters) {
+          json::object one{{"name", p.name},         {"type_text", p.type}, {"type_name", wire_type(p.type)}, {"position", parameters.size()},
+                           {"parameter_mode", "IN"}, {"parameter_type", "PARAM"}};
+          if (p.default_value) one["parameter_default"] = *p.default_value;
+          parameters.push_back(std::move(one));
+        }
+        r.comment = f.comment;
+        r.function = json::object{{"data_type", wire_type(f.returns)},
+                                  {"full_data_type", f.returns},
+                                  {"routine_body", "SQL"},
+                                  {"routine_definition", f.body},
+                                  {"parameter_style", "S"},
+                                  {"is_deterministic", f.deterministic},
+                                  {"sql_data_access", f.reads_data ? "READS_SQL_DATA" : "CONTAINS_SQL"},
+                                  {"is_null_call", false},
+                                  {"security_type", "DEFINER"},
+                                  {"specific_name", *name}};
+        if (!parameters.empty()) r.function.as_object()["input_params"] = json::object{{"parameters", std::move(parameters)}};
+        if (!kRoutines.put(t, r)) throw std::logic_error("a function slipped past its checks");
+        return {};
+      });
+}
+
+Result<FunctionInfo> Functions::executable(const access::Context& ctx, std::string_view full_name) const {
+  auto found = core_.store.read_as([&](store::ReadTxn& t) {
+    return function_at(locate_for(t, ctx, SecurableType::FUNCTION, full_name, Privilege::EXECUTE), full_name);
+  });
+  if (!found) return fail(found.error());
+  const RoutineRecord& r = *found->routine;
+  const auto& o = r.function.as_object();
+  FunctionInfo out{.full_name = found->full_name(),
+                   .catalog_name = found->catalog->info.name,
+                   .schema_name = found->schema->info.name,
+                   .name = r.name,
+                   .function_id = r.id,
+                   .owner = name_of(core_, r.access.owner),
+                   .returns = json::text_at(o, "full_data_type"),
+                   .body = json::text_at(o, "routine_definition")};
+  if (json::text_at(o, "routine_body") != "SQL")
+    return fail(Error{Errc::unsupported, fmt::format("Function '{}' is not written in SQL: queries cannot run it.", out.full_name)});
+  if (const auto* d = o.if_contains("is_deterministic"); d && d->is_bool()) out.deterministic = d->as_bool();
+  if (const auto* input = o.if_contains("input_params"); input && input->is_object())
+    if (const auto* list = input->as_object().if_contains("parameters"); list && list->is_array())
+      for (const auto& p : list->as_array()) {
+        if (!p.is_object()) continue;
+        FunctionInfo::Parameter one{json::text_at(p.as_object(), "name"), json::text_at(p.as_object(), "type_text"), std::nullopt};
+        if (const auto* d = p.as_object().if_contains("parameter_default"); d && d->is_string()) one.default_value = std::string(d->as_string());
+        out.parameters.push_back(std::move(one));
+      }
+  out.comment = r.comment;
+  return out;
 }
 
 Result<json::value> Functions::get(const access::Context& ctx, std::string_view full_name, bool browse) {

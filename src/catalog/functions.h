@@ -1,6 +1,5 @@
 #pragma once
-// SQL functions as securables: made with CREATE FUNCTION on the schema, seen with EXECUTE. What the SQL room runs of them is its own matter: it
-// refuses calls by name until it knows them. Source: REST API reference "Functions".
+// SQL functions as securables: made with CREATE FUNCTION on the schema, seen and run with EXECUTE. Queries expand them (the SQL room). Source: REST API reference "Functions".
 #include "catalog/core.h"
 
 namespace tarn::catalog {
@@ -11,6 +10,10 @@ class Functions {
 
   /// `info`: the request's function_info. invalid names the field that is missing or not one of its values.
   Result<json::value> create(const access::Context& ctx, const json::value& info);
+  /// CREATE [OR REPLACE] FUNCTION; as Catalog::create_function.
+  Result<void> define(const access::Context& ctx, const NewFunction& function, bool replace);
+  /// As Catalog::function. Not audited by itself: the statement is.
+  Result<FunctionInfo> executable(const access::Context& ctx, std::string_view full_name) const;
   Result<json::value> get(const access::Context& ctx, std::string_view full_name, bool browse);
   Result<Page<json::value>> list(const access::Context& ctx, std::string_view catalog, std::string_view schema, const PageRequest& page, bool browse);
   /// Only the owner can be changed.

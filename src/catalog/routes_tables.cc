@@ -7,14 +7,20 @@ namespace {
 using api::Method;
 using api::Request;
 
+struct NewMask {
+  std::string function_name;
+  std::vector<std::string> using_column_names;
+};
+BOOST_DESCRIBE_STRUCT(NewMask, (), (function_name, using_column_names))
 struct NewColumn {
   std::string name;
   std::optional<std::string> type_text, type_json, type_name, comment;
   std::optional<int> type_precision, type_scale, position, partition_index;
   std::optional<bool> nullable;
+  std::optional<NewMask> mask;
 };
 BOOST_DESCRIBE_STRUCT(NewColumn, (),
-                      (name, type_text, type_json, type_name, comment, type_precision, type_scale, position, partition_index, nullable))
+                      (name, type_text, type_json, type_name, comment, type_precision, type_scale, position, partition_index, nullable, mask))
 struct CreateTable {
   std::string name, catalog_name, schema_name;
   TableType table_type = TableType::EXTERNAL;
@@ -61,18 +67,18 @@ Expected<NewTable, api::WireError> table_of(const CreateTable& b) {
                            .comment = c.comment,
                            .nullable = c.nullable.value_or(true),
                            .partition_index = c.partition_index});
+    if (c.mask) out.masks[c.name] = {.function_name = c.mask->function_name, .using_column_names = c.mask->using_column_names};
   }
   return out;
 }
 
-/// A table as the wire shows it: the row filter is an object there.
+/// A table as the wire shows it: functions by their names alone.
 json::value encoded(const TableInfo& t) {
   json::value v = json::encode(t);
   auto& o = v.as_object();
-  if (t.row_filter_function) {
-    o.erase("row_filter_function");
-    o["row_filter"] = json::object{{"function_name", *t.row_filter_function}, {"input_column_names", json::array{}}};
-  }
+  if (t.row_filter) o["row_filter"].as_object().erase("function_id");
+  for (std::size_t i = 0; i < t.columns.size(); ++i)
+    if (t.columns[i].mask) o["columns"].as_array()[i].as_object()["mask"].as_object().erase("function_id");
   return v;
 }
 

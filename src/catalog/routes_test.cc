@@ -414,13 +414,20 @@ TEST_F(Routes, TemporaryCredentialsAreHardToGet) {
   expect(ask(ana, "READ_WRITE"), 403, "PERMISSION_DENIED", "User does not have MODIFY on Table 'main.s.t'.");
   expect(ask(ana, "EVERYTHING"), 400, "INVALID_PARAMETER_VALUE");
   const auto before = vendor.scopes.size();
-  ok(uc.table_service().set_column_mask(as(automation), "main.s.t", "A", "main.s.mask"));
+  make_function("mask", {{"v", "bigint", {}}}, "bigint");
+  make_function("filter", {{"v", "bigint", {}}}, "boolean");
+  const TableName table{"main", "s", "t"};
+  ok(uc.set_column_mask(as(automation), table, "A", ColumnMask{.function_name = "main.s.mask"}));
   expect(ask(ana), 403, "PERMISSION_DENIED");
-  ok(uc.table_service().set_column_mask(as(automation), "main.s.t", "a", std::nullopt));
+  const auto masked = work(Method::GET, "/tables/main.s.t", ana).body.at("columns").at(0).at("mask");
+  EXPECT_EQ(masked.at("function_name"), "main.s.mask");
+  EXPECT_FALSE(masked.as_object().contains("function_id"));
+  ok(uc.set_column_mask(as(automation), table, "a", std::nullopt));
   expect(ask(ana), 200);
-  ok(uc.table_service().set_row_filter(as(automation), "main.s.t", "main.s.filter"));
+  ok(uc.set_row_filter(as(automation), table, RowFilter{.function_name = "main.s.filter", .input_column_names = {"A"}}));
   expect(ask(ana), 403, "PERMISSION_DENIED");
-  EXPECT_EQ(work(Method::GET, "/tables/main.s.t", ana).body.at("row_filter").at("function_name"), "main.s.filter");
+  EXPECT_EQ(boost::json::serialize(work(Method::GET, "/tables/main.s.t", ana).body.at("row_filter")),
+            R"({"function_name":"main.s.filter","input_column_names":["a"]})");
   EXPECT_EQ(vendor.scopes.size(), before + 1);
   expect(call(Method::POST, "/api/2.1/unity-catalog/temporary-table-credentials", as(ana), R"({"table_id":"none","operation":"READ"})"), 404,
          "TABLE_DOES_NOT_EXIST");

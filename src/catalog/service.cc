@@ -98,6 +98,25 @@ Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::str
   return decision;
 }
 
+Result<FunctionInfo> UnityCatalog::function(const access::Context& ctx, std::string_view full_name) {
+  const auto generation = core_.store.generation();
+  const std::string key = caller_key(ctx) + std::string(full_name);
+  auto cached = function_cache_.get(generation, key);
+  if (!cached) {
+    auto found = functions_.executable(ctx, full_name);
+    cached = found ? Result<std::shared_ptr<const FunctionInfo>>(std::make_shared<const FunctionInfo>(*std::move(found))) : fail(found.error());
+    function_cache_.put(generation, key, *cached);
+  }
+  if (!*cached) return fail(cached->error());
+  return ***cached;
+}
+
+Result<FunctionInfo> UnityCatalog::function_as_owner(const access::Context& ctx, std::string_view owner, std::string_view full_name) {
+  const auto as = owner_context(ctx, owner);
+  if (!as) return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' is not a principal of this account any more.", owner)});
+  return function(*as, full_name);
+}
+
 Result<void> UnityCatalog::require_path(const access::Context& ctx, std::string_view url, bool write) {
   const std::string call = write ? "WriteFiles" : "ReadFiles";
   TARN_TRY(checked, checked_url(url, call, "Path.url"));
@@ -173,6 +192,33 @@ Result<void> UnityCatalog::set_comment(const access::Context& ctx, SecurableType
 }
 Result<void> UnityCatalog::drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) {
   return tables_.remove(ctx, name.full(), view, if_exists);
+}
+Result<void> UnityCatalog::set_row_filter(const access::Context& ctx, const TableName& name, const std::optional<RowFilter>& filter) {
+  TARN_CHECK(owner_may_run(ctx, name, filter ? filter->function_name : ""));
+  return tables_.set_row_filter(ctx, name.full(), filter);
+}
+Result<void> UnityCatalog::set_column_mask(const access::Context& ctx, const TableName& name, std::string_view column,
+                                           const std::optional<ColumnMask>& mask) {
+  TARN_CHECK(owner_may_run(ctx, name, mask ? mask->function_name : ""));
+  return tables_.set_column_mask(ctx, name.full(), column, mask);
+}
+Result<void> UnityCatalog::owner_may_run(const access::Context& ctx, const TableName& name, std::string_view function) {
+  if (function.empty()) return {};
+  const auto info = table(ctx, name);
+  if (!info) return {};  // told by who asks next
+  if (const auto ok = function_as_owner(ctx, info->owner, function); !ok && function_as_owner(ctx, ctx.caller.name, function))
+    return fail(Error{Errc::permission_denied,
+                      fmt::format("The owner '{}' of Table '{}' does not have EXECUTE on '{}': the function runs in the owner's name.", info->owner,
+                                  name.full(), function)});
+  return {};
+}
+Result<void> UnityCatalog::create_function(const access::Context& ctx, const NewFunction& function, bool replace) {
+  return functions_.define(ctx, function, replace);
+}
+Result<void> UnityCatalog::drop_function(const access::Context& ctx, std::string_view full_name, bool if_exists) {
+  auto done = functions_.remove(ctx, full_name);
+  if (!done && done.error().code == Errc::not_found && if_exists) return {};
+  return done;
 }
 
 namespace {

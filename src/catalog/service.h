@@ -52,6 +52,8 @@ class UnityCatalog final : public Catalog {
   Result<void> require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type,
                                 std::string_view full_name) override;
   Result<TableInfo> table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) override;
+  Result<FunctionInfo> function(const access::Context& ctx, std::string_view full_name) override;
+  Result<FunctionInfo> function_as_owner(const access::Context& ctx, std::string_view owner, std::string_view full_name) override;
   Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) override;
   Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
                               std::optional<std::string> managed_location, bool if_not_exists) override;
@@ -68,6 +70,11 @@ class UnityCatalog final : public Catalog {
   Result<void> set_owner(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view owner) override;
   Result<void> set_comment(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view comment) override;
   Result<void> drop_table(const access::Context& ctx, const TableName& name, bool view, bool if_exists) override;
+  Result<void> set_row_filter(const access::Context& ctx, const TableName& name, const std::optional<RowFilter>& filter) override;
+  Result<void> set_column_mask(const access::Context& ctx, const TableName& name, std::string_view column,
+                               const std::optional<ColumnMask>& mask) override;
+  Result<void> create_function(const access::Context& ctx, const NewFunction& function, bool replace) override;
+  Result<void> drop_function(const access::Context& ctx, std::string_view full_name, bool if_exists) override;
   Result<void> grant(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
                      const std::vector<Privilege>& privileges) override;
   Result<void> revoke(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view principal,
@@ -81,6 +88,8 @@ class UnityCatalog final : public Catalog {
  private:
   /// The context of a view's owner in the caller's workspace; nothing if that principal is gone.
   std::optional<access::Context> owner_context(const access::Context& ctx, std::string_view owner);
+  /// A table's filter and masks run in its owner's name: who may not EXECUTE the function could never read the table again.
+  Result<void> owner_may_run(const access::Context& ctx, const TableName& name, std::string_view function);
   Core core_;
   Metastores metastores_{core_};
   Credentials credentials_{core_};
@@ -97,6 +106,7 @@ class UnityCatalog final : public Catalog {
   Temporary temporary_{core_};
   Lineage lineage_{core_};
   GenerationCache<Result<std::shared_ptr<const TableInfo>>> table_cache_;
+  GenerationCache<Result<std::shared_ptr<const FunctionInfo>>> function_cache_;
   GenerationCache<Result<void>> decision_cache_;
 };
 

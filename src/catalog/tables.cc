@@ -222,7 +222,7 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
       r.info.table_id = old->value.info.table_id;
       r.info.created_at = old->value.info.created_at;
       r.info.created_by = old->value.info.created_by;
-      r.info.row_filter_function = old->value.info.row_filter_function;
+      r.info.row_filter = old->value.info.row_filter;
       masked_as(old->value.info.columns, *columns);
       r.access = old->value.access;
       if (old->value.info.storage_location == location)
@@ -248,6 +248,7 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
     r.info.metastore_id = place.metastore.info.metastore_id;
     r.catalog_id = place.catalog->info.id;
     r.schema_id = place.schema->info.schema_id;
+    TARN_CHECK(apply_policies(t, ctx, table, r.info));
     if (table.type == TableType::VIEW) {
       r.info.view_definition = table.view_definition.value_or("");
     } else {
@@ -365,33 +366,6 @@ Result<void> Tables::alter(const access::Context& ctx, std::string_view full_nam
     if (!kTables.insert(t, r)) throw std::logic_error("a renamed table met another");
     return {};
   });
-}
-
-Result<void> Tables::set_row_filter(const access::Context& ctx, std::string_view full_name, std::optional<std::string> function) {
-  return change(core_, ctx, "updateTables", {{"full_name_arg", std::string(full_name)}, {"row_filter", function.value_or("")}},
-                [&](store::WriteTxn& t) -> Result<void> {
-                  TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
-                  place.table->info.row_filter_function = function;
-                  stamp_change(place.table->info, core_, ctx);
-                  save(t, place);
-                  return {};
-                });
-}
-
-Result<void> Tables::set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column,
-                                     std::optional<std::string> function) {
-  return change(core_, ctx, "updateTables",
-                {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", function.value_or("")}},
-                [&](store::WriteTxn& t) -> Result<void> {
-                  TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::TABLE, full_name));
-                  auto& columns = place.table->info.columns;
-                  const auto it = std::find_if(columns.begin(), columns.end(), [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
-                  if (it == columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
-                  it->mask = function ? std::optional(ColumnMask{.function_name = *function}) : std::nullopt;
-                  stamp_change(place.table->info, core_, ctx);
-                  save(t, place);
-                  return {};
-                });
 }
 
 Result<void> Tables::remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists) {

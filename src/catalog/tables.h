@@ -35,14 +35,17 @@ class Tables {
   Result<void> alter(const access::Context& ctx, std::string_view full_name, const TableChange& change);
   /// Needs MODIFY.
   Result<void> update_columns(const access::Context& ctx, std::string_view full_name, const std::vector<ColumnInfo>& columns);
-  /// Sets or clears the function that filters rows, or masks a column; the caller must manage the table. A table with one is never vended.
-  Result<void> set_row_filter(const access::Context& ctx, std::string_view full_name, std::optional<std::string> function);
-  Result<void> set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, std::optional<std::string> function);
+  /// As Catalog::set_row_filter and Catalog::set_column_mask.
+  Result<void> set_row_filter(const access::Context& ctx, std::string_view full_name, const std::optional<RowFilter>& filter);
+  Result<void> set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, const std::optional<ColumnMask>& mask);
   Result<void> remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists);
 
  private:
   const Core& core_;
 };
+
+/// Puts what a new table's statement says of filters and masks on it, checked. policies.cc
+Result<void> apply_policies(store::ReadTxn& t, const access::Context& ctx, const NewTable& wanted, TableInfo& info);
 
 /// Where managed data of a schema lives: under the schema's, the catalog's or the metastore's root. invalid without any.
 Result<std::string> managed_root(const Place& place);

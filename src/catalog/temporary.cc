@@ -58,9 +58,7 @@ Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, st
           TARN_CHECK(external_access(ctx, place.metastore));
           TARN_CHECK(allowed(check(schema_path(place), who, Privilege::EXTERNAL_USE_SCHEMA)));
         }
-        const auto& columns = place.table->info.columns;
-        const bool masked = std::any_of(columns.begin(), columns.end(), [](const ColumnInfo& c) { return c.mask.has_value(); });
-        if (place.table->info.row_filter_function || masked)
+        if (place.table->info.governed())
           return fail(Error{Errc::permission_denied,
                             fmt::format("Table '{}' has a row filter or column masks: its files are never handed out. Read it through a warehouse.",
                                         place.full_name())});

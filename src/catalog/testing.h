@@ -171,6 +171,12 @@ class CatalogTest : public ::testing::Test {
     EXPECT_TRUE(made) << (made ? "" : made.error().message);
     return made ? *made : TableInfo{};
   }
+  /// A SQL function of these parameters (name, type), of the automation principal.
+  void make_function(const std::string& name, std::vector<FunctionInfo::Parameter> parameters, const std::string& returns) {
+    ok(uc.create_function(as(automation),
+                          {.catalog = "main", .schema = "s", .name = name, .returns = returns, .body = "true", .parameters = std::move(parameters)},
+                          false));
+  }
   void grant(SecurableType type, const std::string& name, const std::string& principal, std::vector<Privilege> p) {
     ok(uc.grant(as(automation), type, name, principal, p));
   }

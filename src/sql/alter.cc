@@ -68,6 +68,7 @@ Result<Done> Executor::alter(const Call& c) {
                     "[UNSUPPORTED_FEATURE] Renaming a table into another schema is not supported by this warehouse. SQLSTATE: 0A000");
     return finish(catalog_.alter_table(ctx, name, {.new_name = next.table}));
   }
+  if (action.ends_with("row_filter") || action.ends_with("mask")) return govern(c, name);
   auto info = catalog_.table(ctx, name);
   if (!info) return fail(Resolver::table_error(info.error(), name));
   const bool view = info->table_type == catalog::TableType::VIEW;

@@ -31,6 +31,8 @@ enum class StatementKind {
   drop_schema,
   drop_table,
   drop_view,
+  create_function,
+  drop_function,
   grant,
   revoke,
   show_grants,
@@ -50,7 +52,7 @@ enum class StatementKind {
   use_schema
 };
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
-                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, grant, revoke, show_grants,
+                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant, revoke, show_grants,
                     show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties, describe_table,
                     describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
 
@@ -77,6 +79,12 @@ struct ColumnClause {
 };
 BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment))
 
+/// ROW FILTER function ON (columns), MASK function USING COLUMNS (columns).
+struct PolicyClause {
+  std::vector<std::string> function, columns;
+};
+BOOST_DESCRIBE_STRUCT(PolicyClause, (), (function, columns))
+
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
@@ -90,14 +98,16 @@ struct Analysis {
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;                // a view's body, EXPLAIN's statement, MERGE's source
+  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source
   std::optional<std::int64_t> version;   // RESTORE
   std::optional<std::string> timestamp;  // RESTORE
+  std::optional<PolicyClause> row_filter;
+  std::map<std::string, PolicyClause> masks;  // by column
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite,
                        by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
-                       copy_options, file_format, securable_type, principal, source, query_text, version, timestamp))
+                       copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter, masks))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -147,11 +157,32 @@ struct Rewrite {
   std::optional<MergeRewrite> merge;
 };
 
+/// A SQL function as the parser expands it (sidecar/udf.py).
+struct FunctionDef {
+  std::string name;  // full
+  std::vector<RelationColumn> parameters;
+  std::string returns, body;
+  std::vector<int> relations;  // what the tables of its body are, in their order: places in RewriteRequest::relations
+};
+
+/// A table's row filter and column masks, as calls of functions over its columns.
+struct Policy {
+  struct Call {
+    int function = 0;  // place in RewriteRequest::functions
+    std::vector<std::string> columns;
+  };
+  std::optional<Call> filter;
+  std::map<std::string, Call> masks;  // by column
+};
+
 struct RewriteRequest {
+  /// Empty: relation 0 behind `policy`.
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
   std::vector<RelationColumn> target;  // DELETE, UPDATE, MERGE (whose only relation is its source)
+  std::vector<FunctionDef> functions;
+  std::optional<Policy> policy;  // of relation 0 of an empty statement, else of the target
 };
 
 /// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,

@@ -35,6 +35,7 @@ Result<Done> Executor::create_view(const Call& c) {
   TARN_TRY(body, parser_.analyze(a.query_text));
   if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
   TARN_TRY(query, resolver_.compile(c.session, a.query_text, *body));
+  c.guarded = query.guarded;
   if (std::ranges::find(query.views, name.full()) != query.views.end())
     return refuse(Errc::invalid,
                   "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");

@@ -116,6 +116,14 @@ Result<Done> Executor::describe_table(const Call& c) {
     add("Provider", info.data_source_format ? "delta" : "");
     add("Owner", info.owner);
     add("View Text", info.view_definition.value_or(""));
+    const auto call = [](const std::string& function, const std::vector<std::string>& columns) {
+      std::string list;
+      for (const auto& k : columns) list += (list.empty() ? "" : ", ") + k;
+      return function + (list.empty() ? "" : " ON (" + list + ")");
+    };
+    if (info.row_filter) add("Row Filter", call(info.row_filter->function_name, info.row_filter->input_column_names));
+    for (const auto& col : info.columns)
+      if (col.mask) add(("Mask of " + col.name).c_str(), call(col.mask->function_name, col.mask->using_column_names));
     if (!info.properties.empty()) add("Table Properties", properties_text(info.properties));
   }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
@@ -127,6 +135,10 @@ Result<Done> Executor::describe_history(const Call& c) {
   // The log tells of rows: who may read them may read it.
   if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !ok)
     return fail(Resolver::table_error(ok.error(), name));
+  // Counts of rows and files, and the conditions of changes, tell of rows that a filter hides: they are for who may lift it.
+  if (info.governed())
+    if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::MANAGE, catalog::SecurableType::TABLE, name.full()); !ok)
+      return fail(Resolver::table_error(ok.error(), name));
   if (info.table_type == catalog::TableType::VIEW || !info.storage_location)
     return refuse(Errc::invalid, "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " +
                                      backticked({name.catalog, name.schema, name.table}) + " is a view. SQLSTATE: 42809");

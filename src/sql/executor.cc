@@ -6,7 +6,8 @@ namespace tarn::sql {
 
 Result<Done> Executor::run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink) {
   TARN_TRY(analysis, parser_.analyze(sql));
-  const Call c{session, sql, *analysis, options, sink};
+  bool guarded = false;
+  const Call c{session, sql, *analysis, options, sink, guarded};
   const auto done = [&]() -> Result<Done> {
     switch (analysis->kind) {
       case StatementKind::query:
@@ -30,6 +31,10 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
       case StatementKind::vacuum:
       case StatementKind::restore:
         return maintain(c);
+      case StatementKind::create_function:
+        return create_function(c);
+      case StatementKind::drop_function:
+        return drop_function(c);
       case StatementKind::create_view:
         return create_view(c);
       case StatementKind::create_catalog:
@@ -67,12 +72,14 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
     throw std::logic_error("a statement kind without a meaning");
   };
   auto out = done();
+  if (!out && guarded && out.error().code == Errc::engine) return fail(withheld(std::move(out).error()));
   if (out) out->kind = analysis->kind;
   return out;
 }
 
 Result<Done> Executor::query(const Call& c) {
   TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis));
+  c.guarded = compiled.guarded;
   engine::Request request;
   request.sql = std::move(compiled.sql);
   request.format = c.options.format;
@@ -107,7 +114,11 @@ Result<Done> Executor::explain(const Call& c) {
   if (inner->kind != StatementKind::query)
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] EXPLAIN of a statement that is no query is not supported by this warehouse. SQLSTATE: 0A000");
-  TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
+  // A plan names files and conditions and counts rows: of what the caller may not see all of, there is only that it is read.
+  Session shown = c.session;
+  shown.outline = true;
+  TARN_TRY(compiled, resolver_.compile(shown, c.analysis.query_text, *inner));
+  c.guarded = compiled.guarded;
   engine::Request request;
   request.sql = "EXPLAIN " + compiled.sql;
   request.timeout_ms = c.options.timeout_ms;

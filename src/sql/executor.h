@@ -58,6 +58,7 @@ class Executor {
     const Analysis& analysis;
     const ResultOptions& options;
     ResultSink& sink;
+    bool& guarded;  // it reads what its caller may not see all of
   };
   struct Target {
     catalog::TableName name;
@@ -85,6 +86,14 @@ class Executor {
                              std::string_view called, std::vector<std::optional<std::size_t>>& sources);
   void record(const Session& session, const Compiled& query, const catalog::TableName& target, const std::vector<std::string>& target_columns,
               const std::vector<std::optional<std::size_t>>& sources);
+
+  Result<Done> create_function(const Call& c);  // functions.cc
+  Result<Done> drop_function(const Call& c);
+  Result<Done> govern(const Call& c, const catalog::TableName& name);
+  Result<void> name_policies(const Call& c, catalog::NewTable& wanted);
+  /// Whether the policies can be applied at all; ok where the catalog will refuse them anyway.
+  Result<void> try_policies(const Call& c, catalog::TableInfo info);
+  static Error withheld(Error e);
 
   Result<Done> create_view(const Call& c);  // definitions.cc
   Result<Done> create_namespace(const Call& c);

@@ -227,6 +227,7 @@ Result<Done> Executor::merge(const Call& c) {
   TARN_TRY(inner, parser_.analyze(c.analysis.query_text));
   if (inner->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] The source of MERGE is no query. SQLSTATE: 42601");
   TARN_TRY(source, resolver_.compile(c.session, c.analysis.query_text, *inner));
+  c.guarded = source.guarded || target.info.governed();
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = source.directories}, source.sql, c.session.cancel));
   std::vector<RelationColumn> columns;
   std::string list, aliases;
@@ -242,7 +243,7 @@ Result<Done> Executor::merge(const Call& c) {
                         delta::sql_identifier(stored));
     columns.push_back({std::move(name), type == "void" ? "string" : std::move(type)});
   }
-  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table));
+  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table, target.info));
   TARN_TRY(done, tables_.merge(*target.table, "SELECT " + list + " FROM (" + source.sql + ") AS src_(" + aliases + ")", source.directories, plan,
                                c.session.ctx.caller.name, c.session.cancel));
   catalog::LineageRecord record{.statement_id = c.session.statement_id, .read_tables = source.read_tables, .written_table = full};

@@ -125,6 +125,8 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
+    add_unique(out.bases, r.bases);
+    out.guarded = out.guarded || r.guarded;
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
@@ -138,14 +140,17 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
 }
 
 Result<CompiledChange> Resolver::compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
-                                                const std::string& target_name) {
+                                                const catalog::TableInfo& info) {
+  const std::string& target_name = info.full_name;
   TARN_TRY(relations, resolve(session, analysis, Rights{}));
   RewriteRequest request{.sql = sql};
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   request.target = target.columns;
+  TARN_CHECK(add_policy(session, info, target, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   CompiledChange out;
+  out.guarded = request.policy.has_value();
   TARN_TRY(predicate, fill(session, rewritten->predicate, relations));
   out.predicate = std::move(predicate);
   out.alias = rewritten->target_alias;
@@ -156,6 +161,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
+    out.guarded = out.guarded || r.guarded;
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
@@ -168,8 +174,10 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
 }
 
 Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target) {
-  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns}));
+                                          const OpenTable& target, const catalog::TableInfo& info) {
+  RewriteRequest request{.sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns};
+  TARN_CHECK(add_policy(session, info, target, request));
+  TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
   MergePlan out{m.target_alias, m.source_alias, {}, {}};
@@ -274,14 +282,6 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     if (!found) return fail(table_error(found.error(), name));
     info = *std::move(found);
   }
-  if (info.row_filter_function)
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table " + backticked({name.catalog, name.schema, name.table}) +
-                                         " has a row filter, which this warehouse cannot apply. SQLSTATE: 0A000");
-  for (const auto& column : info.columns)
-    if (column.mask)
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Column " + backticked(std::string_view(column.name)) + " of table " +
-                                           backticked({name.catalog, name.schema, name.table}) +
-                                           " has a mask, which this warehouse cannot apply. SQLSTATE: 0A000");
   if (info.table_type == catalog::TableType::VIEW) {
     if (reference.version || reference.timestamp)
       return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
@@ -291,6 +291,10 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   if (info.data_source_format && *info.data_source_format != "DELTA")
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table '" + full + "' has the format " + *info.data_source_format +
                                          "; this warehouse reads DELTA. SQLSTATE: 0A000");
+  // An old version may have columns that had no mask yet, or have none any more.
+  if (info.governed() && (reference.version || reference.timestamp))
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on table " + backticked({name.catalog, name.schema, name.table}) +
+                                         " is not supported: it has a row filter or column masks. SQLSTATE: 0A000");
   auto version = reference.version;
   if (reference.timestamp) {
     TARN_TRY(at, tables_.version_at(*info.storage_location, *reference.timestamp));
@@ -306,6 +310,8 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     TARN_TRY(held, tables_.hold(*opened));
     out.held.push_back(std::move(held));
   }
+  out.bases = {full};
+  if (info.governed()) return governed(session, info, std::move(out), rights);
   return out;
 }
 
@@ -350,6 +356,10 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   out.held = std::move(body.held);
   out.views = std::move(body.views);
   add_unique(out.views, {info.full_name});
+  out.bases = std::move(body.bases);
+  out.guarded = body.guarded;
+  // A view that shows what its reader may not read directly: its own conditions come first.
+  if (!sees_all(session, rights, out.bases)) return guarded(session, std::move(out));
   return out;
 }
 

@@ -24,6 +24,8 @@ struct Session {
   std::map<std::string, Parameter> parameters;
   std::string statement_id;
   engine::CancelToken* cancel = nullptr;
+  /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
+  bool outline = false;
 };
 
 /// A query ready for the engine.
@@ -35,6 +37,8 @@ struct Compiled {
   std::vector<std::string> views;                                         // every view on the way down
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
   std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
+  std::vector<std::string> bases;                                         // tables under all views
+  bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
 };
 
 /// A DELETE's or UPDATE's expressions over its target.
@@ -44,6 +48,7 @@ struct CompiledChange {
   std::vector<std::string> directories, read_tables;
   std::vector<catalog::LineageEdge> lineage;
   std::vector<std::shared_ptr<const void>> held;  // as Compiled's
+  bool guarded = false;
 };
 
 /// Rows that the platform itself provides (information_schema, system.access), as a DuckDB relation. Nothing: no such table.
@@ -63,10 +68,15 @@ class Resolver {
 
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis);
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
-                                        const std::string& target_name);
+                                        const catalog::TableInfo& info);
 
   /// A MERGE's clauses, over the target and a source with these columns.
-  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target);
+  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target,
+                                  const catalog::TableInfo& info);
+  /// The body of a function as a query that yields one column of no rows, compiled as its owner's: for checking it when it is made.
+  Result<Compiled> compile_function(const Session& session, const catalog::FunctionInfo& function);
+  /// What a table with these columns, filter and masks would be to its readers, over no rows: for checking them before they are set.
+  Result<Compiled> compile_policies(const Session& session, const catalog::TableInfo& info);
   /// Brings the catalog's columns of a table up to its log's, where they differ: another writer changed them, or a server ended between the log's
   /// commit and the catalog's.
   Result<void> follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table);
@@ -86,11 +96,26 @@ class Resolver {
     std::string sql;
     std::vector<std::string> directories, views;
     std::vector<std::shared_ptr<const void>> held;
+    std::vector<std::string> bases;
+    bool guarded = false;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  // governed.cc
+  /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner.
+  Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations);
+  /// A table's filter and masks for the parser. Whatever is wrong with one refuses the table.
+  Result<Policy> policy_of(const Session& session, const catalog::TableInfo& info, const std::vector<RelationColumn>& columns, const Rights& rights,
+                           std::vector<FunctionDef>& functions, std::vector<Relation>& relations);
+  /// The table behind its filter and masks.
+  Result<Relation> governed(const Session& session, const catalog::TableInfo& info, Relation base, const Rights& rights);
+  /// The filter and masks of a table that is changed, into the request.
+  Result<void> add_policy(const Session& session, const catalog::TableInfo& info, const OpenTable& target, RewriteRequest& request);
+  /// A relation that whoever reads it may not see behind: what he asks of its rows is asked after it, never within it.
+  static Result<Relation> guarded(const Session& session, Relation relation);
+  bool sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases);
   Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations) const;
 
   catalog::Catalog& catalog_;

@@ -9,6 +9,34 @@ json::array columns_json(const std::vector<RelationColumn>& columns) {
   return out;
 }
 
+json::object call_json(const Policy::Call& c) {
+  json::array columns;
+  for (const auto& n : c.columns) columns.emplace_back(n);
+  return {{"function", c.function}, {"columns", std::move(columns)}};
+}
+
+json::array functions_json(const std::vector<FunctionDef>& functions) {
+  json::array out;
+  for (const auto& f : functions) {
+    json::array relations;
+    for (const int r : f.relations) relations.emplace_back(r);
+    out.push_back({{"name", f.name},
+                   {"parameters", columns_json(f.parameters)},
+                   {"returns", f.returns},
+                   {"body", f.body},
+                   {"relations", std::move(relations)}});
+  }
+  return out;
+}
+
+json::object policy_json(const Policy& p) {
+  json::object out, masks;
+  if (p.filter) out["filter"] = call_json(*p.filter);
+  for (const auto& [column, call] : p.masks) masks[column] = call_json(call);
+  out["masks"] = std::move(masks);
+  return out;
+}
+
 std::vector<Piece> pieces_of(const json::value& v) {
   std::vector<Piece> out;
   for (const auto& p : v.as_array()) {
@@ -74,6 +102,8 @@ json::object to_json(const RewriteRequest& request) {
                          {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
   json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
   if (!request.target.empty()) out["target"] = columns_json(request.target);
+  if (!request.functions.empty()) out["functions"] = functions_json(request.functions);
+  if (request.policy) out["policy"] = policy_json(*request.policy);
   return out;
 }
 
@@ -107,6 +137,8 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& r : request.relations) add(r);
   key += '\x1d';
   add(request.target);
+  if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));
+  if (request.policy) key += '\x1c' + boost::json::serialize(policy_json(*request.policy));
   return key;
 }
 

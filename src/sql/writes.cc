@@ -114,6 +114,7 @@ Result<Done> Executor::create_table(const Call& c) {
     if (!a.columns.empty())
       return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] Schema may not be specified in a Create Table As Select (CTAS) statement. SQLSTATE: 42601");
     TARN_TRY(compiled, resolver_.compile(c.session, c.sql, a));
+    c.guarded = compiled.guarded;
     query = std::move(compiled);
     TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
     std::set<std::string> seen;
@@ -152,6 +153,15 @@ Result<Done> Executor::create_table(const Call& c) {
   wanted.storage_location = a.location;
   wanted.comment = a.comment;
   wanted.properties = a.properties;
+  TARN_CHECK(name_policies(c, wanted));
+  if (wanted.row_filter || !wanted.masks.empty()) {
+    catalog::TableInfo next{.full_name = name.full(), .columns = wanted.columns, .owner = existing ? existing->owner : ctx.caller.name};
+    next.row_filter = wanted.row_filter;
+    for (auto& k : next.columns)
+      for (const auto& [column, mask] : wanted.masks)
+        if (lower(column) == lower(k.name)) k.mask = mask;
+    TARN_CHECK(try_policies(c, std::move(next)));
+  }
   auto planned = catalog_.plan_table(ctx, wanted);
   if (!planned) return fail(Resolver::catalog_error(planned.error()));
   std::string location = *planned;
@@ -207,6 +217,7 @@ Result<Done> Executor::create_table(const Call& c) {
 Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   TARN_TRY(query, resolver_.compile(c.session, c.sql, c.analysis));
+  c.guarded = query.guarded;
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
   TARN_TRY(text, shaped(*target.table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
@@ -224,7 +235,8 @@ Result<Done> Executor::change(const Call& c) {
   // The predicate reads the table too.
   if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, full); !ok)
     return fail(Resolver::table_error(ok.error(), target.name));
-  TARN_TRY(compiled, resolver_.compile_change(c.session, c.sql, c.analysis, *target.table, full));
+  TARN_TRY(compiled, resolver_.compile_change(c.session, c.sql, c.analysis, *target.table, target.info));
+  c.guarded = compiled.guarded;
   TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories,
                                     c.session.ctx.caller.name, c.session.cancel));
   catalog::LineageRecord record{

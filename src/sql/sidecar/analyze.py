@@ -16,6 +16,7 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
+    sql = tokens.policy_clauses(sql)[0]
     try:
         trees = [t for t in sqlglot.parse(sql, dialect="databricks", error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
@@ -267,6 +268,8 @@ def create(tree, sql, out):
     )
     if isinstance(tree.this, exp.Schema):
         out["columns"] = column_defs(tree.this)
+    if kind == "TABLE":
+        out.update({k: v for k, v in tokens.policy_clauses(sql)[1].items() if v})
     for p in tree.args["properties"].expressions if tree.args.get("properties") else []:
         if isinstance(p, exp.FileFormatProperty):
             out["file_format"] = p.this.name.lower()

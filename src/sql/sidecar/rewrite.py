@@ -15,6 +15,7 @@ from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 import dialect
+import policy
 import strict
 from analyze import extra_parts, parsed, query_of, references
 from errors import Refused, quoted, unsupported
@@ -22,15 +23,17 @@ from errors import Refused, quoted, unsupported
 
 def rewrite(request):
     sql, relations = request["sql"], request["relations"]
+    if not sql:
+        return governed(request)
     tree = parsed(sql).copy()
-    hole = Holes(sql, relations)
+    hole = Holes(sql, [relations, request.get("functions"), request.get("policy")])
     target = request.get("target")  # DELETE and UPDATE: the columns of the target, under the name it has in the statement
     if isinstance(tree, exp.Merge):
         import rewrite_merge  # which needs this module
 
-        return rewrite_merge.rewritten(tree, relations[0]["columns"], target, hole)
+        return rewrite_merge.rewritten(tree, relations[0]["columns"], target, hole, request)
     if isinstance(tree, (exp.Delete, exp.Update)):
-        return over_target(tree, relations, target, hole)
+        return over_target(tree, relations, target, hole, request)
     return one_query(query_of(tree), relations, hole)
 
 
@@ -58,6 +61,39 @@ class Holes:
         return [p for p in out if p != ""]
 
 
+class Binder:
+    """Puts relations of the request where tables stand."""
+
+    def __init__(self, hole, relations):
+        self.hole, self.relations, self.schema, self.rel_of = hole, relations, {}, {}
+        COLUMNS.clear()
+
+    def bind(self, t, i):
+        rel = self.relations[i]
+        name = self.hole.make({"rel": i})
+        alias = t.alias or (t.this.name if isinstance(t.this, exp.Identifier) and "/" not in t.this.name else {"range": "range"}.get(rel.get("kind"), f"files_{i}"))
+        table_alias = t.args.get("alias") or exp.TableAlias()
+        table_alias.set("this", exp.to_identifier(alias, quoted=True))
+        t.set("this", exp.to_identifier(name, quoted=True))
+        t.set("db", None)
+        t.set("catalog", None)
+        t.set("version", None)
+        t.set("alias", table_alias)
+        self.schema[name] = {c["name"].lower(): c["type"] for c in rel["columns"]}
+        self.rel_of[name] = i
+        COLUMNS[name] = [c["name"] for c in rel["columns"]]
+        return COLUMNS[name]
+
+
+def governed(request):
+    """A table behind its row filter and column masks (policy.py), as a query of its own: no statement is mixed into it."""
+    hole = Holes("", [request["relations"], request["functions"], request["policy"]])
+    binder = Binder(hole, request["relations"])
+    query = policy.relation(request, binder)
+    strict.before(query)
+    return translated(query, binder, {c["name"].lower(): c["name"] for c in request["relations"][0]["columns"]})
+
+
 def one_query(query, relations, hole):
     if isinstance(query, exp.Values):
         query = exp.select("*").from_(exp.alias_(query.copy(), "values_", table=["col%d" % (i + 1) for i in range(len(query.expressions[0].expressions if query.expressions else []))]))
@@ -69,34 +105,27 @@ def one_query(query, relations, hole):
         for p in q.expressions:
             if p.alias_or_name:
                 wanted.setdefault(p.alias_or_name.lower(), p.alias_or_name)
-    schema, rel_of = {}, {}
-    COLUMNS.clear()
+    binder = Binder(hole, relations)
     for i, t in enumerate(references(query)):
-        rel = relations[i]
-        name = hole.make({"rel": i})
-        alias = t.alias or (t.this.name if isinstance(t.this, exp.Identifier) and "/" not in t.this.name else {"range": "range"}.get(rel.get("kind"), f"files_{i}"))
-        table_alias = t.args.get("alias") or exp.TableAlias()
-        table_alias.set("this", exp.to_identifier(alias, quoted=True))
-        t.set("this", exp.to_identifier(name, quoted=True))
-        t.set("db", None)
-        t.set("catalog", None)
-        t.set("version", None)
-        t.set("alias", table_alias)
-        schema[name] = {c["name"].lower(): c["type"] for c in rel["columns"]}
-        rel_of[name] = i
-        COLUMNS[name] = [c["name"] for c in rel["columns"]]
-        for c in rel["columns"]:
-            wanted.setdefault(c["name"].lower(), c["name"])
+        for name in binder.bind(t, i):
+            wanted.setdefault(name.lower(), name)
+    return translated(holder.this, binder, wanted)
+
+
+def translated(query, binder, wanted):
+    """DuckDB's text of a query whose tables are bound; `wanted`: how columns are spelled."""
+    hole = binder.hole
+    holder = exp.Paren(this=query)
     for c in query.find_all(exp.Column):
         c.set("db", None)
         c.set("catalog", None)
     bind_functions(query, hole)
     query = holder.this
-    mapping = MappingSchema(schema, dialect="databricks", normalize=False)
+    mapping = MappingSchema(binder.schema, dialect="databricks", normalize=False)
     query = qualified(query, mapping)
     output = [p for p in query.selects]
     scope = build_scope(query)
-    lineage = Lineage(rel_of, relations).of(scope) if scope is not None else []
+    lineage = Lineage(binder.rel_of, binder.relations).of(scope) if scope is not None else []
     query = annotate_types(query, schema=mapping, dialect="databricks")
     strict.after(query, {c.lower() for cs in COLUMNS.values() for c in cs} | {n.lower() for n in query.named_selects})
     query = dialect.to_duckdb(query)
@@ -281,7 +310,7 @@ class Lineage:
         return out
 
 
-def over_target(tree, relations, target, hole):
+def over_target(tree, relations, target, hole, request):
     """DELETE and UPDATE: the predicate and the new values as DuckDB expressions over the target under the alias "target"."""
     alias = tree.this.alias or tree.this.name
     where = tree.args["where"].this if tree.args.get("where") else exp.true()
@@ -324,6 +353,10 @@ def over_target(tree, relations, target, hole):
     lineage = []
     lookup = Lineage({**rel_of, name: len(relations)}, relations + [{"columns": target}])
     outputs = lookup.of(build_scope(select))
+    seen = policy.Target(request, alias.lower(), target, lambda node: bind_functions(node, hole))
+    seen.masked(select)
+    last = select.selects[-1]
+    last.set("this", seen.visible(last.this.copy()))
     select = annotate_types(select, schema=mapping, dialect="databricks")
     strict.after(select, set())
     select = dialect.to_duckdb(select)

@@ -4,13 +4,14 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.schema import MappingSchema
 
 import dialect
+import policy
 import rewrite
 import strict
 from errors import Refused, syntax, unsupported
 from merge import kind_of
 
 
-def rewritten(tree, source, target, hole):
+def rewritten(tree, source, target, hole, request):
     using = tree.args["using"]
     target_alias = (tree.this.alias or tree.this.name).lower()
     source_alias = (using.alias or (using.this.name if isinstance(using, exp.Table) else "")).lower()
@@ -20,16 +21,19 @@ def rewritten(tree, source, target, hole):
         raise unsupported(f"MERGE of a target and a source that are both called `{target_alias}`", "Give one an alias.")
     names = [c["name"].lower() for c in source]
     doubled = {n for n in names if names.count(n) > 1}
-    both = Side(hole, [(target_alias, target), (source_alias, source)])
-    only_source, only_target = Side(hole, [(source_alias, source)]), Side(hole, [(target_alias, target)])
-    on = both.add(tree.args["on"])
+    seen = policy.Target(request, target_alias, target, lambda node: rewrite.bind_functions(node, hole))
+    both = Side(hole, [(target_alias, target), (source_alias, source)], seen)
+    only_source, only_target = Side(hole, [(source_alias, source)]), Side(hole, [(target_alias, target)], seen)
+    on = both.add(tree.args["on"], seen.joined)
     own = {c["name"].lower(): c["name"] for c in target}
     clauses = []
     for when in tree.args["whens"].expressions:
         kind = kind_of(when)
         side = {"matched": both, "not_matched": only_source, "by_source": only_target}[kind]
         condition = when.args.get("condition")
-        clause = {"kind": kind, "columns": [], "values": [], "condition": side.add(condition) if condition is not None else None}
+        if kind == "by_source" and condition is None and (request.get("policy") or {}).get("filter"):
+            condition = exp.true()  # for the filter to stand in
+        clause = {"kind": kind, "columns": [], "values": [], "condition": side.add(condition, seen.visible if side is not only_source else None) if condition is not None else None}
         then = when.args["then"]
         pairs = []
         if isinstance(then, exp.Var):
@@ -95,11 +99,13 @@ def star(name, names, source_alias, clause):
 class Side:
     """Expressions that see the same tables, qualified and generated in one go."""
 
-    def __init__(self, hole, tables):
-        self.hole, self.tables, self.expressions = hole, tables, []
+    def __init__(self, hole, tables, seen=None):
+        self.hole, self.tables, self.seen, self.expressions, self.guards = hole, tables, seen, [], []
 
-    def add(self, expression):
+    def add(self, expression, guard=None):
+        """`guard`: what a governed target makes of the qualified expression."""
         self.expressions.append(expression.copy())
+        self.guards.append(guard)
         return len(self.expressions) - 1
 
     def finish(self, doubled, source_alias):
@@ -131,6 +137,11 @@ class Side:
                     if c.name not in used:
                         used.append(c.name)
             self.sources.append(used)
+        if self.seen is not None:
+            self.seen.masked(select)
+            for p, guard in zip(select.selects, self.guards):
+                if guard is not None:
+                    p.set("this", guard(p.this.copy()))
         select = annotate_types(select, schema=mapping, dialect="databricks")
         strict.after(select, set())
         select = dialect.to_duckdb(select)

@@ -1,0 +1,193 @@
+// Row filters, column masks and the functions behind them: the one place where a table becomes what its reader may see of it. Nothing reads a
+// governed table's rows but through here; what cannot be applied refuses the statement.
+#include "sql/resolver.h"
+#include "sql/types.h"
+
+namespace tarn::sql {
+namespace {
+
+/// What a reader hears of a policy that cannot be applied: not why, for that would tell of things that are not his.
+Error closed(const catalog::TableInfo& info, const std::string& function) {
+  return {Errc::permission_denied,
+          "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + info.full_name + "' cannot be read: the function '" + function +
+              "' that filters its rows or masks a column cannot be run in the name of the table's owner (it is gone, was replaced by another, or it or "
+              "what it reads may not be used). The table's owner can mend it. SQLSTATE: 42501"};
+}
+
+/// Whether the failure says something about the policy itself; others (no parser, cancelled, …) keep their own name.
+bool about_policy(Errc code) { return code != Errc::unavailable && code != Errc::cancelled && code != Errc::timeout; }
+
+std::vector<RelationColumn> columns_of(const std::vector<catalog::FunctionInfo::Parameter>& parameters) {
+  std::vector<RelationColumn> out;
+  for (const auto& p : parameters) out.push_back({p.name, p.type});
+  return out;
+}
+
+Result<std::string> typed_null(const RelationColumn& c) {
+  auto type = delta::delta_type(c.type);
+  if (!type) return refuse(Errc::invalid, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + c.type + "\". SQLSTATE: 0A000");
+  return "CAST(NULL AS " + delta::duckdb_type(*type) + ") AS " + delta::sql_identifier(c.name);
+}
+
+Result<std::string> stub(const std::vector<RelationColumn>& columns) {
+  std::string list;
+  for (const auto& c : columns) {
+    TARN_TRY(one, typed_null(c));
+    list += (list.empty() ? "" : ", ") + one;
+  }
+  return list;
+}
+
+/// The engine's optimizer moves conditions past everything but a few kinds of operators; sampling all of the rows is one that it never passes and that
+/// costs next to nothing (engine/functions knows none of our own that could be one).
+std::string barrier(const std::string& relation) { return "(SELECT * FROM " + relation + " AS guarded_ USING SAMPLE 100 PERCENT (system))"; }
+
+}  // namespace
+
+Result<FunctionDef> Resolver::define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights,
+                                     std::vector<Relation>& relations) {
+  if (std::ranges::find(rights.views, function.full_name) != rights.views.end())
+    return refuse(Errc::invalid, "[RECURSIVE_FUNCTION] Function " + function.full_name + " refers to itself. SQLSTATE: 42K0H");
+  Rights inside{.owner = function.owner, .views = rights.views};
+  inside.views.push_back(function.full_name);
+  Session inner = session;
+  inner.catalog = function.catalog_name;
+  inner.schema = function.schema_name;
+  inner.parameters.clear();
+  TARN_TRY(analysis, parser_.analyze("SELECT (" + function.body + "\n)"));
+  FunctionDef out{function.full_name, columns_of(function.parameters), function.returns, function.body, {}};
+  for (const auto& reference : analysis->tables) {
+    TARN_TRY(r, resolve(inner, reference, inside));
+    out.relations.push_back(static_cast<int>(relations.size()));
+    relations.push_back(std::move(r));
+  }
+  return out;
+}
+
+Result<Policy> Resolver::policy_of(const Session& session, const catalog::TableInfo& info, const std::vector<RelationColumn>& columns,
+                                   const Rights& rights, std::vector<FunctionDef>& functions, std::vector<Relation>& relations) {
+  Rights inside = rights;
+  // A policy that comes back to its own table has no meaning.
+  if (std::ranges::find(inside.views, info.full_name) != inside.views.end() || inside.views.size() >= 16) return fail(closed(info, info.full_name));
+  inside.views.push_back(info.full_name);
+  const auto call = [&](const std::string& name, const std::string& id, std::vector<std::string> given) -> Result<Policy::Call> {
+    for (const auto& g : given)
+      if (std::ranges::none_of(columns, [&](const RelationColumn& c) { return c.name == g; })) return fail(closed(info, name));
+    auto function = catalog_.function_as_owner(session.ctx, info.owner, name);
+    if (!function || function->function_id != id || function->parameters.size() != given.size()) return fail(closed(info, name));
+    auto defined = define(session, *function, inside, relations);
+    if (!defined) return fail(about_policy(defined.error().code) ? closed(info, name) : defined.error());
+    functions.push_back(*std::move(defined));
+    return Policy::Call{static_cast<int>(functions.size()) - 1, std::move(given)};
+  };
+  Policy out;
+  if (info.row_filter) {
+    TARN_TRY(filter, call(info.row_filter->function_name, info.row_filter->function_id, info.row_filter->input_column_names));
+    out.filter = std::move(filter);
+  }
+  for (const auto& c : info.columns) {
+    if (!c.mask) continue;
+    auto given = c.mask->using_column_names;
+    given.insert(given.begin(), c.name);
+    TARN_TRY(mask, call(c.mask->function_name, c.mask->function_id, std::move(given)));
+    out.masks[c.name] = std::move(mask);
+  }
+  return out;
+}
+
+Result<Resolver::Relation> Resolver::governed(const Session& session, const catalog::TableInfo& info, Relation base, const Rights& rights) {
+  std::vector<Relation> relations;
+  relations.push_back(std::move(base));
+  RewriteRequest request;
+  TARN_TRY(policy, policy_of(session, info, relations[0].columns, rights, request.functions, relations));
+  request.policy = std::move(policy);
+  for (const auto& r : relations) request.relations.push_back(r.columns);
+  request.kinds.assign(relations.size(), ReferenceKind::table);
+  const std::string first = request.functions.empty() ? info.full_name : request.functions[0].name;
+  auto rewritten = parser_.rewrite(request);
+  if (!rewritten) return fail(about_policy(rewritten.error().code) ? closed(info, first) : rewritten.error());
+  TARN_TRY(text, fill(session, (*rewritten)->query, relations));
+  Relation out = std::move(relations[0]);
+  out.sql = "(" + text + ")";
+  for (std::size_t i = 1; i < relations.size(); ++i) {
+    out.directories.insert(out.directories.end(), relations[i].directories.begin(), relations[i].directories.end());
+    out.held.insert(out.held.end(), relations[i].held.begin(), relations[i].held.end());
+  }
+  return guarded(session, std::move(out));
+}
+
+Result<Resolver::Relation> Resolver::guarded(const Session& session, Relation relation) {
+  if (session.outline) {
+    TARN_TRY(columns, stub(relation.columns));
+    relation.sql = "(SELECT " + columns + " FROM range(1))";
+    relation.directories.clear();
+  }
+  relation.sql = barrier(relation.sql);
+  relation.guarded = true;
+  return relation;
+}
+
+bool Resolver::sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases) {
+  return std::ranges::all_of(bases, [&](const std::string& base) {
+    return rights.owner ? catalog_.require_as_owner(session.ctx, *rights.owner, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value()
+                        : catalog_.require(session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value();
+  });
+}
+
+Result<void> Resolver::add_policy(const Session& session, const catalog::TableInfo& info, const OpenTable& target, RewriteRequest& request) {
+  if (!info.governed()) return {};
+  std::vector<Relation> read;
+  TARN_TRY(policy, policy_of(session, info, target.columns, Rights{}, request.functions, read));
+  if (!read.empty())
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of table '" + info.full_name +
+                                         "' is not supported: its row filter or a column mask reads other tables. SQLSTATE: 0A000");
+  request.policy = std::move(policy);
+  return {};
+}
+
+Result<Compiled> Resolver::compile_policies(const Session& session, const catalog::TableInfo& info) {
+  Relation base;
+  for (const auto& c : info.columns) base.columns.push_back({c.name, c.type_text});
+  TARN_TRY(columns, stub(base.columns));
+  base.sql = "(SELECT " + columns + " WHERE false)";
+  TARN_TRY(relation, governed(session, info, std::move(base), Rights{}));
+  Compiled out;
+  out.sql = "SELECT * FROM " + relation.sql;
+  out.directories = std::move(relation.directories);
+  std::ranges::sort(out.directories);
+  out.directories.erase(std::unique(out.directories.begin(), out.directories.end()), out.directories.end());
+  out.held = std::move(relation.held);
+  return out;
+}
+
+Result<Compiled> Resolver::compile_function(const Session& session, const catalog::FunctionInfo& function) {
+  std::vector<Relation> relations(1);
+  relations[0].columns = columns_of(function.parameters);
+  relations[0].columns.push_back({"result", function.returns});
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) relations[0].columns[i].name = fmt::format("p{}", i);
+  RewriteRequest request;
+  TARN_TRY(columns, stub(relations[0].columns));
+  relations[0].sql = "(SELECT " + columns + " WHERE false)";
+  TARN_TRY(defined, define(session, function, Rights{}, relations));
+  request.functions.push_back(std::move(defined));
+  Policy::Call call;
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) call.columns.push_back(fmt::format("p{}", i));
+  request.policy = Policy{.masks = {{"result", std::move(call)}}};
+  for (const auto& r : relations) request.relations.push_back(r.columns);
+  request.kinds.assign(relations.size(), ReferenceKind::table);
+  TARN_TRY(rewritten, parser_.rewrite(request));
+  Compiled out;
+  TARN_TRY(text, fill(session, rewritten->query, relations));
+  out.sql = "SELECT result FROM (" + text + ")";
+  out.columns = {"result"};
+  for (const auto& r : relations) {
+    out.directories.insert(out.directories.end(), r.directories.begin(), r.directories.end());
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
+    if (!r.name.empty()) out.read_tables.push_back(r.name);
+  }
+  std::ranges::sort(out.directories);
+  out.directories.erase(std::unique(out.directories.begin(), out.directories.end()), out.directories.end());
+  return out;
+}
+
+}  // namespace tarn::sql
