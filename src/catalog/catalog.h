@@ -209,7 +209,7 @@ struct NewTable {
   std::optional<std::string> view_definition;
   std::optional<std::string> comment;
   std::map<std::string, std::string> properties;
-  std::optional<RowFilter> row_filter;         // by the functions' names; checked as set_row_filter and set_column_mask check them
+  std::optional<RowFilter> row_filter;        // by the functions' names; checked as set_row_filter and set_column_mask check them
   std::map<std::string, ColumnMask> masks{};  // by column
 };
 
@@ -243,6 +243,12 @@ struct LineageRecord {
   std::string written_table;  // empty for a read
   std::vector<LineageEdge> columns;
   std::string entity_type = "DBSQL_QUERY";
+};
+
+/// A tag of a catalog, schema, table, column or volume (entity types as the API spells them: catalogs, schemas, tables, columns, volumes).
+struct TagRow {
+  std::string entity_type, entity_name;  // full names; a column's ends with its own
+  std::string key, value;
 };
 
 /// The catalog as the SQL room, jobs and serving use it.
@@ -313,6 +319,12 @@ class Catalog {
                               const std::vector<Privilege>& privileges) = 0;
   virtual Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name,
                                                std::optional<std::string> principal) = 0;
+
+  /// Sets tags, or with nullopt removes them. Needs APPLY_TAG on the securable, or to own it. invalid: a key or value that is none.
+  virtual Result<void> set_tags(const access::Context& ctx, std::string_view entity_type, std::string_view full_name,
+                                const std::map<std::string, std::optional<std::string>>& changes) = 0;
+  /// The tags of a catalog and of all in it that the caller may see.
+  virtual Result<std::vector<TagRow>> tags(const access::Context& ctx, std::string_view catalog) = 0;
 
   virtual void record_lineage(const access::Context& ctx, const LineageRecord& record) = 0;
   /// Table-level and column-level edges, newest first: the rows of system.access.table_lineage and column_lineage. Needs SELECT on that table

@@ -108,9 +108,9 @@ TEST_F(Contract, FiltersAndMasksAreCheckedWhenTheyAreSet) {
   EXPECT_EQ(uc.table(as(automation), table)->row_filter->input_column_names, std::vector<std::string>{"a"});
   EXPECT_TRUE(uc.table(as(automation), table)->governed());
   // A function that only the one who sets it may run would close the table for good.
-  ok(uc.create_function(
-      as(automation), {.catalog = "main", .schema = "s", .name = "own", .returns = "boolean", .body = "true", .parameters = {{"v", "bigint", {}}}},
-      false));
+  ok(uc.create_function(as(automation),
+                        {.catalog = "main", .schema = "s", .name = "own", .returns = "boolean", .body = "true", .parameters = {{"v", "bigint", {}}}},
+                        false));
   ok(uc.set_owner(as(automation), TABLE, "main.s.t", "bob@acme.test"));
   refused(uc.set_row_filter(as(automation), table, filter("main.s.own", {"a"})), Errc::permission_denied,
           "The owner 'bob@acme.test' of Table 'main.s.t' does not have EXECUTE on 'main.s.own': the function runs in the owner's name.");

@@ -1,6 +1,7 @@
 #include "catalog/drops.h"
 
 #include "base/ids.h"
+#include "catalog/tags.h"
 
 namespace tarn::catalog {
 namespace {
@@ -19,12 +20,14 @@ void drop_claims(store::WriteTxn& t, std::string_view holder_id) {
 void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table) {
   if (table.info.table_type == TableType::MANAGED && table.info.storage_location) remove_later(t, core, *table.info.storage_location);
   drop_claims(t, table.info.table_id);
+  drop_tags(t, table.info.table_id);
   kTables.erase(t, table.store_key());
 }
 
 void drop_volume(store::WriteTxn& t, const Core& core, const VolumeRecord& volume) {
   if (volume.info.volume_type == VolumeType::MANAGED) remove_later(t, core, volume.info.storage_location);
   drop_claims(t, volume.info.volume_id);
+  drop_tags(t, volume.info.volume_id);
   kVolumes.erase(t, volume.store_key());
 }
 
@@ -44,12 +47,14 @@ void drop_schema_tree(store::WriteTxn& t, const Core& core, const SchemaRecord& 
   for (const auto& table : kTables.scan(t, store::prefix({schema.info.schema_id}))) drop_table(t, core, table);
   for (const auto& volume : kVolumes.scan(t, store::prefix({schema.info.schema_id}))) drop_volume(t, core, volume);
   drop_claims(t, schema.info.schema_id);
+  drop_tags(t, schema.info.schema_id);
   kSchemas.erase(t, schema.store_key());
 }
 
 void drop_catalog_tree(store::WriteTxn& t, const Core& core, const CatalogRecord& catalog) {
   for (const auto& schema : kSchemas.scan(t, store::prefix({catalog.info.id}))) drop_schema_tree(t, core, schema);
   drop_claims(t, catalog.info.id);
+  drop_tags(t, catalog.info.id);
   kCatalogs.erase(t, catalog.store_key());
 }
 

@@ -149,7 +149,7 @@ Result<void> Functions::define(const access::Context& ctx, const NewFunction& f,
         }
         json::array parameters;
         for (const auto& p : f.parameters) {
-          json::object one{{"name", p.name},         {"type_text", p.type}, {"type_name", wire_type(p.type)}, {"position", parameters.size()},
+          json::object one{{"name", p.name},         {"type_text", p.type},      {"type_name", wire_type(p.type)}, {"position", parameters.size()},
                            {"parameter_mode", "IN"}, {"parameter_type", "PARAM"}};
           if (p.default_value) one["parameter_default"] = *p.default_value;
           parameters.push_back(std::move(one));
@@ -172,9 +172,8 @@ Result<void> Functions::define(const access::Context& ctx, const NewFunction& f,
 }
 
 Result<FunctionInfo> Functions::executable(const access::Context& ctx, std::string_view full_name) const {
-  auto found = core_.store.read_as([&](store::ReadTxn& t) {
-    return function_at(locate_for(t, ctx, SecurableType::FUNCTION, full_name, Privilege::EXECUTE), full_name);
-  });
+  auto found = core_.store.read_as(
+      [&](store::ReadTxn& t) { return function_at(locate_for(t, ctx, SecurableType::FUNCTION, full_name, Privilege::EXECUTE), full_name); });
   if (!found) return fail(found.error());
   const RoutineRecord& r = *found->routine;
   const auto& o = r.function.as_object();

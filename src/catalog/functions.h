@@ -1,5 +1,6 @@
 #pragma once
-// SQL functions as securables: made with CREATE FUNCTION on the schema, seen and run with EXECUTE. Queries expand them (the SQL room). Source: REST API reference "Functions".
+// SQL functions as securables: made with CREATE FUNCTION on the schema, seen and run with EXECUTE. Queries expand them (the SQL room). Source: REST
+// API reference "Functions".
 #include "catalog/core.h"
 
 namespace tarn::catalog {

@@ -28,8 +28,7 @@ Result<RoutineRecord> checked_function(store::ReadTxn& t, const access::Context&
   if (const auto* input = f.if_contains("input_params"); input && input->is_object())
     if (const auto* list = input->as_object().if_contains("parameters"); list && list->is_array()) takes = list->as_array().size();
   const std::size_t given = columns.size() + (masked ? 1 : 0);
-  if (takes != given)
-    return fail(invalid(fmt::format("Function '{}' takes {} parameters, and {} columns are given to it", name, takes, given)));
+  if (takes != given) return fail(invalid(fmt::format("Function '{}' takes {} parameters, and {} columns are given to it", name, takes, given)));
   return *place.routine;
 }
 
@@ -94,23 +93,22 @@ Result<void> Tables::set_row_filter(const access::Context& ctx, std::string_view
 
 Result<void> Tables::set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column,
                                      const std::optional<ColumnMask>& mask) {
-  return change(
-      core_, ctx, "updateTables",
-      {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", mask ? mask->function_name : std::string()}},
-      [&](store::WriteTxn& t) -> Result<void> {
-        TARN_TRY(place, table_to_govern(t, ctx, full_name));
-        auto& info = place.table->info;
-        const auto at = std::ranges::find_if(info.columns, [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
-        if (at == info.columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
-        at->mask.reset();
-        if (mask) {
-          TARN_TRY(sound, checked(t, ctx, info, at->name, *mask));
-          at->mask = std::move(sound);
-        }
-        stamp_change(info, core_, ctx);
-        save(t, place);
-        return {};
-      });
+  return change(core_, ctx, "updateTables",
+                {{"full_name_arg", std::string(full_name)}, {"column", std::string(column)}, {"mask", mask ? mask->function_name : std::string()}},
+                [&](store::WriteTxn& t) -> Result<void> {
+                  TARN_TRY(place, table_to_govern(t, ctx, full_name));
+                  auto& info = place.table->info;
+                  const auto at = std::ranges::find_if(info.columns, [&](const ColumnInfo& c) { return folded(c.name) == folded(column); });
+                  if (at == info.columns.end()) return fail(invalid(fmt::format("Table '{}' has no column '{}'", place.full_name(), column)));
+                  at->mask.reset();
+                  if (mask) {
+                    TARN_TRY(sound, checked(t, ctx, info, at->name, *mask));
+                    at->mask = std::move(sound);
+                  }
+                  stamp_change(info, core_, ctx);
+                  save(t, place);
+                  return {};
+                });
 }
 
 }  // namespace tarn::catalog

@@ -106,6 +106,7 @@ std::vector<api::Route> routes(UnityCatalog& uc) {
   add_registry_routes(out, uc);
   add_exchange_routes(out, uc);
   add_table_routes(out, uc);
+  add_tag_routes(out, uc);
   add_grant_routes(out, uc);
   add_lineage_routes(out, uc);
   return out;

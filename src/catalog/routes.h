@@ -21,6 +21,7 @@ void add_model_routes(std::vector<api::Route>& out, UnityCatalog& uc);     // /a
 void add_registry_routes(std::vector<api::Route>& out, UnityCatalog& uc);  // /api/2.0/mlflow/unity-catalog, as MLflow's client speaks
 void add_exchange_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_table_routes(std::vector<api::Route>& out, UnityCatalog& uc);
+void add_tag_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_grant_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_lineage_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 

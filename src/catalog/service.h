@@ -13,6 +13,7 @@
 #include "catalog/models.h"
 #include "catalog/schemas.h"
 #include "catalog/tables.h"
+#include "catalog/tags.h"
 #include "catalog/temporary.h"
 #include "catalog/volumes.h"
 
@@ -33,6 +34,7 @@ class UnityCatalog final : public Catalog {
   Volumes& volumes() { return volumes_; }
   Models& models() { return models_; }
   Functions& functions() { return functions_; }
+  Tags& tag_service() { return tags_; }
   Exchange& exchange() { return exchange_; }
   Grants& grant_service() { return grants_; }
   Bindings& bindings() { return bindings_; }
@@ -81,6 +83,11 @@ class UnityCatalog final : public Catalog {
                       const std::vector<Privilege>& privileges) override;
   Result<std::vector<GrantRow>> grants(const access::Context& ctx, SecurableType type, std::string_view full_name,
                                        std::optional<std::string> principal) override;
+  Result<void> set_tags(const access::Context& ctx, std::string_view entity_type, std::string_view full_name,
+                        const std::map<std::string, std::optional<std::string>>& changes) override {
+    return tags_.set(ctx, entity_type, full_name, changes);
+  }
+  Result<std::vector<TagRow>> tags(const access::Context& ctx, std::string_view catalog) override { return tags_.all(ctx, catalog); }
   void record_lineage(const access::Context& ctx, const LineageRecord& record) override;
   Result<std::vector<LineageRow>> lineage_rows(const access::Context& ctx, bool column_level) override;
   Result<std::vector<store::AuditRecord>> audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) override;
@@ -100,6 +107,7 @@ class UnityCatalog final : public Catalog {
   Volumes volumes_{core_};
   Models models_{core_};
   Functions functions_{core_};
+  Tags tags_{core_};
   Exchange exchange_{core_};
   Grants grants_{core_};
   Bindings bindings_{core_};

@@ -39,8 +39,34 @@ const std::vector<Column> kTableLineage{{"account_id", "string"},           {"wo
                                         {"source_table_name", "string"},    {"target_table_full_name", "string"},
                                         {"target_table_catalog", "string"}, {"target_table_schema", "string"},
                                         {"target_table_name", "string"},    {"created_by", "string"},
-                                        {"event_time", "timestamp"},     {"event_date", "date"},
+                                        {"event_time", "timestamp"},        {"event_date", "date"},
                                         {"statement_id", "string"}};
+
+// Source: Databricks docs, "Query history system table reference".
+const std::vector<Column> kQueryHistory{{"account_id", "string"},
+                                        {"workspace_id", "string"},
+                                        {"statement_id", "string"},
+                                        {"execution_status", "string"},
+                                        {"compute", "struct<type:string,cluster_id:string,warehouse_id:string>"},
+                                        {"executed_by_user_id", "string"},
+                                        {"executed_by", "string"},
+                                        {"statement_text", "string"},
+                                        {"statement_type", "string"},
+                                        {"error_message", "string"},
+                                        {"client_application", "string"},
+                                        {"total_duration_ms", "bigint"},
+                                        {"waiting_at_capacity_duration_ms", "bigint"},
+                                        {"execution_duration_ms", "bigint"},
+                                        {"compilation_duration_ms", "bigint"},
+                                        {"start_time", "timestamp"},
+                                        {"end_time", "timestamp"},
+                                        {"update_time", "timestamp"},
+                                        {"read_files", "bigint"},
+                                        {"produced_rows", "bigint"},
+                                        {"read_bytes", "bigint"},
+                                        {"from_result_cache", "boolean"},
+                                        {"executed_as_user_id", "string"},
+                                        {"executed_as", "string"}};
 
 std::vector<Column> column_lineage() {
   std::vector<Column> out;
@@ -113,6 +139,7 @@ bool complete_system_catalog(store::WriteTxn& t, const MetastoreRecord& m, const
   add("access", "audit", kAudit);
   add("access", "table_lineage", kTableLineage);
   add("access", "column_lineage", column_lineage());
+  add("query", "history", kQueryHistory);
   for (const auto& table : more) {
     std::vector<Column> columns;
     for (const auto& [name, type] : table.columns) columns.push_back({name, type});

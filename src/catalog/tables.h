@@ -37,7 +37,8 @@ class Tables {
   Result<void> update_columns(const access::Context& ctx, std::string_view full_name, const std::vector<ColumnInfo>& columns);
   /// As Catalog::set_row_filter and Catalog::set_column_mask.
   Result<void> set_row_filter(const access::Context& ctx, std::string_view full_name, const std::optional<RowFilter>& filter);
-  Result<void> set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column, const std::optional<ColumnMask>& mask);
+  Result<void> set_column_mask(const access::Context& ctx, std::string_view full_name, std::string_view column,
+                               const std::optional<ColumnMask>& mask);
   Result<void> remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists);
 
  private:

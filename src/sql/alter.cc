@@ -40,6 +40,7 @@ Result<Done> Executor::alter(const Call& c) {
   const auto& a = c.analysis;
   const auto& ctx = c.session.ctx;
   const std::string action = a.options.contains("action") ? a.options.at("action") : "";
+  if (action == "set_tags" || action == "unset_tags") return tag(c);
   if (a.securable_type == "CATALOG" || a.securable_type == "SCHEMA") {
     const auto type = a.securable_type == "CATALOG" ? catalog::SecurableType::CATALOG : catalog::SecurableType::SCHEMA;
     std::string full = a.target.at(0);
@@ -150,6 +151,27 @@ Result<Done> Executor::alter(const Call& c) {
     return finish(catalog_.alter_table(ctx, name, change));
   }
   TARN_CHECK(resolver_.follow_log(c.session, target.info, *now));
+  return deliver(c, {}, {});
+}
+
+Result<Done> Executor::tag(const Call& c) {
+  const auto& a = c.analysis;
+  std::map<std::string, std::optional<std::string>> changes;
+  for (const auto& [key, value] : a.properties) changes[key] = value;
+  for (const auto& key : a.files) changes[key] = std::nullopt;
+  std::string type, full;
+  if (a.securable_type == "CATALOG") {
+    type = "catalogs", full = a.target.at(0);
+  } else if (a.securable_type == "SCHEMA") {
+    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
+    type = "schemas", full = name.first + "." + name.second;
+  } else {
+    TARN_TRY(name, resolver_.qualify(c.session, a.target));
+    type = a.securable_type == "VOLUME" ? "volumes" : a.columns.empty() ? "tables" : "columns";
+    full = name.full();
+    if (!a.columns.empty()) full += "." + a.columns[0].name;
+  }
+  if (auto done = catalog_.set_tags(c.session.ctx, type, full, changes); !done) return fail(Resolver::catalog_error(done.error()));
   return deliver(c, {}, {});
 }
 

@@ -52,9 +52,9 @@ enum class StatementKind {
   use_schema
 };
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
-                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant, revoke, show_grants,
-                    show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties, describe_table,
-                    describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
+                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
+                    revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
+                    describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range };

@@ -7,7 +7,9 @@ namespace tarn::sql {
 Result<Done> Executor::run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink) {
   TARN_TRY(analysis, parser_.analyze(sql));
   bool guarded = false;
-  const Call c{session, sql, *analysis, options, sink, guarded};
+  Metrics metrics;
+  const auto begun = std::chrono::steady_clock::now();
+  const Call c{session, sql, *analysis, options, sink, guarded, metrics};
   const auto done = [&]() -> Result<Done> {
     switch (analysis->kind) {
       case StatementKind::query:
@@ -73,13 +75,38 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
   };
   auto out = done();
   if (!out && guarded && out.error().code == Errc::engine) return fail(withheld(std::move(out).error()));
-  if (out) out->kind = analysis->kind;
+  if (!out) return out;
+  out->kind = analysis->kind;
+  out->metrics = metrics;
+  out->metrics.execute_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count() - metrics.compile_ms;
   return out;
 }
 
 Result<Done> Executor::query(const Call& c) {
+  const auto begun = std::chrono::steady_clock::now();
   TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis));
   c.guarded = compiled.guarded;
+  c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes;
+  c.metrics.compile_ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count();
+  const auto read = [&] {
+    if (!compiled.read_tables.empty())
+      catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = compiled.read_tables});
+  };
+  const auto now = SystemClock().now();
+  std::string key;
+  if (c.options.use_cache && !compiled.outside && ResultCache::repeatable(compiled.sql)) {
+    key = ResultCache::key(compiled.sql, c.options);
+    if (const auto known = cache_.get(key, now)) {
+      c.metrics.from_cache = true;
+      c.metrics.files = c.metrics.bytes = 0;
+      c.sink.schema(known->columns);
+      for (const auto& [content, rows] : known->chunks)
+        if (!c.sink.chunk(content, rows)) break;
+      read();
+      return Done{.truncated = known->truncated};
+    }
+  }
   engine::Request request;
   request.sql = std::move(compiled.sql);
   request.format = c.options.format;
@@ -90,6 +117,8 @@ Result<Done> Executor::query(const Call& c) {
   request.keep_plan =
       std::ranges::all_of(c.analysis.tables, [](const Reference& r) { return r.kind == ReferenceKind::table || r.kind == ReferenceKind::range; });
   std::optional<Error> broken;
+  auto kept = key.empty() ? nullptr : std::make_shared<CachedResult>();
+  std::size_t bytes = 0;
   const engine::Sink sink{
       .schema =
           [&](const std::vector<engine::Column>& columns) {
@@ -99,13 +128,27 @@ Result<Done> Executor::query(const Call& c) {
               if (!type) broken = type.error();
               out.push_back({i < compiled.columns.size() ? compiled.columns[i] : columns[i].name, type ? *std::move(type) : "string"});
             }
+            if (kept) kept->columns = out;
             c.sink.schema(std::move(out));
           },
-      .chunk = [&](std::string content, std::int64_t rows) { return !broken && c.sink.chunk(std::move(content), rows); }};
+      .chunk =
+          [&](std::string content, std::int64_t rows) {
+            if (broken) return false;
+            bytes += content.size();
+            if (bytes > ResultCache::kMostBytes) kept = nullptr;
+            if (kept) kept->chunks.emplace_back(content, rows);
+            if (c.sink.chunk(std::move(content), rows)) return true;
+            kept = nullptr;  // it was not all
+            return false;
+          }};
   TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
   if (broken) return fail(*std::move(broken));
-  if (!compiled.read_tables.empty())
-    catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = compiled.read_tables});
+  if (kept) {
+    kept->truncated = summary.truncated;
+    kept->made_at = now;
+    cache_.put(key, std::move(kept));
+  }
+  read();
   return Done{.truncated = summary.truncated};
 }
 

@@ -2,37 +2,13 @@
 // One statement from text to result, on the calling thread: parsed, resolved, authorised, run, recorded (lineage). Everything that a
 // statement may do is in the table of run(); what is not there was refused by the parser. Thread-safe.
 #include "objects/object_store.h"
+#include "sql/executor_types.h"
 #include "sql/file_sources.h"
 #include "sql/resolver.h"
+#include "sql/result_cache.h"
 #include "sql/system_tables.h"
 
 namespace tarn::sql {
-
-struct ResultColumn {
-  std::string name;
-  std::string type;  // Databricks SQL's spelling, lower case
-};
-
-/// Receives one statement's result in order, on the thread that runs it.
-class ResultSink {
- public:
-  virtual ~ResultSink() = default;
-  virtual void schema(std::vector<ResultColumn> columns) = 0;
-  /// A JSON array of rows, or one Arrow IPC stream. False: stop, enough.
-  virtual bool chunk(std::string content, std::int64_t rows) = 0;
-};
-
-struct ResultOptions {
-  engine::Format format = engine::Format::json_array;
-  std::optional<std::int64_t> row_limit;
-  std::size_t chunk_bytes = 4u << 20;
-  std::int64_t timeout_ms = 0;
-};
-
-struct Done {
-  StatementKind kind = StatementKind::query;
-  bool truncated = false;
-};
 
 class Executor {
  public:
@@ -46,6 +22,8 @@ class Executor {
         files_(catalog, objects, engine),
         resolver_(catalog, parser, tables_, system_, files_) {}
 
+  /// The rows of system.query.history; set once, before the first statement.
+  void set_history(HistorySource source) { system_.set_history(std::move(source)); }
   Result<Done> run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }
@@ -59,6 +37,7 @@ class Executor {
     const ResultOptions& options;
     ResultSink& sink;
     bool& guarded;  // it reads what its caller may not see all of
+    Metrics& metrics;
   };
   struct Target {
     catalog::TableName name;
@@ -79,6 +58,7 @@ class Executor {
   Result<Done> merge(const Call& c);      // merge.cc
   Result<Done> maintain(const Call& c);   // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
   Result<Done> alter(const Call& c);      // alter.cc
+  Result<Done> tag(const Call& c);
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
@@ -115,6 +95,7 @@ class Executor {
   SystemTables system_;
   FileSources files_;
   Resolver resolver_;
+  ResultCache cache_;
 };
 
 /// Whether a name matches SHOW's pattern: `*` any text, `|` alternatives, without case.

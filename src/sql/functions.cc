@@ -45,8 +45,7 @@ Result<Done> Executor::create_function(const Call& c) {
   auto made = catalog_.create_function(c.session.ctx, wanted, a.or_replace);
   if (!made && made.error().code == catalog::Errc::already_exists) {
     if (a.if_not_exists) return deliver(c, {}, {});
-    return refuse(Errc::already_exists, "[ROUTINE_ALREADY_EXISTS] Cannot create the function " +
-                                            backticked({name.catalog, name.schema, name.table}) +
+    return refuse(Errc::already_exists, "[ROUTINE_ALREADY_EXISTS] Cannot create the function " + backticked({name.catalog, name.schema, name.table}) +
                                             " because a routine of that name already exists. Choose a different name, drop or replace the existing "
                                             "routine, or add the IF NOT EXISTS clause to tolerate a pre-existing routine. SQLSTATE: 42723");
   }
@@ -141,7 +140,8 @@ Error Executor::withheld(Error e) {
     text = e.message.substr(0, e.message.find(':') + 1);
   std::string state;
   if (const auto at = e.message.rfind("SQLSTATE: "); at != std::string::npos && e.message.size() - at <= 16) state = " " + e.message.substr(at);
-  e.message = text + " The details of this error are withheld: the statement reads a table with a row filter or column masks, or a view whose tables " +
+  e.message = text +
+              " The details of this error are withheld: the statement reads a table with a row filter or column masks, or a view whose tables " +
               "you may not read." + state;
   return e;
 }

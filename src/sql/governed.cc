@@ -8,10 +8,11 @@ namespace {
 
 /// What a reader hears of a policy that cannot be applied: not why, for that would tell of things that are not his.
 Error closed(const catalog::TableInfo& info, const std::string& function) {
-  return {Errc::permission_denied,
-          "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + info.full_name + "' cannot be read: the function '" + function +
-              "' that filters its rows or masks a column cannot be run in the name of the table's owner (it is gone, was replaced by another, or it or "
-              "what it reads may not be used). The table's owner can mend it. SQLSTATE: 42501"};
+  return {
+      Errc::permission_denied,
+      "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + info.full_name + "' cannot be read: the function '" + function +
+          "' that filters its rows or masks a column cannot be run in the name of the table's owner (it is gone, was replaced by another, or it or "
+          "what it reads may not be used). The table's owner can mend it. SQLSTATE: 42501"};
 }
 
 /// Whether the failure says something about the policy itself; others (no parser, cancelled, …) keep their own name.
@@ -38,8 +39,8 @@ Result<std::string> stub(const std::vector<RelationColumn>& columns) {
   return list;
 }
 
-/// The engine's optimizer moves conditions past everything but a few kinds of operators; sampling all of the rows is one that it never passes and that
-/// costs next to nothing (engine/functions knows none of our own that could be one).
+/// The engine's optimizer moves conditions past everything but a few kinds of operators; sampling all of the rows is one that it never passes and
+/// that costs next to nothing (engine/functions knows none of our own that could be one).
 std::string barrier(const std::string& relation) { return "(SELECT * FROM " + relation + " AS guarded_ USING SAMPLE 100 PERCENT (system))"; }
 
 }  // namespace
@@ -112,6 +113,7 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   for (std::size_t i = 1; i < relations.size(); ++i) {
     out.directories.insert(out.directories.end(), relations[i].directories.begin(), relations[i].directories.end());
     out.held.insert(out.held.end(), relations[i].held.begin(), relations[i].held.end());
+    out.outside = out.outside || relations[i].outside;
   }
   return guarded(session, std::move(out));
 }
@@ -129,8 +131,9 @@ Result<Resolver::Relation> Resolver::guarded(const Session& session, Relation re
 
 bool Resolver::sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases) {
   return std::ranges::all_of(bases, [&](const std::string& base) {
-    return rights.owner ? catalog_.require_as_owner(session.ctx, *rights.owner, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value()
-                        : catalog_.require(session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value();
+    return rights.owner
+               ? catalog_.require_as_owner(session.ctx, *rights.owner, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value()
+               : catalog_.require(session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, base).has_value();
   });
 }
 

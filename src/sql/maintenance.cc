@@ -211,8 +211,8 @@ Result<Done> Executor::maintain(const Call& c) {
   if (a.kind == StatementKind::restore) {
     // An old version may bring back columns that have no mask now.
     if (target.info.governed())
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] RESTORE of table '" + full +
-                                           "' is not supported: it has a row filter or column masks. SQLSTATE: 0A000");
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] RESTORE of table '" + full + "' is not supported: it has a row filter or column masks. SQLSTATE: 0A000");
     std::int64_t version = a.version.value_or(-1);
     if (a.timestamp) {
       TARN_TRY(at, tables_.version_at(location, *a.timestamp));

@@ -127,6 +127,8 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     add_unique(out.views, r.views);
     add_unique(out.bases, r.bases);
     out.guarded = out.guarded || r.guarded;
+    out.outside = out.outside || r.outside;
+    out.files += r.files, out.bytes += r.bytes;
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
@@ -238,6 +240,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
+      out.outside = true;
       if (source.held) out.held.push_back(std::move(source.held));
       return out;
     }
@@ -261,6 +264,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
                     "[UNSUPPORTED_FEATURE] A view over " + full + " is not supported: its rows depend on who reads. SQLSTATE: 0A000");
     TARN_TRY(rows, system_.open(session.ctx, name));
     out.name = full;
+    out.outside = true;
     out.columns = std::move(rows.columns);
     out.sql = std::move(rows.sql);
     return out;
@@ -311,6 +315,8 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     out.held.push_back(std::move(held));
   }
   out.bases = {full};
+  out.files = static_cast<std::int64_t>(opened->files.files.size());
+  for (const auto& f : opened->files.files) out.bytes += static_cast<std::int64_t>(f.size);
   if (info.governed()) return governed(session, info, std::move(out), rights);
   return out;
 }
@@ -357,7 +363,8 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   out.views = std::move(body.views);
   add_unique(out.views, {info.full_name});
   out.bases = std::move(body.bases);
-  out.guarded = body.guarded;
+  out.files = body.files, out.bytes = body.bytes;
+  out.guarded = body.guarded, out.outside = body.outside;
   // A view that shows what its reader may not read directly: its own conditions come first.
   if (!sees_all(session, rights, out.bases)) return guarded(session, std::move(out));
   return out;

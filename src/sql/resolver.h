@@ -38,6 +38,8 @@ struct Compiled {
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
   std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
   std::vector<std::string> bases;                                         // tables under all views
+  std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
+  bool outside = false;                                                   // reads files that are no table's, or the platform's own rows
   bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
 };
 
@@ -97,7 +99,8 @@ class Resolver {
     std::vector<std::string> directories, views;
     std::vector<std::shared_ptr<const void>> held;
     std::vector<std::string> bases;
-    bool guarded = false;
+    std::int64_t files = 0, bytes = 0;
+    bool guarded = false, outside = false;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);

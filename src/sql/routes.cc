@@ -34,6 +34,74 @@ api::Result answered(const Result<Warehouse>& w, F&& encode) {
   return api::ok(json::value(encode(*w)));
 }
 
+struct ConfigPair {
+  std::string key, value;
+};
+BOOST_DESCRIBE_STRUCT(ConfigPair, (), (key, value))
+struct ConfigPairs {
+  std::vector<ConfigPair> configuration_pairs, config_pair;
+};
+BOOST_DESCRIBE_STRUCT(ConfigPairs, (), (configuration_pairs, config_pair))
+struct SetConfig {
+  std::optional<std::string> security_policy, instance_profile_arn, google_service_account;
+  std::optional<ConfigPairs> sql_configuration_parameters;
+  std::vector<ConfigPair> data_access_config;
+  std::optional<bool> enable_serverless_compute;
+};
+BOOST_DESCRIBE_STRUCT(SetConfig, (),
+                      (security_policy, instance_profile_arn, google_service_account, sql_configuration_parameters, data_access_config,
+                       enable_serverless_compute))
+
+Expected<WarehouseConfig, api::WireError> config_of(const SetConfig& body) {
+  if (!body.data_access_config.empty())
+    return fail(api::bad_request("Field 'data_access_config' is not supported: there is no Hive metastore beside the catalog"));
+  for (const auto& [name, value] :
+       {std::pair("instance_profile_arn", body.instance_profile_arn), std::pair("google_service_account", body.google_service_account)})
+    if (value && !value->empty())
+      return fail(api::bad_request(fmt::format("Field '{}' is not supported: warehouses reach storage by the catalog's credentials", name)));
+  if (body.enable_serverless_compute.value_or(false))
+    return fail(api::bad_request("Field 'enable_serverless_compute' is not supported: warehouses run on this server"));
+  WarehouseConfig out;
+  out.security_policy = body.security_policy.value_or("");
+  if (body.sql_configuration_parameters)
+    for (const auto* list : {&body.sql_configuration_parameters->configuration_pairs, &body.sql_configuration_parameters->config_pair})
+      for (const auto& p : *list) out.parameters[p.key] = p.value;
+  return out;
+}
+
+/// filter_by.* in dot notation, each list as often as it has members.
+Expected<HistoryFilter, api::WireError> history_filter(const Request& r) {
+  HistoryFilter out;
+  const auto all = [&](const std::string& name) {
+    std::vector<std::string> values;
+    for (auto [i, end] = r.query.equal_range("filter_by." + name); i != end; ++i) values.push_back(i->second);
+    return values;
+  };
+  if (const auto given = r.param("max_results")) {
+    TARN_TRY(n, api::integer("max_results", *given));
+    if (n < 1 || n > 1000) return fail(api::bad_request("Parameter 'max_results' must be between 1 and 1000, got " + *given));
+    out.limit = static_cast<std::size_t>(n);
+  }
+  for (const auto& id : all("user_ids")) {
+    TARN_TRY(n, api::integer("filter_by.user_ids", id));
+    out.user_ids.push_back(n);
+  }
+  out.warehouse_ids = all("warehouse_ids");
+  out.statement_ids = all("statement_ids");
+  out.statuses = all("statuses");
+  for (const auto& status : out.statuses)
+    if (status != "QUEUED" && status != "RUNNING" && status != "CANCELED" && status != "FAILED" && status != "FINISHED")
+      return fail(api::bad_request("Parameter 'filter_by.statuses' must be QUEUED, RUNNING, CANCELED, FAILED or FINISHED, got '" + status + "'"));
+  for (const auto& [name, into] : {std::pair("start_time_ms", &out.from), std::pair("end_time_ms", &out.until)})
+    if (const auto given = r.param(std::string("filter_by.query_start_time_range.") + name)) {
+      TARN_TRY(n, api::integer(name, *given));
+      *into = n;
+    }
+  TARN_TRY(after, api::page_after("sql history", r.param("page_token")));
+  out.after = after;
+  return out;
+}
+
 api::Result nothing(const Result<void>& r) {
   if (!r) return fail(wire(r.error()));
   return api::ok();
@@ -132,7 +200,7 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
   auto& s = statements;
   std::vector<api::Route> out;
   const std::string base = "/api/2.0/sql/warehouses";
-  const auto shown = [](const Request& r) { return [host = r.host](const Warehouse& one) { return warehouse_json(one, host); }; };
+  const auto shown = [&w](const Request& r) { return [&w, host = r.host](const Warehouse& one) { return warehouse_json(one, w, host); }; };
   out.push_back(row(Method::POST, base, "sql-warehouses", [&w](const Request& r) -> api::Result {
     TARN_TRY(body, api::body_of<WarehouseRequest>(r));
     return answered(w.create(r.context, body), [](const Warehouse& one) { return json::object{{"id", one.id}}; });
@@ -141,7 +209,7 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
     auto all = w.list(r.context);
     if (!all) return fail(wire(all.error()));
     json::array list;
-    for (const auto& one : *all) list.push_back(warehouse_json(one, r.host));
+    for (const auto& one : *all) list.push_back(warehouse_json(one, w, r.host));
     return api::ok(json::value(json::object{{"warehouses", std::move(list)}}));
   }));
   out.push_back(row(Method::GET, base + "/{id}", "sql-warehouses",
@@ -156,6 +224,17 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
                     [&w](const Request& r) -> api::Result { return nothing(w.start(r.context, r.capture("id"))); }));
   out.push_back(row(Method::POST, base + "/{id}/stop", "sql-warehouses",
                     [&w](const Request& r) -> api::Result { return nothing(w.stop(r.context, r.capture("id"))); }));
+  const std::string config = "/api/2.0/sql/config/warehouses";
+  out.push_back(row(Method::GET, config, "sql-warehouses", [&w](const Request& r) -> api::Result {
+    auto found = w.config(r.context);
+    if (!found) return fail(wire(found.error()));
+    return api::ok(config_json(*found));
+  }));
+  out.push_back(row(Method::PUT, config, "sql-warehouses", [&w](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<SetConfig>(r));
+    TARN_TRY(wanted, config_of(body));
+    return nothing(w.set_config(r.context, std::move(wanted)));
+  }));
   // What dashboards and queries of old call a warehouse; clients look up a warehouse's id here.
   out.push_back(row(Method::GET, "/api/2.0/preview/sql/data_sources", "sql-warehouses", [&w](const Request& r) -> api::Result {
     const auto all = w.list(r.context);
@@ -191,15 +270,11 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
     return reply;
   }));
   out.push_back(row(Method::GET, "/api/2.0/sql/history/queries", "sql-history", [&s](const Request& r) -> api::Result {
-    std::int64_t limit = 100;
-    if (const auto given = r.param("max_results")) {
-      TARN_TRY(n, api::integer("max_results", *given));
-      if (n < 1 || n > 1000) return fail(api::bad_request("Parameter 'max_results' must be between 1 and 1000, got " + *given));
-      limit = n;
-    }
-    auto found = s.history(r.context, static_cast<std::size_t>(limit));
-    if (!found) return fail(wire(found.error()));
-    return api::ok(history_json(*found));
+    TARN_TRY(filter, history_filter(r));
+    const auto metrics = r.param("include_metrics").value_or("false");
+    if (metrics != "true" && metrics != "false")
+      return fail(api::bad_request("Parameter 'include_metrics' must be true or false, got '" + metrics + "'"));
+    return api::ok(history_json(s.history(r.context, filter), metrics == "true"));
   }));
   return out;
 }

@@ -16,26 +16,29 @@ Scheduler::~Scheduler() {
 }
 
 void Scheduler::offer(const std::string& name, Queue& q) {
-  if (q.ready || q.jobs.empty() || q.running >= q.most) return;
+  if (q.ready || q.waiting == 0 || q.running >= q.most) return;
   q.ready = true;
   turns_.push_back(name);
 }
 
-void Scheduler::post(const std::string& queue, std::size_t most, std::function<void()> job) {
+void Scheduler::post(const std::string& queue, const std::string& user, std::size_t most, std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
     auto& q = queues_[queue];
     q.most = std::max<std::size_t>(1, most);
-    q.jobs.push_back(std::move(job));
+    auto& own = q.jobs[user];
+    if (own.empty()) q.users.push_back(user);
+    own.push_back(std::move(job));
+    ++q.waiting;
     offer(queue, q);
   }
   wake_.notify_one();
 }
 
-std::size_t Scheduler::waiting(const std::string& queue) const {
+Scheduler::Load Scheduler::load(const std::string& queue) const {
   const std::lock_guard lock(mutex_);
   const auto i = queues_.find(queue);
-  return i == queues_.end() ? 0 : i->second.jobs.size();
+  return i == queues_.end() ? Load{} : Load{i->second.running, i->second.waiting};
 }
 
 void Scheduler::work() {
@@ -47,8 +50,16 @@ void Scheduler::work() {
     turns_.pop_front();
     auto& q = queues_[name];
     q.ready = false;
-    auto job = std::move(q.jobs.front());
-    q.jobs.pop_front();
+    const std::string user = std::move(q.users.front());
+    q.users.pop_front();
+    const auto own = q.jobs.find(user);
+    auto job = std::move(own->second.front());
+    own->second.pop_front();
+    if (own->second.empty())
+      q.jobs.erase(own);
+    else
+      q.users.push_back(user);
+    --q.waiting;
     ++q.running;
     offer(name, q);  // behind the others
     if (!turns_.empty()) wake_.notify_one();
@@ -59,7 +70,7 @@ void Scheduler::work() {
     auto& after = queues_[name];
     --after.running;
     offer(name, after);
-    if (after.jobs.empty() && after.running == 0) queues_.erase(name);
+    if (after.waiting == 0 && after.running == 0) queues_.erase(name);
     if (!turns_.empty()) wake_.notify_one();
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
-// The threads that run statements. Each warehouse has its own first-in-first-out queue and its own limit; warehouses take turns, so one that
-// is flooded delays nobody else. Thread-safe.
+// The threads that run statements. Each warehouse has its own queue and its own limit; warehouses take turns, so one that is flooded delays
+// nobody else, and within a warehouse its users do: who sends a thousand statements waits behind himself. One user's statements run in their
+// order. Thread-safe.
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -14,17 +15,21 @@ namespace tarn::sql {
 
 class Scheduler {
  public:
+  struct Load {
+    std::size_t running = 0, waiting = 0;
+  };
   explicit Scheduler(std::size_t threads);
   /// Runs what is queued no more, waits for what runs.
   ~Scheduler();
   /// `most`: how many jobs of this queue may run at once.
-  void post(const std::string& queue, std::size_t most, std::function<void()> job);
-  std::size_t waiting(const std::string& queue) const;
+  void post(const std::string& queue, const std::string& user, std::size_t most, std::function<void()> job);
+  Load load(const std::string& queue) const;
 
  private:
   struct Queue {
-    std::deque<std::function<void()>> jobs;
-    std::size_t running = 0, most = 1;
+    std::map<std::string, std::deque<std::function<void()>>> jobs;  // by user
+    std::deque<std::string> users;                                  // those with jobs, whose turn is next first
+    std::size_t running = 0, waiting = 0, most = 1;
     bool ready = false;  // in turns_
   };
   void work();

@@ -45,23 +45,48 @@ TEST(Scheduler, KeepsEachQueuesLimitAndOrder) {
   auto gate = open.get_future().share();
   {
     Scheduler s(1);
-    s.post("x", 1, [gate] { gate.wait(); });
-    for (const char c : std::string("abc"))
-      s.post("busy", 1, [&, c] {
+    const auto mark = [&](char c) {
+      return [&, c] {
         const std::lock_guard lock(m);
         order += c;
-      });
-    s.post("quiet", 1, [&] {
-      const std::lock_guard lock(m);
-      order += '!';
-    });
-    s.post("zlast", 1, [] {});
-    EXPECT_EQ(s.waiting("busy"), 3u);
+      };
+    };
+    s.post("x", "u", 1, [gate] { gate.wait(); });
+    for (const char c : std::string("abc")) s.post("busy", "u", 1, mark(c));
+    s.post("quiet", "u", 1, mark('!'));
+    s.post("zlast", "u", 1, [] {});
+    EXPECT_EQ(s.load("busy").waiting, 3u);
     open.set_value();
-    s.post("busy", 1, [&] { last.set_value(); });
+    s.post("busy", "u", 1, [&] { last.set_value(); });
     last.get_future().wait();
   }
   EXPECT_EQ(order, "a!bc");  // the flooded queue waits its turn
+}
+
+TEST(Scheduler, UsersOfOneQueueTakeTurns) {
+  std::mutex m;
+  std::string order;
+  std::promise<void> started, open, last;
+  auto gate = open.get_future().share();
+  {
+    Scheduler s(1);
+    const auto mark = [&](char c) {
+      return [&, c] {
+        const std::lock_guard lock(m);
+        order += c;
+      };
+    };
+    s.post("w", "greedy", 1, [&, gate] { started.set_value(), gate.wait(); });
+    started.get_future().wait();
+    for (const char c : std::string("1234")) s.post("w", "greedy", 1, mark(c));
+    for (const char c : std::string("ab")) s.post("w", "ana", 1, mark(c));
+    s.post("w", "bob", 1, mark('x'));
+    s.post("w", "zoe", 1, [] {});
+    open.set_value();
+    s.post("w", "greedy", 1, [&] { last.set_value(); });
+    last.get_future().wait();
+  }
+  EXPECT_EQ(order, "1ax2b34");  // who came with four waits behind himself alone
 }
 
 class Services : public ::testing::Test {

@@ -3,6 +3,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "sql/types.h"
+#include "sql/wire.h"
 
 namespace tarn::sql {
 namespace {
@@ -10,6 +11,8 @@ namespace {
 constexpr store::Collection<StatementRecord> kStatements("sql.statement");
 constexpr std::size_t kMostInlineBytes = 26'214'400;
 constexpr std::size_t kMostTextKept = 8'192;
+constexpr std::size_t kMostHistoryRows = 100'000;
+constexpr std::size_t kMostWaiting = 1'000;  // the vendor's limit on a warehouse's queue
 
 Result<Millis> wait_of(const std::optional<std::string>& text) {
   if (!text) return 10'000;
@@ -83,6 +86,7 @@ class Statements::Sink final : public ResultSink {
     s_.now_.has_schema = true;
   }
   bool chunk(std::string content, std::int64_t rows) override {
+    if (s_.format == ResultFormat::CSV) content = csv_of(content, index_ == 0 ? &s_.now_.columns : nullptr);
     auto c = std::make_shared<Chunk>();
     c->bytes = content.size();
     c->rows = rows;
@@ -96,8 +100,10 @@ class Statements::Sink final : public ResultSink {
     }
     if (s_.byte_limit && bytes_ + c->bytes > static_cast<std::size_t>(*s_.byte_limit) && bytes_ > 0) return cut_short = true, false;
     if (s_.disposition == Disposition::EXTERNAL_LINKS) {
-      const objects::Url url{owner_.options_.results_bucket,
-                             fmt::format("statements/{}/{:06}.{}", s_.id, index_, s_.format == ResultFormat::ARROW_STREAM ? "arrow" : "json")};
+      const objects::Url url{owner_.options_.results_bucket, fmt::format("statements/{}/{:06}.{}", s_.id, index_,
+                                                                         s_.format == ResultFormat::ARROW_STREAM ? "arrow"
+                                                                         : s_.format == ResultFormat::CSV        ? "csv"
+                                                                                                                 : "json")};
       if (auto put = owner_.objects_.put(url, content); !put) {
         broken = Error{Errc::unavailable, "The result cannot be stored: " + put.error().message};
         return false;
@@ -136,9 +142,36 @@ Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store&
       clock_(clock),
       options_(std::move(options)),
       keeper_([this] { keep_house(); }),
-      scheduler_(options_.threads) {}
+      scheduler_(options_.threads) {
+  warehouses_.set_use(this);
+  executor_.set_history([this] {
+    std::vector<HistoryRow> out;
+    for (const auto& r : all_history(kMostHistoryRows))
+      out.push_back({.statement_id = r.id,
+                     .status = std::string(history_status(r.state)),
+                     .warehouse_id = r.warehouse_id,
+                     .user_name = r.user_name,
+                     .text = r.text,
+                     .type = r.kind.empty() ? "" : statement_type(r.kind),
+                     .error = r.error_message,
+                     .client = r.client,
+                     .workspace_id = r.workspace_id,
+                     .user_id = r.user_id,
+                     .started_at = r.started_at,
+                     .ended_at = r.ended_at,
+                     .queued_ms = r.queued_ms,
+                     .compile_ms = r.compile_ms,
+                     .execute_ms = r.execute_ms,
+                     .files = r.files,
+                     .bytes = r.bytes,
+                     .rows = r.rows,
+                     .from_cache = r.from_cache});
+    return out;
+  });
+}
 
 Statements::~Statements() {
+  warehouses_.set_use(nullptr);
   std::vector<std::shared_ptr<Statement>> running;
   {
     const std::lock_guard lock(mutex_);
@@ -183,9 +216,8 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   if (r.warehouse_id.empty()) return refuse(Errc::invalid, "Field 'warehouse_id' is required and must not be empty");
   if (wait == 0 && s->on_wait_timeout == OnWaitTimeout::CANCEL)
     return refuse(Errc::invalid, "Field 'on_wait_timeout' cannot be CANCEL when wait_timeout is 0s: the statement would never run");
-  if (s->format == ResultFormat::CSV) return refuse(Errc::unsupported, "Format CSV is not supported: use JSON_ARRAY or ARROW_STREAM");
-  if (s->format == ResultFormat::ARROW_STREAM && s->disposition == Disposition::INLINE)
-    return refuse(Errc::invalid, "Format ARROW_STREAM is only supported with disposition EXTERNAL_LINKS");
+  if (s->format != ResultFormat::JSON_ARRAY && s->disposition == Disposition::INLINE)
+    return refuse(Errc::invalid, fmt::format("Format {} is only supported with disposition EXTERNAL_LINKS", json::name_of(s->format)));
   if (r.row_limit && *r.row_limit < 0) return refuse(Errc::invalid, "Field 'row_limit' must not be negative, got " + std::to_string(*r.row_limit));
   if (r.byte_limit && *r.byte_limit < 1) return refuse(Errc::invalid, "Field 'byte_limit' must be positive, got " + std::to_string(*r.byte_limit));
   s->row_limit = r.row_limit;
@@ -214,25 +246,40 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->session.statement_id = s->id;
   s->session.cancel = &s->cancel;
   s->started_at = clock_.now();
+  const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
+  s->timeout = config.statement_timeout.value_or(options_.statement_timeout);
+  s->use_cache = config.use_cached_result;
+  if (scheduler_.load((*w)->id).waiting >= kMostWaiting)
+    return refuse(Errc::unavailable,
+                  fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", (*w)->name, kMostWaiting));
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return refuse(Errc::unavailable, "The server is shutting down");
     live_.emplace(s->id, s);
+    s->deadline_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(s->timeout);
+    if (s->timeout > 0) deadlines_.emplace(std::pair(s->deadline_, s.get()), s);
   }
-  scheduler_.post((*w)->id, (*w)->most_statements(), [this, s] { run(s); });
+  if (s->timeout > 0) wake_.notify_one();
+  scheduler_.post((*w)->id, std::to_string(ctx.caller.id), (*w)->most_statements(), [this, s] { run(s); });
   return s;
 }
 
 void Statements::run(const std::shared_ptr<Statement>& s) {
+  const Error late{Errc::timeout, fmt::format("[QUERY_EXECUTION_TIMEOUT_EXCEEDED] Query execution timeout exceeded: queries running with the current "
+                                              "configuration must complete within {} seconds. SQLSTATE: 57KD0",
+                                              s->timeout / 1000)};
+  if (s->timed_out) return finish(*s, StatementState::FAILED, late, "", false);
   if (s->cancel.cancelled()) return finish(*s, StatementState::CANCELED, std::nullopt, "", false);
   {
     const std::lock_guard lock(s->mutex_);
     s->now_.state = StatementState::RUNNING;
+    s->queued_ms_ = clock_.now() - s->started_at;
   }
   ResultOptions o;
   o.format = s->format == ResultFormat::ARROW_STREAM ? engine::Format::arrow_stream : engine::Format::json_array;
   o.row_limit = s->row_limit;
-  o.timeout_ms = options_.statement_timeout;
+  o.timeout_ms = s->timeout;
+  o.use_cache = s->use_cache;
   if (s->byte_limit) o.chunk_bytes = std::min<std::size_t>(o.chunk_bytes, static_cast<std::size_t>(*s->byte_limit));
   Sink sink(*this, *s);
   std::optional<Error> error;
@@ -243,6 +290,7 @@ void Statements::run(const std::shared_ptr<Statement>& s) {
     if (done) {
       kind = json::name_of(done->kind);
       const std::lock_guard lock(s->mutex_);
+      s->metrics_ = done->metrics;
       s->now_.truncated = done->truncated || sink.cut_short;
     } else {
       error = done.error();
@@ -254,7 +302,8 @@ void Statements::run(const std::shared_ptr<Statement>& s) {
     error = Error{Errc::unavailable, "The statement failed inside the platform; its id is " + s->id};
   }
   if (sink.broken) error = sink.broken;
-  const bool cancelled = s->cancel.cancelled() && error;
+  if (error && s->timed_out) error = late;
+  const bool cancelled = s->cancel.cancelled() && error && !s->timed_out;
   finish(*s,
          cancelled ? StatementState::CANCELED
          : error   ? StatementState::FAILED
@@ -274,6 +323,7 @@ void Statements::finish(Statement& s, StatementState state, const std::optional<
     event.error = error->message;
   }
   store_.audit_later(std::move(event));
+  warehouses_.touch(s.warehouse_id);
   {
     const std::lock_guard lock(s.mutex_);
     if (state != StatementState::SUCCEEDED) s.now_.chunks.clear(), s.now_.has_schema = false, s.now_.columns.clear(), s.now_.rows = 0;
@@ -289,6 +339,7 @@ void Statements::finish(Statement& s, StatementState state, const std::optional<
   {
     const std::lock_guard lock(mutex_);
     held_bytes_ += bytes;
+    deadlines_.erase(std::pair(s.deadline_, &s));
     ended_.push_back(s.id);
     writes_.push_back({std::move(record), {}});
   }
@@ -312,6 +363,11 @@ StatementRecord Statements::record_of(const Statement& s) const {
   r.started_at = s.started_at;
   r.ended_at = s.now_.ended_at;
   r.rows = s.now_.rows;
+  r.queued_ms = s.queued_ms_;
+  r.compile_ms = s.metrics_.compile_ms, r.execute_ms = s.metrics_.execute_ms;
+  r.files = s.metrics_.files, r.bytes = s.metrics_.bytes;
+  r.from_cache = s.metrics_.from_cache;
+  r.client = s.session.ctx.user_agent;
   return r;
 }
 
@@ -328,7 +384,15 @@ void Statements::hand_over(const std::shared_ptr<Statement>& statement, std::fun
 void Statements::keep_house() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [&] { return stop_ || !writes_.empty(); });
+    const auto awake = [&] { return stop_ || !writes_.empty(); };
+    if (deadlines_.empty())
+      wake_.wait(lock, [&] { return awake() || !deadlines_.empty(); });
+    else
+      wake_.wait_until(lock, deadlines_.begin()->first.first, [&, first = deadlines_.begin()->first.first] {
+        return awake() || deadlines_.empty() || deadlines_.begin()->first.first < first;
+      });
+    end_late(lock);
+    if (!awake()) continue;
     // Ends are collected for a second, so that a busy server writes few transactions; what a client was promised goes at once.
     if (!stop_ && !urgent_) wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stop_ || urgent_; });
     if (writes_.empty() && stop_) return;
@@ -353,6 +417,37 @@ void Statements::keep_house() {
     forget_old();
     lock.lock();
   }
+}
+
+void Statements::end_late(std::unique_lock<std::mutex>& lock) {
+  std::vector<std::shared_ptr<Statement>> late;
+  while (!deadlines_.empty() && deadlines_.begin()->first.first <= std::chrono::steady_clock::now()) {
+    if (auto s = deadlines_.begin()->second.lock()) late.push_back(std::move(s));
+    deadlines_.erase(deadlines_.begin());
+  }
+  if (late.empty()) return;
+  lock.unlock();
+  for (const auto& s : late) {
+    s->timed_out = true;
+    s->cancel.cancel();
+  }
+  lock.lock();
+}
+
+WarehouseUse::Load Statements::load(const std::string& warehouse_id) const {
+  const auto l = scheduler_.load(warehouse_id);
+  return {l.running, l.waiting};
+}
+
+void Statements::stop(const std::string& warehouse_id) {
+  std::vector<std::shared_ptr<Statement>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, s] : live_)
+      if (s->warehouse_id == warehouse_id) running.push_back(s);
+  }
+  for (const auto& s : running)
+    if (!s->done()) s->cancel.cancel();
 }
 
 void Statements::forget_old() {
@@ -420,18 +515,104 @@ std::pair<std::string, Millis> Statements::link(const Chunk& chunk) {
   return {vendor_.presign("GET", *chunk.object, options_.link_lifetime), clock_.now() + options_.link_lifetime};
 }
 
-Result<std::vector<StatementRecord>> Statements::history(const access::Context& ctx, std::size_t limit) {
+std::string_view history_status(StatementState state) {
+  switch (state) {
+    case StatementState::SUCCEEDED:
+    case StatementState::CLOSED:
+      return "FINISHED";
+    case StatementState::PENDING:
+      return "QUEUED";
+    default:
+      return json::name_of(state);
+  }
+}
+
+HistoryPage Statements::history(const access::Context& ctx, const HistoryFilter& filter) {
   auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
+  {
+    // What is not in the store yet.
+    std::set<std::string> known;
+    for (const auto& r : all)
+      if (r.ended_at != 0) known.insert(r.id);
+    std::vector<std::shared_ptr<Statement>> live;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [id, s] : live_)
+        if (s->session.ctx.workspace_id == ctx.workspace_id && !known.contains(id)) live.push_back(s);
+    }
+    std::erase_if(all, [&](const StatementRecord& r) { return std::ranges::any_of(live, [&](const auto& s) { return s->id == r.id; }); });
+    for (const auto& s : live) {
+      all.push_back(record_of(*s));
+      if (s->done()) all.back().text = s->text.substr(0, kMostTextKept);
+    }
+  }
   std::map<std::string, bool> managed;
+  const auto has = [](const auto& list, const auto& value) { return list.empty() || std::ranges::find(list, value) != list.end(); };
   std::erase_if(all, [&](const StatementRecord& r) {
+    if (!has(filter.user_ids, r.user_id) || !has(filter.warehouse_ids, r.warehouse_id) || !has(filter.statement_ids, r.id) ||
+        !has(filter.statuses, std::string(history_status(r.state))))
+      return true;
+    if ((filter.from && r.started_at < filter.from) || (filter.until && r.started_at > filter.until)) return true;
     if (r.user_id == ctx.caller.id) return false;
     const auto [i, fresh] = managed.try_emplace(r.warehouse_id, false);
     if (fresh) i->second = warehouses_.manages(ctx, r.warehouse_id);
     return !i->second;
   });
+  const auto place = [](const StatementRecord& r) { return store::sortable(r.started_at) + r.id; };
+  std::ranges::sort(all, [&](const auto& a, const auto& b) { return place(a) > place(b); });
+  if (!filter.after.empty()) std::erase_if(all, [&](const StatementRecord& r) { return place(r) >= filter.after; });
+  HistoryPage out;
+  if (all.size() > filter.limit) {
+    all.resize(filter.limit);
+    out.next = place(all.back());
+  }
+  out.records = std::move(all);
+  return out;
+}
+
+std::vector<StatementRecord> Statements::all_history(std::size_t limit) {
+  auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, {}); });
   std::ranges::sort(all, [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
   if (all.size() > limit) all.resize(limit);
   return all;
+}
+
+std::string csv_of(std::string_view json_rows, const std::vector<ResultColumn>* header) {
+  std::string out;
+  out.reserve(json_rows.size());
+  const auto field = [&](std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == text.npos) {
+      out += text;
+      return;
+    }
+    out += '"';
+    for (const char c : text) {
+      if (c == '"') out += '"';
+      out += c;
+    }
+    out += '"';
+  };
+  if (header) {
+    for (std::size_t i = 0; i < header->size(); ++i) {
+      if (i) out += ',';
+      field((*header)[i].name);
+    }
+    out += "\r\n";
+  }
+  const auto rows = boost::json::parse(boost::json::string_view(json_rows.data(), json_rows.size()));
+  for (const auto& row : rows.as_array()) {
+    bool first = true;
+    for (const auto& v : row.as_array()) {
+      if (!first) out += ',';
+      first = false;
+      if (v.is_null())
+        out += "null";
+      else
+        field(std::string_view(v.as_string()));
+    }
+    out += "\r\n";
+  }
+  return out;
 }
 
 }  // namespace tarn::sql

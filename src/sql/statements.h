@@ -3,8 +3,11 @@
 // A statement is held in memory from submission until an hour after its end (sooner when results outgrow their share); its outcome is in
 // the store, so it survives a restart: what was running then answers FAILED with the reason. Thread-safe; nothing here blocks on a
 // statement, callers wait through on_done. Source: REST API reference "Statement Execution", databricks-sdk-go service/sql.
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 
 #include "objects/object_store.h"
 #include "sql/executor.h"
@@ -51,6 +54,9 @@ struct StatementRecord {
   std::string error_code, error_message, text;  // text: only of what could be parsed
   Millis started_at = 0, ended_at = 0;
   std::int64_t rows = 0;
+  std::int64_t queued_ms = 0, compile_ms = 0, execute_ms = 0, files = 0, bytes = 0;
+  bool from_cache = false;
+  std::string client;  // the request's user agent
 
   std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
   std::vector<store::IndexEntry> store_indexes() const {
@@ -61,7 +67,7 @@ struct StatementRecord {
 };
 BOOST_DESCRIBE_STRUCT(StatementRecord, (),
                       (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at,
-                       ended_at, rows))
+                       ended_at, rows, queued_ms, compile_ms, execute_ms, files, bytes, from_cache, client))
 
 /// One piece of a result.
 struct Chunk {
@@ -81,8 +87,10 @@ class Statement {
   std::optional<std::int64_t> row_limit, byte_limit;
   Millis wait = 0;
   OnWaitTimeout on_wait_timeout = OnWaitTimeout::CONTINUE;
-  Millis started_at = 0;
+  Millis started_at = 0, timeout = 0;
+  bool use_cache = true;
   engine::CancelToken cancel;
+  std::atomic<bool> timed_out{false};
 
   struct Snapshot {
     StatementState state = StatementState::PENDING;
@@ -102,6 +110,9 @@ class Statement {
   friend class Statements;
   mutable std::mutex mutex_;
   Snapshot now_;
+  Metrics metrics_;
+  Millis queued_ms_ = 0;
+  std::chrono::steady_clock::time_point deadline_{};
   std::string kind_;
   std::vector<std::function<void()>> waiters_;
 };
@@ -118,7 +129,20 @@ struct StatementOptions {
   std::function<std::string(const access::Context&)> default_catalog{};
 };
 
-class Statements {
+/// What a history is asked for; empty members: everything.
+struct HistoryFilter {
+  std::vector<std::int64_t> user_ids;
+  std::vector<std::string> warehouse_ids, statement_ids, statuses;  // statuses as the wire spells them
+  Millis from = 0, until = 0;                                       // started
+  std::size_t limit = 100;
+  std::string after;  // HistoryPage::next
+};
+struct HistoryPage {
+  std::vector<StatementRecord> records;  // newest first
+  std::string next;                      // empty: no more
+};
+
+class Statements final : public WarehouseUse {
  public:
   Statements(Executor& executor, Warehouses& warehouses, store::Store& store, objects::ObjectStore& objects, objects::CredentialVendor& vendor,
              const Clock& clock, StatementOptions options = {});
@@ -136,8 +160,13 @@ class Statements {
   void hand_over(const std::shared_ptr<Statement>& statement, std::function<void()> then);
   /// A presigned URL for a chunk and when it ends.
   std::pair<std::string, Millis> link(const Chunk& chunk);
-  /// The newest statements of the workspace that the caller may see.
-  Result<std::vector<StatementRecord>> history(const access::Context& ctx, std::size_t limit);
+  /// The newest statements of the workspace that the caller may see: his own, and those on warehouses that he manages. Statements that
+  /// wait or run are there too.
+  HistoryPage history(const access::Context& ctx, const HistoryFilter& filter);
+  /// Of every workspace, for system.query.history; who may see them is asked there.
+  std::vector<StatementRecord> all_history(std::size_t limit);
+  Load load(const std::string& warehouse_id) const override;
+  void stop(const std::string& warehouse_id) override;
   Millis now() const { return clock_.now(); }
 
  private:
@@ -149,6 +178,7 @@ class Statements {
   void run(const std::shared_ptr<Statement>& s);
   void finish(Statement& s, StatementState state, const std::optional<Error>& error, std::string kind, bool parsed);
   void keep_house();
+  void end_late(std::unique_lock<std::mutex>& lock);
   void forget_old();
   StatementRecord record_of(const Statement& s) const;
 
@@ -165,10 +195,17 @@ class Statements {
   std::deque<std::string> ended_;  // oldest first
   std::size_t held_bytes_ = 0;
   std::vector<Write> writes_;
+  std::map<std::pair<std::chrono::steady_clock::time_point, const Statement*>, std::weak_ptr<Statement>> deadlines_;  // of what has not ended
   bool urgent_ = false, stop_ = false;
   std::thread keeper_;
   Scheduler scheduler_;  // last: its threads use the rest
 };
+
+/// The wire's status of a statement: QUEUED, RUNNING, FINISHED, FAILED, CANCELED.
+std::string_view history_status(StatementState state);
+
+/// A chunk of rows in the JSON_ARRAY format as CSV (RFC 4180); NULL is null. `header`: names first.
+std::string csv_of(std::string_view json_rows, const std::vector<ResultColumn>* header);
 
 /// The vendor's code for an error of a statement.
 std::string statement_error_code(Errc code);

@@ -9,7 +9,25 @@ namespace {
 
 constexpr std::size_t kMostAuditRows = 100'000;
 
-/// Rows as JSON text inside the statement: one literal, typed by from_json.
+json::value text_or_null(const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); }
+
+std::vector<std::string> split(const std::string& full) {
+  std::vector<std::string> out(1);
+  for (const char c : full) c == '.' ? out.emplace_back().size() : (out.back() += c, 0);
+  return out;
+}
+
+void name_parts(json::object& row, const std::string& prefix, const std::string& full) {
+  row[prefix + "_table_full_name"] = text_or_null(full);
+  auto parts = split(full);
+  parts.resize(3);
+  row[prefix + "_table_catalog"] = text_or_null(parts[0]);
+  row[prefix + "_table_schema"] = text_or_null(parts[1]);
+  row[prefix + "_table_name"] = text_or_null(parts[2]);
+}
+
+}  // namespace
+
 SystemRows inline_rows(std::vector<RelationColumn> columns, const json::array& rows) {
   std::string shape = "[{", list;
   for (const auto& c : columns) {
@@ -30,29 +48,11 @@ SystemRows inline_rows(std::vector<RelationColumn> columns, const json::array& r
   return out;
 }
 
-json::value text_or_null(const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); }
-
-std::vector<std::string> split(const std::string& full) {
-  std::vector<std::string> out(1);
-  for (const char c : full) c == '.' ? out.emplace_back().size() : (out.back() += c, 0);
-  return out;
-}
-
-void name_parts(json::object& row, const std::string& prefix, const std::string& full) {
-  row[prefix + "_table_full_name"] = text_or_null(full);
-  auto parts = split(full);
-  parts.resize(3);
-  row[prefix + "_table_catalog"] = text_or_null(parts[0]);
-  row[prefix + "_table_schema"] = text_or_null(parts[1]);
-  row[prefix + "_table_name"] = text_or_null(parts[2]);
-}
-
-}  // namespace
-
 bool SystemTables::knows(const catalog::TableName& name) const {
   if (name.schema == "information_schema") return true;
   if (name.catalog == "system" && std::ranges::any_of(rooms_, [&](const RoomTable& r) { return r.schema == name.schema && r.name == name.table; }))
     return true;
+  if (name.catalog == "system" && name.schema == "query" && name.table == "history") return true;
   return name.catalog == "system" && name.schema == "access" &&
          (name.table == "audit" || name.table == "table_lineage" || name.table == "column_lineage");
 }
@@ -63,89 +63,9 @@ Result<SystemRows> SystemTables::open(const access::Context& ctx, const catalog:
     return fail(Resolver::table_error(ok.error(), name));
   for (const auto& room : rooms_)
     if (room.schema == name.schema && room.name == name.table) return inline_rows(room.columns, room.rows(ctx));
+  if (name.table == "history") return history();
   if (name.table == "audit") return audit(ctx);
   return lineage(ctx, name.table == "column_lineage");
-}
-
-Result<SystemRows> SystemTables::information_schema(const access::Context& ctx, const catalog::TableName& name) {
-  auto catalogs = catalog_.catalogs(ctx);
-  if (!catalogs) return fail(Resolver::catalog_error(catalogs.error()));
-  const bool all = name.catalog == "system";
-  if (!all && std::ranges::find(*catalogs, name.catalog) == catalogs->end())
-    return fail(Resolver::table_error({{.code = catalog::Errc::not_found, .message = ""}}, name));
-  std::vector<std::string> seen = all ? *catalogs : std::vector<std::string>{name.catalog};
-  json::array rows;
-  if (name.table == "catalogs") {
-    for (const auto& c : seen) rows.push_back(json::object{{"catalog_name", c}});
-    return inline_rows({{"catalog_name", "string"}}, rows);
-  }
-  const bool schemata = name.table == "schemata", tables = name.table == "tables", columns = name.table == "columns", views = name.table == "views";
-  if (!schemata && !tables && !columns && !views) return fail(Resolver::table_error({{.code = catalog::Errc::not_found, .message = ""}}, name));
-  for (const auto& c : seen) {
-    auto schemas = catalog_.schemas(ctx, c);
-    if (!schemas) continue;  // visible, but without USE CATALOG
-    for (const auto& s : *schemas) {
-      if (schemata) {
-        rows.push_back({{"catalog_name", c}, {"schema_name", s}});
-        continue;
-      }
-      auto found = catalog_.tables(ctx, c, s);
-      if (!found) continue;
-      for (const auto& t : *found) {
-        if (tables)
-          rows.push_back({{"table_catalog", c},
-                          {"table_schema", s},
-                          {"table_name", t.name},
-                          {"table_type", json::name_of(t.table_type)},
-                          {"table_owner", t.owner},
-                          {"comment", t.comment ? json::value(*t.comment) : json::value(nullptr)},
-                          {"created", to_rfc3339(t.created_at)},
-                          {"created_by", t.created_by},
-                          {"last_altered", to_rfc3339(t.updated_at)},
-                          {"last_altered_by", t.updated_by},
-                          {"data_source_format", t.data_source_format ? json::value(*t.data_source_format) : json::value(nullptr)}});
-        if (views && t.table_type == catalog::TableType::VIEW)
-          rows.push_back({{"table_catalog", c}, {"table_schema", s}, {"table_name", t.name}, {"view_definition", t.view_definition.value_or("")}});
-        if (columns)
-          for (const auto& k : t.columns)
-            rows.push_back({{"table_catalog", c},
-                            {"table_schema", s},
-                            {"table_name", t.name},
-                            {"column_name", k.name},
-                            {"ordinal_position", k.position},
-                            {"is_nullable", k.nullable ? "YES" : "NO"},
-                            {"full_data_type", k.type_text},
-                            {"data_type", k.type_name},
-                            {"comment", k.comment ? json::value(*k.comment) : json::value(nullptr)}});
-      }
-    }
-  }
-  if (schemata) return inline_rows({{"catalog_name", "string"}, {"schema_name", "string"}}, rows);
-  if (views)
-    return inline_rows({{"table_catalog", "string"}, {"table_schema", "string"}, {"table_name", "string"}, {"view_definition", "string"}}, rows);
-  if (tables)
-    return inline_rows({{"table_catalog", "string"},
-                        {"table_schema", "string"},
-                        {"table_name", "string"},
-                        {"table_type", "string"},
-                        {"table_owner", "string"},
-                        {"comment", "string"},
-                        {"created", "timestamp"},
-                        {"created_by", "string"},
-                        {"last_altered", "timestamp"},
-                        {"last_altered_by", "string"},
-                        {"data_source_format", "string"}},
-                       rows);
-  return inline_rows({{"table_catalog", "string"},
-                      {"table_schema", "string"},
-                      {"table_name", "string"},
-                      {"column_name", "string"},
-                      {"ordinal_position", "int"},
-                      {"is_nullable", "string"},
-                      {"full_data_type", "string"},
-                      {"data_type", "string"},
-                      {"comment", "string"}},
-                     rows);
 }
 
 Result<SystemRows> SystemTables::audit(const access::Context& ctx) {
@@ -221,6 +141,62 @@ Result<SystemRows> SystemTables::lineage(const access::Context& ctx, bool column
   shape.push_back({"event_date", "date"});
   shape.push_back({"statement_id", "string"});
   return inline_rows(std::move(shape), rows);
+}
+
+SystemRows SystemTables::history() const {
+  json::array rows;
+  for (const auto& r : history_ ? history_() : std::vector<HistoryRow>()) {
+    const auto ended = r.ended_at ? json::value(to_rfc3339(r.ended_at)) : json::value(nullptr);
+    rows.push_back({{"account_id", account_id_},
+                    {"workspace_id", std::to_string(r.workspace_id)},
+                    {"statement_id", r.statement_id},
+                    {"execution_status", r.status},
+                    {"compute", {{"type", "WAREHOUSE"}, {"cluster_id", nullptr}, {"warehouse_id", r.warehouse_id}}},
+                    {"executed_by_user_id", std::to_string(r.user_id)},
+                    {"executed_by", r.user_name},
+                    {"statement_text", r.text},
+                    {"statement_type", text_or_null(r.type)},
+                    {"error_message", text_or_null(r.error)},
+                    {"client_application", text_or_null(r.client)},
+                    {"total_duration_ms", r.ended_at ? json::value(r.ended_at - r.started_at) : json::value(nullptr)},
+                    {"waiting_at_capacity_duration_ms", r.queued_ms},
+                    {"execution_duration_ms", r.execute_ms},
+                    {"compilation_duration_ms", r.compile_ms},
+                    {"start_time", to_rfc3339(r.started_at)},
+                    {"end_time", ended},
+                    {"update_time", r.ended_at ? ended : json::value(to_rfc3339(r.started_at))},
+                    {"read_files", r.files},
+                    {"produced_rows", r.rows},
+                    {"read_bytes", r.bytes},
+                    {"from_result_cache", r.from_cache},
+                    {"executed_as_user_id", std::to_string(r.user_id)},
+                    {"executed_as", r.user_name}});
+  }
+  return inline_rows({{"account_id", "string"},
+                      {"workspace_id", "string"},
+                      {"statement_id", "string"},
+                      {"execution_status", "string"},
+                      {"compute", "struct<type:string,cluster_id:string,warehouse_id:string>"},
+                      {"executed_by_user_id", "string"},
+                      {"executed_by", "string"},
+                      {"statement_text", "string"},
+                      {"statement_type", "string"},
+                      {"error_message", "string"},
+                      {"client_application", "string"},
+                      {"total_duration_ms", "bigint"},
+                      {"waiting_at_capacity_duration_ms", "bigint"},
+                      {"execution_duration_ms", "bigint"},
+                      {"compilation_duration_ms", "bigint"},
+                      {"start_time", "timestamp"},
+                      {"end_time", "timestamp"},
+                      {"update_time", "timestamp"},
+                      {"read_files", "bigint"},
+                      {"produced_rows", "bigint"},
+                      {"read_bytes", "bigint"},
+                      {"from_result_cache", "boolean"},
+                      {"executed_as_user_id", "string"},
+                      {"executed_as", "string"}},
+                     rows);
 }
 
 }  // namespace tarn::sql

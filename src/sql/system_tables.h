@@ -1,6 +1,6 @@
 #pragma once
-// Rows that the platform itself provides: CATALOG.information_schema.*, system.access.{audit, table_lineage, column_lineage}, and tables of the system
-// catalog that other rooms bring. Made for each statement from what this very caller may see.
+// Rows that the platform itself provides: CATALOG.information_schema.*, system.access.{audit, table_lineage, column_lineage}, system.query.history,
+// and tables of the system catalog that other rooms bring. Made for each statement from what this very caller may see.
 #include <functional>
 
 #include "catalog/catalog.h"
@@ -13,6 +13,19 @@ struct SystemRows {
   std::string sql;  // DuckDB: a parenthesised SELECT over inline data
 };
 
+/// Rows as JSON text inside the statement: one literal, typed by from_json.
+SystemRows inline_rows(std::vector<RelationColumn> columns, const json::array& rows);
+
+/// One row of system.query.history.
+struct HistoryRow {
+  std::string statement_id, status, warehouse_id, user_name, text, type, error, client;
+  std::int64_t workspace_id = 0, user_id = 0;
+  Millis started_at = 0, ended_at = 0;
+  std::int64_t queued_ms = 0, compile_ms = 0, execute_ms = 0, files = 0, bytes = 0, rows = 0;
+  bool from_cache = false;
+};
+using HistorySource = std::function<std::vector<HistoryRow>()>;
+
 /// A table of the system catalog whose rows another room makes; its securable is catalog::SystemTable.
 struct RoomTable {
   std::string schema, name;
@@ -24,18 +37,21 @@ struct RoomTable {
 class SystemTables {
  public:
   SystemTables(catalog::Catalog& catalog, std::string account_id) : catalog_(catalog), account_id_(std::move(account_id)) {}
+  void set_history(HistorySource source) { history_ = std::move(source); }
   /// Whether a (lower-case) name is one of ours; such a name never means anything else.
   bool knows(const catalog::TableName& name) const;
-  /// Errors: not_found, permission_denied.
   /// At start-up.
   void add(RoomTable table) { rooms_.push_back(std::move(table)); }
+  /// Errors: not_found, permission_denied.
   Result<SystemRows> open(const access::Context& ctx, const catalog::TableName& name);
 
  private:
   Result<SystemRows> information_schema(const access::Context& ctx, const catalog::TableName& name);
   Result<SystemRows> audit(const access::Context& ctx);
   Result<SystemRows> lineage(const access::Context& ctx, bool columns);
+  SystemRows history() const;
 
+  HistorySource history_;
   catalog::Catalog& catalog_;
   std::string account_id_;
   std::vector<RoomTable> rooms_;

@@ -85,6 +85,7 @@ Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissio
 
 WarehouseState Warehouses::state_of(const Warehouse& w) {
   if (w.state != WarehouseState::RUNNING || w.auto_stop_mins == 0) return w.state;
+  if (const auto l = load(w.id); l.running + l.waiting > 0) return w.state;
   const std::lock_guard lock(mutex_);
   const auto i = used_.find(w.id);
   const auto last = std::max(w.started_at, i == used_.end() ? 0 : i->second);
@@ -96,7 +97,7 @@ std::shared_ptr<const Warehouse> Warehouses::find(std::int64_t workspace, std::s
   const auto generation = store_.generation();
   {
     const std::lock_guard lock(mutex_);
-    if (generation != generation_) cache_.clear(), generation_ = generation;
+    if (generation != generation_) cache_.clear(), configs_.clear(), generation_ = generation;
     if (const auto i = cache_.find(key); i != cache_.end()) return i->second;
   }
   auto found = store_.read_as([&](store::ReadTxn& t) { return kWarehouses.get(t, key); });
@@ -198,6 +199,7 @@ Result<void> Warehouses::remove(const access::Context& ctx, std::string_view id)
     return {};
   });
   if (!r) return fail(r.error());
+  stop_statements(r->id);
   return {};
 }
 
@@ -217,6 +219,7 @@ Result<void> Warehouses::stop(const access::Context& ctx, std::string_view id) {
     return {};
   });
   if (!r) return fail(r.error());
+  stop_statements(r->id);
   return {};
 }
 
@@ -230,6 +233,114 @@ Result<std::shared_ptr<const Warehouse>> Warehouses::use(const access::Context& 
   const std::lock_guard lock(mutex_);
   used_[w->id] = clock_.now();
   return w;
+}
+
+void Warehouses::touch(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto i = used_.find(id); i != used_.end()) i->second = std::max(i->second, clock_.now());
+}
+
+void Warehouses::set_use(WarehouseUse* use) {
+  const std::lock_guard lock(use_mutex_);
+  use_ = use;
+}
+
+WarehouseUse::Load Warehouses::load(const std::string& id) const {
+  const std::lock_guard lock(use_mutex_);
+  return use_ ? use_->load(id) : WarehouseUse::Load{};
+}
+
+void Warehouses::stop_statements(const std::string& id) {
+  const std::lock_guard lock(use_mutex_);
+  if (use_) use_->stop(id);
+}
+
+int Warehouses::clusters(const Warehouse& w) const {
+  if (w.state != WarehouseState::RUNNING) return 0;
+  const auto l = load(w.id);
+  const auto wanted = static_cast<int>((l.running + l.waiting + Warehouse::kStatementsPerCluster - 1) / Warehouse::kStatementsPerCluster);
+  return std::clamp(wanted, std::max(1, w.min_num_clusters), std::max(1, w.max_num_clusters));
+}
+
+namespace {
+
+constexpr store::Collection<WarehouseConfig> kConfigs("sql.warehouse_config");
+
+std::optional<std::int64_t> whole(const std::string& text) {
+  if (text.empty() || text.size() > 9) return std::nullopt;
+  std::int64_t n = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    n = n * 10 + (c - '0');
+  }
+  return n;
+}
+
+std::string lower_case(std::string text) {
+  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+Result<void> checked_parameter(const std::string& key, const std::string& value) {
+  const auto only = [&](std::initializer_list<const char*> values, const char* why) -> Result<void> {
+    for (const char* v : values)
+      if (lower_case(value) == v) return {};
+    return refuse(Errc::invalid, fmt::format("Parameter '{}' cannot be '{}': {}", key, value, why));
+  };
+  if (key == "STATEMENT_TIMEOUT") {
+    const auto n = whole(value);
+    if (n && *n <= 172'800) return {};
+    return refuse(Errc::invalid, "Parameter 'STATEMENT_TIMEOUT' must be a number of seconds between 0 and 172800, got '" + value + "'");
+  }
+  if (key == "USE_CACHED_RESULT") return only({"true", "false"}, "it is true or false");
+  if (key == "ANSI_MODE") return only({"true"}, "statements run in ANSI mode");
+  if (key == "TIMEZONE") return only({"utc", "etc/utc"}, "statements run in UTC");
+  return refuse(Errc::invalid, "Parameter '" + key + "' is not known here: STATEMENT_TIMEOUT, USE_CACHED_RESULT, ANSI_MODE and TIMEZONE are");
+}
+
+}  // namespace
+
+Result<WarehouseConfig> Warehouses::config(const access::Context& ctx) {
+  if (!ctx.caller.workspace_admin) return refuse(Errc::permission_denied, "User '" + ctx.caller.name + "' is not an administrator of this workspace");
+  const auto found = store_.read_as([&](store::ReadTxn& t) { return kConfigs.get(t, store::sortable(workspace_of(ctx))); });
+  return found ? found->value : WarehouseConfig{.workspace_id = workspace_of(ctx)};
+}
+
+Result<void> Warehouses::set_config(const access::Context& ctx, WarehouseConfig config) {
+  config.workspace_id = workspace_of(ctx);
+  return store_.write_as(ctx.event("databrickssql", "editWarehouseConfig", {}), [&](store::WriteTxn& t) -> Result<void> {
+    if (!ctx.caller.workspace_admin) {
+      t.audit().outcome = store::Outcome::denied, t.audit().status = 403;
+      return refuse(Errc::permission_denied, "User '" + ctx.caller.name + "' is not an administrator of this workspace");
+    }
+    if (config.security_policy.empty()) config.security_policy = "DATA_ACCESS_CONTROL";
+    if (config.security_policy != "DATA_ACCESS_CONTROL")
+      return refuse(Errc::invalid, "Field 'security_policy' must be DATA_ACCESS_CONTROL, got '" + config.security_policy +
+                                       "': every statement is checked against the catalog");
+    for (const auto& [key, value] : config.parameters) TARN_CHECK(checked_parameter(key, value));
+    (void)kConfigs.put(t, config);
+    return {};
+  });
+}
+
+StatementConfig Warehouses::config_of(std::int64_t workspace) {
+  const auto generation = store_.generation();
+  {
+    const std::lock_guard lock(mutex_);
+    if (generation != generation_) cache_.clear(), configs_.clear(), generation_ = generation;
+    if (const auto i = configs_.find(workspace); i != configs_.end()) return i->second;
+  }
+  const auto found = store_.read_as([&](store::ReadTxn& t) { return kConfigs.get(t, store::sortable(workspace)); });
+  StatementConfig out;
+  if (found) {
+    const auto& p = found->value.parameters;
+    if (const auto i = p.find("STATEMENT_TIMEOUT"); i != p.end())
+      if (const auto n = whole(i->second); n && *n > 0) out.statement_timeout = *n * 1000;
+    if (const auto i = p.find("USE_CACHED_RESULT"); i != p.end()) out.use_cached_result = lower_case(i->second) == "true";
+  }
+  const std::lock_guard lock(mutex_);
+  if (generation == generation_) configs_[workspace] = out;
+  return out;
 }
 
 bool Warehouses::manages(const access::Context& ctx, std::string_view id) { return require(ctx, id, kManage).has_value(); }

@@ -4,7 +4,9 @@
 // A warehouse here is a share of this server's engine: a queue with a limit on statements that run at once. It starts at once, and stops
 // by itself after auto_stop_mins without a statement. Stored, so it survives; thread-safe.
 // Source: REST API reference "SQL Warehouses", databricks-sdk-go service/sql.
+#include <map>
 #include <mutex>
+#include <optional>
 
 #include "access/object_permissions.h"
 #include "sql/errors.h"
@@ -28,7 +30,8 @@ struct Warehouse {
   std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
   std::vector<store::IndexEntry> store_indexes() const { return {{"name", store::key({store::sortable(workspace_id), name}), true}}; }
   /// Statements that may run at once, as the vendor counts them.
-  std::size_t most_statements() const { return 10u * static_cast<std::size_t>(std::max(1, max_num_clusters)); }
+  static constexpr std::size_t kStatementsPerCluster = 10;
+  std::size_t most_statements() const { return kStatementsPerCluster * static_cast<std::size_t>(std::max(1, max_num_clusters)); }
 };
 BOOST_DESCRIBE_STRUCT(Warehouse, (),
                       (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters,
@@ -44,6 +47,33 @@ struct WarehouseRequest {
 BOOST_DESCRIBE_STRUCT(WarehouseRequest, (),
                       (name, cluster_size, warehouse_type, spot_instance_policy, creator_name, min_num_clusters, max_num_clusters, auto_stop_mins,
                        enable_photon, enable_serverless_compute, tags, channel))
+
+/// What runs on warehouses, as they ask it. Called from any thread.
+class WarehouseUse {
+ public:
+  struct Load {
+    std::size_t running = 0, waiting = 0;
+  };
+  virtual ~WarehouseUse() = default;
+  virtual Load load(const std::string& warehouse_id) const = 0;
+  /// The warehouse stops: what runs or waits there is cancelled.
+  virtual void stop(const std::string& warehouse_id) = 0;
+};
+
+/// What holds for all warehouses of a workspace (/api/2.0/sql/config/warehouses). Only what is honoured can be set.
+struct WarehouseConfig {
+  std::int64_t workspace_id = 0;
+  std::map<std::string, std::string> parameters;  // STATEMENT_TIMEOUT, USE_CACHED_RESULT, …
+  std::string security_policy = "DATA_ACCESS_CONTROL";
+  std::string store_key() const { return store::sortable(workspace_id); }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(WarehouseConfig, (), (workspace_id, parameters, security_policy))
+
+struct StatementConfig {
+  std::optional<Millis> statement_timeout;
+  bool use_cached_result = true;
+};
 
 class Warehouses {
  public:
@@ -61,6 +91,18 @@ class Warehouses {
 
   /// For a statement: the warehouse if the caller may use it, started if it was stopped.
   Result<std::shared_ptr<const Warehouse>> use(const access::Context& ctx, std::string_view id);
+  /// A statement of the warehouse has ended: it is idle from now on at the earliest.
+  void touch(const std::string& id);
+  /// How many clusters' worth of statements run or wait, between the warehouse's least and most; none while it is stopped.
+  int clusters(const Warehouse& w) const;
+  WarehouseUse::Load load(const std::string& id) const;
+  void set_use(WarehouseUse* use);
+
+  /// invalid: a parameter that is not known or not honoured here, by name. Workspace administrators only.
+  Result<WarehouseConfig> config(const access::Context& ctx);
+  Result<void> set_config(const access::Context& ctx, WarehouseConfig config);
+  StatementConfig config_of(std::int64_t workspace);
+
   /// Whether the caller may see other people's statements of a warehouse.
   bool manages(const access::Context& ctx, std::string_view id);
 
@@ -71,6 +113,7 @@ class Warehouses {
   Result<Warehouse> change(const access::Context& ctx, std::string_view id, const std::string& action, std::string_view least,
                            const std::function<Result<void>(store::WriteTxn&, Warehouse&)>& body);
   WarehouseState state_of(const Warehouse& w);
+  void stop_statements(const std::string& id);
 
   store::Store& store_;
   access::ObjectPermissions& permissions_;
@@ -79,6 +122,9 @@ class Warehouses {
   std::int64_t generation_ = -1;
   std::map<std::string, std::shared_ptr<const Warehouse>, std::less<>> cache_;
   std::map<std::string, Millis, std::less<>> used_;
+  std::map<std::int64_t, StatementConfig> configs_;  // of generation_
+  mutable std::mutex use_mutex_;
+  WarehouseUse* use_ = nullptr;
 };
 
 }  // namespace tarn::sql

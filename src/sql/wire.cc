@@ -1,5 +1,6 @@
 #include "sql/wire.h"
 
+#include "api/api.h"
 #include "base/crypto.h"
 #include "sql/types.h"
 
@@ -71,7 +72,8 @@ json::value data_source_json(const Warehouse& w) {
       {"view_only", false}, {"warehouse_id", w.id}};
 }
 
-json::value warehouse_json(const Warehouse& w, std::string_view host) {
+json::value warehouse_json(const Warehouse& w, const Warehouses& all, std::string_view host) {
+  const auto load = all.load(w.id);
   json::object out{{"id", w.id},
                    {"name", w.name},
                    {"cluster_size", w.cluster_size},
@@ -85,7 +87,8 @@ json::value warehouse_json(const Warehouse& w, std::string_view host) {
                    {"enable_photon", w.enable_photon},
                    {"enable_serverless_compute", w.enable_serverless_compute},
                    {"state", json::name_of(w.state)},
-                   {"num_clusters", w.state == WarehouseState::RUNNING ? 1 : 0},
+                   {"num_clusters", all.clusters(w)},
+                   {"num_active_sessions", load.running + load.waiting},
                    {"size", w.cluster_size}};
   if (!w.tags.is_null()) out["tags"] = w.tags;
   if (!w.channel.is_null()) out["channel"] = w.channel;
@@ -111,29 +114,65 @@ std::optional<std::string> chunk_body(const Statement& s, Statements& statements
   return chunk_text(s, now, statements, index);
 }
 
-json::value history_json(const std::vector<StatementRecord>& records) {
+std::string statement_type(std::string_view kind) {
+  if (kind == "query") return "SELECT";
+  if (kind.starts_with("show")) return "SHOW";
+  if (kind.starts_with("describe")) return "DESCRIBE";
+  if (kind.starts_with("use")) return "USE";
+  if (kind.starts_with("create")) return "CREATE";
+  if (kind.starts_with("drop")) return "DROP";
+  if (kind == "copy_into") return "COPY";
+  if (kind == "vacuum" || kind == "restore") return "OTHER";
+  std::string out = upper(std::string(kind));
+  while (out.ends_with('_')) out.pop_back();
+  return out;
+}
+
+json::value history_json(const HistoryPage& page, bool metrics) {
   json::array out;
-  for (const auto& r : records) {
-    const std::string_view state = r.state == StatementState::SUCCEEDED || r.state == StatementState::CLOSED ? "FINISHED"
-                                   : r.state == StatementState::PENDING                                      ? "QUEUED"
-                                                                                                             : json::name_of(r.state);
+  for (const auto& r : page.records) {
     json::object o{{"query_id", r.id},
-                   {"status", state},
+                   {"status", history_status(r.state)},
                    {"query_text", r.text},
                    {"query_start_time_ms", r.started_at},
                    {"user_id", r.user_id},
                    {"user_name", r.user_name},
+                   {"executed_as_user_id", r.user_id},
                    {"executed_as_user_name", r.user_name},
                    {"warehouse_id", r.warehouse_id},
                    {"endpoint_id", r.warehouse_id},
                    {"rows_produced", r.rows},
                    {"is_final", r.ended_at != 0}};
+    if (!r.client.empty()) o["client_application"] = r.client;
     if (r.ended_at) o["query_end_time_ms"] = r.ended_at, o["execution_end_time_ms"] = r.ended_at, o["duration"] = r.ended_at - r.started_at;
     if (!r.error_message.empty()) o["error_message"] = r.error_message;
-    if (!r.kind.empty()) o["statement_type"] = upper(r.kind == "query" ? "select" : r.kind);
+    if (!r.kind.empty()) o["statement_type"] = statement_type(r.kind);
+    if (metrics) {
+      json::object m{{"total_time_ms", r.ended_at ? r.ended_at - r.started_at : 0},
+                     {"compilation_time_ms", r.compile_ms},
+                     {"execution_time_ms", r.execute_ms},
+                     {"rows_produced_count", r.rows},
+                     {"read_files_count", r.files},
+                     {"read_files_bytes", r.bytes},
+                     {"result_from_cache", r.from_cache},
+                     {"query_compilation_start_timestamp", r.started_at + r.queued_ms}};
+      if (r.queued_ms > 0) m["overloading_queue_start_timestamp"] = r.started_at;
+      o["metrics"] = std::move(m);
+    }
     out.push_back(std::move(o));
   }
-  return json::object{{"res", std::move(out)}, {"has_next_page", false}};
+  json::object body{{"res", std::move(out)}, {"has_next_page", !page.next.empty()}};
+  if (!page.next.empty()) body["next_page_token"] = api::page_token("sql history", page.next);
+  return body;
+}
+
+json::value config_json(const WarehouseConfig& config) {
+  json::array pairs;
+  for (const auto& [key, value] : config.parameters) pairs.push_back({{"key", key}, {"value", value}});
+  return json::object{{"security_policy", config.security_policy},
+                      {"sql_configuration_parameters", json::object{{"configuration_pairs", std::move(pairs)}}},
+                      {"data_access_config", json::array{}},
+                      {"enable_serverless_compute", false}};
 }
 
 }  // namespace tarn::sql

@@ -262,6 +262,8 @@ def alter(c):
         kind, parts = "CATALOG", c.name(1)
     elif c.take("SCHEMA") or c.take("DATABASE"):
         kind, parts = "SCHEMA", c.name(2)
+    elif c.take("VOLUME"):
+        kind, parts = "VOLUME", c.name()
     elif c.is_word("TABLE", "VIEW"):
         kind = "VIEW" if c.is_word("VIEW") else "TABLE"
         c.at += 1
@@ -270,9 +272,11 @@ def alter(c):
         raise unsupported("ALTER " + (c.peek().text.upper() if c.peek() else ""))
     out = {"kind": "alter", "securable_type": kind, "target": parts, "options": {}, "properties": {}, "columns": [], "files": []}
     o = out["options"]
-    if c.take("OWNER", "TO") or c.take("SET", "OWNER", "TO"):
+    if kind != "VOLUME" and (c.take("OWNER", "TO") or c.take("SET", "OWNER", "TO")):
         o["action"] = "owner"
         out["principal"] = c.identifier()
+        return out
+    if tags(c, out):
         return out
     if kind in ("TABLE", "VIEW"):
         if c.take("RENAME", "TO"):
@@ -318,6 +322,9 @@ def alter(c):
             return out
         if c.take("ALTER", "COLUMN") or c.take("ALTER") or c.take("CHANGE", "COLUMN"):
             name = c.identifier()
+            if tags(c, out):
+                out["columns"] = [{"name": name}]
+                return out
             if c.take("COMMENT"):
                 o["action"] = "column_comment"
                 out["columns"] = [{"name": name, "comment": c.string()}]
@@ -336,6 +343,27 @@ def alter(c):
                 return out
             raise unsupported("ALTER COLUMN ... " + (c.peek().text.upper() if c.peek() else ""))
     raise unsupported("ALTER " + kind + " ... " + " ".join(w.text.upper() for w in c.words[c.at:c.at + 2]))
+
+
+def tags(c, out):
+    """SET TAGS ('k' = 'v', 'k'), UNSET TAGS ('k', …)."""
+    if c.take("SET", "TAGS"):
+        out["options"]["action"] = "set_tags"
+    elif c.take("UNSET", "TAGS"):
+        out["options"]["action"] = "unset_tags"
+    else:
+        return False
+    c.expect_symbol("(")
+    while True:
+        w = c.peek()
+        key = c.string() if w is not None and w.kind == "string" else c.identifier()
+        if out["options"]["action"] == "unset_tags":
+            out["files"].append(key)
+        else:
+            out["properties"][key] = c.string() if c.symbol("=") else ""
+        if c.symbol(")"):
+            return True
+        c.expect_symbol(",")
 
 
 def column_list(c):
