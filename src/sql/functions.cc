@@ -100,7 +100,9 @@ Result<Done> Executor::govern(const Call& c, const catalog::TableName& name) {
   const auto done = column.empty() ? catalog_.set_row_filter(ctx, name, wanted.row_filter)
                                    : catalog_.set_column_mask(ctx, name, column,
                                                               action == "drop_mask" ? std::nullopt : std::optional(wanted.masks.begin()->second));
-  if (!done) return fail(Resolver::table_error(done.error(), name));
+  if (!done)
+    return fail(done.error().securable == catalog::SecurableType::FUNCTION ? Resolver::catalog_error(done.error())
+                                                                           : Resolver::table_error(done.error(), name));
   return deliver(c, {}, {});
 }
 

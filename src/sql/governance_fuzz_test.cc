@@ -187,12 +187,13 @@ class Fuzz {
     }
     if (explain) {
       if (!wanted) return told("a plan");
+      // Of one governed table, the plan names nothing behind it. (A view's own condition may read what the asker may read himself.)
+      const auto from = q.sql.find("main.s.t");
+      const bool behind =
+          from != std::string::npos && q.sql.find("main.s.", from + 1) == std::string::npos && model_.governed(q.sql.substr(from + 7, 2));
       for (const auto& row : sink.rows)
-        if (row.find("secret") != std::string::npos ||
-            (row.find("READ_PARQUET") != std::string::npos && std::ranges::any_of(names_, [&](const auto& n) {
-               return q.sql.find("main.s." + n) != std::string::npos && model_.governed(n) && q.sql.find(" JOIN ") == std::string::npos &&
-                      q.sql.find("UNION") == std::string::npos && q.sql.find(" IN (") == std::string::npos;
-             })))
+        if (behind && (row.find("READ_PARQUET") != std::string::npos ||
+                       (row.find("'secret") != std::string::npos && q.sql.find("'secret") == std::string::npos)))
           return told(row);
       return "";
     }

@@ -97,10 +97,11 @@ Result<Policy> Resolver::policy_of(const Session& session, const catalog::TableI
 }
 
 Result<Resolver::Relation> Resolver::governed(const Session& session, const catalog::TableInfo& info, Relation base, const Rights& rights) {
+  const auto columns = base.columns;  // `relations` moves as it grows
   std::vector<Relation> relations;
   relations.push_back(std::move(base));
   RewriteRequest request;
-  TARN_TRY(policy, policy_of(session, info, relations[0].columns, rights, request.functions, relations));
+  TARN_TRY(policy, policy_of(session, info, columns, rights, request.functions, relations));
   request.policy = std::move(policy);
   for (const auto& r : relations) request.relations.push_back(r.columns);
   request.kinds.assign(relations.size(), ReferenceKind::table);

@@ -91,7 +91,7 @@ class Filler {
   SystemRows done() { return inline_rows(shapes().at(table_), rows_); }
 
  private:
-  void add(std::initializer_list<json::value> values) {
+  void add(const json::array& values) {
     json::object row;
     std::size_t i = 0;
     for (const auto& v : values) row[shapes().at(table_)[i++].name] = v;

@@ -172,6 +172,7 @@ Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store&
 
 Statements::~Statements() {
   warehouses_.set_use(nullptr);
+  executor_.set_history({});
   std::vector<std::shared_ptr<Statement>> running;
   {
     const std::lock_guard lock(mutex_);
