@@ -188,9 +188,9 @@ class Fuzz {
     if (explain) {
       if (!wanted) return told("a plan");
       // Of one governed table, the plan names nothing behind it. (A view's own condition may read what the asker may read himself.)
-      const auto from = q.sql.find("main.s.t");
+      const auto from = q.sql.find("main.s.");
       const bool behind =
-          from != std::string::npos && q.sql.find("main.s.", from + 1) == std::string::npos && model_.governed(q.sql.substr(from + 7, 2));
+          q.sql[from + 7] == 't' && q.sql.find("main.s.", from + 1) == std::string::npos && model_.governed(q.sql.substr(from + 7, 2));
       for (const auto& row : sink.rows)
         if (behind && (row.find("READ_PARQUET") != std::string::npos ||
                        (row.find("'secret") != std::string::npos && q.sql.find("'secret") == std::string::npos)))

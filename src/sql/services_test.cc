@@ -189,6 +189,119 @@ TEST_F(Services, ExternalLinksNameObjectsThatHoldTheChunks) {
   EXPECT_GT(world.objects->get(*at)->size(), 100u);
 }
 
+TEST_F(Services, CsvIsAsTheVendorDescribesIt) {
+  const auto csv = finished(world.as("automation"), {.statement = "SELECT concat('id-', id) AS strCol, id AS intCol, NULL AS nullCol FROM range(2)",
+                                                     .disposition = Disposition::EXTERNAL_LINKS,
+                                                     .format = ResultFormat::CSV});
+  const auto now = csv->snapshot();
+  ASSERT_EQ(now.chunks.size(), 1u) << now.error_message;
+  EXPECT_EQ(*world.objects->get(*now.chunks[0]->object), "strCol,intCol,nullCol\r\nid-0,0,null\r\nid-1,1,null\r\n");
+  EXPECT_EQ(now.chunks[0]->object->key.substr(now.chunks[0]->object->key.size() - 4), ".csv");
+  const std::vector<ResultColumn> columns{{"a,b", "string"}, {"c", "string"}};
+  EXPECT_EQ(csv_of(R"([["say \"x\"","two\nlines"],[null,"plain"]])", &columns), "\"a,b\",c\r\n\"say \"\"x\"\"\",\"two\nlines\"\r\nnull,plain\r\n");
+  EXPECT_EQ(csv_of("[]", nullptr), "");
+  const auto r = statements.submit(world.as("automation"), {.statement = "SELECT 1", .warehouse_id = id, .format = ResultFormat::CSV});
+  EXPECT_EQ(code(r), Errc::invalid);
+}
+
+constexpr const char* kSlow = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b";
+
+TEST_F(Services, AWorkspacesTimeoutEndsItsStatements) {
+  EXPECT_EQ(code(warehouses.set_config(world.as("ana"), {})), Errc::permission_denied);
+  EXPECT_EQ(code(warehouses.config(world.as("ana"))), Errc::permission_denied);
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"STATEMENT_TIMEOUT", "soon"}, {"STATEMENT_TIMEOUT", "172801"}, {"ANSI_MODE", "false"}, {"TIMEZONE", "CET"}, {"spark.foo", "1"}})
+    EXPECT_EQ(code(warehouses.set_config(world.as("automation"), {.parameters = {{key, value}}})), Errc::invalid) << key;
+  EXPECT_EQ(code(warehouses.set_config(world.as("automation"), {.security_policy = "NONE"})), Errc::invalid);
+  ASSERT_TRUE(warehouses.set_config(world.as("automation"), {.parameters = {{"STATEMENT_TIMEOUT", "1"}, {"USE_CACHED_RESULT", "false"}}}));
+  EXPECT_EQ(warehouses.config(world.as("automation"))->parameters.at("STATEMENT_TIMEOUT"), "1");
+  const auto s = finished(world.as("automation"), {.statement = kSlow});
+  EXPECT_EQ(s->snapshot().state, StatementState::FAILED);
+  EXPECT_EQ(s->snapshot().error_code, "DEADLINE_EXCEEDED");
+  EXPECT_THAT(s->snapshot().error_message, ::testing::HasSubstr("must complete within 1 seconds"));
+  // Also what only writes.
+  const auto w = finished(world.as("automation"), {.statement = std::string("CREATE TABLE main.s.late AS SELECT count(*) AS n FROM range(100000000) a CROSS JOIN range(100000) b")});
+  EXPECT_EQ(w->snapshot().error_code, "DEADLINE_EXCEEDED") << w->snapshot().error_message;
+  for (int i = 0; i < 2; ++i)
+    EXPECT_FALSE(statements.history(world.as("automation"), {.statement_ids = {finished(world.as("automation"), {.statement = "SELECT 7"})->id}})
+                     .records.at(0)
+                     .from_cache);
+}
+
+TEST_F(Services, StoppingAWarehouseEndsWhatRunsThere) {
+  auto r = StatementRequest{.statement = kSlow, .warehouse_id = id};
+  std::vector<std::shared_ptr<Statement>> all;
+  std::vector<std::promise<void>> ended(12);
+  for (auto& e : ended) {
+    auto s = statements.submit(world.as("automation"), r);
+    ASSERT_TRUE(s);
+    (*s)->on_done([&e] { e.set_value(); });
+    all.push_back(*s);
+  }
+  const auto load = warehouses.load(id);
+  EXPECT_EQ(load.running + load.waiting, 12u);
+  auto w = *warehouses.get(world.as("automation"), id);
+  EXPECT_EQ(warehouses.clusters(w), 1);
+  w.max_num_clusters = 5;
+  EXPECT_EQ(warehouses.clusters(w), 2);  // ten statements a cluster
+  w.min_num_clusters = 4;
+  EXPECT_EQ(warehouses.clusters(w), 4);
+  ASSERT_TRUE(warehouses.stop(world.as("automation"), id));
+  for (auto& e : ended) ASSERT_EQ(e.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  for (const auto& s : all) EXPECT_EQ(s->snapshot().state, StatementState::CANCELED);
+  EXPECT_EQ(warehouses.get(world.as("automation"), id)->state, WarehouseState::STOPPED);
+  w.state = WarehouseState::STOPPED;
+  EXPECT_EQ(warehouses.clusters(w), 0);
+}
+
+TEST_F(Services, HistoryIsFilteredPagedAndMeasured) {
+  permissions.grant(1, {"sql/warehouses", id}, "users", "CAN_USE");
+  const auto admin = world.as("automation");
+  (void)finished(admin, {.statement = "CREATE TABLE main.s.h AS SELECT id FROM range(10)"});
+  const auto first = finished(admin, {.statement = "SELECT sum(id) FROM main.s.h"});
+  const auto second = finished(admin, {.statement = "SELECT sum(id) FROM main.s.h"});
+  (void)finished(admin, {.statement = "SELECT * FROM main.s.nothing"});
+  const auto hers = finished(world.as("ana"), {.statement = "SELECT 'hers' AS a"});
+  EXPECT_EQ(statements.history(admin, {}).records.size(), 5u);
+  const auto own = statements.history(world.as("ana"), {}).records;
+  ASSERT_EQ(own.size(), 1u);  // she manages no warehouse
+  EXPECT_EQ(own[0].id, hers->id);
+  EXPECT_EQ(statements.history(admin, {.statuses = {"FAILED"}}).records.size(), 1u);
+  EXPECT_EQ(statements.history(admin, {.user_ids = {world.ids.at("ana")}}).records.size(), 1u);
+  EXPECT_EQ(statements.history(admin, {.warehouse_ids = {"none"}}).records.size(), 0u);
+  std::vector<std::string> seen;
+  HistoryFilter page{.limit = 2};
+  for (int i = 0; i < 5; ++i) {
+    const auto p = statements.history(admin, page);
+    for (const auto& r : p.records) seen.push_back(r.id);
+    page.after = p.next;
+    if (p.next.empty()) break;
+  }
+  EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 5u);
+  EXPECT_EQ(seen.size(), 5u);
+  const auto one = statements.history(admin, {.statement_ids = {first->id}}).records.at(0),
+             again = statements.history(admin, {.statement_ids = {second->id}}).records.at(0);
+  EXPECT_EQ(one.files, 1);
+  EXPECT_GT(one.bytes, 0);
+  EXPECT_FALSE(one.from_cache);
+  EXPECT_TRUE(again.from_cache);
+  EXPECT_EQ(one.rows, 1);
+  const auto json = history_json({{again}, ""}, true);
+  EXPECT_EQ(json.at("res").at(0).at("metrics").at("result_from_cache"), true);
+  EXPECT_EQ(json.at("res").at(0).at("statement_type"), "SELECT");
+  EXPECT_EQ(json.at("res").at(0).at("status"), "FINISHED");
+  // The same as a table, for who may read it. Ends reach the store within a second or two.
+  const auto mine = statement_body(*finished(world.as("ana"), {.statement = "SELECT * FROM system.query.history"}), statements);
+  EXPECT_THAT(mine, ::testing::HasSubstr("INSUFFICIENT_PERMISSIONS"));
+  std::promise<void> stored;
+  statements.hand_over(hers, [&] { stored.set_value(); });
+  stored.get_future().wait();
+  const auto rows =
+      finished(admin, {.statement = "SELECT executed_by FROM system.query.history WHERE statement_text LIKE '%hers%' AND statement_type = 'SELECT' "
+                                    "AND execution_status = 'FINISHED'"});
+  EXPECT_THAT(statement_body(*rows, statements), ::testing::HasSubstr(R"([["ana@acme.test"]])"));
+}
+
 TEST_F(Services, StatementIsItsOwnersAndCancelEndsIt) {
   permissions.grant(1, {"sql/warehouses", id}, "users", "CAN_USE");
   const auto s = finished(world.as("ana"), {.statement = "SELECT current_user() AS u"});

@@ -12,6 +12,38 @@ std::string upper(std::string text) {
   return text;
 }
 
+/// A type as manifests spell it: kinds in capitals, names of fields as they are.
+std::string manifest_type(std::string_view type) {
+  const auto open = type.find('<');
+  if (open == type.npos || !type.ends_with('>')) return upper(std::string(type));
+  const bool fields = type.substr(0, open) == "struct";
+  std::string out = upper(std::string(type.substr(0, open))) + "<", word;
+  int depth = 0;
+  bool quoted = false;
+  const auto flush = [&] {
+    if (word.empty()) return;
+    std::size_t colon = word.npos;
+    bool in_name = false;
+    for (std::size_t i = 0; fields && i < word.size() && colon == word.npos; ++i) {
+      if (word[i] == '`') in_name = !in_name;
+      if (word[i] == ':' && !in_name) colon = i;
+    }
+    if (!out.ends_with('<')) out += ", ";
+    out += colon == word.npos ? manifest_type(word) : word.substr(0, colon) + ": " + manifest_type(std::string_view(word).substr(colon + 1));
+    word.clear();
+  };
+  for (const char c : type.substr(open + 1, type.size() - open - 2)) {
+    if (c == '`') quoted = !quoted;
+    if (!quoted) depth += c == '<' || c == '(' ? 1 : c == '>' || c == ')' ? -1 : 0;
+    if (c == ',' && depth == 0 && !quoted)
+      flush();
+    else
+      word += c;
+  }
+  flush();
+  return out + ">";
+}
+
 std::string link_to(const Statement& s, std::size_t index) {
   return "/api/2.0/sql/statements/" + s.id + "/result/chunks/" + std::to_string(index) + "?row_offset=";
 }
@@ -20,7 +52,7 @@ json::object manifest(const Statement& s, const Statement::Snapshot& now) {
   json::array columns;
   int position = 0;
   for (const auto& c : now.columns) {
-    json::object o{{"name", c.name}, {"type_text", upper(c.type)}, {"type_name", type_name(c.type)}, {"position", position++}};
+    json::object o{{"name", c.name}, {"type_text", manifest_type(c.type)}, {"type_name", type_name(c.type)}, {"position", position++}};
     if (const auto p = decimal_precision(c.type)) o["type_precision"] = p->precision, o["type_scale"] = p->scale;
     columns.push_back(std::move(o));
   }
