@@ -37,7 +37,7 @@ def test_each_reader_gets_what_the_policies_leave(server):
     assert server.run(f"SELECT * FROM {TABLE} ORDER BY id") == [["1", "EU", "111"], ["2", "US", "222"]]
     shown = server.nora.workspace("landing", "GET", f"{UC}/tables/{TABLE}")
     assert shown["row_filter"] == {"function_name": "landing_raw.governed.eu", "input_column_names": ["region"]}
-    assert [c.get("mask") for c in shown["columns"]] == [None, None, {"function_name": "landing_raw.governed.stars", "using_column_names": []}]
+    assert [c.get("mask") for c in shown["columns"]] == [None, None, {"function_name": "landing_raw.governed.stars"}]
     plan = server.nora.sql("landing", server.warehouses["landing"], f"EXPLAIN SELECT * FROM {TABLE}")[0][0]
     assert "parquet" not in plan.lower() and "EU" not in plan
     with pytest.raises(Refused) as refused:
