@@ -516,18 +516,6 @@ std::pair<std::string, Millis> Statements::link(const Chunk& chunk) {
   return {vendor_.presign("GET", *chunk.object, options_.link_lifetime), clock_.now() + options_.link_lifetime};
 }
 
-std::string_view history_status(StatementState state) {
-  switch (state) {
-    case StatementState::SUCCEEDED:
-    case StatementState::CLOSED:
-      return "FINISHED";
-    case StatementState::PENDING:
-      return "QUEUED";
-    default:
-      return json::name_of(state);
-  }
-}
-
 HistoryPage Statements::history(const access::Context& ctx, const HistoryFilter& filter) {
   auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
   {
@@ -576,44 +564,6 @@ std::vector<StatementRecord> Statements::all_history(std::size_t limit) {
   std::ranges::sort(all, [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
   if (all.size() > limit) all.resize(limit);
   return all;
-}
-
-std::string csv_of(std::string_view json_rows, const std::vector<ResultColumn>* header) {
-  std::string out;
-  out.reserve(json_rows.size());
-  const auto field = [&](std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == text.npos) {
-      out += text;
-      return;
-    }
-    out += '"';
-    for (const char c : text) {
-      if (c == '"') out += '"';
-      out += c;
-    }
-    out += '"';
-  };
-  if (header) {
-    for (std::size_t i = 0; i < header->size(); ++i) {
-      if (i) out += ',';
-      field((*header)[i].name);
-    }
-    out += "\r\n";
-  }
-  const auto rows = boost::json::parse(boost::json::string_view(json_rows.data(), json_rows.size()));
-  for (const auto& row : rows.as_array()) {
-    bool first = true;
-    for (const auto& v : row.as_array()) {
-      if (!first) out += ',';
-      first = false;
-      if (v.is_null())
-        out += "null";
-      else
-        field(std::string_view(v.as_string()));
-    }
-    out += "\r\n";
-  }
-  return out;
 }
 
 }  // namespace tarn::sql

@@ -96,6 +96,56 @@ std::string chunk_text(const Statement& s, const Statement::Snapshot& now, State
 
 }  // namespace
 
+std::string csv_of(std::string_view json_rows, const std::vector<ResultColumn>* header) {
+  std::string out;
+  out.reserve(json_rows.size());
+  const auto field = [&](std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == text.npos) {
+      out += text;
+      return;
+    }
+    out += '"';
+    for (const char c : text) {
+      if (c == '"') out += '"';
+      out += c;
+    }
+    out += '"';
+  };
+  if (header) {
+    for (std::size_t i = 0; i < header->size(); ++i) {
+      if (i) out += ',';
+      field((*header)[i].name);
+    }
+    out += "\r\n";
+  }
+  const auto rows = boost::json::parse(boost::json::string_view(json_rows.data(), json_rows.size()));
+  for (const auto& row : rows.as_array()) {
+    bool first = true;
+    for (const auto& v : row.as_array()) {
+      if (!first) out += ',';
+      first = false;
+      if (v.is_null())
+        out += "null";
+      else
+        field(std::string_view(v.as_string()));
+    }
+    out += "\r\n";
+  }
+  return out;
+}
+
+std::string_view history_status(StatementState state) {
+  switch (state) {
+    case StatementState::SUCCEEDED:
+    case StatementState::CLOSED:
+      return "FINISHED";
+    case StatementState::PENDING:
+      return "QUEUED";
+    default:
+      return json::name_of(state);
+  }
+}
+
 json::value data_source_json(const Warehouse& w) {
   const auto hex = crypto::to_hex(crypto::sha256("data source of warehouse " + w.id)).substr(0, 32);
   const auto id = fmt::format("{}-{}-4{}-8{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(13, 3), hex.substr(17, 3), hex.substr(20, 12));

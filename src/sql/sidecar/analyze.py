@@ -6,6 +6,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
 import functions
+import governance
 import merge
 import tokens
 from errors import Refused, syntax, unsupported
@@ -16,7 +17,7 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
-    sql = tokens.policy_clauses(sql)[0]
+    sql = governance.policy_clauses(sql)[0]
     try:
         trees = [t for t in sqlglot.parse(sql, dialect="databricks", error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
@@ -269,7 +270,7 @@ def create(tree, sql, out):
     if isinstance(tree.this, exp.Schema):
         out["columns"] = column_defs(tree.this)
     if kind == "TABLE":
-        out.update({k: v for k, v in tokens.policy_clauses(sql)[1].items() if v})
+        out.update({k: v for k, v in governance.policy_clauses(sql)[1].items() if v})
     for p in tree.args["properties"].expressions if tree.args.get("properties") else []:
         if isinstance(p, exp.FileFormatProperty):
             out["file_format"] = p.this.name.lower()
