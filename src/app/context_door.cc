@@ -102,8 +102,7 @@ Expected<json::object, std::string> CodeDoor::table(const access::Context& ctx, 
   if (!info) return fail(info.error().message);
   if (auto may = parts_.catalog.require(ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !may)
     return fail(may.error().message);
-  const bool masked = std::ranges::any_of(info->columns, [](const catalog::ColumnInfo& c) { return c.mask.has_value(); });
-  if (info->row_filter_function || masked) return by_warehouse("it has a row filter or column masks: its files are never handed out");
+  if (info->governed()) return by_warehouse("it has a row filter or column masks: its files are never handed out");
   if (!info->storage_location) return by_warehouse("it has no files of its own");
   if (info->data_source_format != "DELTA") return by_warehouse("it is no Delta table");
   const auto vended = parts_.catalog.temporary().for_table(
