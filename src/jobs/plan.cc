@@ -211,6 +211,8 @@ bool Scheduler::plan(Moment& m) {
   }
   for (std::size_t i = 0; i < m.tasks.size(); ++i) any = progress(m, m.tasks[i]) || any;
   any = tell_tasks(m) || any;
+  // So that what `latest` points to stays where it is while attempts are made.
+  m.tasks.reserve(m.tasks.size() + r.settings.tasks.size() + 1);
   auto latest = m.latest();
   if (r.life == Life::RUNNING) {
     for (const auto& task : r.settings.tasks) {
@@ -227,7 +229,7 @@ bool Scheduler::plan(Moment& m) {
         if (gate == Gate::upstream_failed) end_task(m, made, Life::SKIPPED, Outcome::UPSTREAM_FAILED, "A task that it depends on failed", "SKIPPED");
         if (gate == Gate::upstream_canceled)
           end_task(m, made, Life::SKIPPED, Outcome::UPSTREAM_CANCELED, "A task that it depends on was cancelled", "SKIPPED");
-        latest = m.latest();  // the list may have moved
+        latest[task.task_key] = &made;
         any = true;
         continue;
       }
@@ -236,7 +238,7 @@ bool Scheduler::plan(Moment& m) {
       if (!may_retry(r, last)) continue;
       const Millis interval = static_cast<Millis>(task.min_retry_interval_millis.value_or(0)) << std::min(last.attempt, 6);
       make_attempt(m, task, last.attempt + 1, last.end_time + std::min<Millis>(interval, 3'600'000));
-      latest = m.latest();
+      latest[task.task_key] = &m.tasks.back();
       any = true;
     }
   }
@@ -346,8 +348,11 @@ bool Scheduler::progress(Moment& m, TaskRecord& t) {
   if (t.life != Life::PENDING || t.launched || t.not_before > m.now) return false;
   // What the task says is made concrete once, when its turn comes.
   if (t.launched_at == 0) {
+    // Most tasks refer to no other: what those have to say is gathered for the others only.
     std::map<std::string, TaskRecord> known;
-    for (const auto& [key, one] : m.latest()) known.emplace(key, *one);
+    const auto text = json::encode_text(t.task);
+    if (text.find("tasks.") != text.npos && text.find("{{") != text.npos)
+      for (const auto& [key, one] : m.latest()) known.emplace(key, *one);
     auto concrete = resolved(t.task, {m.run, known, t.task_key, t.task_run_id, t.attempt, t.iteration < 0 ? std::nullopt : std::optional(t.input)});
     if (!concrete) {
       end_task(m, t, Life::INTERNAL_ERROR, Outcome::FAILED, concrete.error(), "INVALID_RUN_CONFIGURATION");

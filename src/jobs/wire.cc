@@ -131,9 +131,11 @@ json::object run_json(const RunRecord& r, const std::vector<TaskRecord>& all, co
   json::array tasks, iterations;
   for (const auto& t : sorted) (t.iteration < 0 ? tasks : iterations).push_back(task_json(t, r, host));
   // What has not begun is there too, as BLOCKED: waiters look for all tasks from the start.
+  std::set<std::string> begun;
+  for (const auto& t : sorted) begun.insert(t.task_key);
   if (!ended(r.life) && r.settings.tasks.size() <= 1000)
     for (const auto& task : r.settings.tasks)
-      if (std::ranges::none_of(sorted, [&](const TaskRecord& t) { return t.task_key == task.task_key; })) {
+      if (!begun.contains(task.task_key)) {
         json::object b = json::encode(task).as_object();
         b["state"] = state_json(Life::BLOCKED, Outcome::NONE, "", "");
         b["status"] = status_json(Life::BLOCKED, Outcome::NONE, "", "");
