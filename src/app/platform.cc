@@ -492,6 +492,7 @@ struct Platform::Impl {
           seen = now;
           follow_workspaces();
         }
+        if (network && turn % 4 == 0) network->settle();
         if (turn % 120 == 0) catalog.remove_expired_storage();
         if (turn % 20 == 0) log_delivery.deliver();
         if (turn % 20 == 0) budget_watch.look();

@@ -43,6 +43,11 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
 
   std::vector<std::string> subnets_of(std::int64_t workspace_id) { return networks_.subnets_of(workspace_id); }
 
+  void settle() {
+    const std::lock_guard lock(mutex_);
+    leave_what_is_gone();
+  }
+
   void resume() {
     const auto read = owner_.current();
     const auto* t = &read->topology;
@@ -62,21 +67,38 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
                             now.state == network::State::up ? "not what its file says now" : "half up"));
   }
 
+  struct Listening {
+    std::string name, address;  // of the namespace; ADDRESS:PORT
+    std::pair<dev_t, ino_t> which;
+  };
+  static std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& name) {
+    struct stat s {};
+    if (::stat(("/run/netns/" + name).c_str(), &s) != 0) return std::nullopt;
+    return std::pair(s.st_dev, s.st_ino);
+  }
+  /// With the lock held.
+  void leave_what_is_gone() {
+    if (!listening_ || identity_of(listening_->name) == listening_->which) return;
+    relay_.stop_listening(listening_->address);
+    listening_.reset();
+  }
+
   /// The relay's socket stands in the namespace of the model's relay service, anew when that was built anew. Returns the service.
   Expected<int, std::string> listen(const network::Topology& t) {
     const int service = relay_of(t);
     if (service < 0) return fail(std::string("the network's model has no service with the role RELAY"));
     const auto name = owner_.realised_.full(network::service_namespace(t, service));
-    struct stat s {};
-    if (::stat(("/run/netns/" + name).c_str(), &s) != 0) return fail("there is no network namespace " + name);
+    const auto which = identity_of(name);
+    if (!which) return fail("there is no network namespace " + name);
     const std::lock_guard lock(mutex_);
-    if (listening_ == std::pair(s.st_dev, s.st_ino)) return service;
-    Expected<void, std::string> done;
+    leave_what_is_gone();
+    if (listening_) return service;
     const auto& what = t.services[static_cast<std::size_t>(service)];
-    TARN_CHECK(
-        network::in_namespace(name, [&] { done = relay_.also_listen(fmt::format("{}:{}", what.addresses.front().text(), what.ports.front())); }));
+    Listening next{name, fmt::format("{}:{}", what.addresses.front().text(), what.ports.front()), *which};
+    Expected<void, std::string> done;
+    TARN_CHECK(network::in_namespace(name, [&] { done = relay_.also_listen(next.address); }));
     TARN_CHECK(done);
-    listening_ = {s.st_dev, s.st_ino};
+    listening_ = std::move(next);
     return service;
   }
 
@@ -84,7 +106,7 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   account::Networks& networks_;
   compute::Relay& relay_;
   std::mutex mutex_;
-  std::pair<dev_t, ino_t> listening_{};
+  std::optional<Listening> listening_;
 };
 
 WorkspaceNetwork::WorkspaceNetwork(std::string path, std::string realised)
@@ -107,6 +129,7 @@ compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, compu
 }
 
 void WorkspaceNetwork::resume() { places_->resume(); }
+void WorkspaceNetwork::settle() { places_->settle(); }
 
 json::array WorkspaceNetwork::blocked_ways(account::WorkspaceDirectory& workspaces) {
   const auto read = current();

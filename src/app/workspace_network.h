@@ -26,6 +26,8 @@ class WorkspaceNetwork {
   compute::NodePlaces& places(account::Networks& networks, compute::Relay& relay);
   /// After the relay's start: nodes of an earlier process of this server dial it where it listened, so it listens there again at once.
   void resume();
+  /// Now and then: where the namespace that the relay listened in is gone, it stops, so that nothing of a network that is down stays.
+  void settle();
 
   /// The workspaces' ways to the control plane and the cloud's services that do not connect in the model, for `tarn doctor`: objects of
   /// workspace, subnets, service, outcome, hop, place, cause, cure. After places().

@@ -1,6 +1,9 @@
 // Real nodes: processes, control groups where this user may, kernels that run Python.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -229,6 +232,26 @@ TEST_F(NodeTest, ANodeInANetworkOfItsOwnDialsOutAndOneThatCannotTimesOut) {
   EXPECT_TRUE(within(30, [&] { return clusters->find(made->cluster_id)->state == State::TERMINATED; }));
   EXPECT_EQ(clusters->find(made->cluster_id)->termination_reason->code, "BOOTSTRAP_TIMEOUT");
   EXPECT_TRUE(within(15, [&] { return net.empty(); }));
+}
+
+TEST_F(NodeTest, TheRelayStopsListeningWhereItIsTold) {
+  auto& relay = fleet->relay();
+  const auto connects = [&] {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{.sin_family = AF_INET,
+                   .sin_port = ::htons(static_cast<std::uint16_t>(std::stoi(relay.address().substr(relay.address().rfind(':') + 1))))};
+    ::inet_pton(AF_INET, "127.0.0.9", &to.sin_addr);
+    const bool yes = ::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+    ::close(fd);
+    return yes;
+  };
+  EXPECT_FALSE(connects());
+  ASSERT_TRUE(relay.also_listen("127.0.0.9").has_value());
+  EXPECT_TRUE(connects());
+  relay.stop_listening("127.0.0.9");
+  EXPECT_TRUE(within(5, [&] { return !connects(); }));
+  relay.stop_listening("127.0.0.9");
+  EXPECT_TRUE(relay.also_listen("127.0.0.9").has_value()) << "and may begin again";
 }
 
 TEST_F(NodeTest, AnotherMachinesNodeNeedsItsOrderOnly) {

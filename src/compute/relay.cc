@@ -105,9 +105,22 @@ Expected<void, std::string> Relay::also_listen(const std::string& address) {
   {
     const std::lock_guard lock(mutex_);
     listeners_.push_back(fd);
+    also_[address] = fd;
   }
   poke();
   return {};
+}
+
+void Relay::stop_listening(const std::string& address) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto i = also_.find(address);
+    if (i == also_.end()) return;
+    std::erase(listeners_, i->second);
+    retired_.push_back(i->second);
+    also_.erase(i);
+  }
+  poke();
 }
 
 void Relay::stop() {
@@ -119,8 +132,9 @@ void Relay::stop() {
   const std::lock_guard lock(mutex_);
   connections_.clear();
   by_instance_.clear();
+  listeners_.insert(listeners_.end(), retired_.begin(), retired_.end());
   for (const int fd : listeners_) ::close(fd);
-  listeners_.clear();
+  listeners_.clear(), retired_.clear(), also_.clear();
   for (int* fd : {&wake_[0], &wake_[1]})
     if (*fd >= 0) ::close(std::exchange(*fd, -1));
 }
@@ -160,6 +174,8 @@ void Relay::serve(std::stop_token stop) {
     std::vector<int> late;
     {
       const std::lock_guard lock(mutex_);
+      for (const int fd : retired_) ::close(fd);
+      retired_.clear();
       for (const int fd : listeners_) fds.push_back({fd, POLLIN, 0});
       listeners = listeners_.size();
       for (const auto& [fd, c] : connections_) {

@@ -36,6 +36,8 @@ class Relay {
   /// Another ADDRESS or ADDRESS:PORT that instances may dial; without a port the same. The socket is made on the calling thread, so it stands
   /// in the network namespace that this thread is in. The error names it.
   Expected<void, std::string> also_listen(const std::string& address);
+  /// Ends the listening that also_listen began under this very text, within a turn of the thread; connections stay. Unknown: nothing happens.
+  void stop_listening(const std::string& address);
 
   /// False: not connected, or it has not read for 64 MB.
   bool send(const std::string& instance_id, const json::object& message);
@@ -65,6 +67,8 @@ class Relay {
   int wake_[2] = {-1, -1};
   mutable std::mutex mutex_;  // of all below
   std::vector<int> listeners_;
+  std::map<std::string, int> also_;  // by what also_listen was told
+  std::vector<int> retired_;         // closed by the thread, which may be polling them
   std::map<int, std::unique_ptr<Connection>> connections_;
   std::map<std::string, int> by_instance_;
   Figures figures_;
