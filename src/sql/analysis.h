@@ -150,6 +150,7 @@ struct MergeRewrite {
 struct Rewrite {
   std::vector<Piece> query;                                       // queries
   std::vector<std::string> columns;                               // output names
+  std::vector<std::string> types;                                 // and their types, Databricks SQL's spelling
   std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
   std::vector<Piece> predicate;                                   // DELETE, UPDATE
   std::vector<Assignment> assignments;
@@ -182,7 +183,9 @@ struct RewriteRequest {
   std::vector<ReferenceKind> kinds;
   std::vector<RelationColumn> target;  // DELETE, UPDATE, MERGE (whose only relation is its source)
   std::vector<FunctionDef> functions;
-  std::optional<Policy> policy;  // of relation 0 of an empty statement, else of the target
+  std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
+  std::map<std::string, std::string> parameters;  // name -> type
+  bool final = false;                             // for a client: intervals and times of day as text
 };
 
 /// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,

@@ -20,6 +20,18 @@ Result<catalog::Privilege> privilege(std::string text) {
   return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] '" + spelled(text) + "' is not a privilege. SQLSTATE: 42601");
 }
 
+/// A view's column may have a type that no table holds: an interval, a time of day.
+Result<catalog::ColumnInfo> view_column(const std::string& name, const std::string& type, int position, std::optional<std::string> comment) {
+  if (!type.starts_with("interval") && !type.starts_with("time("))
+    return column_info(name, type == "void" ? "string" : type, position, true, std::move(comment));
+  TARN_TRY(info, column_info(name, "string", position, true, std::move(comment)));
+  info.type_text = type;
+  info.type_name = type.starts_with("interval") ? "INTERVAL" : "TIME";
+  json::object metadata;
+  info.type_json = boost::json::serialize(json::object{{"name", name}, {"type", type}, {"nullable", true}, {"metadata", metadata}});
+  return info;
+}
+
 }  // namespace
 
 Result<Done> Executor::create_view(const Call& c) {
@@ -53,13 +65,12 @@ Result<Done> Executor::create_view(const Call& c) {
   std::vector<std::string> names;
   std::vector<std::optional<std::size_t>> sources;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    TARN_TRY(type, sql_type_of(found[i].type));
+    const auto& type = query.types.at(i);
     const auto& called = a.columns.empty() ? query.columns.at(i) : a.columns[i].name;
     if (!seen.insert(lower(called)).second)
       return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
                                        " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, column_info(called, type == "void" ? "string" : type, static_cast<int>(i), true,
-                               a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    TARN_TRY(info, view_column(called, type, static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
     names.push_back(info.name);
     sources.emplace_back(i);
     wanted.columns.push_back(std::move(info));

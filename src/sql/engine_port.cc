@@ -1,5 +1,7 @@
 #include "sql/engine_port.h"
 
+#include <fmt/format.h>
+
 namespace tarn::sql {
 namespace {
 
@@ -23,6 +25,31 @@ Errc code_of(engine::Errc code) {
   throw std::logic_error("an engine error code without a meaning");
 }
 
+std::string first_line(const std::string& message) {
+  auto out = message.substr(0, message.find('\n'));
+  if (const auto at = out.find("Error: "); at != std::string::npos) out.erase(0, at + 7);
+  return out;
+}
+
+/// What DuckDB itself raises where Spark has a class of its own: a part of DuckDB's message, and Spark's text.
+constexpr std::pair<const char*, const char*> kSparks[] = {
+    {"Could not cast value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"\" to DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"DECIMAL value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"in addition of DECIMAL", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"can't be cast because the value is out of range",
+     "[CAST_OVERFLOW] {} Use `try_cast` to tolerate overflow and return NULL instead. SQLSTATE: 22003"},
+    {"Overflow in ", "[ARITHMETIC_OVERFLOW] {} If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22003"},
+    {"Overflow on abs", "[ARITHMETIC_OVERFLOW] {} If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22003"},
+    {"More than one row returned by a subquery",
+     "[SCALAR_SUBQUERY_TOO_MANY_ROWS] More than one row returned by a subquery used as an expression. SQLSTATE: 21000"},
+    {"Unknown TimeZone", "[INVALID_TIMEZONE] {} SQLSTATE: 22009"},
+    {"Not implemented Error", "[UNSUPPORTED_FEATURE] {} SQLSTATE: 0A000"},
+    {"non-inner join on subquery", "[UNSUPPORTED_FEATURE] {} SQLSTATE: 0A000"},
+    {"Non-inner join on correlated columns", "[UNSUPPORTED_FEATURE] {} SQLSTATE: 0A000"},
+    {"out of range", "[DATETIME_OVERFLOW] Datetime operation overflow: {} SQLSTATE: 22008"},
+};
+
 Error translated(const engine::Error& e) {
   // Our own checks inside a statement speak the vendor's language already; the engine only puts its kind before them.
   const auto at = e.message.find("Error: [");
@@ -31,6 +58,9 @@ Error translated(const engine::Error& e) {
     if (const auto end = text.find("\n\nLINE "); end != std::string::npos) text.resize(end);
     return {Errc::engine, text};
   }
+  if (e.code == engine::Errc::sql)
+    for (const auto& [part, text] : kSparks)
+      if (e.message.find(part) != std::string::npos) return {Errc::engine, fmt::format(fmt::runtime(text), first_line(e.message))};
   return {code_of(e.code), e.message};
 }
 

@@ -85,7 +85,7 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
 
 Result<Done> Executor::query(const Call& c) {
   const auto begun = std::chrono::steady_clock::now();
-  TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis));
+  TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis, true));
   c.guarded = compiled.guarded;
   c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes;
   c.metrics.compile_ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count();
@@ -124,6 +124,10 @@ Result<Done> Executor::query(const Call& c) {
           [&](const std::vector<engine::Column>& columns) {
             std::vector<ResultColumn> out;
             for (std::size_t i = 0; i < columns.size(); ++i) {
+              if (i < compiled.types.size()) {
+                out.push_back({compiled.columns[i], compiled.types[i]});
+                continue;
+              }
               auto type = sql_type_of(columns[i].type);
               if (!type) broken = type.error();
               out.push_back({i < compiled.columns.size() ? compiled.columns[i] : columns[i].name, type ? *std::move(type) : "string"});

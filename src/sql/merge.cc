@@ -233,7 +233,7 @@ Result<Done> Executor::merge(const Call& c) {
   std::string list, aliases;
   std::set<std::string> names;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    TARN_TRY(type, sql_type_of(found[i].type));
+    std::string type = i < source.types.size() ? source.types[i] : "string";
     std::string name = i < source.columns.size() ? source.columns[i] : found[i].name, stored = name, folded;
     for (const char ch : name) folded += static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
     // A name that the source has twice cannot be referred to; the parser refuses who tries.

@@ -95,8 +95,10 @@ Result<std::pair<std::string, std::string>> Resolver::qualify_schema(const Sessi
   return std::pair{lower(catalog), lower(schema)};
 }
 
-Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis) {
-  return compile(session, sql, analysis, Rights{});
+Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis, bool final) {
+  Rights rights;
+  rights.final = final;
+  return compile(session, sql, analysis, rights);
 }
 
 Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session, const Analysis& analysis, const Rights& rights) {
@@ -117,11 +119,15 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   RewriteRequest request{.sql = sql};
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
+  request.final = rights.final;
+  for (const auto& name : analysis.parameters)
+    if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
   TARN_TRY(rewritten, parser_.rewrite(request));
   Compiled out;
   TARN_TRY(text, fill(session, rewritten->query, relations));
   out.sql = std::move(text);
   out.columns = rewritten->columns;
+  out.types = rewritten->types;
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
@@ -341,6 +347,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   if (inner.catalog.empty()) inner.catalog = info.catalog_name, inner.schema = info.schema_name;
   inner.parameters.clear();
   Rights inside = rights;
+  inside.final = false;
   inside.owner = info.owner;
   inside.views.push_back(info.full_name);
   TARN_TRY(analysis, parser_.analyze(*info.view_definition));

@@ -32,6 +32,7 @@ struct Session {
 struct Compiled {
   std::string sql;
   std::vector<std::string> columns;
+  std::vector<std::string> types;                                         // of the columns, Databricks SQL's spelling
   std::vector<std::string> directories;                                   // sorted, unique
   std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
   std::vector<std::string> views;                                         // every view on the way down
@@ -68,7 +69,8 @@ class Resolver {
   /// The same for `catalog.schema` or `schema`.
   Result<std::pair<std::string, std::string>> qualify_schema(const Session& session, const std::vector<std::string>& parts) const;
 
-  Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis);
+  /// `final`: the rows go to a client, so that what the engine holds as numbers (intervals, times of day) becomes text.
+  Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, bool final = false);
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
@@ -91,6 +93,7 @@ class Resolver {
   struct Rights {
     std::optional<std::string> owner;  // of the view whose body is being compiled
     std::vector<std::string> views;    // the way here
+    bool final = false;
   };
   struct Relation {
     std::string name;  // for lineage; empty: none

@@ -104,6 +104,10 @@ json::object to_json(const RewriteRequest& request) {
   if (!request.target.empty()) out["target"] = columns_json(request.target);
   if (!request.functions.empty()) out["functions"] = functions_json(request.functions);
   if (request.policy) out["policy"] = policy_json(*request.policy);
+  if (request.final) out["final"] = true;
+  json::object parameters;
+  for (const auto& [name, type] : request.parameters) parameters[name] = type;
+  if (!parameters.empty()) out["parameters"] = std::move(parameters);
   return out;
 }
 
@@ -113,6 +117,8 @@ Rewrite rewrite_of(const json::value& answer) {
   if (auto* v = o.if_contains("query")) out.query = pieces_of(*v);
   if (auto* v = o.if_contains("columns"))
     for (const auto& c : v->as_array()) out.columns.emplace_back(c.as_string());
+  if (auto* v = o.if_contains("types"))
+    for (const auto& t : v->as_array()) out.types.emplace_back(t.as_string());
   if (auto* v = o.if_contains("lineage"))
     for (const auto& column : v->as_array()) {
       auto& sources = out.lineage.emplace_back();
@@ -139,6 +145,10 @@ std::string cache_key(const RewriteRequest& request) {
   add(request.target);
   if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));
   if (request.policy) key += '\x1c' + boost::json::serialize(policy_json(*request.policy));
+  key += request.final ? "\x1d"
+                         "f"
+                       : "\x1d";
+  for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
   return key;
 }
 

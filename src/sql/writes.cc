@@ -55,6 +55,11 @@ Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& que
     return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name " + backticked(name) +
                                         " cannot be resolved. Did you mean one of the following? [" + listed(own) + "]. SQLSTATE: 42703");
   };
+  // The engine holds these as numbers; a table cannot hold them at all.
+  for (const auto& t : query.types)
+    if (t.find("interval") != std::string::npos || t.find("time(") != std::string::npos)
+      return refuse(Errc::invalid,
+                    "[DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION] A value of the type \"" + t + "\" cannot be stored in a table. SQLSTATE: 42K09");
   const auto& targets = by_name ? query.columns : columns;
   if (targets.empty()) {
     if (query.columns.size() < own.size()) return fail(arity("NOT_ENOUGH_DATA_COLUMNS", called, own, query.columns));
@@ -119,8 +124,7 @@ Result<Done> Executor::create_table(const Call& c) {
     TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
     std::set<std::string> seen;
     for (std::size_t i = 0; i < found.size(); ++i) {
-      TARN_TRY(type, sql_type_of(found[i].type));
-      if (type == "void") type = "string";
+      auto type = i < query.types.size() && query.types[i] != "void" ? query.types[i] : std::string("string");
       const auto& called = i < query.columns.size() ? query.columns[i] : found[i].name;
       if (!seen.insert(lower(called)).second)
         return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +

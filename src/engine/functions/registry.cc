@@ -1,15 +1,13 @@
 #include "engine/functions/registry.h"
 
+#include <span>
+
+#include "engine/functions/families.h"
 #include "engine/functions/strings.h"
 #include "engine/functions/vectors.h"
 
 namespace tarn::engine::functions {
 namespace {
-
-struct Entry {
-  const char* name;
-  duckdb_scalar_function (*make)(const char* name);
-};
 
 // Overloads of a name stand together.
 constexpr Entry entries[] = {
@@ -24,12 +22,12 @@ constexpr Entry entries[] = {
 
 }  // namespace
 
-std::string register_all(duckdb_connection connection) {
-  for (std::size_t i = 0; i < std::size(entries);) {
+static std::string register_family(duckdb_connection connection, std::span<const Entry> entries) {
+  for (std::size_t i = 0; i < entries.size();) {
     const std::string name = entries[i].name;
     auto set = duckdb_create_scalar_function_set(name.c_str());
     bool good = true;
-    for (; i < std::size(entries) && name == entries[i].name; ++i) {
+    for (; i < entries.size() && name == entries[i].name; ++i) {
       auto function = entries[i].make(name.c_str());
       good = good && duckdb_add_scalar_function_to_set(set, function) == DuckDBSuccess;
       duckdb_destroy_scalar_function(&function);
@@ -38,6 +36,13 @@ std::string register_all(duckdb_connection connection) {
     duckdb_destroy_scalar_function_set(&set);
     if (!good) return "DuckDB refuses the function " + name;
   }
+  return {};
+}
+
+std::string register_all(duckdb_connection connection) {
+  for (const auto family : {std::span<const Entry>(entries), text_entries(), format_entries(), number_entries(), time_entries(), pattern_entries(),
+                            interval_entries(), json_entries()})
+    if (auto failure = register_family(connection, family); !failure.empty()) return failure;
   return {};
 }
 

@@ -1,15 +1,16 @@
 """What a statement is and what it refers to, before any name is resolved."""
+import re
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
-import functions
 import governance
 import merge
 import tokens
 from errors import Refused, syntax, unsupported
+from spark import Spark
 
 PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 
@@ -19,12 +20,16 @@ def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
     sql = governance.policy_clauses(sql)[0]
     try:
-        trees = [t for t in sqlglot.parse(sql, dialect="databricks", error_level=ErrorLevel.IMMEDIATE) if t is not None]
+        trees = [t for t in sqlglot.parse(sql, dialect=Spark, error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
         first = e.errors[0] if e.errors else {}
+        if first.get("description") == "Expected type":
+            raise Refused("parse_error", f"[UNSUPPORTED_DATATYPE] Unsupported data type \"{str(first.get('highlight')).upper()}\". SQLSTATE: 0A000")
         raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
     except TokenError as e:
         raise syntax("end of input", str(e).split("\n")[0])
+    if re.search(r"\bselect\s+all\s*,", sql, re.I):
+        raise unsupported("A column called ALL at the head of a list", "Quote it.")
     if not trees:
         raise syntax("end of input", "the statement is empty")
     if len(trees) > 1:
@@ -66,7 +71,6 @@ def analyze(sql, path="`current`.`schema`"):
         for select in part.find_all(exp.Select):
             if not select.expressions:
                 raise syntax("end of input", "a SELECT without columns")
-        functions.check(part, path)
         refs += [reference(t) for t in references(part)]
         for p in part.find_all(exp.Placeholder, exp.Parameter):
             name = p.name
@@ -79,6 +83,11 @@ def analyze(sql, path="`current`.`schema`"):
     out["parameters"] = names
     out["positional"] = count
     return out
+
+
+def shown(node):
+    text = node.sql("databricks", comments=False)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def no_more(tree, known):
@@ -110,7 +119,7 @@ def name_of(table):
     if isinstance(table, exp.Schema):
         table = table.this
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-        raise syntax(f"'{functions.shown(table)}'", "expected a table name")
+        raise syntax(f"'{shown(table)}'", "expected a table name")
     if isinstance(table.this, exp.Anonymous) or table.args.get("joins"):
         raise unsupported("This target")
     parts = [table.this.name]
@@ -152,6 +161,8 @@ def references(part):
             continue
         if isinstance(t.this, exp.Identifier) and not t.args.get("db") and t.this.name.lower() in visible_ctes(t):
             continue
+        if not isinstance(t.this, exp.Identifier) and not (isinstance(t.this, exp.Anonymous) and t.this.name.lower() in ("read_files", "identifier")):
+            continue  # a function that makes rows
         out.append(t)
     return out
 
@@ -181,9 +192,6 @@ def literal(node):
 
 def reference(t):
     this = t.this
-    for key in ("pivots", "sample", "hints", "changes", "partition", "only", "rows_from", "when"):
-        if t.args.get(key):
-            raise unsupported(key.strip("_").upper() + " on a table")
     ref = {"kind": "table", "parts": [], "options": {}}
     if isinstance(this, exp.Identifier):
         ref["parts"] = name_of(t)
@@ -205,18 +213,6 @@ def reference(t):
             if not isinstance(a, (exp.Kwarg, exp.PropertyEQ)):
                 raise unsupported("A positional option of read_files")
             ref["options"][a.this.name.lower()] = literal(a.expression)
-        return ref
-    if name == "range" or isinstance(this, exp.GenerateSeries):
-        values = []
-        for key in ("start", "end", "step"):
-            if this.args.get(key) is not None:
-                values.append(literal(this.args[key]))
-        values = values or [literal(e) for e in this.expressions]
-        try:
-            [int(v) for v in values]
-        except ValueError:
-            raise unsupported("range with arguments that are not whole numbers")
-        ref.update(kind="range", path=", ".join(str(int(v)) for v in values))
         return ref
     if name == "identifier":
         (only,) = this.expressions if len(this.expressions) == 1 else (None,)
@@ -248,7 +244,7 @@ def column_defs(schema):
             elif isinstance(kind, exp.CommentColumnConstraint):
                 col["comment"] = kind.this.name
             else:
-                raise unsupported("The column constraint " + functions.shown(kind))
+                raise unsupported("The column constraint " + shown(kind))
         out.append(col)
     return out
 
@@ -286,7 +282,7 @@ def create(tree, sql, out):
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
-            raise unsupported(functions.shown(p))
+            raise unsupported(shown(p))
     if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, exp.Query):
         raise unsupported("This form of CREATE TABLE")
     if kind == "VIEW":

@@ -1,17 +1,18 @@
 """MERGE: its condition and clauses as DuckDB expressions over the two aliases."""
 from sqlglot import exp
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.schema import MappingSchema
 
-import dialect
-import policy
-import rewrite
-import strict
-from errors import Refused, syntax, unsupported
+import routines
+from errors import Refused, quoted, syntax, unsupported
+from expressions import unresolved
+from kinds import BOOLEAN, ident, of_text
 from merge import kind_of
+from queries import Compiler
+from relations import parse_kind
+from scopes import Col, Scope, Source
+from values import made
 
 
-def rewritten(tree, source, target, hole, request):
+def rewritten(tree, source, target, hole, parameters, request):
     using = tree.args["using"]
     target_alias = (tree.this.alias or tree.this.name).lower()
     source_alias = (using.alias or (using.this.name if isinstance(using, exp.Table) else "")).lower()
@@ -21,10 +22,9 @@ def rewritten(tree, source, target, hole, request):
         raise unsupported(f"MERGE of a target and a source that are both called `{target_alias}`", "Give one an alias.")
     names = [c["name"].lower() for c in source]
     doubled = {n for n in names if names.count(n) > 1}
-    seen = policy.Target(request, target_alias, target, lambda node: rewrite.bind_functions(node, hole))
-    both = Side(hole, [(target_alias, target), (source_alias, source)], seen)
-    only_source, only_target = Side(hole, [(source_alias, source)]), Side(hole, [(target_alias, target)], seen)
-    on = both.add(tree.args["on"], seen.joined)
+    both = Side(hole, [(target_alias, target), (source_alias, source)], parameters, request)
+    only_source, only_target = Side(hole, [(source_alias, source)], parameters), Side(hole, [(target_alias, target)], parameters, request)
+    on = both.add(tree.args["on"], "on")
     own = {c["name"].lower(): c["name"] for c in target}
     clauses = []
     for when in tree.args["whens"].expressions:
@@ -33,7 +33,7 @@ def rewritten(tree, source, target, hole, request):
         condition = when.args.get("condition")
         if kind == "by_source" and condition is None and (request.get("policy") or {}).get("filter"):
             condition = exp.true()  # for the filter to stand in
-        clause = {"kind": kind, "columns": [], "values": [], "condition": side.add(condition, seen.visible if side is not only_source else None) if condition is not None else None}
+        clause = {"kind": kind, "columns": [], "values": [], "condition": side.add(condition, "condition") if condition is not None else None}
         then = when.args["then"]
         pairs = []
         if isinstance(then, exp.Var):
@@ -51,7 +51,7 @@ def rewritten(tree, source, target, hole, request):
                     pairs += [(c["name"], star(c["name"], names, source_alias, "UPDATE")) for c in target]
                 elif isinstance(e, exp.EQ) and isinstance(e.this, exp.Column):
                     if e.this.table and e.this.table.lower() != target_alias:
-                        raise rewrite.unresolved(f"{e.this.table}.{e.this.name}", [f"{target_alias}.{c['name']}" for c in target])
+                        raise unresolved(f"{quoted(e.this.table)}.{quoted(e.this.name)}", e.this.name, [(target_alias, c["name"]) for c in target])
                     pairs.append((e.this.name, e.expression))
                 else:
                     raise unsupported("This assignment")
@@ -71,7 +71,7 @@ def rewritten(tree, source, target, hole, request):
             raise unsupported("This clause of MERGE")
         for name, value in pairs:
             if name.lower() not in own:
-                raise rewrite.unresolved(name, [f"{target_alias}.{c['name']}" for c in target])
+                raise unresolved(quoted(name), name, [(target_alias, c["name"]) for c in target])
             if own[name.lower()] in clause["columns"]:
                 raise syntax(f"'{name}'", "a column is assigned twice")
             clause["columns"].append(own[name.lower()])
@@ -96,53 +96,43 @@ def star(name, names, source_alias, clause):
     return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(source_alias, quoted=True))
 
 
+def joined(c, node, scope, seen):
+    """A join's condition over a governed target. Equality of bare columns cannot fail, and stays outside for the engine to join by."""
+    free, rest = [], []
+    for part in node.flatten() if isinstance(node, exp.And) else [node]:
+        e = c.compile(part, scope)
+        bare = isinstance(part, exp.EQ) and all(isinstance(x, exp.Column) and not c.compile(x, scope).sql.startswith("(") for x in (part.this, part.expression))
+        (free if bare else rest).append(e)
+    out = made(" AND ".join([f"({e.sql})" for e in free] + [routines.guarded(seen, " AND ".join(f"({e.sql})" for e in rest) or "TRUE")]), BOOLEAN, *free, *rest)
+    return out
+
+
 class Side:
-    """Expressions that see the same tables, qualified and generated in one go."""
+    """Expressions that see the same tables."""
 
-    def __init__(self, hole, tables, seen=None):
-        self.hole, self.tables, self.seen, self.expressions, self.guards = hole, tables, seen, [], []
+    def __init__(self, hole, tables, parameters, request=None):
+        """`request`: with the policy of the first table, which is the target."""
+        self.hole, self.tables, self.parameters, self.request, self.expressions = hole, tables, parameters, request or {}, []
 
-    def add(self, expression, guard=None):
-        """`guard`: what a governed target makes of the qualified expression."""
-        self.expressions.append(expression.copy())
-        self.guards.append(guard)
+    def add(self, expression, place=""):
+        self.expressions.append((expression.copy(), place))
         return len(self.expressions) - 1
 
     def finish(self, doubled, source_alias):
         self.text, self.sources = [], []
-        if not self.expressions:
-            return
-        schema = {}
-        rewrite.COLUMNS.clear()
-        select = exp.Select(expressions=[exp.alias_(e, f"v{i}_", quoted=True) for i, e in enumerate(self.expressions)])
+        c = Compiler(self.hole, [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
+        scope = Scope()
         for i, (alias, columns) in enumerate(self.tables):
-            name = f"{self.hole.prefix}m{i}"
-            schema[name] = {c["name"].lower(): c["type"] for c in columns}
-            rewrite.COLUMNS[name] = [c["name"] for c in columns]
-            table = exp.Table(this=exp.to_identifier(name, quoted=True), alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-            select = select.from_(table) if i == 0 else select.join(table, join_type="cross")
-        for c in select.find_all(exp.Column):
-            c.set("db", None)
-            c.set("catalog", None)
-        strict.before(select)
-        rewrite.bind_functions(select, self.hole)
-        mapping = MappingSchema(schema, dialect="databricks", normalize=False)
-        select = rewrite.qualified(select, mapping)
-        for p in select.selects:
-            used = []
-            for c in p.find_all(exp.Column):
-                if c.table == source_alias:
-                    if c.name in doubled:
-                        raise Refused("unresolved_column", f"[AMBIGUOUS_REFERENCE] Reference `{c.name}` is ambiguous: the source has it twice. SQLSTATE: 42704")
-                    if c.name not in used:
-                        used.append(c.name)
+            scope.sources.append(Source([alias], alias, [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(i, x["name"].lower())}) for x in columns]))
+        seen = routines.Policy(self.request).apply(c, scope.sources[0]) if self.request.get("policy") else None
+        place = next((i for i, (alias, _) in enumerate(self.tables) if alias == source_alias), None)
+        for node, where in self.expressions:
+            e = c.compile(node, scope) if where != "on" or seen is None else joined(c, node, scope, seen)
+            if where == "condition":
+                e.sql = routines.guarded(seen, e.sql)
+            used = sorted(name for i, name in e.refs if i == place)
+            for name in used:
+                if name in doubled:
+                    raise Refused("unresolved_column", f"[AMBIGUOUS_REFERENCE] Reference `{name}` is ambiguous: the source has it twice. SQLSTATE: 42704")
+            self.text.append(self.hole.pieces(e.sql))
             self.sources.append(used)
-        if self.seen is not None:
-            self.seen.masked(select)
-            for p, guard in zip(select.selects, self.guards):
-                if guard is not None:
-                    p.set("this", guard(p.this.copy()))
-        select = annotate_types(select, schema=mapping, dialect="databricks")
-        strict.after(select, set())
-        select = dialect.to_duckdb(select)
-        self.text = [self.hole.pieces(rewrite.generate(p.this)) for p in select.selects]

@@ -1,0 +1,17 @@
+#pragma once
+// The families of functions, a file each. The text that Spark's reference gives for a function is its contract; a NULL argument gives NULL.
+#include <span>
+
+#include "engine/functions/vectors.h"
+
+namespace tarn::engine::functions {
+
+std::span<const Entry> text_entries();      // text.cc: text and bytes
+std::span<const Entry> format_entries();    // number_formats.cc: numbers by formats of digits
+std::span<const Entry> number_entries();    // numbers.cc: text to numbers, decimals, bits, random numbers
+std::span<const Entry> time_entries();      // times.cc: dates, timestamps, times of day, their text
+std::span<const Entry> pattern_entries();   // patterns.cc: Java's patterns of dates and times
+std::span<const Entry> interval_entries();  // intervals.cc: intervals, their text and their arithmetic
+std::span<const Entry> json_entries();      // json_text.cc: JSON as text
+
+}  // namespace tarn::engine::functions

@@ -1,0 +1,371 @@
+"""Queries: SELECT with its clauses, set operations, common table expressions. Each is DuckDB text with named and typed columns."""
+from sqlglot import exp
+
+from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
+from errors import Refused, mismatch, quoted, raised, syntax, unsupported
+from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts
+from grouping import Layer
+from kinds import BOOLEAN, INT, VOID, any_in, common, ident, integral, orderable, physical
+from names import output_name
+from relations import Relations
+from scopes import Col, Item, Query, Scope, Source
+from values import E, cast, castable, implicit, literal_of, made
+from windows import Windows
+
+
+class Compiler(Expressions, Relations, Windows):
+    def __init__(self, hole, relations, parameters=None, request=None):
+        Expressions.__init__(self, hole, parameters, "`current`.`schema`")
+        self.relations = relations
+        self.functions = (request or {}).get("functions") or []
+        self.named_functions = {k.lower(): v for k, v in ((request or {}).get("routines") or {}).items()}
+        self.expanding = 0
+        self.ctes = [{}]
+        self.aliases = 0
+
+    def fresh(self):
+        """A name for a relation that no other has."""
+        self.aliases += 1
+        return f"s{self.aliases}"
+
+    def local_routine(self, parts, node, scope):
+        """A call of a function of the catalog, by the name that it was called by."""
+        place = self.named_functions.get(".".join(p.lower() for p in parts))
+        if place is None or len(parts) == 1 and parts[0].lower() in FUNCTIONS:
+            return None
+        import routines  # which compiles bodies with this
+
+        return routines.expanded(self, self.functions[place], [self.compile(a, scope) for a in node.expressions])
+
+    # --- any query ---------------------------------------------------------------------------------------------------------------------------
+    def query(self, node, outer=None):
+        """`outer`: the scope around a subquery."""
+        if isinstance(node, exp.Subquery):
+            return self.wrapped(node, outer)
+        withs = node.args.get("with_") or node.args.get("with")
+        if withs is None:
+            return self.body(node, outer)
+        self.ctes.append(dict(self.ctes[-1]))
+        try:
+            texts = [self.cte(c, bool(withs.args.get("recursive")), outer) for c in withs.expressions]
+            q = self.body(node, outer)
+        finally:
+            self.ctes.pop()
+        recursive = "RECURSIVE " if any(t[1] for t in texts) else ""
+        return Query(f"WITH {recursive}{', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs)
+
+    def wrapped(self, node, outer):
+        """(query) with a WITH, an order or a limit of its own."""
+        withs = node.args.get("with_") or node.args.get("with")
+        if withs is not None:
+            self.ctes.append(dict(self.ctes[-1]))
+            try:
+                texts = [self.cte(c, bool(withs.args.get("recursive")), outer) for c in withs.expressions]
+                q = self.query(node.this, outer)
+            finally:
+                self.ctes.pop()
+            q = Query(f"WITH {', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs)
+        elif isinstance(node.this, exp.Table):
+            q = self.query(exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.this)), outer)
+        else:
+            q = self.query(node.this, outer)
+        return self.arranged(node, q, outer)
+
+    def body(self, node, outer):
+        if isinstance(node, exp.Select):
+            return self.select(node, outer)
+        if isinstance(node, exp.SetOperation):
+            return self.set_operation(node, outer)
+        if isinstance(node, exp.Values):
+            return self.values_query(node, outer)
+        if isinstance(node, exp.Subquery):
+            return self.query(node, outer)
+        if isinstance(node, exp.Table):
+            return self.query(exp.Select(expressions=[exp.Star()], from_=exp.From(this=node)), outer)
+        raise unsupported(f"The query {self.shown(node)}")
+
+    def cte(self, node, recursive, outer):
+        name = node.alias
+        inner = node.this
+        columns = [i.name for i in (node.args["alias"].args.get("columns") or [])]
+        alias = self.fresh()
+        if recursive and any(isinstance(t.this, exp.Identifier) and t.name.lower() == name.lower() and not t.args.get("db") for t in inner.find_all(exp.Table)):
+            return self.recursive_cte(node, name, inner, columns, alias, outer)
+        q = self.query(inner, outer)
+        self.ctes[-1][name.lower()] = (alias, renamed(q.columns, columns, name))
+        return f"{ident(alias)} AS ({q.sql})", False
+
+    def recursive_cte(self, node, name, inner, columns, alias, outer):
+        if not isinstance(inner, exp.Union):
+            raise raised("INVALID_RECURSIVE_CTE", "Invalid recursive definition found. Recursive queries must contain an UNION or an UNION ALL statement with 2 children. The first child needs to be the anchor term without any recursive references.", "42836")
+        if node.args.get("max_recursion") or inner.args.get("order") or inner.args.get("limit"):
+            raise unsupported("This recursive query")
+        anchor = self.query(inner.this, outer)
+        own = [Col(c.name, c.kind if c.kind != VOID else INT, c.ref, c.refs) for c in renamed(anchor.columns, columns, name)]
+        self.ctes[-1][name.lower()] = (alias, own)
+        step = self.query(inner.expression, outer)
+        if len(step.columns) != len(own):
+            raise columns_differ("UNION", len(own), len(step.columns))
+        first = ", ".join(f"CAST({c.ref} AS {physical(c.kind)}) AS {c.ref}" for c in own)
+        second = ", ".join(f"{cast(E(c.ref, c.kind), o.kind).sql} AS {o.ref}" for c, o in zip(step.columns, own))
+        word = "UNION" if inner.args.get("distinct") else "UNION ALL"
+        return f"{ident(alias)}({', '.join(c.ref for c in own)}) AS (SELECT {first} FROM ({anchor.sql}) {word} SELECT {second} FROM ({step.sql}))", True
+
+    # --- set operations ----------------------------------------------------------------------------------------------------------------------
+    def set_operation(self, node, outer):
+        left, right = self.query(node.this, outer), self.query(node.expression, outer)
+        word = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}[type(node)]
+        if node.args.get("by_name"):
+            raise unsupported("UNION BY NAME")
+        if len(left.columns) != len(right.columns):
+            raise columns_differ(word, len(left.columns), len(right.columns))
+        distinct = node.args.get("distinct")
+        columns, sides = [], ([], [])
+        for i, (a, b) in enumerate(zip(left.columns, right.columns)):
+            k = common(a.kind, b.kind)
+            if k is None:
+                raise raised("INCOMPATIBLE_COLUMN_TYPE", f"{word} can only be performed on tables with compatible column types. The {i + 1}. column of the second table is \"{b.kind.sql}\" type which is not compatible with \"{a.kind.sql}\" at the same column of the first table.", "42825")
+            if (distinct or word != "UNION") and any_in(k, lambda x: x.name in ("map", "variant")):
+                raise raised("UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE", "Cannot have MAP type columns in DataFrame which calls set operations (INTERSECT, EXCEPT, etc.).", "0A000")
+            ref = f'"c{i}"'
+            columns.append(Col(a.name, k, ref, a.refs | b.refs))
+            for col, side in ((a, sides[0]), (b, sides[1])):
+                side.append(f"{cast(E(col.ref, col.kind), k).sql} AS {ref}")
+        word += "" if distinct else " ALL"
+        sql = f"SELECT {', '.join(sides[0])} FROM ({left.sql}) {word} SELECT {', '.join(sides[1])} FROM ({right.sql})"
+        q = Query(sql, columns, left.refs | right.refs)
+        return self.arranged(node, q, outer, wrap=True)
+
+    def arranged(self, node, q, outer, wrap=True):
+        """ORDER BY, LIMIT and OFFSET over the columns of a finished query."""
+        if not any(node.args.get(a) for a in ("order", "sort", "limit", "offset", "distribute", "cluster")):
+            return q
+        alias = self.fresh()
+        scope = Scope(outer)
+        scope.sources = [Source([], alias, q.columns)]
+        tail = self.order_by(node, scope, [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs)) for c in q.columns]) + self.limits(node, scope)
+        return Query(f"SELECT {', '.join(f'{ident(alias)}.{c.ref} AS {c.ref}' for c in q.columns)} FROM ({q.sql}) AS {ident(alias)}{tail}", q.columns, q.refs)
+
+    def values_query(self, node, outer):
+        columns, sql = self.values_rows(node, Scope(outer))
+        alias = node.args.get("alias")
+        if isinstance(alias, exp.TableAlias) and alias.args.get("columns"):
+            columns = renamed(columns, [i.name for i in alias.args["columns"]], "")
+        return self.arranged(node, Query(sql, columns), outer)
+
+    # --- SELECT ------------------------------------------------------------------------------------------------------------------------------
+    def select(self, node, outer):
+        for key in ("into", "connect", "match", "prewhere", "operation_modifiers", "kind", "locks", "exclude"):
+            if node.args.get(key):
+                raise unsupported(f"{key.upper()} in SELECT")
+        if not node.expressions:
+            raise syntax("end of input", "a SELECT without columns")
+        scope = Scope(outer)
+        before = len(self.outer_depths)
+        source = self.from_clause(node, scope, outer)
+        scope.windows = {w.name.lower(): w for w in node.args.get("windows") or []}
+        where = ""
+        if node.args.get("where"):
+            inner = scope.base("WHERE")
+            where = " WHERE " + self.condition(node.args["where"].this, inner, "WHERE").sql
+        projections, source = self.expanded_projections(node, scope, source)
+        having, qualify, group = node.args.get("having"), node.args.get("qualify"), node.args.get("group")
+        aggregated = group is not None or having is not None or any(has_aggregate(p) for p in projections) or any(has_aggregate(k) for k in order_keys(node))
+        if aggregated:
+            scope.layer = Layer(self, node, scope, projections, group)
+        items, aliases = [], {}
+        for p in projections:
+            inner = p.this if isinstance(p, exp.Alias) else p
+            at = scope.with_aliases({k: v for k, v in aliases.items()})
+            e = self.compile(inner, at)
+            name = output_name(p, self)
+            items.append(Item(name, e))
+            if isinstance(p, exp.Alias):
+                key = name.lower()
+                aliases[key] = None if key in aliases else e
+        tail = ""
+        if having is not None:
+            at = scope.with_aliases({i.name.lower(): i.e for i in items})
+            at.inside = "HAVING"
+            tail += " WHERE " + self.condition(having.this, at, "HAVING").sql
+        if qualify is not None:
+            at = scope.with_aliases({i.name.lower(): i.e for i in items})
+            q = self.condition(qualify.this, at, "QUALIFY")
+            if not has_window(qualify.this) and not q.window and not any(i.e.window for i in items):
+                raise raised("QUALIFY_REQUIRES_WINDOW_FUNCTION", "QUALIFY requires at least one window function in the SELECT list or the QUALIFY condition.", "42903")
+            tail += " QUALIFY " + q.sql
+        distinct = node.args.get("distinct")
+        if distinct is not None:
+            if distinct.args.get("on"):
+                raise syntax("'ON'")
+            for i in items:
+                if any_in(i.e.kind, lambda k: k.name in ("map", "variant", "interval")):
+                    raise unsupported(f"DISTINCT over a {i.e.kind.sql}")
+        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs) for n, i in enumerate(items)]
+        listed = ", ".join(f"{i.e.sql} AS {c.ref}" for i, c in zip(items, columns))
+        order = "" if distinct is not None else self.order_by(node, scope, items)
+        if scope.layer is not None:
+            source, where = f" FROM ({scope.layer.sql(source, where)}) AS {ident(scope.layer.alias)}", ""
+        sql = f"SELECT {'DISTINCT ' if distinct is not None else ''}{listed}{source}{where}{tail}"
+        refs = frozenset().union(*(c.refs for c in columns)) if columns else frozenset()
+        if (node.args.get("limit") or node.args.get("offset")) and any(d < scope.depth for d in self.outer_depths[before:]):
+            raise unsupported("LIMIT in a correlated subquery")
+        if distinct is not None:
+            return self.arranged(node, Query(sql, columns, refs), outer)
+        return Query(sql + order + self.limits(node, scope), columns, refs)
+
+    def condition(self, node, scope, clause):
+        if clause == "WHERE":
+            if has_aggregate(node):
+                raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: aggregate functions. Rewrite the query to avoid window functions, aggregate functions, and generator functions in the WHERE clause.', "42903")
+            if has_window(node):
+                raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: window functions.', "42903")
+        if clause == "QUALIFY" and self.plain_aggregate(node) and scope.layer is None:
+            raise raised("QUALIFY_AGGREGATE_NOT_ALLOWED", "Aggregate functions are not allowed in QUALIFY without GROUP BY.", "42903")
+        e = self.compile(node, scope)
+        if e.kind == BOOLEAN:
+            return e
+        taken = implicit(e, BOOLEAN) if e.kind.name in ("string", "void") else cast(e, BOOLEAN) if clause == "HAVING" and castable(e.kind, BOOLEAN) else None
+        if taken is None:
+            raise raised("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", f'Cannot resolve "{self.shown(node)}" due to data type mismatch: Filter expression "{self.shown(node)}" of type "{e.kind.sql}" is not a boolean.', "42K09")
+        return taken
+
+    @staticmethod
+    def plain_aggregate(node):
+        return has_aggregate(node)
+
+    def expanded_projections(self, node, scope, source):
+        """The select list without stars and generators: a generator becomes a source of its own."""
+        out, generators = [], 0
+        for p in node.expressions:
+            inner = p.this if isinstance(p, (exp.Alias, exp.Aliases)) else p
+            if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
+                if isinstance(p, (exp.Alias, exp.Aliases)):
+                    raise raised("INVALID_USAGE_OF_STAR_OR_REGEX", "Invalid usage of '*' in expression `alias`.", "42000")
+                out += [ColumnNode(i.e, i.name) for i in scope.star(self, inner)]
+                continue
+            if isinstance(inner, exp.Dot) and isinstance(inner.expression, exp.Star):
+                base = self.compile(inner.this, scope.base())
+                if base.kind.name != "struct":
+                    raise raised("CANNOT_RESOLVE_STAR_EXPAND", f"Cannot resolve {self.shown(inner)}.", "42704")
+                out += [ColumnNode(i.e, i.name) for i in scope.without(self, [Item(f, self.field(base, f)) for f, _ in base.kind.args], inner.expression)]
+                continue
+            if isinstance(inner, exp.Anonymous) and inner.name.lower() in GENERATORS and self.local_routine([inner.name], inner, scope) is None:
+                generators += 1
+                if generators > 1:
+                    raise raised("UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "The generator is not supported: only one generator allowed per SELECT clause but found 2.", "42K0E")
+                if node.args.get("group") is not None and not has_aggregate(inner) or any(has_aggregate(x) for x in node.expressions):
+                    raise unsupported("A generator beside an aggregation", "Use LATERAL VIEW over a subquery.")
+                given = [p.args["alias"].name] if isinstance(p, exp.Alias) else [i.name for i in p.expressions] if isinstance(p, exp.Aliases) else []
+                extra, items = self.generated(inner, scope, given, p)
+                source += extra
+                out += [ColumnNode(i.e, i.name) for i in items]
+                continue
+            if isinstance(p, exp.Aliases):
+                raise raised("MULTI_ALIAS_WITHOUT_GENERATOR", f"Multi part aliasing ({', '.join(i.name for i in p.expressions)}) is not supported with {self.shown(inner)} as it is not a generator function.", "42K0E")
+            out.append(p)
+        return out, source
+
+    # --- ORDER BY, LIMIT ---------------------------------------------------------------------------------------------------------------------
+    def order_by(self, node, scope, items):
+        keys = order_keys(node)
+        if not keys:
+            return ""
+        aliases = {}
+        for i in items:
+            aliases.setdefault(i.name.lower(), i.e)
+        at = scope.with_aliases(aliases, first=True)
+        out = []
+        for key in keys:
+            this = key.this if isinstance(key, exp.Ordered) else key
+            direction = ""
+            if isinstance(key, exp.Ordered):
+                direction = (" DESC" if key.args.get("desc") else " ASC") + (" NULLS FIRST" if key.args.get("nulls_first") else " NULLS LAST")
+                if key.args.get("with_fill"):
+                    raise syntax("WITH")
+            word = this.name.lower() if isinstance(this, (exp.Var, exp.Column)) and not (isinstance(this, exp.Column) and (this.table or this.this.quoted if isinstance(this.this, exp.Identifier) else True)) else ""
+            if word == "all" and len(keys) == 1 and "all" not in aliases and scope.lookup_own(self, "all") is None:
+                out += [f"{n + 1}{direction}" for n in range(len(items))]
+                continue
+            if isinstance(this, exp.Literal) and not this.is_string and this.this.isdigit():
+                place = int(this.this)
+                if not 1 <= place <= len(items):
+                    raise raised("ORDER_BY_POS_OUT_OF_RANGE", f"ORDER BY position {place} is not in select list (valid range is [1, {len(items)}]).", "42805")
+                e = items[place - 1].e
+            else:
+                e = self.compile(this, at)
+            if not orderable(e.kind):
+                raise mismatch("INVALID_ORDERING_TYPE", self.shown(this), f'The `sortorder` does not support ordering on type "{e.kind.sql}".')
+            place = next((n for n, i in enumerate(items) if i.e is e or i.e.sql == e.sql), None)
+            if place is not None:
+                out.append(f"{place + 1}{direction}")
+            elif e.is_literal:
+                continue
+            else:
+                out.append(f"({e.sql}){direction}")
+        return " ORDER BY " + ", ".join(out) if out else ""
+
+    def limits(self, node, scope):
+        out = ""
+        for key, word in (("limit", "LIMIT"), ("offset", "OFFSET")):
+            given = node.args.get(key)
+            if given is None:
+                continue
+            if isinstance(given, exp.Fetch):
+                raise syntax("'FETCH'")
+            value = given.expression
+            if isinstance(value, (exp.Column, exp.Var)) and value.name.lower() == "all":
+                continue
+            e = self.compile(value, Scope())
+            if not e.foldable:
+                raise raised(f"INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", f"The limit like expression \"{self.shown(value)}\" is invalid. The {key} expression must evaluate to a constant value.", "42K0E")
+            if e.kind == VOID:
+                raise raised("INVALID_LIMIT_LIKE_EXPRESSION.IS_NULL", f"The evaluated {key} expression must not be null.", "42K0E")
+            if e.kind != INT and not integral(e.kind):
+                raise raised("INVALID_LIMIT_LIKE_EXPRESSION.DATA_TYPE", f"The {key} expression must be integer type, but got \"{e.kind.sql}\".", "42K0E")
+            if e.is_literal and e.lit is not None and e.lit < 0:
+                raise raised("INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", f"The {key} expression must be equal to or greater than 0, but got {e.lit}.", "42K0E")
+            out += f" {word} CAST({e.sql} AS BIGINT)" if not e.is_literal else f" {word} {e.lit}"
+        return out
+
+
+def order_keys(node):
+    order = node.args.get("order") or node.args.get("sort")
+    if node.args.get("cluster") is not None:
+        return [exp.Ordered(this=k.this if isinstance(k, exp.Ordered) else k, nulls_first=True) for k in node.args["cluster"].expressions]
+    return order.expressions if order is not None else []
+
+
+def has_aggregate(node):
+    """Whether an expression calls an aggregate function, not counting those of subqueries and the windows' own."""
+    stack = [node]
+    while stack:
+        n = stack.pop()
+        if isinstance(n, exp.Query):
+            continue
+        if isinstance(n, exp.Window):
+            inner = n.this
+            while isinstance(inner, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter, exp.WithinGroup)):
+                inner = inner.this
+            stack += [c for c in inner.iter_expressions()] + [c for k, v in n.args.items() if k != "this" for c in (v if isinstance(v, list) else [v]) if isinstance(c, exp.Expression)]
+            continue
+        if isinstance(n, exp.Anonymous) and n.name.lower() in AGGREGATES:
+            return True
+        stack += list(n.iter_expressions())
+    return False
+
+
+def has_window(node):
+    return any(isinstance(n, exp.Window) for n in node.walk(prune=lambda x: isinstance(x, exp.Query)))
+
+
+def renamed(columns, names, what):
+    if not names:
+        return columns
+    if len(names) != len(columns):
+        raise raised("ASSIGNMENT_ARITY_MISMATCH", f"The number of columns or variables assigned or aliased: {len(names)} does not match the number of source expressions: {len(columns)}.", "42802")
+    return [Col(n, c.kind, c.ref, c.refs) for n, c in zip(names, columns)]
+
+
+def columns_differ(word, a, b):
+    return raised("NUM_COLUMNS_MISMATCH", f"{word} can only be performed on inputs with the same number of columns, but the first input has {a} columns and the second input has {b} columns.", "42826")

@@ -1,0 +1,245 @@
+"""Aggregates and window functions: the call's parts (DISTINCT, ORDER BY within the group, FILTER, OVER) around the function's own text."""
+from sqlglot import exp
+
+from catalogue import AGGREGATES, FUNCTIONS
+from errors import mismatch, quoted, raised, syntax, unsupported
+from kinds import BOOLEAN, INT, orderable
+from values import E, cast, implicit, made
+
+TAIL = "\x01"  # where FILTER and OVER stand in an aggregate's text
+
+
+class Call:
+    """One call of an aggregate or window function, taken apart."""
+
+    def __init__(self, name, node):
+        self.name, self.node = name, node
+        self.args, self.distinct, self.order, self.filter, self.nulls, self.window = [], False, None, None, None, None
+        self.within = False
+
+
+def taken_apart(node):
+    call = Call("", None)
+    inner = node
+    while not isinstance(inner, (exp.Anonymous, exp.Dot)):
+        if isinstance(inner, exp.Window):
+            call.window = inner
+        elif isinstance(inner, exp.Filter):
+            call.filter = inner.expression.this
+        elif isinstance(inner, exp.WithinGroup):
+            call.within = True
+            call.order = inner.expression
+        elif isinstance(inner, exp.IgnoreNulls):
+            call.nulls = "ignore"
+        elif isinstance(inner, exp.RespectNulls):
+            call.nulls = "respect"
+        else:
+            return None
+        inner = inner.this
+    if isinstance(inner, exp.Dot):
+        return None
+    call.name, call.node = inner.name.lower(), inner
+    args = []
+    for a in inner.expressions:
+        if isinstance(a, exp.Distinct):
+            call.distinct = True
+            args += a.expressions
+        elif isinstance(a, exp.IgnoreNulls):
+            call.nulls = "ignore"
+            args.append(a.this)
+        elif isinstance(a, exp.RespectNulls):
+            call.nulls = "respect"
+            args.append(a.this)
+        elif isinstance(a, exp.Order):
+            raise syntax("'ORDER'")
+        else:
+            args.append(a)
+    call.args = args
+    return call
+
+
+class Windows:
+    def aggregate(self, node, scope):
+        """An aggregate's call without OVER: a column of the aggregation below."""
+        call = taken_apart(node)
+        if call is None or call.name not in AGGREGATES:
+            if call is not None and call.name not in FUNCTIONS:
+                return self.call(call.node, scope)
+            raise raised("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", f"The function {self.shown(node)} does not support this syntax.", "42000")
+        if call.name in ("grouping", "grouping_id"):
+            if scope.layer is None:
+                raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
+            return scope.layer.grouping(self, call.node, [self.compile(a, scope.base("GROUP BY")) for a in call.args])
+        if scope.layer is None:
+            if scope.inside == "aggregate":
+                raise raised("NESTED_AGGREGATE_FUNCTION", "It is not allowed to use an aggregate function in the argument of another aggregate function. Please use the inner aggregate function in a sub-query.", "42607")
+            if scope.inside == "FILTER":
+                raise raised("INVALID_AGGREGATE_FILTER.CONTAINS_AGGREGATE", f'The FILTER expression "{self.shown(node)}" in an aggregate function is invalid. Expected a FILTER expression without an aggregate function.', "42903")
+            if scope.inside == "GROUP BY":
+                raise raised("GROUP_BY_AGGREGATE", f"Aggregate functions are not allowed in GROUP BY, but found {self.shown(node)}.", "42903")
+            raise unsupported("An aggregate function here")
+        base = scope.base("aggregate")
+        base.aliases = scope.aliases
+        e = AGGREGATES[call.name](self, call, base)
+        if e.window:
+            raise raised("_LEGACY_ERROR_TEMP_1034", "A window function cannot stand in an aggregate function.", "42000")
+        tail = self.filtered(call, base)
+        return scope.layer.add(E(e.sql.replace(TAIL, tail), e.kind, e.refs, volatile=e.volatile))
+
+    def filtered(self, call, base):
+        if call.filter is None:
+            return ""
+        inner = base.base("FILTER")
+        from queries import has_window
+
+        if has_window(call.filter):
+            raise raised("INVALID_AGGREGATE_FILTER.CONTAINS_WINDOW_FUNCTION", f'The FILTER expression "{self.shown(call.filter)}" in an aggregate function is invalid. Expected a FILTER expression without a window function.', "42903")
+        e = self.compile(call.filter, inner)
+        if e.volatile:
+            raise raised("INVALID_AGGREGATE_FILTER.NON_DETERMINISTIC", f'The FILTER expression "{self.shown(call.filter)}" in an aggregate function is invalid. Expected a deterministic FILTER expression.', "42903")
+        if e.kind != BOOLEAN:
+            raise raised("INVALID_AGGREGATE_FILTER.NOT_BOOLEAN", f'The FILTER expression "{self.shown(call.filter)}" in an aggregate function is invalid. Expected a FILTER expression of the BOOLEAN type.', "42903")
+        return f" FILTER (WHERE {e.sql})"
+
+    def window(self, node, scope):
+        call = taken_apart(node)
+        if call is None:
+            raise unsupported(f"The window expression {self.shown(node)}")
+        name = call.name
+        if scope.inside in ("aggregate", "FILTER") and scope.layer is None and scope.inside == "aggregate":
+            raise raised("_LEGACY_ERROR_TEMP_1034", "It is not allowed to use a window function inside an aggregate function. Please use the inner window function in a sub-query.", "42000")
+        spec = self.specification(node, scope)
+        partition = [self.compile(p, scope) for p in spec.args.get("partition_by") or []]
+        order = spec.args.get("order")
+        frame = self.frame(spec, scope)
+        if call.within and name in FUNCTIONS:
+            raise raised("INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", f"The function {quoted(name)} does not support WITHIN GROUP (ORDER BY ...).", "42000")
+        if call.distinct and name not in ("percentile_cont", "percentile_disc"):
+            raise raised("DISTINCT_WINDOW_FUNCTION_UNSUPPORTED", f"Distinct window functions are not supported: {self.shown(call.node)}.", "0A000")
+        if name in RANKED:
+            if order is None:
+                raise raised("_LEGACY_ERROR_TEMP_1037", f"Window function {name}() requires window to be ordered, please add ORDER BY clause.", "42000")
+            if frame:
+                raise raised("_LEGACY_ERROR_TEMP_1036", f"Window Frame must match the required frame of {name}().", "42000")
+            e = self.ranked(call, scope)
+        elif name in ("lag", "lead"):
+            if order is None:
+                raise raised("_LEGACY_ERROR_TEMP_1037", f"Window function {name}() requires window to be ordered, please add ORDER BY clause.", "42000")
+            e = self.shifted(call, scope)
+        elif name == "nth_value":
+            e = self.nth(call, scope)
+        elif name in AGGREGATES:
+            if name in PERCENTILES and (order is not None or frame):
+                raise raised("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", f'Cannot specify ORDER BY or a window frame for "{self.shown(call.node)}".', "42601")
+            e = AGGREGATES[name](self, call, scope)
+            if name in ("listagg", "string_agg") and order is not None and call.order is not None:
+                raise raised("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", f'Cannot specify ORDER BY or a window frame for "{self.shown(call.node)}".', "42601")
+        elif name in FUNCTIONS:
+            raise raised("UNSUPPORTED_EXPR_FOR_WINDOW", f'Expression "{self.shown(call.node)}" not supported within a window function.', "42P20")
+        else:
+            return self.call(call.node, scope)
+        keys = []
+        for key in order.expressions if order is not None else []:
+            this = key.this if isinstance(key, exp.Ordered) else key
+            k = self.compile(this, scope)
+            if not orderable(k.kind):
+                raise mismatch("INVALID_ORDERING_TYPE", self.shown(this), f'The `sortorder` does not support ordering on type "{k.kind.sql}".')
+            if k.is_literal:
+                k = made(f"coalesce({k.sql})", k.kind, k)
+            keys.append(k.sql + (" DESC" if key.args.get("desc") else " ASC") + (" NULLS FIRST" if key.args.get("nulls_first") else " NULLS LAST"))
+        over = " OVER (" + " ".join(x for x in ("PARTITION BY " + ", ".join(p.sql for p in partition) if partition else "", "ORDER BY " + ", ".join(keys) if keys else "", frame) if x) + ")"
+        tail = self.filtered(call, scope)
+        out = made(e.sql.replace(TAIL, tail + over), e.kind, e, *partition)
+        out.window, out.foldable = True, False
+        return out
+
+    def specification(self, node, scope):
+        """OVER name, OVER (...), OVER (name ...)."""
+        if isinstance(node.args.get("alias"), exp.Identifier) and not node.args.get("partition_by") and not node.args.get("order") and not node.args.get("spec"):
+            found = scope.windows.get(node.args["alias"].name.lower())
+            if found is None:
+                raise raised("MISSING_WINDOW_SPECIFICATION", f"Window specification is not defined in the WINDOW clause for {quoted(node.args['alias'].name)}. For more information about WINDOW clauses, please refer to 'https://spark.apache.org/docs/latest/sql-ref-syntax-qry-select-window.html'.", "42P20")
+            return found
+        if isinstance(node.args.get("alias"), exp.Identifier):
+            raise unsupported("A named window with additions")
+        return node
+
+    def frame(self, spec, scope):
+        s = spec.args.get("spec")
+        if s is None:
+            return ""
+        if s.args.get("exclude"):
+            raise syntax("'EXCLUDE'")
+        kind = (s.args.get("kind") or "").upper()
+        bounds = []
+        for key in ("start", "end"):
+            value, side = s.args.get(key), s.args.get(key + "_side")
+            if value is None:
+                bounds.append("CURRENT ROW")
+            elif isinstance(value, str):
+                bounds.append(f"{value.upper()}{' ' + side.upper() if side else ''}")
+            else:
+                e = self.compile(value, scope)
+                if not e.foldable:
+                    raise raised("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WITHOUT_FOLDABLE", f"Window frame bound '{self.shown(value)}' is not a literal.", "42K09")
+                text = e.sql
+                if e.kind.name == "dt":
+                    text = f"to_microseconds({e.sql})"
+                elif e.kind.name == "ym":
+                    text = f"to_months({e.sql})"
+                elif e.kind.name == "interval" or not e.kind.name in ("tinyint", "smallint", "int", "bigint"):
+                    raise unsupported("This bound of a window frame")
+                bounds.append(f"{text} {side.upper()}")
+        if kind == "RANGE" and any("UNBOUNDED" not in b and b != "CURRENT ROW" for b in bounds):
+            order = spec.args.get("order")
+            keys = order.expressions if order is not None else []
+            if len(keys) != 1:
+                raise mismatch("RANGE_FRAME_MULTI_ORDER" if keys else "RANGE_FRAME_WITHOUT_ORDER", self.shown(spec), "A range window frame with value boundary cannot be used in a window specification with multiple order by expressions.")
+        return f"{kind} BETWEEN {bounds[0]} AND {bounds[1]}"
+
+    def ranked(self, call, scope):
+        name = call.name
+        if name == "ntile":
+            if len(call.args) > 1:
+                from catalogue import wrong_count
+
+                raise wrong_count(name, "[0, 1]", len(call.args))
+            n = self.compile(call.args[0], scope) if call.args else None
+            return E(f"CAST(ntile({n.sql if n else 1}){TAIL} AS INTEGER)", INT)
+        if call.args:
+            from catalogue import wrong_count
+
+            raise wrong_count(name, "0", len(call.args))
+        from kinds import DOUBLE
+
+        if name in ("percent_rank", "cume_dist"):
+            return E(f"{name}(){TAIL}", DOUBLE)
+        return E(f"CAST({name}(){TAIL} AS INTEGER)", INT)
+
+    def shifted(self, call, scope):
+        args = [self.compile(a, scope) for a in call.args]
+        if not 1 <= len(args) <= 3:
+            from catalogue import wrong_count
+
+            raise wrong_count(call.name, "[1, 2, 3]", len(args))
+        value = args[0]
+        by = implicit(args[1], INT) if len(args) > 1 else None
+        default = cast(args[2], value.kind) if len(args) > 2 else None
+        nulls = " IGNORE NULLS" if call.nulls == "ignore" else ""
+        inner = f"{call.name}({value.sql}{', ' + (by.sql if by else '1') if by or default else ''}{', ' + default.sql if default else ''}{nulls}){TAIL}"
+        return made(inner, value.kind, *args)
+
+    def nth(self, call, scope):
+        args = [self.compile(a, scope) for a in call.args]
+        if not 2 <= len(args) <= 3:
+            from catalogue import wrong_count
+
+            raise wrong_count(call.name, "2", len(args))
+        if args[1].is_literal and isinstance(args[1].lit, int) and args[1].lit <= 0:
+            raise mismatch("VALUE_OUT_OF_RANGE", self.shown(call.node), f"The offset must be between [1, 9223372036854775807] (current value = {args[1].lit}L).")
+        ignore = call.nulls == "ignore" or len(args) == 3 and args[2].lit is True
+        return made(f"nth_value({args[0].sql}, {cast(args[1], INT).sql}{' IGNORE NULLS' if ignore else ''}){TAIL}", args[0].kind, args[0])
+
+
+RANKED = {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile"}
+PERCENTILES = {"median", "percentile", "percentile_cont", "percentile_disc"}
