@@ -88,8 +88,9 @@ BOOST_DESCRIBE_STRUCT(PolicyClause, (), (function, columns))
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
-  std::vector<Reference> tables;        // in the order that Rewrite's pieces count them
-  std::vector<std::string> parameters;  // named ones
+  std::vector<Reference> tables;                   // in the order that Rewrite's pieces count them
+  std::vector<std::vector<std::string>> routines;  // functions that are not built in, as written
+  std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
        by_name = false;
@@ -105,8 +106,8 @@ struct Analysis {
   std::map<std::string, PolicyClause> masks;  // by column
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
-                      (kind, target, tables, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query, overwrite,
-                       by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
+                      (kind, target, tables, routines, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query,
+                       overwrite, by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
                        copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter, masks))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
@@ -163,7 +164,8 @@ struct FunctionDef {
   std::string name;  // full
   std::vector<RelationColumn> parameters;
   std::string returns, body;
-  std::vector<int> relations;  // what the tables of its body are, in their order: places in RewriteRequest::relations
+  std::vector<int> relations;           // what the tables of its body are, in their order: places in RewriteRequest::relations
+  std::map<std::string, int> routines;  // what its body calls, by the name in it (lower case): places in RewriteRequest::functions
 };
 
 /// A table's row filter and column masks, as calls of functions over its columns.
@@ -183,6 +185,7 @@ struct RewriteRequest {
   std::vector<ReferenceKind> kinds;
   std::vector<RelationColumn> target;  // DELETE, UPDATE, MERGE (whose only relation is its source)
   std::vector<FunctionDef> functions;
+  std::map<std::string, int> routines;            // as a FunctionDef's: what the statement itself calls
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
   std::map<std::string, std::string> parameters;  // name -> type
   bool final = false;                             // for a client: intervals and times of day as text

@@ -46,7 +46,7 @@ std::string barrier(const std::string& relation) { return "(SELECT * FROM " + re
 }  // namespace
 
 Result<FunctionDef> Resolver::define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights,
-                                     std::vector<Relation>& relations) {
+                                     std::vector<Relation>& relations, std::vector<FunctionDef>& functions) {
   if (std::ranges::find(rights.views, function.full_name) != rights.views.end())
     return refuse(Errc::invalid, "[RECURSIVE_FUNCTION] Function " + function.full_name + " refers to itself. SQLSTATE: 42K0H");
   Rights inside{.owner = function.owner, .views = rights.views};
@@ -56,11 +56,35 @@ Result<FunctionDef> Resolver::define(const Session& session, const catalog::Func
   inner.schema = function.schema_name;
   inner.parameters.clear();
   TARN_TRY(analysis, parser_.analyze("SELECT (" + function.body + "\n)"));
-  FunctionDef out{function.full_name, columns_of(function.parameters), function.returns, function.body, {}};
+  FunctionDef out{function.full_name, columns_of(function.parameters), function.returns, function.body, {}, {}};
+  TARN_TRY(called, routines(inner, *analysis, inside, relations, functions));
+  out.routines = std::move(called);
   for (const auto& reference : analysis->tables) {
     TARN_TRY(r, resolve(inner, reference, inside));
     out.relations.push_back(static_cast<int>(relations.size()));
     relations.push_back(std::move(r));
+  }
+  return out;
+}
+
+Result<std::map<std::string, int>> Resolver::routines(const Session& session, const Analysis& analysis, const Rights& rights,
+                                                      std::vector<Relation>& relations, std::vector<FunctionDef>& functions) {
+  std::map<std::string, int> out;
+  for (const auto& parts : analysis.routines) {
+    auto name = qualify(session, parts);
+    if (!name) continue;
+    const auto full = name->full();
+    auto found = rights.owner ? catalog_.function_as_owner(session.ctx, *rights.owner, full) : catalog_.function(session.ctx, full);
+    if (!found && found.error().code == catalog::Errc::not_found) continue;
+    if (!found) return fail(catalog_error(found.error()));
+    std::string written;
+    for (const auto& p : parts) written += (written.empty() ? "" : ".") + p;
+    for (auto& ch : written) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
+    if (functions.size() >= 256)
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A statement with more than 256 functions is not supported. SQLSTATE: 0A000");
+    TARN_TRY(defined, define(session, *found, rights, relations, functions));
+    functions.push_back(std::move(defined));
+    out[written] = static_cast<int>(functions.size()) - 1;
   }
   return out;
 }
@@ -76,7 +100,7 @@ Result<Policy> Resolver::policy_of(const Session& session, const catalog::TableI
       if (std::ranges::none_of(columns, [&](const RelationColumn& c) { return c.name == g; })) return fail(closed(info, name));
     auto function = catalog_.function_as_owner(session.ctx, info.owner, name);
     if (!function || function->function_id != id || function->parameters.size() != given.size()) return fail(closed(info, name));
-    auto defined = define(session, *function, inside, relations);
+    auto defined = define(session, *function, inside, relations, functions);
     if (!defined) return fail(about_policy(defined.error().code) ? closed(info, name) : defined.error());
     functions.push_back(*std::move(defined));
     return Policy::Call{static_cast<int>(functions.size()) - 1, std::move(given)};
@@ -172,10 +196,11 @@ Result<Compiled> Resolver::compile_function(const Session& session, const catalo
   RewriteRequest request;
   TARN_TRY(columns, stub(relations[0].columns));
   relations[0].sql = "(SELECT " + columns + " WHERE false)";
-  TARN_TRY(defined, define(session, function, Rights{}, relations));
+  TARN_TRY(defined, define(session, function, Rights{}, relations, request.functions));
   request.functions.push_back(std::move(defined));
   Policy::Call call;
   for (std::size_t i = 0; i < function.parameters.size(); ++i) call.columns.push_back(fmt::format("p{}", i));
+  call.function = static_cast<int>(request.functions.size()) - 1;
   request.policy = Policy{.masks = {{"result", std::move(call)}}};
   for (const auto& r : relations) request.relations.push_back(r.columns);
   request.kinds.assign(relations.size(), ReferenceKind::table);

@@ -117,8 +117,20 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
                   "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
   TARN_TRY(relations, resolve(session, analysis, rights));
   RewriteRequest request{.sql = sql};
+  // Who reads what a function reads through it sees no more of it than the function gives.
+  const auto own = relations.size();
+  TARN_TRY(called, routines(session, analysis, rights, relations, request.functions));
+  request.routines = std::move(called);
+  for (auto i = own; i < relations.size(); ++i) {
+    relations[i].name.clear();
+    if (!sees_all(session, rights, relations[i].bases)) {
+      TARN_TRY(behind, guarded(session, std::move(relations[i])));
+      relations[i] = std::move(behind);
+    }
+  }
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
+  request.kinds.resize(relations.size(), ReferenceKind::table);
   request.final = rights.final;
   for (const auto& name : analysis.parameters)
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;

@@ -111,7 +111,11 @@ class Resolver {
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
   // governed.cc
   /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner.
-  Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations);
+  Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations,
+                             std::vector<FunctionDef>& functions);
+  /// The catalog's functions among the names that a statement or a body calls, for the parser; one that is not there is left to it to refuse.
+  Result<std::map<std::string, int>> routines(const Session& session, const Analysis& analysis, const Rights& rights,
+                                              std::vector<Relation>& relations, std::vector<FunctionDef>& functions);
   /// A table's filter and masks for the parser. Whatever is wrong with one refuses the table.
   Result<Policy> policy_of(const Session& session, const catalog::TableInfo& info, const std::vector<RelationColumn>& columns, const Rights& rights,
                            std::vector<FunctionDef>& functions, std::vector<Relation>& relations);

@@ -15,6 +15,12 @@ json::object call_json(const Policy::Call& c) {
   return {{"function", c.function}, {"columns", std::move(columns)}};
 }
 
+json::object places_json(const std::map<std::string, int>& routines) {
+  json::object out;
+  for (const auto& [name, place] : routines) out[name] = place;
+  return out;
+}
+
 json::array functions_json(const std::vector<FunctionDef>& functions) {
   json::array out;
   for (const auto& f : functions) {
@@ -24,7 +30,8 @@ json::array functions_json(const std::vector<FunctionDef>& functions) {
                    {"parameters", columns_json(f.parameters)},
                    {"returns", f.returns},
                    {"body", f.body},
-                   {"relations", std::move(relations)}});
+                   {"relations", std::move(relations)},
+                   {"routines", places_json(f.routines)}});
   }
   return out;
 }
@@ -103,6 +110,7 @@ json::object to_json(const RewriteRequest& request) {
   json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
   if (!request.target.empty()) out["target"] = columns_json(request.target);
   if (!request.functions.empty()) out["functions"] = functions_json(request.functions);
+  if (!request.routines.empty()) out["routines"] = places_json(request.routines);
   if (request.policy) out["policy"] = policy_json(*request.policy);
   if (request.final) out["final"] = true;
   json::object parameters;
@@ -143,6 +151,7 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& r : request.relations) add(r);
   key += '\x1d';
   add(request.target);
+  if (!request.routines.empty()) key += '\x1c' + boost::json::serialize(places_json(request.routines));
   if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));
   if (request.policy) key += '\x1c' + boost::json::serialize(policy_json(*request.policy));
   key += request.final ? "\x1d"

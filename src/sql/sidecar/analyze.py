@@ -80,6 +80,7 @@ def analyze(sql, path="`current`.`schema`"):
             else:
                 count += 1
     out["tables"] = refs
+    out["routines"] = routines_of(([body] if body is not None else []) + extra_parts(tree))
     out["parameters"] = names
     out["positional"] = count
     return out
@@ -88,6 +89,32 @@ def analyze(sql, path="`current`.`schema`"):
 def shown(node):
     text = node.sql("databricks", comments=False)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def routines_of(parts):
+    """Functions that no table of ours knows, as written: the catalog may."""
+    import rewrite  # noqa: F401  which fills the tables
+    from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
+    from expressions import WINDOW_ONLY, name_parts
+
+    out = []
+    for part in parts:
+        for node in part.find_all(exp.Anonymous):
+            above = node.parent
+            while isinstance(above, exp.Dot) and above.parent is not None and isinstance(above.parent, exp.Dot):
+                above = above.parent
+            if isinstance(above, exp.Dot):
+                found = name_parts(above)
+                names = found[0] if found is not None and found[1] is node else None
+                if names is None:
+                    continue
+            else:
+                names = [node.name]
+                if node.name.lower() in FUNCTIONS or node.name.lower() in AGGREGATES or node.name.lower() in GENERATORS or node.name.lower() in WINDOW_ONLY:
+                    continue
+            if len(names) <= 3 and names not in out:
+                out.append(names)
+    return out[:64]
 
 
 def no_more(tree, known):

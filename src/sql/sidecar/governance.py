@@ -1,6 +1,6 @@
 """Clauses of governance: tags, row filters, column masks, and CREATE FUNCTION."""
 import tokens
-from errors import syntax, unsupported
+from errors import raised, syntax, unsupported
 
 
 def tags(c, out):
@@ -97,6 +97,12 @@ def function(c, replace):
         parameter = {"name": c.identifier(), "type": tokens.type_text(c)}
         if c.is_word("DEFAULT"):
             raise unsupported("DEFAULT of a parameter")
+        if c.take("NOT", "NULL"):
+            raise raised("USER_DEFINED_FUNCTIONS.NOT_NULL_ON_FUNCTION_PARAMETERS", "Cannot specify NOT NULL on function parameters.", "42601")
+        if c.is_word("GENERATED"):
+            raise raised("INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_GENERATED_COLUMNS_AS_PARAMETERS", "CREATE FUNCTION with generated columns as parameters is not allowed.", "42000")
+        if c.is_word("UNIQUE", "CHECK", "PRIMARY", "REFERENCES"):
+            raise raised("INVALID_SQL_SYNTAX.CREATE_FUNC_WITH_COLUMN_CONSTRAINTS", "CREATE FUNCTION with constraints on parameters is not allowed.", "42000")
         if c.take("COMMENT"):
             c.string()
         out["columns"].append(parameter)
@@ -106,7 +112,7 @@ def function(c, replace):
     names = [p["name"].lower() for p in out["columns"]]
     for n in names:
         if names.count(n) > 1:
-            raise syntax(f"'{n}'", "two parameters have one name")
+            raise raised("DUPLICATE_ROUTINE_PARAMETER_NAMES", f"Found duplicate name(s) in the parameter list of the user-defined routine {out['target'][-1]}: `{n}`.", "42734")
     out["options"]["deterministic"] = "true"
     while not c.take("RETURN"):
         if c.take("RETURNS"):

@@ -114,14 +114,14 @@ def decimals(op, left, right, attempt):
     if op in "+-":
         scale = max(s1, s2)
         k = bounded(max(p1 - s1, p2 - s2) + scale + 1, scale)
-        wide = f"DECIMAL(38,{scale})"
+        wide = f"DECIMAL({min(max(p1 - s1, p2 - s2) + scale, 38)},{scale})"
         inner = f"CAST({left.sql} AS {wide}) {op} CAST({right.sql} AS {wide})" if max(p1 - s1, p2 - s2) + scale <= 38 else None
         if inner is None:
             return made(f"{duck}(spark_decimal_math({text(op)}, CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
         return made(f"{duck}({inner} AS {physical(k)})", k, left, right)
     if op == "*":
         k = bounded(p1 + p2 + 1, s1 + s2)
-        if p1 + p2 <= 38:
+        if k.args[1] == s1 + s2:  # DuckDB's own product, which raises what does not fit
             return made(f"{duck}({left.sql} * {right.sql} AS {physical(k)})", k, left, right)
         return made(f"{duck}(spark_decimal_math('*', CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
     if op == "/":

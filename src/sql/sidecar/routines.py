@@ -50,12 +50,12 @@ def expanded(c, function, args):
         if a.volatile:
             raise unsupported(f"A random value as an argument of {function['name']}")
         scope.variables[p["name"].lower()] = cast(a, of_text(p["type"], parse_kind), shown=p["name"])
-    saved, c.ctes = c.ctes, [{}]
+    saved, c.ctes, named, c.named_functions = c.ctes, [{}], c.named_functions, function.get("routines") or {}
     c.expanding += 1
     try:
         e = c.compile(body_of(function), scope)
     finally:
-        c.ctes = saved
+        c.ctes, c.named_functions = saved, named
         c.expanding -= 1
     returns = of_text(function["returns"], parse_kind)
     out = made(f"({cast(e, returns).sql})", returns, e, *args)

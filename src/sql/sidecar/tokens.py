@@ -242,7 +242,7 @@ def type_text(c):
     out, depth = "", 0
     while c.peek() is not None:
         w = c.peek()
-        if depth == 0 and (w.kind == "string" or (w.kind == "symbol" and w.text in ",)") or (out and w.kind == "word" and w.text.upper() in ("COMMENT", "NOT", "FIRST", "AFTER", "DEFAULT", "RETURN", "LANGUAGE", "DETERMINISTIC", "CONTAINS", "READS", "SQL"))):
+        if depth == 0 and (w.kind == "string" or (w.kind == "symbol" and w.text in ",)") or (out and w.kind == "word" and w.text.upper() in ("COMMENT", "NOT", "FIRST", "AFTER", "DEFAULT", "RETURN", "LANGUAGE", "DETERMINISTIC", "CONTAINS", "READS", "SQL", "GENERATED", "UNIQUE", "CHECK", "PRIMARY", "REFERENCES"))):
             break
         depth += {"(": 1, "<": 1, ")": -1, ">": -1, ">>": -2}.get(w.text, 0) if w.kind == "symbol" else 0
         out += ("`" + w.text.replace("`", "``") + "`") if w.kind == "quoted" else (" " + w.text if out and out[-1].isalnum() and w.text[0].isalnum() else w.text)

@@ -148,6 +148,7 @@ class Runner:
 
     def adapted(self, sql):
         sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?(GLOBAL\s+)?TEMP(ORARY)?\s+VIEW\b", "CREATE OR REPLACE VIEW", sql, flags=re.I)
+        sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+FUNCTION\b", "CREATE OR REPLACE FUNCTION", sql, flags=re.I)
         sql = re.sub(r"^(CREATE\s+TABLE\b.*?)\bUSING\s+(parquet|json|orc|csv)\b", r"\1USING delta", sql, flags=re.I | re.S)
         return sql
 
