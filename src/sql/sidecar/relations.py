@@ -147,7 +147,7 @@ class Relations(Pivots):
                 raise raised("UDTF_ALIAS_NUMBER_MISMATCH", f"The number of aliases supplied in the AS clause does not match the number of columns output by the UDTF. Expected {len(columns)} aliases, but got {','.join(names)}.", "42802")
             columns = [Col(n, c.kind, c.ref, c.refs) for n, c in zip(names, columns)]
         own = self.fresh()
-        scope.sources.append(Source([alias] if alias else [], own, columns))
+        scope.sources.append(Source([alias or call.name], own, columns))
         return f"LATERAL ({sql}) AS {ident(own)}"
 
     def generated(self, call, scope, names, node):
