@@ -26,6 +26,24 @@ class FirstValue final : public sql::ResultSink {
   std::string value;
 };
 
+/// All of a statement's rows, in memory.
+class AllRows final : public sql::ResultSink {
+ public:
+  void schema(std::vector<sql::ResultColumn> columns) override {
+    for (auto& c : columns) rows.types.push_back(std::move(c.type));
+  }
+  bool chunk(std::string content, std::int64_t) override {
+    const auto v = json::parse(content);
+    if (!v || !v->is_array()) return false;
+    for (const auto& r : v->get_array()) {
+      auto& row = rows.rows.emplace_back();
+      for (const auto& cell : r.as_array()) row.push_back(cell.is_string() ? std::optional<std::string>(cell.get_string()) : std::nullopt);
+    }
+    return true;
+  }
+  features::Rows rows;
+};
+
 serving::RuntimeOptions runtime_options(const ServingRoom::Ground& g) {
   serving::RuntimeOptions o;
   o.program = cli::own_binary();
@@ -57,8 +75,15 @@ std::string serving_onnx_library() {
 }
 
 ServingRoom::ServingRoom(const Ground& g)
-    : endpoints(g.store, g.permissions, g.catalog.models(), g.catalog, g.clock),
-      runtime(endpoints, g.catalog.models(), g.directory, g.objects, g.store, runtime_options(g)),
+    : online([&executor = g.executor](const access::Context& ctx, const std::string& sql) -> features::Result<features::Rows> {
+        AllRows sink;
+        sql::Session session{.ctx = ctx};
+        const auto done = executor.run(session, sql, {.timeout_ms = 120'000}, sink);
+        if (!done) return fail(done.error().message);
+        return std::move(sink.rows);
+      }),
+      endpoints(g.store, g.permissions, g.catalog.models(), g.catalog, g.clock),
+      runtime(endpoints, g.catalog.models(), g.directory, g.objects, g.store, online, runtime_options(g)),
       capture(g.data + "/serving/capture", g.directory,
               [&executor = g.executor](const access::Context& ctx, const std::string& sql) -> Expected<std::string, std::string> {
                 FirstValue sink;
@@ -76,11 +101,13 @@ std::vector<api::Route> ServingRoom::routes() { return serving::routes({endpoint
 
 void ServingRoom::start() {
   capture.start();
+  online.start();
   runtime.start();
 }
 
 void ServingRoom::stop() {
   runtime.stop();
+  online.stop();
   capture.stop();
 }
 

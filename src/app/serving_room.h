@@ -26,6 +26,7 @@ struct ServingRoom {
   void start();
   void stop();
 
+  features::Online online;
   serving::Endpoints endpoints;
   serving::Runtime runtime;
   serving::CaptureLog capture;

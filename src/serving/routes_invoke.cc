@@ -62,8 +62,17 @@ asio::awaitable<Result<ScoreReply>> ask(Doors d, std::shared_ptr<const View> vie
   auto model = co_await std::move(coming);
   if (!model) co_return fail(model.error());
   std::optional<Error> bad;
+  std::string body = r.body;
   std::function<void()> check = [&] {
-    auto fine = check_request(**model, r.body);
+    if (served->looks_up()) {
+      auto whole = served->filled(std::move(body));
+      if (!whole) {
+        bad = whole.error();
+        return;
+      }
+      body = *std::move(whole);
+    }
+    auto fine = check_request(**model, body);
     if (!fine) bad = fine.error();
   };
   if (r.body.size() <= kInline) {
@@ -73,7 +82,7 @@ asio::awaitable<Result<ScoreReply>> ask(Doors d, std::shared_ptr<const View> vie
     co_await std::move(checking);
   }
   if (bad) co_return fail(*bad);
-  auto scoring = d.runtime.score(view, served, r.body, deadline);
+  auto scoring = d.runtime.score(view, served, std::move(body), deadline);
   auto reply = co_await std::move(scoring);
   co_return reply;
 }

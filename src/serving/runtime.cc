@@ -57,6 +57,25 @@ std::shared_ptr<const Model> Served::model() const {
   std::lock_guard lock(mutex_);
   return model_;
 }
+bool Served::looks_up() const {
+  std::lock_guard lock(mutex_);
+  return features_ != nullptr;
+}
+Result<std::string> Served::filled(std::string body) const {
+  std::shared_ptr<const features::Features> look;
+  std::shared_ptr<const Model> m;
+  {
+    std::lock_guard lock(mutex_);
+    look = features_;
+    m = model_;
+  }
+  if (!look || !m) return body;
+  std::vector<std::string> wanted;
+  for (const auto& c : m->inputs) wanted.push_back(c.name);
+  auto out = look->filled(body, wanted);
+  if (!out) return refuse(out.error().starts_with("the features of") ? Errc::unavailable : Errc::invalid, out.error(), 0);
+  return *std::move(out);
+}
 bool Served::failed() const {
   std::lock_guard lock(mutex_);
   return failed_;
@@ -85,6 +104,7 @@ void LiveServed::publish(const std::string& deployment, const std::string& messa
 }
 void LiveServed::set_model(std::shared_ptr<const Model> m) {
   std::lock_guard lock(mutex_);
+  features_ = looked_up;
   model_ = std::move(m);
 }
 void LiveServed::set_failed(bool failed) {
@@ -105,12 +125,12 @@ void LiveServed::built(const std::string& line) {
 }
 
 Runtime::Runtime(Endpoints& endpoints, catalog::Models& models, identity::Directory& directory, objects::ObjectStore& objects, store::Store& store,
-                 RuntimeOptions options)
+                 features::Online& online, RuntimeOptions options)
     : options_([&] {
         if (options.workspace_replicas == 0) options.workspace_replicas = 4 * static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
         return std::move(options);
       }()),
-      state_(std::make_unique<State>(endpoints, models, directory, objects, store, options_)) {
+      state_(std::make_unique<State>(endpoints, models, directory, objects, store, online, options_)) {
   endpoints.on_change([s = state_.get()] { s->poke(); });
 }
 
@@ -432,7 +452,7 @@ void Runtime::State::fetch(const std::shared_ptr<LiveServed>& s) {
     std::string folder, log;
     auto model = [&]() -> Result<Model> {
       try {
-        return fetch_files(*s, folder, log);
+        return fetch_files(*s, folder, log, s->looked_up);
       } catch (const std::exception& e) {
         return refuse(Errc::unavailable, e.what());
       }
@@ -442,7 +462,8 @@ void Runtime::State::fetch(const std::shared_ptr<LiveServed>& s) {
   });
 }
 
-Result<Model> Runtime::State::fetch_files(const LiveServed& s, std::string& folder, std::string& log) {
+Result<Model> Runtime::State::fetch_files(const LiveServed& s, std::string& folder, std::string& log,
+                                          std::shared_ptr<const features::Features>& looked_up) {
   const auto caller = directory.caller(s.entity.creator_id, s.workspace_id);
   if (!caller)
     return refuse(Errc::permission_denied,
@@ -492,6 +513,13 @@ Result<Model> Runtime::State::fetch_files(const LiveServed& s, std::string& fold
   std::ifstream in(folder + "/MLmodel");
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   TARN_TRY(model, parse_model(text));
+  if (std::ifstream spec(folder + "/feature_spec.json"); spec) {
+    const std::string said{std::istreambuf_iterator<char>(spec), {}};
+    auto opened = online.open(ctx, said);
+    if (!opened) return refuse(Errc::unavailable, "the model's features cannot be looked up: " + opened.error());
+    looked_up = *std::move(opened);
+    for (const auto& c : looked_up->copies()) log += "\nlooks up features of " + c->lookup().table;
+  }
   const bool onnx = model.has_onnx && !options.onnx_program.empty() && !model.tensors;
   if (!onnx && !model.has_python) return refuse(Errc::not_enabled, "the model has the flavour onnx only, and this server has no ONNX Runtime for it");
   if (!onnx) {

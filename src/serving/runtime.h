@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "features/online.h"
 #include "identity/directory.h"
 #include "objects/object_store.h"
 #include "serving/endpoints.h"
@@ -58,14 +59,18 @@ class Served {
   };
   Status status() const;
   std::shared_ptr<const Model> model() const;  // null until it is fetched
-  bool failed() const;                         // it could not be fetched or started
-  std::string log() const;                     // the end of what its scorers printed
+  /// A request with the features that the model looks up by key; as it is, where it looks up none. unavailable: they cannot be had.
+  Result<std::string> filled(std::string body) const;
+  bool looks_up() const;
+  bool failed() const;      // it could not be fetched or started
+  std::string log() const;  // the end of what its scorers printed
   std::string build_log() const;
 
  protected:
   mutable std::mutex mutex_;
   Status status_{"DEPLOYMENT_CREATING", "Creating", 0};
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const features::Features> features_;
   bool failed_ = false;
   std::string log_, build_log_;
 };
@@ -90,7 +95,7 @@ class Runtime {
  public:
   /// All must outlive this.
   Runtime(Endpoints& endpoints, catalog::Models& models, identity::Directory& directory, objects::ObjectStore& objects, store::Store& store,
-          RuntimeOptions options);
+          features::Online& online, RuntimeOptions options);
   ~Runtime();
   /// Brings up what the store says; returns at once.
   void start();

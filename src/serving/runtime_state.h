@@ -55,7 +55,8 @@ struct LiveServed final : Served {
       : Served(std::move(e)), endpoint_name(std::move(endpoint)), workspace_id(workspace) {}
   const std::string endpoint_name;
   const std::int64_t workspace_id;
-  std::string folder;  // of the fetched model
+  std::string folder;                                   // of the fetched model
+  std::shared_ptr<const features::Features> looked_up;  // set by the fetch, before its end is told
   bool onnx = false;
   bool fetching = false, fetched = false, verified = false, retired = false;
   std::string failure;  // why it is not served
@@ -87,8 +88,9 @@ struct Managed {
 };
 
 struct Runtime::State {
-  State(Endpoints& e, catalog::Models& m, identity::Directory& d, objects::ObjectStore& o, store::Store& s, const RuntimeOptions& opts)
-      : endpoints(e), models(m), directory(d), objects(o), store(s), options(opts) {}
+  State(Endpoints& e, catalog::Models& m, identity::Directory& d, objects::ObjectStore& o, store::Store& s, features::Online& f,
+        const RuntimeOptions& opts)
+      : endpoints(e), models(m), directory(d), objects(o), store(s), online(f), options(opts) {}
 
   // runtime.cc
   void poke();  // read the store again, soon; any thread
@@ -98,7 +100,7 @@ struct Runtime::State {
   void settle(Managed& m);
   void fetch(const std::shared_ptr<LiveServed>& s);
   void fetched(const std::shared_ptr<LiveServed>& s, Result<Model> model, const std::string& folder);
-  Result<Model> fetch_files(const LiveServed& s, std::string& folder, std::string& log);
+  Result<Model> fetch_files(const LiveServed& s, std::string& folder, std::string& log, std::shared_ptr<const features::Features>& looked_up);
   void tick();
   void settle_of(const LiveServed& s);
   void end_all();
@@ -127,6 +129,7 @@ struct Runtime::State {
   identity::Directory& directory;
   objects::ObjectStore& objects;
   store::Store& store;
+  features::Online& online;
   const RuntimeOptions& options;
 
   asio::io_context io{1};
