@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "engine/functions/fallible.h"
 #include "engine/functions/families.h"
 #include "engine/functions/strings.h"
 #include "engine/functions/vectors.h"
@@ -35,6 +36,7 @@ static std::string register_family(duckdb_connection connection, std::span<const
     good = good && duckdb_register_scalar_function_set(connection, set) == DuckDBSuccess;
     duckdb_destroy_scalar_function_set(&set);
     if (!good) return "DuckDB refuses the function " + name;
+    if (auto failure = mark_fallible(connection, name); !failure.empty()) return failure;
   }
   return {};
 }
