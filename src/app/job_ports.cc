@@ -100,8 +100,8 @@ Expected<void, std::string> JobClusters::check(const access::Context& ctx, const
 
 Expected<std::string, std::string> JobClusters::start(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
                                                       jobs::Ended ended, jobs::Printed printed) {
-  auto handle =
-      contexts_.run(ctx, cluster_id, code, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
+  auto handle = contexts_.run(
+      ctx, cluster_id, code, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
   if (!handle) return fail(handle.error().message);
   return *handle;
 }
@@ -110,7 +110,8 @@ void JobClusters::resume(const access::Context& ctx, const std::string& cluster_
                          jobs::Printed printed) {
   if (const auto now = state(cluster_id); now.state == State::ended)
     return ended({.lost = true, .error = "The cluster " + cluster_id + " ended while the task ran: " + now.message});
-  contexts_.resume(ctx, handle, cluster_id, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
+  contexts_.resume(
+      ctx, handle, cluster_id, [ended = std::move(ended)](compute::Contexts::Ended e) { ended(end_of(e)); }, std::move(printed));
 }
 
 Expected<jobs::WorkspaceFiles::File, std::string> JobFiles::read(const access::Context& ctx, const std::string& path) {

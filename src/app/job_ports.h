@@ -29,8 +29,8 @@ class JobClusters final : public jobs::CodeWork {
   void keep_only(const std::set<std::string>& cluster_ids) override;
   Cluster state(const std::string& cluster_id) override;
   Expected<void, std::string> check(const access::Context& ctx, const json::value& new_cluster) override;
-  Expected<std::string, std::string> start(const access::Context& ctx, const std::string& cluster_id, const std::string& code,
-                                           jobs::Ended ended, jobs::Printed printed) override;
+  Expected<std::string, std::string> start(const access::Context& ctx, const std::string& cluster_id, const std::string& code, jobs::Ended ended,
+                                           jobs::Printed printed) override;
   void resume(const access::Context& ctx, const std::string& cluster_id, const std::string& handle, jobs::Ended ended,
               jobs::Printed printed) override;
   void cancel(const std::string& handle) override { contexts_.stop_run(handle); }

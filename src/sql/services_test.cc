@@ -220,7 +220,9 @@ TEST_F(Services, AWorkspacesTimeoutEndsItsStatements) {
   EXPECT_EQ(s->snapshot().error_code, "DEADLINE_EXCEEDED");
   EXPECT_THAT(s->snapshot().error_message, ::testing::HasSubstr("must complete within 1 seconds"));
   // Also what only writes.
-  const auto w = finished(world.as("automation"), {.statement = std::string("CREATE TABLE main.s.late AS SELECT count(*) AS n FROM range(100000000) a CROSS JOIN range(100000) b")});
+  const auto w =
+      finished(world.as("automation"),
+               {.statement = std::string("CREATE TABLE main.s.late AS SELECT count(*) AS n FROM range(100000000) a CROSS JOIN range(100000) b")});
   EXPECT_EQ(w->snapshot().error_code, "DEADLINE_EXCEEDED") << w->snapshot().error_message;
   for (int i = 0; i < 2; ++i)
     EXPECT_FALSE(statements.history(world.as("automation"), {.statement_ids = {finished(world.as("automation"), {.statement = "SELECT 7"})->id}})
