@@ -1,6 +1,7 @@
 // Plans that are kept: the same text answered again, from one connection or several.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 
 #include "engine/testing.h"
@@ -74,6 +75,30 @@ TEST(Plans, OfMoreTextsThanAreKept) {
     for (int i = 0; i < 80; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT {}", i))), fmt::format(R"([["{}"]])", i));
   const std::string text(200'000, 'x');
   for (int i = 0; i < 2; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT length('{}')", text))), R"([["200000"]])");
+}
+
+// Not held yet: about one run in five ends an engine with a corrupted heap, with kept plans or without; DuckDB's interrupt under many statements at
+// once is suspected. The pool replaces the process; statements that ran in it fail and say so.
+TEST(Plans, DISABLED_OutliveManyCancelsAtOnce) {
+  Fixture f;
+  for (int round = 0; round < 10; ++round) {
+    // The plans that are kept while others are cancelled.
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT {} + {}", round, i))), fmt::format(R"([["{}"]])", round + i));
+    std::array<CancelToken, 12> tokens;
+    std::vector<std::thread> callers;
+    std::atomic<int> cancelled = 0;
+    for (auto& token : tokens)
+      callers.emplace_back([&] {
+        const auto done = f.pool->run(
+            f.scope(), Request{.sql = "SELECT count(*) FROM range(1000000) a(i), range(1000000) b(j) WHERE (i * j) % 7 = 3"}, Sink{}, &token);
+        if (!done && done.error().code == Errc::cancelled) ++cancelled;
+      });
+    f.rows(kept("SELECT 1"));
+    for (auto& token : tokens) token.cancel();
+    for (auto& c : callers) c.join();
+    EXPECT_EQ(cancelled, 12);
+  }
+  EXPECT_EQ(f.pool->stats().starts, 1u) << "an engine has died on the way";
 }
 
 }  // namespace
