@@ -119,8 +119,10 @@ async def main():
     async def token_service():
         # The name is answered here, in the service's own protocol: nothing goes to AWS, and what is not offered is refused by name.
         _, _, keys = await vended()
+        sts = boto3.client("sts", **keys, config=Config(retries={"max_attempts": 1}))
+        assert sts.get_caller_identity()["Arn"].startswith("arn:aws:sts::000000000000:assumed-role/tarn/")
         try:
-            boto3.client("sts", **keys, config=Config(retries={"max_attempts": 1})).get_caller_identity()
+            sts.get_session_token()
         except ClientError as e:
             equal(e.response["Error"]["Code"], "InvalidAction")
             return
