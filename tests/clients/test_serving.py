@@ -261,7 +261,7 @@ def test_inference_tables_scale_to_zero_and_restarts(server, odd):
     server.start()
     again = Endpoint(server, "kept")
     assert again.ask(8) == [16.0]
-    assert Endpoint(server, "odd").ask(2) == [4.0]
+    assert Endpoint(server, "odd").ask(2) == [6.0]
     warehouse, rows, deadline = server.warehouses["pipeline"], [], time.monotonic() + 40
     while len(rows) < 9 and time.monotonic() < deadline:
         try:
