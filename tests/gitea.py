@@ -195,6 +195,9 @@ class Repository:
                                                             "config": {"url": url, "content_type": "json", "secret": secret}})["id"]
 
     def request(self, who, branch, title):
+        # Gitea lists a pushed branch from a queue, a moment after the push has been answered.
+        listed = lambda: requests.get(f"{self.forge.url}/api/v1/repos/{self.name}/branches/{branch}", auth=(who, PASSWORD), timeout=60).status_code == 200
+        wait_for(listed, 60, why=lambda: f"branch {branch} of {self.name} is not listed for {who}")
         return self.api(who, "POST", "/pulls", {"head": branch, "base": "main", "title": title})["number"]
 
     def pull(self, number):

@@ -77,9 +77,7 @@ TEST(Plans, OfMoreTextsThanAreKept) {
   for (int i = 0; i < 2; ++i) EXPECT_EQ(f.rows(kept(fmt::format("SELECT length('{}')", text))), R"([["200000"]])");
 }
 
-// Not held yet: about one run in five ends an engine with a corrupted heap, with kept plans or without; DuckDB's interrupt under many statements at
-// once is suspected. The pool replaces the process; statements that ran in it fail and say so.
-TEST(Plans, DISABLED_OutliveManyCancelsAtOnce) {
+TEST(Plans, OutliveManyCancelsAtOnce) {
   Fixture f;
   for (int round = 0; round < 10; ++round) {
     // The plans that are kept while others are cancelled.

@@ -26,6 +26,7 @@ std::string identifier(const std::string& text) { return doubled(text, '"'); }
 
 Instance::~Instance() {
   clean_.clear();
+  retired_.clear();
   if (control_) duckdb_disconnect(&control_);
   if (database_) duckdb_close(&database_);
 }
@@ -127,6 +128,19 @@ Session Instance::connect(std::string_view sql) {
 void Instance::reuse(Session session) {
   std::lock_guard lock(mutex_);
   if (clean_.size() < 16) clean_.push_back(std::move(session));
+}
+
+void Instance::retire(Session session) {
+  // Closing works off the tasks that are left (Executor::CancelTasks), to the end of the statement if nothing stops them.
+  duckdb_interrupt(session.connection.get());
+  std::lock_guard lock(mutex_);
+  retired_.push_back(std::move(session));
+}
+
+void Instance::close_retired() {
+  std::vector<Session> closing;
+  std::lock_guard lock(mutex_);
+  closing.swap(retired_);
 }
 
 Borrowed::Borrowed(Instance& instance, std::string_view sql) : instance_(instance), session_(instance.connect(sql)) {

@@ -34,6 +34,11 @@ class Instance {
   Session connect(std::string_view sql);
   /// Takes one back that is still as connect() gave it.
   void reuse(Session session);
+  /// Takes one that is to be closed, perhaps with a statement unfinished in it. Closing has to wait: while an exception unwinds the stack, DuckDB
+  /// (1.5.5, ~ClientContext) leaves the statement's tasks with its workers, which then work on freed memory.
+  void retire(Session session);
+  /// Closes what was retired, by whatever thread. Not to be called while an exception unwinds the stack.
+  void close_retired();
   const Settings& settings() const { return settings_; }
   const Scope& scope() const { return scope_; }
 
@@ -45,16 +50,16 @@ class Instance {
   duckdb_connection control_ = nullptr;
   std::mutex mutex_;
   std::vector<Session> clean_;  // the one that was used last is the last
+  std::vector<Session> retired_;
 };
 
-/// A connection for one request, best one that keeps a plan of `sql`. Throws Refused if there is none.
+/// A connection for one request, best one that keeps a plan of `sql`. Throws Refused if there is none. One that is not kept is retired: its owner
+/// calls Instance::close_retired() once no exception is on its way.
 class Borrowed {
  public:
   explicit Borrowed(Instance& instance, std::string_view sql = {});
   Borrowed(const Borrowed&) = delete;
-  ~Borrowed() {
-    if (keep_) instance_.reuse(std::move(session_));
-  }
+  ~Borrowed() { keep_ ? instance_.reuse(std::move(session_)) : instance_.retire(std::move(session_)); }
   duckdb_connection get() const { return session_.connection.get(); }
   Session& session() { return session_; }
   /// The request has only read: another may have the connection afterwards.

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <optional>
 #include <thread>
 
 #include "engine/child/hardening.h"
@@ -128,24 +129,30 @@ class Server {
     }
   }
 
+  void answer(Task& task) {
+    if (task.type == FrameType::run) return run(instance_, task, writer_);
+    if (task.type == FrameType::write) return write(instance_, task, writer_);
+    describe(instance_, task, writer_);
+  }
+
   void perform(Task& task) {
-    Error error{Errc::sql, {}};
+    std::optional<Error> error;
     try {
-      if (task.type == FrameType::run) return run(instance_, task, writer_);
-      if (task.type == FrameType::write) return write(instance_, task, writer_);
-      return describe(instance_, task, writer_);
+      answer(task);
     } catch (const Refused& refused) {
       error = refused.error;
     } catch (const std::bad_alloc&) {
-      error = {Errc::out_of_memory, "Out of Memory Error: the engine's process could not allocate"};
+      error = Error{Errc::out_of_memory, "Out of Memory Error: the engine's process could not allocate"};
     } catch (const std::exception& e) {
       error = classify(task, e.what());
     }
-    if (error.message.size() > (1u << 20)) error.message.resize(1u << 20);
+    instance_.close_retired();
+    if (!error) return;
+    if (error->message.size() > (1u << 20)) error->message.resize(1u << 20);
     // DuckDB refuses everything after such an error; a new process does not. The pool is told first, for the sake of the other requests.
-    const bool last = fatal(error.message);
-    if (last) writer_.send(FrameType::error, 0, encode(error));
-    writer_.send(FrameType::error, task.id, encode(error));
+    const bool last = fatal(error->message);
+    if (last) writer_.send(FrameType::error, 0, encode(*error));
+    writer_.send(FrameType::error, task.id, encode(*error));
     if (last) leave(3);
   }
 
