@@ -13,7 +13,7 @@ constexpr std::string_view kCredentials = "Credentials", kStorage = "Storage con
 template <class Wire, class Record>
 Result<Wire> remove(store::Store& s, const store::Collection<Record>& table, store::AuditEvent event, std::string_view label, std::string_view index,
                     const std::string& id, const Settings& settings) {
-  return write_audited(s, std::move(event), [&](store::WriteTxn& t) -> Result<Wire> {
+  return s.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Wire> {
     const auto found = table.get(t, id);
     if (!found) return fail(not_found(label, id, settings));
     const auto users = workspaces_table.scan_index(t, index, id, {}, 1);
@@ -31,7 +31,7 @@ Configurations::Configurations(store::Store& store, const Clock& clock, Settings
 Result<Credential> Configurations::create_credential(const access::Context& ctx, const CreateCredential& request) {
   auto event = ctx.event(kAuditService, "createCredentialsConfiguration",
                          {{"credentials_name", request.credentials_name}, {"role_arn", request.aws_credentials.sts_role.role_arn}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Credential> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Credential> {
     TARN_CHECK(validate::name("credentials_name", request.credentials_name));
     TARN_CHECK(validate::role_arn("aws_credentials.sts_role.role_arn", request.aws_credentials.sts_role.role_arn));
     CredentialRecord record;
@@ -60,7 +60,7 @@ Result<Credential> Configurations::delete_credential(const access::Context& ctx,
 Result<StorageConfiguration> Configurations::create_storage(const access::Context& ctx, const CreateStorage& request) {
   auto event = ctx.event(kAuditService, "createStorageConfiguration",
                          {{"storage_configuration_name", request.storage_configuration_name}, {"bucket_name", request.root_bucket_info.bucket_name}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<StorageConfiguration> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<StorageConfiguration> {
     TARN_CHECK(validate::name("storage_configuration_name", request.storage_configuration_name));
     TARN_CHECK(validate::bucket("root_bucket_info.bucket_name", request.root_bucket_info.bucket_name));
     if (request.role_arn) TARN_CHECK(validate::role_arn("role_arn", *request.role_arn));
@@ -91,7 +91,7 @@ Result<StorageConfiguration> Configurations::delete_storage(const access::Contex
 
 Result<CustomerManagedKey> Configurations::create_key(const access::Context& ctx, const CreateKey& request) {
   auto event = ctx.event(kAuditService, "createCustomerManagedKeyConfiguration", {{"key_arn", request.aws_key_info.key_arn}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<CustomerManagedKey> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<CustomerManagedKey> {
     const auto& info = request.aws_key_info;
     TARN_TRY(region, validate::key_arn("aws_key_info.key_arn", info.key_arn));
     TARN_CHECK(validate::region("aws_key_info.key_arn", region, settings_));

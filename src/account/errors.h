@@ -1,5 +1,6 @@
 #pragma once
 // What account's services may refuse. routes.cc maps each to the wire.
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::account {
@@ -14,26 +15,28 @@ enum class Errc {
   invalid_state,   // the workspace's status does not allow it now
   not_enabled      // out of scope here
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::malformed:
+    case Errc::prefix_missing:
+      return refusals::malformed;
+    case Errc::invalid_state:
+      return refusals::invalid_state;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::not_enabled:
+      return refusals::not_enabled;
+    case Errc::already_exists:
+      return Refusal{409, "ALREADY_EXISTS"};
+    case Errc::in_use:
+      return Refusal{409, "INVALID_STATE"};
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
-
-/// The status that the caller sees, which the audit event of the refusal keeps too.
-constexpr int status_of(Errc code) {
-  switch (code) {
-    case Errc::invalid:
-    case Errc::malformed:
-    case Errc::prefix_missing:
-    case Errc::invalid_state:
-      return 400;
-    case Errc::not_found:
-    case Errc::not_enabled:
-      return 404;
-    case Errc::already_exists:
-    case Errc::in_use:
-      return 409;
-  }
-  return 500;
-}
 
 }  // namespace tarn::account

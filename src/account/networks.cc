@@ -40,7 +40,7 @@ Networks::Networks(store::Store& store, const Clock& clock, Settings settings, V
 
 Result<Network> Networks::create(const access::Context& ctx, const CreateNetwork& request) {
   auto event = ctx.event(kAuditService, "createNetworkConfiguration", {{"network_name", request.network_name}, {"vpc_id", request.vpc_id}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Network> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Network> {
     TARN_CHECK(validate::name("network_name", request.network_name));
     TARN_CHECK(validate::cloud_id("vpc_id", request.vpc_id, "vpc-"));
     TARN_CHECK(validate::cloud_ids("subnet_ids", request.subnet_ids, "subnet-", 2, 100));
@@ -83,15 +83,13 @@ std::vector<Network> Networks::list(const access::Context& ctx) {
 }
 
 Result<Network> Networks::remove(const access::Context& ctx, const std::string& id) {
-  return write_audited(store_, ctx.event(kAuditService, "deleteNetworkConfiguration", {{"network_id", id}}),
-                       [&](store::WriteTxn& t) -> Result<Network> {
-                         const auto found = networks_table.get(t, id);
-                         if (!found) return fail(not_found(kNetwork, id, settings_));
-                         if (const auto user = workspaces_table.find(t, "network_id", id))
-                           return fail(used_by_workspace(kNetwork, user->value.workspace_id));
-                         networks_table.erase(t, id);
-                         return Network(found->value);
-                       });
+  return store_.write_as(ctx.event(kAuditService, "deleteNetworkConfiguration", {{"network_id", id}}), [&](store::WriteTxn& t) -> Result<Network> {
+    const auto found = networks_table.get(t, id);
+    if (!found) return fail(not_found(kNetwork, id, settings_));
+    if (const auto user = workspaces_table.find(t, "network_id", id)) return fail(used_by_workspace(kNetwork, user->value.workspace_id));
+    networks_table.erase(t, id);
+    return Network(found->value);
+  });
 }
 
 std::vector<std::string> Networks::subnets_of(std::int64_t workspace_id) {
@@ -108,7 +106,7 @@ Result<VpcEndpoint> Networks::create_endpoint(const access::Context& ctx, const 
       ctx.event(kAuditService, "createVpcEndpoint",
                 {{"vpc_endpoint_name", request.vpc_endpoint_name}, {"aws_vpc_endpoint_id", request.aws_vpc_endpoint_id}, {"region", request.region}});
   const auto facts = inventory_ ? inventory_->endpoint(request.aws_vpc_endpoint_id, request.region) : std::nullopt;
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
     TARN_CHECK(validate::name("vpc_endpoint_name", request.vpc_endpoint_name));
     TARN_CHECK(validate::cloud_id("aws_vpc_endpoint_id", request.aws_vpc_endpoint_id, "vpce-"));
     TARN_CHECK(validate::region("region", request.region, settings_));
@@ -145,18 +143,17 @@ std::vector<VpcEndpoint> Networks::list_endpoints(const access::Context& ctx) {
 }
 
 Result<VpcEndpoint> Networks::delete_endpoint(const access::Context& ctx, const std::string& id) {
-  return write_audited(
-      store_, ctx.event(kAuditService, "deleteVpcEndpoint", {{"vpc_endpoint_id", id}}), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
-        const auto found = endpoints_table.get(t, id);
-        if (!found) return fail(not_found(kEndpoint, id, settings_));
-        if (const auto networks = networks_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !networks.empty())
-          return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by network {}", kEndpoint, networks.front().network_id)});
-        if (const auto settings = private_access_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !settings.empty())
-          return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by private access settings {}", kEndpoint,
-                                                      settings.front().private_access_settings_id)});
-        endpoints_table.erase(t, id);
-        return VpcEndpoint(found->value);
-      });
+  return store_.write_as(ctx.event(kAuditService, "deleteVpcEndpoint", {{"vpc_endpoint_id", id}}), [&](store::WriteTxn& t) -> Result<VpcEndpoint> {
+    const auto found = endpoints_table.get(t, id);
+    if (!found) return fail(not_found(kEndpoint, id, settings_));
+    if (const auto networks = networks_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !networks.empty())
+      return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by network {}", kEndpoint, networks.front().network_id)});
+    if (const auto settings = private_access_table.scan_index(t, "vpc_endpoint_id", id, {}, 1); !settings.empty())
+      return fail(Error{Errc::in_use, fmt::format("Unable to delete, {} is being used by private access settings {}", kEndpoint,
+                                                  settings.front().private_access_settings_id)});
+    endpoints_table.erase(t, id);
+    return VpcEndpoint(found->value);
+  });
 }
 
 Result<void> Networks::fill(store::ReadTxn& t, PrivateAccessSettings& out, const CreatePrivateAccess& request) {
@@ -186,7 +183,7 @@ Result<void> Networks::fill(store::ReadTxn& t, PrivateAccessSettings& out, const
 Result<PrivateAccessSettings> Networks::create_private_access(const access::Context& ctx, const CreatePrivateAccess& request) {
   auto event = ctx.event(kAuditService, "createPrivateAccessSettings",
                          {{"private_access_settings_name", request.private_access_settings_name}, {"region", request.region}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
     PrivateAccessRecord record;
     TARN_CHECK(fill(t, record, request));
     record.account_id = settings_.account_id;
@@ -208,7 +205,7 @@ std::vector<PrivateAccessSettings> Networks::list_private_access(const access::C
 Result<PrivateAccessSettings> Networks::replace_private_access(const access::Context& ctx, const std::string& id,
                                                                const CreatePrivateAccess& request) {
   auto event = ctx.event(kAuditService, "replacePrivateAccessSettings", {{"private_access_settings_id", id}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
     auto found = private_access_table.get(t, id);
     if (!found) return fail(not_found(kPrivateAccess, id, settings_));
     PrivateAccessRecord& record = found->value;
@@ -225,7 +222,7 @@ Result<PrivateAccessSettings> Networks::replace_private_access(const access::Con
 
 Result<PrivateAccessSettings> Networks::delete_private_access(const access::Context& ctx, const std::string& id) {
   auto event = ctx.event(kAuditService, "deletePrivateAccessSettings", {{"private_access_settings_id", id}});
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<PrivateAccessSettings> {
     const auto found = private_access_table.get(t, id);
     if (!found) return fail(not_found(kPrivateAccess, id, settings_));
     const auto users = workspaces_table.scan_index(t, "private_access_settings_id", id, {}, 1);

@@ -14,7 +14,7 @@ Result<void> DeploymentPrefixes::register_prefix(const VendorContext& vendor, co
                           .principal = "vendor:" + vendor.operator_name,
                           .request_id = vendor.request_id,
                           .params = {{"prefix", prefix}}};
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(validate::label("prefix", prefix));
     if (prefix.size() > 40) return fail(Error{Errc::invalid, fmt::format("Field 'prefix' must have at most 40 characters, got {}", prefix.size())});
     if (settings_.reserved_deployment_names.contains(prefix))

@@ -104,16 +104,6 @@ inline constexpr store::Collection<PrivateAccessRecord> private_access_table{"ac
 inline constexpr store::Collection<WorkspaceRecord> workspaces_table{"account.workspaces"};
 inline constexpr store::Collection<PrefixRecord> prefix_table{"account.deployment_prefix"};
 
-/// Store::write_as whose refusal event keeps the status that the caller sees.
-template <class F>
-auto write_audited(store::Store& s, store::AuditEvent event, F&& body) {
-  return s.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) t.audit().status = status_of(out.error().code);
-    return out;
-  });
-}
-
 inline Error not_found(std::string_view label, std::string_view id, const Settings& settings) {
   return {Errc::not_found, fmt::format("{} {} could not be found in account {}", label, id, settings.account_id)};
 }
@@ -143,10 +133,7 @@ Result<Wire> read_one(store::Store& s, const store::Collection<Record>& table, c
   auto event = ctx.event(kAuditService, std::string(action), {{std::string(field), id}});
   auto found = s.read_as([&](store::ReadTxn& t) { return table.get(t, id); });
   if (!found) {
-    auto error = not_found(label, id, settings);
-    event.outcome = store::Outcome::failed, event.status = status_of(error.code), event.error = error.message;
-    s.audit_later(std::move(event));
-    return fail(std::move(error));
+    return fail(s.refused(std::move(event), not_found(label, id, settings)));
   }
   s.audit_later(std::move(event));
   return Wire(found->value);

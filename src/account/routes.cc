@@ -37,25 +37,9 @@ void add(std::vector<api::Route>& out, const std::string& path, const std::strin
 }  // namespace
 
 api::WireError wire(const Error& e) {
-  const int status = status_of(e.code);
-  switch (e.code) {
-    case Errc::invalid:
-      return {status, "INVALID_PARAMETER_VALUE", e.message};
-    case Errc::malformed:
-      return {status, "MALFORMED_REQUEST", e.message};
-    case Errc::prefix_missing:
-      return {status, "MALFORMED_REQUEST", e.message, json::array{help(doctor::Edge::deployment_prefix_missing)}};
-    case Errc::not_found:
-      return {status, "RESOURCE_DOES_NOT_EXIST", e.message};
-    case Errc::already_exists:
-      return {status, "ALREADY_EXISTS", e.message};
-    case Errc::in_use:
-    case Errc::invalid_state:
-      return {status, "INVALID_STATE", e.message};
-    case Errc::not_enabled:
-      return api::not_enabled(e.message);
-  }
-  return {500, "INTERNAL_ERROR", "unknown error"};
+  auto out = api::wire<Errc>(e);
+  if (e.code == Errc::prefix_missing) out.details.push_back(help(doctor::Edge::deployment_prefix_missing));
+  return out;
 }
 
 std::vector<api::Route> routes(Configurations& c, Networks& n, WorkspaceService& w) {

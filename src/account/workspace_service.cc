@@ -30,10 +30,10 @@ Result<void> check_offered(const CreateWorkspace& r) {
   if (r.cloud && *r.cloud != "aws")
     return refuse(Errc::invalid, fmt::format("Field 'cloud' must be 'aws' in this account, got '{}'", r.cloud->substr(0, 80)));
   if (r.location) return refuse(Errc::invalid, "Field 'location' is for Google Cloud; use aws_region");
-  if (r.compute_mode && *r.compute_mode == "SERVERLESS") return refuse(Errc::not_enabled, "Serverless workspaces");
+  if (r.compute_mode && *r.compute_mode == "SERVERLESS") return refuse(Errc::not_enabled, "Serverless workspaces is not enabled in this account.");
   if (r.compute_mode && *r.compute_mode != "HYBRID")
     return refuse(Errc::invalid, fmt::format("Field 'compute_mode' must be one of HYBRID, SERVERLESS; got '{}'", r.compute_mode->substr(0, 80)));
-  if (r.network_connectivity_config_id) return refuse(Errc::not_enabled, "Network connectivity configuration");
+  if (r.network_connectivity_config_id) return refuse(Errc::not_enabled, "Network connectivity configuration is not enabled in this account.");
   return {};
 }
 
@@ -153,7 +153,7 @@ Result<Workspace> WorkspaceService::create(const access::Context& ctx, const Cre
   auto event = ctx.event(kAuditService, "createWorkspaceConfiguration", {{"workspace_name", r.workspace_name}});
   if (r.deployment_name) event.params["deployment_name"] = *r.deployment_name;
   if (r.aws_region) event.params["aws_region"] = *r.aws_region;
-  auto out = write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
+  auto out = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
     TARN_CHECK(validate::name("workspace_name", r.workspace_name));
     TARN_CHECK(check_offered(r));
     if (!r.aws_region) return required("aws_region");
@@ -203,10 +203,7 @@ Result<Workspace> WorkspaceService::get(const access::Context& ctx, std::int64_t
   auto event = ctx.event(kAuditService, "getWorkspaceConfiguration", {{"workspace_id", std::to_string(id)}});
   auto found = store_.read_as([&](store::ReadTxn& t) { return workspaces_table.get(t, store::sortable(id)); });
   if (!found) {
-    auto error = not_found(kWorkspace, std::to_string(id), settings_);
-    event.outcome = store::Outcome::failed, event.status = status_of(error.code), event.error = error.message;
-    store_.audit_later(std::move(event));
-    return fail(std::move(error));
+    return fail(store_.refused(std::move(event), not_found(kWorkspace, std::to_string(id), settings_)));
   }
   store_.audit_later(std::move(event));
   return Workspace(found->value);
@@ -219,7 +216,7 @@ std::vector<Workspace> WorkspaceService::list(const access::Context& ctx) {
 Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int64_t id, const UpdateWorkspace& r,
                                            const std::optional<std::string>& update_mask) {
   auto event = ctx.event(kAuditService, "updateWorkspaceConfiguration", {{"workspace_id", std::to_string(id)}});
-  auto out = write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
+  auto out = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
     auto found = workspaces_table.get(t, store::sortable(id));
     if (!found) return fail(not_found(kWorkspace, std::to_string(id), settings_));
     WorkspaceRecord& w = found->value;
@@ -251,7 +248,8 @@ Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int6
         one = set(field, r.managed_services_customer_managed_key_id, w.managed_services_customer_managed_key_id, true, {});
       if (field == "storage_customer_managed_key_id")
         one = set(field, r.storage_customer_managed_key_id, w.storage_customer_managed_key_id, true, {});
-      if (field == "network_connectivity_config_id") return refuse(Errc::not_enabled, "Network connectivity configuration");
+      if (field == "network_connectivity_config_id")
+        return refuse(Errc::not_enabled, "Network connectivity configuration is not enabled in this account.");
       if (field == "custom_tags") {
         TARN_CHECK(validate::tags("custom_tags", r.custom_tags.content));
         changed = changed || w.custom_tags != r.custom_tags.content;
@@ -280,7 +278,7 @@ Result<Workspace> WorkspaceService::update(const access::Context& ctx, std::int6
 
 Result<Workspace> WorkspaceService::remove(const access::Context& ctx, std::int64_t id) {
   auto event = ctx.event(kAuditService, "deleteWorkspaceConfiguration", {{"workspace_id", std::to_string(id)}});
-  auto out = write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
+  auto out = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Workspace> {
     auto found = workspaces_table.get(t, store::sortable(id));
     if (!found) return fail(not_found(kWorkspace, std::to_string(id), settings_));
     WorkspaceRecord& w = found->value;

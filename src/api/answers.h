@@ -1,9 +1,18 @@
 #pragma once
-// From a room's Result to the wire, said once. Each room has one `wire(const Error&)` beside its Error type; it is found there, so
-// a room's routes.cc says `using api::answer;` and nothing about errors.
+// From a room's Result to the wire, said once. A room's error goes there by the refusal_of() beside its codes; a room whose errors carry more
+// (details, headers) has a `wire(const Error&)` of its own, which is found there. A room's routes.cc says `using api::answer;` and nothing about
+// errors.
 #include "api/api.h"
+#include "base/refusal.h"
 
 namespace tarn::api {
+
+/// A room's error as the wire has it.
+template <class Code>
+WireError wire(const RoomError<Code>& e) {
+  const Refusal r = refusal_of(e.code);
+  return {r.status, std::string(r.error_code), e.message};
+}
 
 /// The value, or the room's error as the wire has it: for TARN_TRY and TARN_CHECK in a handler.
 template <class T, class E>

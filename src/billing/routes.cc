@@ -30,20 +30,6 @@ api::Reply wrapped(const char* name, json::value v) { return api::ok(json::value
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::limit_exceeded:
-      return {400, "RESOURCE_LIMIT_EXCEEDED", e.message};
-    case Errc::not_enabled:
-      return api::not_enabled(e.message);
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Budgets& budgets, LogDelivery& log_delivery) {
   std::vector<api::Route> out;
   const std::string budget_base = "/budgets", one = budget_base + "/{budget_id}";

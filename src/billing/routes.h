@@ -1,6 +1,6 @@
 #pragma once
 // Budgets and log delivery on the wire. Source: databricks-sdk-go service/billing.
-#include "api/api.h"
+#include "api/answers.h"
 #include "billing/budgets.h"
 #include "billing/log_delivery.h"
 
@@ -9,6 +9,6 @@ namespace tarn::billing {
 /// The services must outlive the router.
 std::vector<api::Route> routes(Budgets& budgets, LogDelivery& log_delivery);
 
-api::WireError wire(const Error& error);
+using api::wire;
 
 }  // namespace tarn::billing

@@ -14,6 +14,7 @@
 #include "access/caller.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::catalog {
@@ -33,6 +34,33 @@ enum class Errc {
   unsupported,
   storage_unavailable  // a remote store or its token service
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::invalid:
+    case Errc::unsupported:
+    case Errc::location_overlap:
+      return refusals::invalid;
+    case Errc::principal_not_found:
+      return Refusal{404, "PRINCIPAL_DOES_NOT_EXIST"};
+    case Errc::not_empty:
+    case Errc::conflict:
+    case Errc::limit_reached:
+      return refusals::invalid_state;
+    case Errc::no_metastore:
+      return Refusal{404, "METASTORE_DOES_NOT_EXIST"};
+    case Errc::not_enabled:
+      return Refusal{403, "FEATURE_DISABLED"};
+    case Errc::storage_unavailable:
+      return refusals::unavailable;
+  }
+  return {};
+}
 
 /// FUNCTION: SQL functions and registered models alike, which share their names.
 enum class SecurableType {

@@ -216,35 +216,6 @@ std::string name_of(const Core& core, const Principal& p) {
   return p.name;
 }
 
-int status_of(Errc code) {
-  switch (code) {
-    case Errc::not_found:
-    case Errc::principal_not_found:
-    case Errc::no_metastore:
-      return 404;
-    case Errc::permission_denied:
-    case Errc::not_enabled:
-      return 403;
-    case Errc::already_exists:
-    case Errc::conflict:
-    case Errc::invalid:
-    case Errc::not_empty:
-    case Errc::limit_reached:
-    case Errc::location_overlap:
-    case Errc::unsupported:
-      return 400;
-    case Errc::storage_unavailable:
-      return 503;
-  }
-  return 500;
-}
-
-void mark(store::AuditEvent& event, const Error& error) {
-  event.status = status_of(error.code);
-  event.outcome = event.status == 403 ? store::Outcome::denied : store::Outcome::failed;
-  event.error = error.message;
-}
-
 void save(store::WriteTxn& t, const Place& place) {
   Expected<std::int64_t, store::PutError> done = place.table        ? kTables.update(t, *place.table)
                                                  : place.volume     ? kVolumes.update(t, *place.volume)

@@ -94,37 +94,22 @@ CheckedChange check_change(const Core& core, const std::optional<std::string>& o
 /// How a principal is called now: renamed ones by their new name, deleted ones by the last one known. Outside transactions.
 std::string name_of(const Core& core, const Principal& p);
 
-/// Marks a refusal as what it was, with the status that the caller sees.
-void mark(store::AuditEvent& event, const Error& error);
-int status_of(Errc code);
-
 /// A write: one transaction with its audit event (service unityCatalog), refusals recorded as such.
 template <class F>
 auto change(const Core& core, const access::Context& ctx, std::string action, std::map<std::string, std::string> params, F&& body) {
-  return core.store.write_as(ctx.event("unityCatalog", std::move(action), std::move(params)), [&](store::WriteTxn& t) {
-    auto result = body(t);
-    if (!result) mark(t.audit(), result.error());
-    return result;
-  });
+  return core.store.write_as(ctx.event("unityCatalog", std::move(action), std::move(params)), body);
 }
 
 /// A read on one snapshot, audited afterwards.
 template <class F>
 auto look(const Core& core, const access::Context& ctx, std::string action, std::map<std::string, std::string> params, F&& body) {
-  auto result = core.store.read_as([&](store::ReadTxn& t) { return body(t); });
-  auto event = ctx.event("unityCatalog", std::move(action), std::move(params));
-  if (!result) mark(event, result.error());
-  core.store.audit_later(std::move(event));
-  return result;
+  return core.store.look_as(ctx.event("unityCatalog", std::move(action), std::move(params)), std::forward<F>(body));
 }
 
 /// A refusal that was found before any transaction.
 template <class T>
 Result<T> refuse(const Core& core, const access::Context& ctx, std::string action, std::map<std::string, std::string> params, Error error) {
-  auto event = ctx.event("unityCatalog", std::move(action), std::move(params));
-  mark(event, error);
-  core.store.audit_later(std::move(event));
-  return fail(std::move(error));
+  return fail(core.store.refused(ctx.event("unityCatalog", std::move(action), std::move(params)), std::move(error)));
 }
 
 /// Fills what a record does not keep: names of parents, the owner's present name.

@@ -18,44 +18,18 @@ json::object reason(std::string_view code) {
 }  // namespace
 
 api::WireError wire(const Error& e) {
-  const auto make = [&](std::string code) {
-    api::WireError out{status_of(e.code), code, e.message};
-    out.details.push_back(reason(code));
-    return out;
-  };
-  switch (e.code) {
-    case Errc::not_found:
-      return make(e.securable ? std::string(noun(*e.securable)) + "_DOES_NOT_EXIST" : "RESOURCE_DOES_NOT_EXIST");
-    case Errc::already_exists:
-      return make(e.securable ? std::string(noun(*e.securable)) + "_ALREADY_EXISTS" : "RESOURCE_ALREADY_EXISTS");
-    case Errc::permission_denied:
-      return make("PERMISSION_DENIED");
-    case Errc::invalid:
-    case Errc::unsupported:
-    case Errc::location_overlap:
-      return make("INVALID_PARAMETER_VALUE");
-    case Errc::principal_not_found:
-      return make("PRINCIPAL_DOES_NOT_EXIST");
-    case Errc::not_empty:
-    case Errc::conflict:
-      return make("INVALID_STATE");
-    case Errc::limit_reached: {
-      auto out = make("INVALID_STATE");
-      const auto& help = doctor::remedy(doctor::Edge::default_metastore);
-      out.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
-                                         {"reason", json::name_of(doctor::Edge::default_metastore)},
-                                         {"domain", "tarn"},
-                                         {"metadata", json::object{{"cause", help.cause}, {"cure", help.cure}}}});
-      return out;
-    }
-    case Errc::no_metastore:
-      return make("METASTORE_DOES_NOT_EXIST");
-    case Errc::not_enabled:
-      return make("FEATURE_DISABLED");
-    case Errc::storage_unavailable:
-      return make("TEMPORARILY_UNAVAILABLE");
+  auto out = api::wire<Errc>(e);
+  if (e.securable && e.code == Errc::not_found) out.error_code = std::string(noun(*e.securable)) + "_DOES_NOT_EXIST";
+  if (e.securable && e.code == Errc::already_exists) out.error_code = std::string(noun(*e.securable)) + "_ALREADY_EXISTS";
+  out.details.push_back(reason(out.error_code));
+  if (e.code == Errc::limit_reached) {
+    const auto& help = doctor::remedy(doctor::Edge::default_metastore);
+    out.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                                       {"reason", json::name_of(doctor::Edge::default_metastore)},
+                                       {"domain", "tarn"},
+                                       {"metadata", json::object{{"cause", help.cause}, {"cure", help.cure}}}});
   }
-  return {500, "INTERNAL_ERROR", "unknown error"};
+  return out;
 }
 
 api::Route uc_row(api::Method method, const std::string& path, const std::string& group, api::Handler handler) {

@@ -74,7 +74,7 @@ Result<ClusterRecord> Clusters::require(const access::Context& ctx, const std::s
 
 Result<ClusterRecord> Clusters::change(const access::Context& ctx, const std::string& id, const std::string& action,
                                        const std::function<Result<void>(store::WriteTxn&, ClusterRecord&)>& body) {
-  auto out = write_audited(store_, ctx.event("clusters", action, {{"cluster_id", id}}), [&](store::WriteTxn& t) -> Result<ClusterRecord> {
+  auto out = store_.write_as(ctx.event("clusters", action, {{"cluster_id", id}}), [&](store::WriteTxn& t) -> Result<ClusterRecord> {
     auto found = clusters_table.find(t, "id", id);
     if (!found || found->value.workspace_id != workspace_of(ctx)) return fail(missing(id));
     TARN_CHECK(body(t, found->value));
@@ -150,26 +150,26 @@ Result<Clusters::Judged> Clusters::judge(const access::Context& ctx, ClusterSpec
 Result<ClusterRecord> Clusters::make(const access::Context& ctx, const ClusterSpec& request, const std::string& source) {
   TARN_TRY(judged, judge(ctx, request, source == "JOB" ? "job" : "all-purpose", nullptr));
   if (auto why = blocked_ ? blocked_(workspace_of(ctx), judged.spec.custom_tags) : std::nullopt) return refuse(Errc::limit_exceeded, *why);
-  auto out = write_audited(store_, ctx.event("clusters", "create", {{"cluster_name", request.cluster_name.value_or("")}}),
-                           [&](store::WriteTxn& t) -> Result<ClusterRecord> {
-                             ClusterRecord c;
-                             c.cluster_id = new_cluster_id(clock_.now());
-                             c.server_id = options_.server_id;
-                             c.cluster_source = source;
-                             c.workspace_id = workspace_of(ctx);
-                             c.creator_id = ctx.caller.id;
-                             c.creator_user_name = ctx.caller.name;
-                             c.requested = request;
-                             c.spec = judged.spec;
-                             c.start_time = c.last_activity = clock_.now();
-                             c.target_workers = workers_of(c.spec);
-                             c.state_message = "Finding instances for new nodes, acquiring more instances if necessary";
-                             add_event(t, c, "CREATING", {{"user", ctx.caller.name}});
-                             if (!clusters_table.insert(t, c)) throw std::logic_error("a fresh cluster id is taken");
-                             permissions_.on_created(t, c.workspace_id, {kType, c.cluster_id}, ctx.caller);
-                             t.audit().params["cluster_id"] = c.cluster_id;
-                             return c;
-                           });
+  auto out = store_.write_as(ctx.event("clusters", "create", {{"cluster_name", request.cluster_name.value_or("")}}),
+                             [&](store::WriteTxn& t) -> Result<ClusterRecord> {
+                               ClusterRecord c;
+                               c.cluster_id = new_cluster_id(clock_.now());
+                               c.server_id = options_.server_id;
+                               c.cluster_source = source;
+                               c.workspace_id = workspace_of(ctx);
+                               c.creator_id = ctx.caller.id;
+                               c.creator_user_name = ctx.caller.name;
+                               c.requested = request;
+                               c.spec = judged.spec;
+                               c.start_time = c.last_activity = clock_.now();
+                               c.target_workers = workers_of(c.spec);
+                               c.state_message = "Finding instances for new nodes, acquiring more instances if necessary";
+                               add_event(t, c, "CREATING", {{"user", ctx.caller.name}});
+                               if (!clusters_table.insert(t, c)) throw std::logic_error("a fresh cluster id is taken");
+                               permissions_.on_created(t, c.workspace_id, {kType, c.cluster_id}, ctx.caller);
+                               t.audit().params["cluster_id"] = c.cluster_id;
+                               return c;
+                             });
   wake();
   return out;
 }
@@ -301,7 +301,7 @@ Result<void> Clusters::terminate(const access::Context& ctx, const std::string& 
 
 Result<void> Clusters::permanent_delete(const access::Context& ctx, const std::string& id) {
   TARN_TRY(before, require(ctx, id, "CAN_MANAGE", "Manage"));
-  auto out = write_audited(store_, ctx.event("clusters", "permanentDelete", {{"cluster_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
+  auto out = store_.write_as(ctx.event("clusters", "permanentDelete", {{"cluster_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
     auto found = clusters_table.find(t, "id", id);
     if (!found) return fail(missing(id));
     if (found->value.pinned) return refuse(Errc::invalid, "The cluster " + id + " is pinned: unpin the cluster first");

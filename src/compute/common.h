@@ -13,26 +13,9 @@ inline bool entitled(const access::Context& ctx, const char* entitlement) {
   return ctx.caller.workspace_admin || ctx.caller.entitlements.contains(entitlement);
 }
 
-/// Store::write_as whose refusal event keeps the status that the caller sees.
-template <class F>
-auto write_audited(store::Store& s, store::AuditEvent event, F&& body) {
-  return s.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) {
-      t.audit().status = status_of(out.error().code);
-      if (out.error().code == Errc::permission_denied) t.audit().outcome = store::Outcome::denied;
-    }
-    return out;
-  });
-}
-
 /// A refusal that never reached a transaction (the caller may not): leaves its event.
 inline auto denied(store::Store& s, store::AuditEvent event, std::string message) {
-  event.outcome = store::Outcome::denied;
-  event.status = 403;
-  event.error = message;
-  s.audit_later(std::move(event));
-  return refuse(Errc::permission_denied, std::move(message));
+  return fail(s.refused(std::move(event), Error{Errc::permission_denied, std::move(message)}));
 }
 
 inline std::string lacks(const access::Context& ctx, std::string_view level, std::string_view kind, std::string_view id) {

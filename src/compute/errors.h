@@ -1,5 +1,6 @@
 #pragma once
 // What compute's services refuse, and how the wire says it. Messages are the vendor's where it has one.
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::compute {
@@ -14,30 +15,31 @@ enum class Errc {
   not_enabled,        // out of scope here
   unavailable         // this machine cannot run it now
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::invalid_state:
+      return refusals::invalid_state;
+    case Errc::limit_exceeded:
+      return refusals::quota_exceeded;
+    case Errc::not_enabled:
+      return refusals::not_enabled;
+    case Errc::unavailable:
+      return refusals::unavailable;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
 
 inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
-
-/// The status that the caller sees, which the audit event of the refusal keeps too.
-constexpr int status_of(Errc code) {
-  switch (code) {
-    case Errc::invalid:
-    case Errc::invalid_state:
-    case Errc::already_exists:
-      return 400;
-    case Errc::permission_denied:
-      return 403;
-    case Errc::not_found:
-    case Errc::not_enabled:
-      return 404;
-    case Errc::limit_exceeded:
-      return 400;
-    case Errc::unavailable:
-      return 503;
-  }
-  return 500;
-}
 
 }  // namespace tarn::compute

@@ -40,29 +40,29 @@ Record record_of(const access::Context& ctx, const AddInstanceProfile& r) {
 }  // namespace
 
 Result<void> InstanceProfiles::add(const access::Context& ctx, const AddInstanceProfile& request) {
-  return write_audited(store_, ctx.event("instanceProfiles", "add", {{"instance_profile_arn", request.instance_profile_arn}}),
-                       [&](store::WriteTxn& t) -> Result<void> {
-                         TARN_CHECK(checked(request));
-                         if (!table.insert(t, record_of(ctx, request)))
-                           return refuse(Errc::already_exists, "The instance profile " + request.instance_profile_arn + " has already been added");
-                         return {};
-                       });
+  return store_.write_as(ctx.event("instanceProfiles", "add", {{"instance_profile_arn", request.instance_profile_arn}}),
+                         [&](store::WriteTxn& t) -> Result<void> {
+                           TARN_CHECK(checked(request));
+                           if (!table.insert(t, record_of(ctx, request)))
+                             return refuse(Errc::already_exists, "The instance profile " + request.instance_profile_arn + " has already been added");
+                           return {};
+                         });
 }
 
 Result<void> InstanceProfiles::edit(const access::Context& ctx, const AddInstanceProfile& request) {
-  return write_audited(store_, ctx.event("instanceProfiles", "edit", {{"instance_profile_arn", request.instance_profile_arn}}),
-                       [&](store::WriteTxn& t) -> Result<void> {
-                         TARN_CHECK(checked(request));
-                         auto next = record_of(ctx, request);
-                         if (const auto old = table.get(t, next.store_key()); old && !request.is_meta_instance_profile)
-                           next.is_meta_instance_profile = old->value.is_meta_instance_profile;
-                         if (!table.update(t, next)) return fail(missing(request.instance_profile_arn));
-                         return {};
-                       });
+  return store_.write_as(ctx.event("instanceProfiles", "edit", {{"instance_profile_arn", request.instance_profile_arn}}),
+                         [&](store::WriteTxn& t) -> Result<void> {
+                           TARN_CHECK(checked(request));
+                           auto next = record_of(ctx, request);
+                           if (const auto old = table.get(t, next.store_key()); old && !request.is_meta_instance_profile)
+                             next.is_meta_instance_profile = old->value.is_meta_instance_profile;
+                           if (!table.update(t, next)) return fail(missing(request.instance_profile_arn));
+                           return {};
+                         });
 }
 
 Result<void> InstanceProfiles::remove(const access::Context& ctx, const std::string& arn) {
-  return write_audited(store_, ctx.event("instanceProfiles", "remove", {{"instance_profile_arn", arn}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("instanceProfiles", "remove", {{"instance_profile_arn", arn}}), [&](store::WriteTxn& t) -> Result<void> {
     if (!table.erase(t, store::key({store::sortable(workspace_of(ctx)), arn}))) return fail(missing(arn));
     return {};
   });

@@ -114,7 +114,7 @@ Result<void> Libraries::install(const access::Context& ctx, const std::string& c
   if (libraries.empty()) return refuse(Errc::invalid, "Field 'libraries' is required");
   for (const auto& l : libraries) TARN_CHECK(check_library(l, source_));
   TARN_CHECK(
-      write_audited(store_, ctx.event("clusterLibraries", "installLibraries", {{"cluster_id", cluster_id}}), [&](store::WriteTxn& t) -> Result<void> {
+      store_.write_as(ctx.event("clusterLibraries", "installLibraries", {{"cluster_id", cluster_id}}), [&](store::WriteTxn& t) -> Result<void> {
         for (const auto& l : libraries) {
           const auto key = key_of_library(l);
           auto known = libraries_table.get(t, store::key({cluster_id, key}));
@@ -141,20 +141,19 @@ Result<void> Libraries::install(const access::Context& ctx, const std::string& c
 Result<void> Libraries::uninstall(const access::Context& ctx, const std::string& cluster_id, const std::vector<Library>& libraries) {
   TARN_TRY(cluster, clusters_.manage(ctx, cluster_id));
   if (libraries.empty()) return refuse(Errc::invalid, "Field 'libraries' is required");
-  return write_audited(store_, ctx.event("clusterLibraries", "uninstallLibraries", {{"cluster_id", cluster_id}}),
-                       [&](store::WriteTxn& t) -> Result<void> {
-                         for (const auto& l : libraries) {
-                           auto known = libraries_table.get(t, store::key({cluster_id, key_of_library(l)}));
-                           if (!known) continue;  // as the vendor: nothing is done, nothing is wrong
-                           if (!cluster.active()) {
-                             libraries_table.erase(t, known->value.store_key());
-                             continue;
-                           }
-                           known->value.goes = true;
-                           (void)libraries_table.update(t, known->value);
-                         }
-                         return {};
-                       });
+  return store_.write_as(ctx.event("clusterLibraries", "uninstallLibraries", {{"cluster_id", cluster_id}}), [&](store::WriteTxn& t) -> Result<void> {
+    for (const auto& l : libraries) {
+      auto known = libraries_table.get(t, store::key({cluster_id, key_of_library(l)}));
+      if (!known) continue;  // as the vendor: nothing is done, nothing is wrong
+      if (!cluster.active()) {
+        libraries_table.erase(t, known->value.store_key());
+        continue;
+      }
+      known->value.goes = true;
+      (void)libraries_table.update(t, known->value);
+    }
+    return {};
+  });
 }
 
 Result<std::vector<LibraryStatus>> Libraries::status(const access::Context& ctx, const std::string& cluster_id) {

@@ -129,20 +129,19 @@ Policies::Policies(store::Store& store, access::ObjectPermissions& permissions, 
 }
 
 Result<Policy> Policies::create(const access::Context& ctx, const PolicyRequest& request) {
-  return write_audited(store_, ctx.event("clusterPolicies", "create", {{"name", request.name.value_or("")}}),
-                       [&](store::WriteTxn& t) -> Result<Policy> {
-                         Policy p;
-                         if (!request.name) return refuse(Errc::invalid, "Field 'name' is required");
-                         p.workspace_id = workspace_of(ctx);
-                         TARN_CHECK(apply(p, request));
-                         p.policy_id = upper(new_hex(8));
-                         p.creator_user_name = ctx.caller.name;
-                         p.created_at_timestamp = clock_.now();
-                         if (clashes(t, p) || !table.insert(t, p)) return fail(taken(p.name));
-                         permissions_.on_created(t, p.workspace_id, {kType, p.policy_id}, ctx.caller);
-                         t.audit().params["policy_id"] = p.policy_id;
-                         return p;
-                       });
+  return store_.write_as(ctx.event("clusterPolicies", "create", {{"name", request.name.value_or("")}}), [&](store::WriteTxn& t) -> Result<Policy> {
+    Policy p;
+    if (!request.name) return refuse(Errc::invalid, "Field 'name' is required");
+    p.workspace_id = workspace_of(ctx);
+    TARN_CHECK(apply(p, request));
+    p.policy_id = upper(new_hex(8));
+    p.creator_user_name = ctx.caller.name;
+    p.created_at_timestamp = clock_.now();
+    if (clashes(t, p) || !table.insert(t, p)) return fail(taken(p.name));
+    permissions_.on_created(t, p.workspace_id, {kType, p.policy_id}, ctx.caller);
+    t.audit().params["policy_id"] = p.policy_id;
+    return p;
+  });
 }
 
 void Policies::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
@@ -152,7 +151,7 @@ void Policies::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_i
 Result<void> Policies::edit(const access::Context& ctx, const PolicyRequest& request) {
   const std::string id = request.policy_id.value_or("");
   if (id.empty()) return refuse(Errc::invalid, "Field 'policy_id' is required");
-  return write_audited(store_, ctx.event("clusterPolicies", "edit", {{"policy_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("clusterPolicies", "edit", {{"policy_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
     auto found = table.get(t, key_of(workspace_of(ctx), id));
     auto p = found ? std::optional(found->value) : built_in_with(workspace_of(ctx), id);
     if (!p) return fail(missing(id));
@@ -173,7 +172,7 @@ Result<void> Policies::edit(const access::Context& ctx, const PolicyRequest& req
 }
 
 Result<void> Policies::remove(const access::Context& ctx, const std::string& id) {
-  return write_audited(store_, ctx.event("clusterPolicies", "delete", {{"policy_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("clusterPolicies", "delete", {{"policy_id", id}}), [&](store::WriteTxn& t) -> Result<void> {
     if (built_in_with(workspace_of(ctx), id)) return refuse(Errc::invalid, "A built-in cluster policy cannot be deleted");
     if (!table.erase(t, key_of(workspace_of(ctx), id))) return fail(missing(id));
     permissions_.on_deleted(t, workspace_of(ctx), {kType, id});

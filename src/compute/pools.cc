@@ -98,7 +98,7 @@ Result<Pool> Pools::create(const access::Context& ctx, const PoolRequest& reques
   auto event = ctx.event("instancePools", "create", {{"instance_pool_name", request.instance_pool_name.value_or("")}});
   if (!entitled(ctx, "allow-instance-pool-create"))
     return denied(store_, std::move(event), "You are not authorized to create instance pools. Please contact your administrator.");
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Pool> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Pool> {
     Pool p;
     if (!request.instance_pool_name) return refuse(Errc::invalid, "Field 'instance_pool_name' is required");
     TARN_CHECK(apply(p, request));
@@ -124,7 +124,7 @@ Result<Pool> Pools::edit(const access::Context& ctx, const PoolRequest& request)
   if (id.empty()) return refuse(Errc::invalid, "Field 'instance_pool_id' is required");
   if (!find(workspace_of(ctx), id)) return fail(missing(id));
   if (!permissions_.allows(ctx, {kType, id}, "CAN_MANAGE")) return denied(store_, std::move(event), lacks(ctx, "Manage", "Instance Pool", id));
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Pool> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Pool> {
     auto found = table.get(t, key_of(workspace_of(ctx), id));
     if (!found) return fail(missing(id));
     auto& p = found->value;
@@ -179,7 +179,7 @@ Result<void> Pools::remove(const access::Context& ctx, const std::string& id) {
   const auto p = find(workspace_of(ctx), id);
   if (!p) return fail(missing(id));
   if (!permissions_.allows(ctx, {kType, id}, "CAN_MANAGE")) return denied(store_, std::move(event), lacks(ctx, "Manage", "Instance Pool", id));
-  return write_audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     if (!table.erase(t, p->store_key())) return fail(missing(id));
     permissions_.on_deleted(t, p->workspace_id, {kType, id});
     return {};

@@ -142,28 +142,6 @@ void profile_rows(std::vector<api::Route>& out, InstanceProfiles& p) {
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::invalid_state:
-      return {400, "INVALID_STATE", e.message};
-    case Errc::limit_exceeded:
-      return {400, "QUOTA_EXCEEDED", e.message};
-    case Errc::not_enabled:
-      return {404, "FEATURE_DISABLED", e.message};
-    case Errc::unavailable:
-      return {503, "TEMPORARILY_UNAVAILABLE", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> catalogue_routes(Pools& pools, Policies& policies, InstanceProfiles& profiles, account::WorkspaceDirectory& workspaces) {
   std::vector<api::Route> out;
   pool_rows(out, pools);

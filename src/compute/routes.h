@@ -1,7 +1,7 @@
 #pragma once
 // Routes of compute: pools, policies, policy families, instance profiles, node types, runtimes, zones.
 #include "account/workspaces.h"
-#include "api/api.h"
+#include "api/answers.h"
 #include "compute/instance_profiles.h"
 #include "compute/policies.h"
 #include "compute/pools.h"
@@ -12,7 +12,7 @@ class Clusters;
 class Contexts;
 class Libraries;
 
-api::WireError wire(const Error& e);
+using api::wire;
 
 /// All must outlive the routes. `workspaces` says the region whose zones are listed.
 std::vector<api::Route> catalogue_routes(Pools& pools, Policies& policies, InstanceProfiles& profiles, account::WorkspaceDirectory& workspaces);

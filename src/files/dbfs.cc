@@ -98,7 +98,7 @@ Result<void> Dbfs::mkdirs(const access::Context& ctx, const std::string& path) {
     if (!made && made.error().code == Errc::already_exists) return fail(taken(t.shown));
     return made;
   };
-  return told(store_, ctx.event("dbfs", "mkdirs", {{"path", path.substr(0, 300)}}), run());
+  return store_.looked(ctx.event("dbfs", "mkdirs", {{"path", path.substr(0, 300)}}), run());
 }
 
 Result<void> Dbfs::move(const access::Context& ctx, const std::string& from, const std::string& to) {
@@ -145,7 +145,7 @@ Result<void> Dbfs::move(const access::Context& ctx, const std::string& from, con
     }
     return a.tree.remove_folder(a.relative);
   };
-  return told(store_, ctx.event("dbfs", "move", {{"src", from.substr(0, 300)}, {"dst", to.substr(0, 300)}}), run());
+  return store_.looked(ctx.event("dbfs", "move", {{"src", from.substr(0, 300)}, {"dst", to.substr(0, 300)}}), run());
 }
 
 Result<void> Dbfs::remove(const access::Context& ctx, const std::string& path, bool recursive) {
@@ -159,7 +159,7 @@ Result<void> Dbfs::remove(const access::Context& ctx, const std::string& path, b
     if (!empty && !recursive) return refuse(Errc::not_empty, "Directory is not empty. Use recursive delete or remove contents first.");
     return t.tree.remove_folder(t.relative);
   };
-  return told(store_, ctx.event("dbfs", "delete", {{"path", path.substr(0, 300)}, {"recursive", recursive ? "true" : "false"}}), run());
+  return store_.looked(ctx.event("dbfs", "delete", {{"path", path.substr(0, 300)}, {"recursive", recursive ? "true" : "false"}}), run());
 }
 
 Result<std::string> Dbfs::read(const access::Context& ctx, const std::string& path, std::int64_t offset, std::int64_t length) {
@@ -175,7 +175,7 @@ Result<std::string> Dbfs::read(const access::Context& ctx, const std::string& pa
     if (static_cast<std::uint64_t>(offset) >= there->size) return std::string();
     return t.tree.read(t.relative, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length));
   };
-  return told(store_, ctx.event("dbfs", "read", {{"path", path.substr(0, 300)}}), run());
+  return store_.looked(ctx.event("dbfs", "read", {{"path", path.substr(0, 300)}}), run());
 }
 
 Result<void> Dbfs::put(const access::Context& ctx, const std::string& path, const std::string& bytes, const std::string& file, bool overwrite) {
@@ -185,7 +185,7 @@ Result<void> Dbfs::put(const access::Context& ctx, const std::string& path, cons
     TARN_CHECK(check_free(t, overwrite));
     return t.tree.put(t.relative, bytes, file, overwrite);
   };
-  return told(store_, ctx.event("dbfs", "put", {{"path", path.substr(0, 300)}, {"overwrite", overwrite ? "true" : "false"}}), run());
+  return store_.looked(ctx.event("dbfs", "put", {{"path", path.substr(0, 300)}, {"overwrite", overwrite ? "true" : "false"}}), run());
 }
 
 void Dbfs::drop_blocks(const access::Context& ctx, std::int64_t handle) {
@@ -209,7 +209,7 @@ Result<std::int64_t> Dbfs::create(const access::Context& ctx, const std::string&
   drop_stale(ctx);
   auto t = target(ctx, path);
   auto free = t ? check_free(*t, overwrite) : Result<void>(fail(t.error()));
-  if (!free) return told(store_, std::move(event), Result<std::int64_t>(fail(free.error())));
+  if (!free) return store_.looked(std::move(event), Result<std::int64_t>(fail(free.error())));
   return store_.write_as(std::move(event), [&](store::WriteTxn& txn) -> Result<std::int64_t> {
     HandleRecord h{.workspace_id = here(ctx), .handle = new_numeric_id(), .path = t->shown, .opened_by = ctx.caller.name, .overwrite = overwrite};
     h.touched = clock_.now();
@@ -241,7 +241,7 @@ Result<void> Dbfs::close(const access::Context& ctx, std::int64_t handle) {
   auto event = ctx.event("dbfs", "close", {{"handle", std::to_string(handle)}});
   const auto found = store_.read_as([&](store::ReadTxn& t) { return kHandles.get(t, key_of(ctx, handle)); });
   if (!found || found->value.opened_by != ctx.caller.name || clock_.now() - found->value.touched > kIdle)
-    return told(store_, std::move(event), Result<void>(fail(no_handle(handle))));
+    return store_.looked(std::move(event), Result<void>(fail(no_handle(handle))));
   const auto run = [&]() -> Result<void> {
     TARN_TRY(uploads, Folder::at(objects_, place(ctx, "dbfs-uploads")));
     TARN_TRY(t, target(ctx, found->value.path));
@@ -256,7 +256,7 @@ Result<void> Dbfs::close(const access::Context& ctx, std::int64_t handle) {
     return t.tree.put(t.relative, "", file.path, found->value.overwrite);
   };
   const auto done = run();
-  if (!done && done.error().code == Errc::unavailable) return told(store_, std::move(event), Result<void>(done));  // it may be tried again
+  if (!done && done.error().code == Errc::unavailable) return store_.looked(std::move(event), Result<void>(done));  // it may be tried again
   store_.write(std::move(event), [&](store::WriteTxn& t) {
     if (!done) t.audit().outcome = store::Outcome::failed, t.audit().status = 400, t.audit().error = done.error().message;
     return kHandles.erase(t, key_of(ctx, handle));

@@ -1,6 +1,7 @@
 #pragma once
 // What DBFS and the Files API refuse, and how files of a prefix are read and written by both.
 #include "access/caller.h"
+#include "base/refusal.h"
 #include "objects/object_store.h"
 #include "store/store.h"
 
@@ -19,22 +20,31 @@ enum class Errc {
   bad_range,
   unavailable  // the storage behind it
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+    case Errc::precondition:
+    case Errc::bad_range:
+    case Errc::too_large:
+      return refusals::invalid;
+    case Errc::not_found:
+    case Errc::directory_not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+    case Errc::directory_exists:
+      return refusals::already_exists;
+    case Errc::not_empty:
+      return Refusal{400, "IO_ERROR"};
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::unavailable:
+      return refusals::unavailable;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
 inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
-
-/// One event of an action on storage, after it was tried.
-template <class T>
-Result<T> told(store::Store& store, store::AuditEvent event, Result<T> result) {
-  if (!result) {
-    const auto code = result.error().code;
-    event.outcome = code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-    event.status = code == Errc::permission_denied ? 403 : code == Errc::not_found || code == Errc::directory_not_found ? 404 : 400;
-    event.error = result.error().message;
-  }
-  store.audit_later(std::move(event));
-  return result;
-}
 
 }  // namespace tarn::files

@@ -97,27 +97,9 @@ api::Result put_form(Dbfs& d, const Request& r) {
 }  // namespace
 
 api::WireError wire_dbfs(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-    case Errc::bad_range:
-    case Errc::precondition:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-    case Errc::directory_not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-    case Errc::directory_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::not_empty:
-      return {400, "IO_ERROR", e.message};
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::too_large:
-      return {400, e.message.starts_with("The read") ? "MAX_READ_SIZE_EXCEEDED" : "MAX_BLOCK_SIZE_EXCEEDED", e.message};
-    case Errc::unavailable:
-      return {503, "TEMPORARILY_UNAVAILABLE", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
+  auto out = api::wire<Errc>(e);
+  if (e.code == Errc::too_large) out.error_code = e.message.starts_with("The read") ? "MAX_READ_SIZE_EXCEEDED" : "MAX_BLOCK_SIZE_EXCEEDED";
+  return out;
 }
 
 std::vector<api::Route> dbfs_routes(Dbfs& d) {

@@ -66,7 +66,7 @@ Result<VolumeFiles::File> VolumeFiles::file(const access::Context& ctx, const Pl
     if (!found || found->folder) return fail(no_file());
     return File{.entry = *found, .local = objects_.local_path(tree.url(place.relative))};
   };
-  return told(store_, event(ctx, "filesGet", place), run());
+  return store_.looked(event(ctx, "filesGet", place), run());
 }
 
 Result<std::string> VolumeFiles::read(const access::Context& ctx, const Place& place, std::uint64_t offset, std::uint64_t length) {
@@ -89,7 +89,7 @@ Result<void> VolumeFiles::upload(const access::Context& ctx, const Place& place,
     if (!done && done.error().code == Errc::already_exists) return fail(file_exists());
     return done;
   };
-  return told(store_, event(ctx, "filesPut", place), run());
+  return store_.looked(event(ctx, "filesPut", place), run());
 }
 
 Result<void> VolumeFiles::remove(const access::Context& ctx, const Place& place) {
@@ -99,7 +99,7 @@ Result<void> VolumeFiles::remove(const access::Context& ctx, const Place& place)
     if (!there || there->folder) return fail(no_file());
     return tree.remove_file(place.relative);
   };
-  return told(store_, event(ctx, "filesDelete", place), run());
+  return store_.looked(event(ctx, "filesDelete", place), run());
 }
 
 Result<void> VolumeFiles::directory(const access::Context& ctx, const Place& place) {
@@ -109,7 +109,7 @@ Result<void> VolumeFiles::directory(const access::Context& ctx, const Place& pla
     if (!there || !there->folder) return fail(no_directory());
     return {};
   };
-  return told(store_, event(ctx, "directoriesHead", place), run());
+  return store_.looked(event(ctx, "directoriesHead", place), run());
 }
 
 Result<DirectoryPage> VolumeFiles::list(const access::Context& ctx, const Place& place, std::string_view after, std::size_t limit) {
@@ -122,7 +122,7 @@ Result<DirectoryPage> VolumeFiles::list(const access::Context& ctx, const Place&
     if (page.more) out.next = out.entries.back().key();
     return out;
   };
-  return told(store_, event(ctx, "directoriesList", place), run());
+  return store_.looked(event(ctx, "directoriesList", place), run());
 }
 
 Result<void> VolumeFiles::make_directory(const access::Context& ctx, const Place& place) {
@@ -133,7 +133,7 @@ Result<void> VolumeFiles::make_directory(const access::Context& ctx, const Place
       return refuse(Errc::already_exists, "A file already exists at the path of the directory.");
     return made;
   };
-  return told(store_, event(ctx, "directoriesPut", place), run());
+  return store_.looked(event(ctx, "directoriesPut", place), run());
 }
 
 Result<void> VolumeFiles::remove_directory(const access::Context& ctx, const Place& place) {
@@ -146,7 +146,7 @@ Result<void> VolumeFiles::remove_directory(const access::Context& ctx, const Pla
     if (!empty) return refuse(Errc::not_empty, "The directory being accessed is not empty.");
     return tree.remove_folder(place.relative);
   };
-  return told(store_, event(ctx, "directoriesDelete", place), run());
+  return store_.looked(event(ctx, "directoriesDelete", place), run());
 }
 
 }  // namespace tarn::files

@@ -2,6 +2,7 @@
 // What identity's services may refuse. routes map each to the wire: SCIM bodies on SCIM rows, the vendor's error body elsewhere.
 #include <fmt/format.h>
 
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::identity {
@@ -17,28 +18,29 @@ enum class Errc {
   conflict,  // an etag that is no longer current
   quota_exceeded
 };
-using Error = RoomError<Errc>;
-template <class T>
-using Result = Expected<T, Error>;
-
-constexpr int status_of(Errc code) {
+constexpr Refusal refusal_of(Errc code) {
   switch (code) {
     case Errc::invalid:
     case Errc::invalid_path:
     case Errc::invalid_filter:
-    case Errc::quota_exceeded:
-      return 400;
+      return refusals::invalid;
     case Errc::account_admin_only:
     case Errc::permission_denied:
-      return 403;
+      return refusals::denied;
     case Errc::not_found:
-      return 404;
+      return refusals::not_found;
     case Errc::already_exists:
+      return Refusal{409, "RESOURCE_ALREADY_EXISTS"};
     case Errc::conflict:
-      return 409;
+      return refusals::conflict;
+    case Errc::quota_exceeded:
+      return refusals::quota_exceeded;
   }
-  return 500;
+  return {};
 }
+using Error = RoomError<Errc>;
+template <class T>
+using Result = Expected<T, Error>;
 
 /// A field's value that is refused; the text names the field.
 template <class... A>

@@ -53,33 +53,15 @@ void erase(store::WriteTxn& t, const PrincipalRecord& p);
 /// How many live account admins there are (users and service principals that hold the role themselves or by group).
 std::size_t account_admins(store::ReadTxn& t);
 
-/// Runs a change with its audit event: a refusal keeps the status that its caller sees, a success makes caches forget.
+/// Runs a change with its audit event; a success makes caches forget.
 /// F: (WriteTxn&) -> Result<T>. A change of what no cache holds (a new token) sets `forget` to false.
 template <bool forget = true, class F>
 auto change(store::Store& store, store::AuditEvent event, F&& f) {
   return store.write_as(std::move(event), [&](store::WriteTxn& t) {
     auto out = f(t);
-    if (!out) {
-      auto& a = t.audit();
-      a.status = status_of(out.error().code);
-      a.outcome = a.status == 403 ? store::Outcome::denied : store::Outcome::failed;
-    } else if (forget) {
-      changed(t);
-    }
+    if (out && forget) changed(t);
     return out;
   });
-}
-
-/// Records a read with its outcome (by group commit: a read waits for nothing) and hands the answer on. T: the answer's value.
-template <class T>
-Result<T> looked(store::Store& store, store::AuditEvent event, Result<T> answer) {
-  if (!answer) {
-    event.status = status_of(answer.error().code);
-    event.outcome = event.status == 403 ? store::Outcome::denied : store::Outcome::failed;
-    event.error = answer.error().message;
-  }
-  store.audit_later(std::move(event));
-  return answer;
 }
 
 }  // namespace tarn::identity::roster

@@ -1,6 +1,6 @@
 #pragma once
 // Identity's rows of the route table, and how its errors look on the wire.
-#include "api/api.h"
+#include "api/answers.h"
 #include "identity/assignments.h"
 #include "identity/errors.h"
 #include "identity/rule_sets.h"
@@ -9,7 +9,7 @@
 
 namespace tarn::identity {
 
-api::WireError wire(const Error& error);
+using api::wire;
 
 /// Discovery documents and token endpoints on account and workspace hosts. Services must outlive the router.
 std::vector<api::Route> oauth_routes(Tokens& tokens);

@@ -133,26 +133,4 @@ std::vector<api::Route> oauth_routes(Tokens& tokens) {
   return out;
 }
 
-api::WireError wire(const Error& e) {
-  const int status = status_of(e.code);
-  switch (e.code) {
-    case Errc::invalid:
-    case Errc::invalid_path:
-    case Errc::invalid_filter:
-      return {status, "INVALID_PARAMETER_VALUE", e.message};
-    case Errc::account_admin_only:
-    case Errc::permission_denied:
-      return {status, "PERMISSION_DENIED", e.message};
-    case Errc::not_found:
-      return {status, "RESOURCE_DOES_NOT_EXIST", e.message};
-    case Errc::already_exists:
-      return {status, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::conflict:
-      return {status, "RESOURCE_CONFLICT", e.message};
-    case Errc::quota_exceeded:
-      return {status, "QUOTA_EXCEEDED", e.message};
-  }
-  return {500, "INTERNAL_ERROR", "unknown"};
-}
-
 }  // namespace tarn::identity

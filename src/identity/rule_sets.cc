@@ -87,11 +87,11 @@ RuleSet RuleSets::shown(store::ReadTxn& t, const std::string& name, std::int64_t
 }
 
 Result<RuleSet> RuleSets::get(const access::Context& ctx, const std::string& name) {
-  return roster::looked(store_, ctx.event("accountsAccessControl", "getRuleSet", {{"ruleset_name", name}}),
-                        store_.read_as([&](store::ReadTxn& t) -> Result<RuleSet> {
-                          TARN_TRY(resource, managed(t, ctx, name, true));
-                          return shown(t, name, resource.id);
-                        }));
+  return store_.looked(ctx.event("accountsAccessControl", "getRuleSet", {{"ruleset_name", name}}),
+                       store_.read_as([&](store::ReadTxn& t) -> Result<RuleSet> {
+                         TARN_TRY(resource, managed(t, ctx, name, true));
+                         return shown(t, name, resource.id);
+                       }));
 }
 
 Result<RuleSet> RuleSets::put(const access::Context& ctx, const std::string& name, const RuleSet& wanted) {

@@ -189,8 +189,7 @@ Result<void> store_changed(store::WriteTxn& t, PrincipalRecord& p, Millis now) {
 
 Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& query) {
   const auto workspace = view(ctx);
-  if (workspace == 0 && !ctx.caller.account_admin)
-    return roster::looked(store_, event(ctx, kind, "list", ""), Result<Page>(fail(account_admin_only())));
+  if (workspace == 0 && !ctx.caller.account_admin) return store_.looked(event(ctx, kind, "list", ""), Result<Page>(fail(account_admin_only())));
   std::optional<Filter> filter;
   const std::function<bool(std::string_view)> known = [kind](std::string_view a) { return known_attribute(kind, a); };
   if (!query.filter.empty()) {
@@ -225,11 +224,11 @@ Result<Page> Service::list(const access::Context& ctx, Kind kind, const Query& q
       page.resources.push_back(load(t, workspace, std::move(all[static_cast<std::size_t>(i)].principal), query.with_members, query.with_groups));
     return page;
   });
-  return roster::looked(store_, event(ctx, kind, "list", ""), std::move(page));
+  return store_.looked(event(ctx, kind, "list", ""), std::move(page));
 }
 
 Result<Resource> Service::get(const access::Context& ctx, Kind kind, std::int64_t id) {
-  return roster::looked(store_, event(ctx, kind, "get", std::to_string(id)), store_.read_as([&](store::ReadTxn& t) -> Result<Resource> {
+  return store_.looked(event(ctx, kind, "get", std::to_string(id)), store_.read_as([&](store::ReadTxn& t) -> Result<Resource> {
     TARN_CHECK(may_read(t, ctx, kind, id));
     TARN_TRY(p, seen(t, view(ctx), kind, id));
     return load(t, view(ctx), std::move(p));

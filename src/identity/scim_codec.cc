@@ -289,7 +289,7 @@ json::object encode(const Page& page, const Selection& s, bool in_workspace) {
 }
 
 api::Reply refusal(const Error& e) {
-  const int status = status_of(e.code);
+  const int status = refusal_of(e.code).status;
   json::object o{{"schemas", json::array{"urn:ietf:params:scim:api:messages:2.0:Error"}},
                  {"scimType", ""},
                  {"detail", e.message},

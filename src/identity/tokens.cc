@@ -71,13 +71,13 @@ Result<Secret> Tokens::create_secret(const access::Context& ctx, std::int64_t sp
 }
 
 Result<std::vector<Secret>> Tokens::list_secrets(const access::Context& ctx, std::int64_t sp) {
-  return roster::looked(store_, ctx.event("servicePrincipalCredentials", "list", {{"service_principal_id", std::to_string(sp)}}),
-                        store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<Secret>> {
-                          TARN_TRY(p, managed(t, ctx.caller, sp));
-                          std::vector<Secret> out;
-                          for (const auto& s : kSecrets.scan(t, store::prefix({sortable(p.id)}))) out.push_back(shown(s));
-                          return out;
-                        }));
+  return store_.looked(ctx.event("servicePrincipalCredentials", "list", {{"service_principal_id", std::to_string(sp)}}),
+                       store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<Secret>> {
+                         TARN_TRY(p, managed(t, ctx.caller, sp));
+                         std::vector<Secret> out;
+                         for (const auto& s : kSecrets.scan(t, store::prefix({sortable(p.id)}))) out.push_back(shown(s));
+                         return out;
+                       }));
 }
 
 Result<void> Tokens::delete_secret(const access::Context& ctx, std::int64_t sp, const std::string& secret_id) {
@@ -252,7 +252,7 @@ Result<TokenInfo> Tokens::comment(const access::Context& ctx, const std::string&
 
 Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::optional<std::int64_t> created_by,
                                            std::optional<std::string> created_by_name) {
-  return roster::looked(store_, ctx.event("accounts", "listTokens"), store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {
+  return store_.looked(ctx.event("accounts", "listTokens"), store_.read_as([&](store::ReadTxn& t) -> Result<std::vector<TokenInfo>> {
     if (created_by && created_by_name) return fail(Error{Errc::invalid, "Parameters 'created_by_id' and 'created_by_username' exclude each other"});
     std::vector<TokenInfo> out;
     for (const auto& k : kTokens.scan_index(t, "workspace", sortable(*ctx.workspace_id))) {
@@ -265,11 +265,10 @@ Result<std::vector<TokenInfo>> Tokens::all(const access::Context& ctx, std::opti
 }
 
 Result<TokenInfo> Tokens::get(const access::Context& ctx, const std::string& token_id) {
-  return roster::looked(store_, ctx.event("accounts", "getToken", {{"tokenId", token_id}}),
-                        store_.read_as([&](store::ReadTxn& t) -> Result<TokenInfo> {
-                          TARN_TRY(k, personal_token(t, *ctx.workspace_id, token_id, std::nullopt));
-                          return shown(t, k, true);
-                        }));
+  return store_.looked(ctx.event("accounts", "getToken", {{"tokenId", token_id}}), store_.read_as([&](store::ReadTxn& t) -> Result<TokenInfo> {
+    TARN_TRY(k, personal_token(t, *ctx.workspace_id, token_id, std::nullopt));
+    return shown(t, k, true);
+  }));
 }
 
 Result<void> Tokens::revoke_any(const access::Context& ctx, const std::string& token_id) {

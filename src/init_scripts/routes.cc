@@ -20,17 +20,6 @@ BOOST_DESCRIBE_STRUCT(Created, (), (script_id))
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-    case Errc::too_large:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Scripts& s) {
   std::vector<api::Route> out;
   const auto row = [&](Method m, const std::string& path, api::Handler h) {

@@ -1,12 +1,12 @@
 #pragma once
 // Routes of global init scripts: /api/2.0/global-init-scripts.
-#include "api/api.h"
+#include "api/answers.h"
 #include "init_scripts/scripts.h"
 
 namespace tarn::init_scripts {
 
 /// The service must outlive the routes.
 std::vector<api::Route> routes(Scripts& scripts);
-api::WireError wire(const Error& error);
+using api::wire;
 
 }  // namespace tarn::init_scripts

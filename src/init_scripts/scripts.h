@@ -4,12 +4,23 @@
 // "Global Init Scripts", databricks-sdk-go service/compute.
 #include "access/caller.h"
 #include "base/clock.h"
+#include "base/refusal.h"
 #include "base/result.h"
 #include "store/store.h"
 
 namespace tarn::init_scripts {
 
 enum class Errc { invalid, not_found, too_large };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+    case Errc::too_large:
+      return refusals::invalid;
+    case Errc::not_found:
+      return refusals::not_found;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;

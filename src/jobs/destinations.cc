@@ -38,13 +38,13 @@ Result<DestinationRecord> Destinations::create(const access::Context& ctx, const
                       .type = what.first,
                       .username = what.second.username.value_or(""),
                       .has_password = what.second.password.has_value()};
-  return write_audited(store_, ctx.event("workspace", "createNotificationDestination", {{"id", r.id}}),
-                       [&](store::WriteTxn& t) -> Result<DestinationRecord> {
-                         if (!destinations_table.insert(t, r)) throw std::logic_error("a fresh destination id is taken");
-                         sealed_.put(t, secret_name(r.workspace_id, r.id, "url"), *what.second.url);
-                         if (what.second.password) sealed_.put(t, secret_name(r.workspace_id, r.id, "password"), *what.second.password);
-                         return r;
-                       });
+  return store_.write_as(ctx.event("workspace", "createNotificationDestination", {{"id", r.id}}),
+                         [&](store::WriteTxn& t) -> Result<DestinationRecord> {
+                           if (!destinations_table.insert(t, r)) throw std::logic_error("a fresh destination id is taken");
+                           sealed_.put(t, secret_name(r.workspace_id, r.id, "url"), *what.second.url);
+                           if (what.second.password) sealed_.put(t, secret_name(r.workspace_id, r.id, "password"), *what.second.password);
+                           return r;
+                         });
 }
 
 Result<DestinationRecord> Destinations::get(const access::Context& ctx, const std::string& id) {
@@ -63,26 +63,25 @@ Result<DestinationRecord> Destinations::update(const access::Context& ctx, const
     TARN_TRY(config, judged(*q.config));
     what = config;
   }
-  return write_audited(store_, ctx.event("workspace", "updateNotificationDestination", {{"id", id}}),
-                       [&](store::WriteTxn& t) -> Result<DestinationRecord> {
-                         auto found = destinations_table.get(t, store::key({store::sortable(workspace_of(ctx)), id}));
-                         if (!found) return fail(no_destination(id));
-                         auto& r = found->value;
-                         if (q.display_name && !q.display_name->empty()) r.display_name = *q.display_name;
-                         if (what) {
-                           r.type = what->first;
-                           r.username = what->second.username.value_or("");
-                           sealed_.put(t, secret_name(r.workspace_id, id, "url"), *what->second.url);
-                           if (what->second.password) sealed_.put(t, secret_name(r.workspace_id, id, "password"), *what->second.password);
-                           r.has_password = what->second.password.has_value();
-                         }
-                         if (!destinations_table.update(t, r)) throw std::logic_error("a destination vanished inside its transaction");
-                         return r;
-                       });
+  return store_.write_as(ctx.event("workspace", "updateNotificationDestination", {{"id", id}}), [&](store::WriteTxn& t) -> Result<DestinationRecord> {
+    auto found = destinations_table.get(t, store::key({store::sortable(workspace_of(ctx)), id}));
+    if (!found) return fail(no_destination(id));
+    auto& r = found->value;
+    if (q.display_name && !q.display_name->empty()) r.display_name = *q.display_name;
+    if (what) {
+      r.type = what->first;
+      r.username = what->second.username.value_or("");
+      sealed_.put(t, secret_name(r.workspace_id, id, "url"), *what->second.url);
+      if (what->second.password) sealed_.put(t, secret_name(r.workspace_id, id, "password"), *what->second.password);
+      r.has_password = what->second.password.has_value();
+    }
+    if (!destinations_table.update(t, r)) throw std::logic_error("a destination vanished inside its transaction");
+    return r;
+  });
 }
 
 Result<void> Destinations::remove(const access::Context& ctx, const std::string& id) {
-  return write_audited(store_, ctx.event("workspace", "deleteNotificationDestination", {{"id", id}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("workspace", "deleteNotificationDestination", {{"id", id}}), [&](store::WriteTxn& t) -> Result<void> {
     const auto workspace = workspace_of(ctx);
     if (!destinations_table.erase(t, store::key({store::sortable(workspace), id}))) return fail(no_destination(id));
     sealed_.erase(t, secret_name(workspace, id, "url"));

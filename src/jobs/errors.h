@@ -1,5 +1,6 @@
 #pragma once
 // What the jobs room refuses, and how. Messages are the vendor's where it has one.
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::jobs {
@@ -12,23 +13,26 @@ enum class Errc {
   limit_exceeded,  // too many runs
   not_enabled      // out of scope here
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::invalid_state:
+      return refusals::invalid_state;
+    case Errc::limit_exceeded:
+      return refusals::too_many;
+    case Errc::not_enabled:
+      return refusals::not_enabled;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
 inline auto refuse(Errc code, std::string message) { return fail(Error{code, std::move(message)}); }
-
-constexpr int status_of(Errc code) {
-  switch (code) {
-    case Errc::permission_denied:
-      return 403;
-    case Errc::not_found:
-    case Errc::not_enabled:
-      return 404;
-    case Errc::limit_exceeded:
-      return 429;
-    default:
-      return 400;
-  }
-}
 
 }  // namespace tarn::jobs

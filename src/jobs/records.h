@@ -150,17 +150,4 @@ inline std::vector<TaskRecord> tasks_of(store::ReadTxn& t, const RunRecord& r) {
   return tasks_table.scan(t, store::prefix({store::sortable(r.workspace_id), store::sortable(r.run_id)}));
 }
 
-/// Store::write_as whose refusal event keeps the status that the caller sees.
-template <class F>
-auto write_audited(store::Store& s, store::AuditEvent event, F&& body) {
-  return s.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) {
-      t.audit().status = status_of(out.error().code);
-      if (out.error().code == Errc::permission_denied) t.audit().outcome = store::Outcome::denied;
-    }
-    return out;
-  });
-}
-
 }  // namespace tarn::jobs

@@ -280,24 +280,6 @@ void run_rows(std::vector<api::Route>& out, Service& s, const std::string& base)
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::invalid_state:
-      return {400, "INVALID_STATE", e.message};
-    case Errc::limit_exceeded:
-      return {429, "REQUEST_LIMIT_EXCEEDED", e.message};
-    case Errc::not_enabled:
-      return {404, "FEATURE_DISABLED", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> destination_routes(Destinations& d) {
   std::vector<api::Route> out;
   const auto shown = [](const DestinationRecord& r) {

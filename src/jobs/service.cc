@@ -68,9 +68,7 @@ Result<JobRecord> Service::require(const access::Context& ctx, std::int64_t id, 
   if (permissions_.allows(ctx, ref(id), level)) return *std::move(job);
   std::string text = fmt::format("User {} does not have {} permissions on job {}", ctx.caller.name, spoken(level), id);
   auto event = ctx.event("jobs", "authorise", {{"job_id", std::to_string(id)}, {"level", level}});
-  event.outcome = store::Outcome::denied, event.status = 403, event.error = text;
-  store_.audit_later(std::move(event));
-  return refuse(Errc::permission_denied, std::move(text));
+  return fail(store_.refused(std::move(event), Error{Errc::permission_denied, std::move(text)}));
 }
 
 Result<void> Service::judge(const access::Context& ctx, const JobSettings& settings) {
@@ -121,12 +119,12 @@ Result<JobRecord> Service::create(const access::Context& ctx, const JobSettings&
   job.created_time = clock_.now();
   job.settings = with_defaults(settings);
   job.next_run_at = next_fire(job.settings, clock_.now());
-  auto made = write_audited(store_, ctx.event("jobs", "create", {{"name", *job.settings.name}, {"job_id", std::to_string(job.job_id)}}),
-                            [&](store::WriteTxn& t) -> Result<JobRecord> {
-                              if (!jobs_table.insert(t, job)) throw std::logic_error("a fresh job id is taken");
-                              permissions_.on_created(t, job.workspace_id, ref(job.job_id), ctx.caller);
-                              return job;
-                            });
+  auto made = store_.write_as(ctx.event("jobs", "create", {{"name", *job.settings.name}, {"job_id", std::to_string(job.job_id)}}),
+                              [&](store::WriteTxn& t) -> Result<JobRecord> {
+                                if (!jobs_table.insert(t, job)) throw std::logic_error("a fresh job id is taken");
+                                permissions_.on_created(t, job.workspace_id, ref(job.job_id), ctx.caller);
+                                return job;
+                              });
   due();
   return made;
 }
@@ -153,7 +151,7 @@ Result<void> Service::replace(const access::Context& ctx, std::int64_t id, const
     TARN_TRY(named, identity_of(ctx, settings.run_as));
     who = named;
   }
-  auto out = write_audited(store_, ctx.event("jobs", action, {{"job_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
+  auto out = store_.write_as(ctx.event("jobs", action, {{"job_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
     auto job = jobs_table.find(t, "id", std::to_string(id));
     if (!job) return fail(missing(id));
     // A reset that names no identity keeps the one there is, as the vendor does.
@@ -210,7 +208,7 @@ Result<void> Service::update(const access::Context& ctx, std::int64_t id, const 
 Result<void> Service::remove(const access::Context& ctx, std::int64_t id) {
   TARN_TRY(before, require(ctx, id, "CAN_MANAGE"));
   (void)before;
-  auto out = write_audited(store_, ctx.event("jobs", "delete", {{"job_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
+  auto out = store_.write_as(ctx.event("jobs", "delete", {{"job_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
     auto job = jobs_table.find(t, "id", std::to_string(id));
     if (!job) return fail(missing(id));
     for (auto& r : runs_table.scan_index(t, "live_of_job", store::key({store::sortable(job->value.workspace_id), std::to_string(id)}))) {
@@ -295,7 +293,7 @@ Result<RunRecord> Service::run_now(const access::Context& ctx, const RunNow& q) 
     return refuse(Errc::invalid, "Field 'job_parameters' cannot be used with parameters of single task types");
   if (q.idempotency_token && q.idempotency_token->size() > 64)
     return refuse(Errc::invalid, "Field 'idempotency_token' must have at most 64 characters");
-  auto out = write_audited(store_, ctx.event("jobs", "runNow", {{"job_id", std::to_string(q.job_id)}}), [&](store::WriteTxn& t) -> Result<RunRecord> {
+  auto out = store_.write_as(ctx.event("jobs", "runNow", {{"job_id", std::to_string(q.job_id)}}), [&](store::WriteTxn& t) -> Result<RunRecord> {
     auto job = jobs_table.find(t, "id", std::to_string(q.job_id));
     if (!job) return fail(missing(q.job_id));
     const auto token = q.idempotency_token.value_or("");
@@ -333,7 +331,7 @@ Result<RunRecord> Service::submit(const access::Context& ctx, const SubmitRun& q
   if (s.tasks.empty()) return refuse(Errc::invalid, "Field 'tasks' must have at least 1 task");
   TARN_CHECK(judge(ctx, s));
   TARN_TRY(who, identity_of(ctx, q.run_as));
-  auto out = write_audited(store_, ctx.event("jobs", "submitRun", {{"run_name", *s.name}}), [&](store::WriteTxn& t) -> Result<RunRecord> {
+  auto out = store_.write_as(ctx.event("jobs", "submitRun", {{"run_name", *s.name}}), [&](store::WriteTxn& t) -> Result<RunRecord> {
     const auto token = q.idempotency_token.value_or("");
     if (!token.empty())
       if (auto same = runs_table.find(t, "token", store::key({store::sortable(workspace_of(ctx)), "0", token}))) return same->value;
@@ -483,7 +481,7 @@ Result<void> Service::cancel(const access::Context& ctx, std::int64_t id) {
   const auto found = store_.read_as([&](store::ReadTxn& t) { return runs_table.find(t, "id", std::to_string(id)); });
   if (!found || found->value.workspace_id != workspace_of(ctx)) return fail(no_run(id));
   TARN_CHECK(may_run(ctx, found->value, "CAN_MANAGE_RUN"));
-  auto out = write_audited(store_, ctx.event("jobs", "cancel", {{"run_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
+  auto out = store_.write_as(ctx.event("jobs", "cancel", {{"run_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
     auto r = runs_table.find(t, "id", std::to_string(id));
     if (!r || ended(r->value.life)) return {};
     r->value.cancel_requested = true;
@@ -497,14 +495,13 @@ Result<void> Service::cancel(const access::Context& ctx, std::int64_t id) {
 Result<void> Service::cancel_all(const access::Context& ctx, std::optional<std::int64_t> job_id) {
   if (!job_id) return refuse(Errc::invalid, "Field 'job_id' is required");
   TARN_TRY(job, require(ctx, *job_id, "CAN_MANAGE_RUN"));
-  auto out =
-      write_audited(store_, ctx.event("jobs", "cancelAllRuns", {{"job_id", std::to_string(*job_id)}}), [&](store::WriteTxn& t) -> Result<void> {
-        for (auto& r : runs_table.scan_index(t, "live_of_job", store::key({store::sortable(job.workspace_id), std::to_string(*job_id)}))) {
-          r.cancel_requested = true;
-          (void)runs_table.update(t, r);
-        }
-        return {};
-      });
+  auto out = store_.write_as(ctx.event("jobs", "cancelAllRuns", {{"job_id", std::to_string(*job_id)}}), [&](store::WriteTxn& t) -> Result<void> {
+    for (auto& r : runs_table.scan_index(t, "live_of_job", store::key({store::sortable(job.workspace_id), std::to_string(*job_id)}))) {
+      r.cancel_requested = true;
+      (void)runs_table.update(t, r);
+    }
+    return {};
+  });
   due();
   return out;
 }
@@ -513,58 +510,57 @@ Result<std::int64_t> Service::repair(const access::Context& ctx, const RepairRun
   const auto found = store_.read_as([&](store::ReadTxn& t) { return runs_table.find(t, "id", std::to_string(q.run_id)); });
   if (!found || found->value.workspace_id != workspace_of(ctx)) return fail(no_run(q.run_id));
   TARN_CHECK(may_run(ctx, found->value, "CAN_MANAGE_RUN"));
-  auto out =
-      write_audited(store_, ctx.event("jobs", "repairRun", {{"run_id", std::to_string(q.run_id)}}), [&](store::WriteTxn& t) -> Result<std::int64_t> {
-        auto run = runs_table.find(t, "id", std::to_string(q.run_id));
-        if (!run) return fail(no_run(q.run_id));
-        auto& r = run->value;
-        if (!ended(r.life))
-          return refuse(Errc::invalid_state,
-                        fmt::format("Run {} is in state {}: only a run that has ended can be repaired", r.run_id, json::name_of(r.life)));
-        if (!r.repairs.empty() && q.latest_repair_id.value_or(0) != r.repairs.back().id)
-          return refuse(Errc::invalid, fmt::format("Field 'latest_repair_id' must be {}, the id of the latest repair", r.repairs.back().id));
-        auto all = tasks_of(t, r);
-        std::map<std::string, TaskRecord*> latest;
-        for (auto& one : all)
-          if (one.iteration < 0 && one.condition != "repaired")
-            if (auto& at = latest[one.task_key]; !at || std::tie(at->attempt, at->start_time) <= std::tie(one.attempt, one.start_time)) at = &one;
-        std::set<std::string> again(q.rerun_tasks.begin(), q.rerun_tasks.end());
-        for (const auto& key : again)
-          if (std::ranges::find(r.settings.tasks, key, &Task::task_key) == r.settings.tasks.end())
-            return refuse(Errc::invalid, "Field 'rerun_tasks' names the task '" + key + "', which the run does not have");
-        if (q.rerun_all_failed_tasks.value_or(false))
-          for (const auto& task : r.settings.tasks) {
-            const auto i = latest.find(task.task_key);
-            if (i == latest.end() || (i->second->outcome != Outcome::SUCCESS && i->second->outcome != Outcome::EXCLUDED)) again.insert(task.task_key);
-          }
-        if (q.rerun_dependent_tasks.value_or(false))
-          for (bool more = true; more;) {
-            more = false;
-            for (const auto& task : r.settings.tasks)
-              for (const auto& d : task.depends_on) more = (again.contains(d.task_key) && again.insert(task.task_key).second) || more;
-          }
-        if (again.empty()) return refuse(Errc::invalid, "No task to run again: name some in 'rerun_tasks', or set 'rerun_all_failed_tasks'");
-        // A task's earlier attempts stay; the scheduler makes a new one where the latest is set aside.
-        for (auto& one : all) {
-          if (one.iteration >= 0 || !again.contains(one.task_key)) continue;
-          one.condition = "repaired";
-          if (!tasks_table.update(t, one)) throw std::logic_error("a task vanished inside its transaction");
-        }
-        Repair repair{.id = new_numeric_id(), .start_time = clock_.now()};
-        r.repairs.push_back(repair);
-        r.life = Life::PENDING;
-        r.outcome = Outcome::NONE;
-        r.message.clear(), r.code.clear();
-        r.end_time = 0;
-        r.started_at = 0;
-        r.cancel_requested = r.timed_out = r.told_start = r.told_end = false;
-        if (r.git != GitState::none) r.git = GitState::none, r.git_error.clear();
-        r.server_id = server_id_;
-        r.clusters.clear();
-        for (const auto& [name, value] : q.job_parameters) r.parameters[name] = value;
-        if (!runs_table.update(t, r)) throw std::logic_error("a run vanished inside its transaction");
-        return repair.id;
-      });
+  auto out = store_.write_as(ctx.event("jobs", "repairRun", {{"run_id", std::to_string(q.run_id)}}), [&](store::WriteTxn& t) -> Result<std::int64_t> {
+    auto run = runs_table.find(t, "id", std::to_string(q.run_id));
+    if (!run) return fail(no_run(q.run_id));
+    auto& r = run->value;
+    if (!ended(r.life))
+      return refuse(Errc::invalid_state,
+                    fmt::format("Run {} is in state {}: only a run that has ended can be repaired", r.run_id, json::name_of(r.life)));
+    if (!r.repairs.empty() && q.latest_repair_id.value_or(0) != r.repairs.back().id)
+      return refuse(Errc::invalid, fmt::format("Field 'latest_repair_id' must be {}, the id of the latest repair", r.repairs.back().id));
+    auto all = tasks_of(t, r);
+    std::map<std::string, TaskRecord*> latest;
+    for (auto& one : all)
+      if (one.iteration < 0 && one.condition != "repaired")
+        if (auto& at = latest[one.task_key]; !at || std::tie(at->attempt, at->start_time) <= std::tie(one.attempt, one.start_time)) at = &one;
+    std::set<std::string> again(q.rerun_tasks.begin(), q.rerun_tasks.end());
+    for (const auto& key : again)
+      if (std::ranges::find(r.settings.tasks, key, &Task::task_key) == r.settings.tasks.end())
+        return refuse(Errc::invalid, "Field 'rerun_tasks' names the task '" + key + "', which the run does not have");
+    if (q.rerun_all_failed_tasks.value_or(false))
+      for (const auto& task : r.settings.tasks) {
+        const auto i = latest.find(task.task_key);
+        if (i == latest.end() || (i->second->outcome != Outcome::SUCCESS && i->second->outcome != Outcome::EXCLUDED)) again.insert(task.task_key);
+      }
+    if (q.rerun_dependent_tasks.value_or(false))
+      for (bool more = true; more;) {
+        more = false;
+        for (const auto& task : r.settings.tasks)
+          for (const auto& d : task.depends_on) more = (again.contains(d.task_key) && again.insert(task.task_key).second) || more;
+      }
+    if (again.empty()) return refuse(Errc::invalid, "No task to run again: name some in 'rerun_tasks', or set 'rerun_all_failed_tasks'");
+    // A task's earlier attempts stay; the scheduler makes a new one where the latest is set aside.
+    for (auto& one : all) {
+      if (one.iteration >= 0 || !again.contains(one.task_key)) continue;
+      one.condition = "repaired";
+      if (!tasks_table.update(t, one)) throw std::logic_error("a task vanished inside its transaction");
+    }
+    Repair repair{.id = new_numeric_id(), .start_time = clock_.now()};
+    r.repairs.push_back(repair);
+    r.life = Life::PENDING;
+    r.outcome = Outcome::NONE;
+    r.message.clear(), r.code.clear();
+    r.end_time = 0;
+    r.started_at = 0;
+    r.cancel_requested = r.timed_out = r.told_start = r.told_end = false;
+    if (r.git != GitState::none) r.git = GitState::none, r.git_error.clear();
+    r.server_id = server_id_;
+    r.clusters.clear();
+    for (const auto& [name, value] : q.job_parameters) r.parameters[name] = value;
+    if (!runs_table.update(t, r)) throw std::logic_error("a run vanished inside its transaction");
+    return repair.id;
+  });
   due();
   return out;
 }
@@ -573,7 +569,7 @@ Result<void> Service::delete_run(const access::Context& ctx, std::int64_t id) {
   const auto found = store_.read_as([&](store::ReadTxn& t) { return runs_table.find(t, "id", std::to_string(id)); });
   if (!found || found->value.workspace_id != workspace_of(ctx)) return fail(no_run(id));
   TARN_CHECK(may_run(ctx, found->value, "CAN_MANAGE"));
-  return write_audited(store_, ctx.event("jobs", "deleteRun", {{"run_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("jobs", "deleteRun", {{"run_id", std::to_string(id)}}), [&](store::WriteTxn& t) -> Result<void> {
     auto r = runs_table.find(t, "id", std::to_string(id));
     if (!r) return fail(no_run(id));
     if (!ended(r->value.life))

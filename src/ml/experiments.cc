@@ -35,27 +35,6 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 
 }  // namespace
 
-int status_of(Errc code) {
-  switch (code) {
-    case Errc::not_found:
-    case Errc::not_enabled:
-      return 404;
-    case Errc::permission_denied:
-      return 403;
-    case Errc::already_exists:
-    case Errc::invalid:
-    case Errc::invalid_state:
-      return 400;
-  }
-  return 500;
-}
-
-void mark(store::AuditEvent& event, const Error& error) {
-  event.status = status_of(error.code);
-  event.outcome = event.status == 403 ? store::Outcome::denied : store::Outcome::failed;
-  event.error = error.message;
-}
-
 std::vector<store::IndexEntry> Experiment::store_indexes() const {
   std::vector<store::IndexEntry> out{{"name", named(workspace_id, name)}};
   if (!deleted) out.push_back({"active_name", named(workspace_id, name), true});  // a deleted one leaves its name to others
@@ -154,7 +133,7 @@ Result<Experiment> Experiments::create(const access::Context& ctx, const std::st
                              return {};
                            }();
                            if (done) return e;
-                           mark(t.audit(), done.error());
+                           t.audit().refused(done.error());
                            return fail(done.error());
                          });
 }
@@ -246,7 +225,6 @@ Result<void> Experiments::change(const access::Context& ctx, const std::string& 
         return refuse(Errc::already_exists, fmt::format("Node named '{}' already exists", last_part(e->value.name)));
       return {};
     }();
-    if (!done) mark(t.audit(), done.error());
     return done;
   });
 }

@@ -85,8 +85,4 @@ class Experiments {
   Folders* folders_ = nullptr;
 };
 
-/// Marks a refusal as what the caller sees.
-void mark(store::AuditEvent& event, const Error& error);
-int status_of(Errc code);
-
 }  // namespace tarn::ml

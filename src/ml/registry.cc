@@ -123,7 +123,6 @@ Result<ModelWithVersions> Registry::create(const access::Context& ctx, const std
       permissions_.on_created(t, m.workspace_id, {kType, m.id}, ctx.caller);
       return {};
     }();
-    if (!done) mark(t.audit(), done.error());
     return done;
   });
   if (!made) return fail(made.error());
@@ -199,7 +198,6 @@ Result<void> Registry::change(const access::Context& ctx, const std::string& act
       m->value.last_updated_timestamp = clock_.now();
       return body(t, m->value);
     }();
-    if (!done) mark(t.audit(), done.error());
     return done;
   });
 }

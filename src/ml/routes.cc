@@ -198,25 +198,6 @@ void add_internal_files(std::vector<api::Route>& out, Artifacts& artifacts) {
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  const int status = status_of(e.code);
-  switch (e.code) {
-    case Errc::not_found:
-      return {status, "RESOURCE_DOES_NOT_EXIST", e.message};
-    case Errc::already_exists:
-      return {status, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::invalid:
-      return {status, "INVALID_PARAMETER_VALUE", e.message};
-    case Errc::invalid_state:
-      return {status, "INVALID_STATE", e.message};
-    case Errc::permission_denied:
-      return {status, "PERMISSION_DENIED", e.message};
-    case Errc::not_enabled:
-      return {status, "FEATURE_DISABLED", e.message};
-  }
-  return {500, "INTERNAL_ERROR", "unknown error"};
-}
-
 api::Route mlflow_row(Method method, const std::string& path, const std::string& group, api::Handler handler) {
   return {.method = method,
           .pattern = "/api/2.0/mlflow" + path,

@@ -10,7 +10,7 @@ using api::answer;
 
 std::vector<api::Route> routes(Experiments& experiments, Runs& runs, LoggedModels& models, Artifacts& artifacts, Registry& registry);
 
-api::WireError wire(const Error& e);
+using api::wire;
 
 // One file a concern.
 void add_run_routes(std::vector<api::Route>& out, Runs& runs, Artifacts& artifacts);

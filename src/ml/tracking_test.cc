@@ -102,7 +102,7 @@ class Tracking : public ::testing::Test {
     }
     return out;
   }
-  static std::string code(const Error& e) { return std::to_string(status_of(e.code)) + " " + e.message; }
+  static std::string code(const Error& e) { return std::to_string(refusal_of(e.code).status) + " " + e.message; }
 };
 
 using Names = std::vector<std::string>;

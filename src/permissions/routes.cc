@@ -24,22 +24,6 @@ api::Result levels(Service& service, const Request& r, const std::string& type) 
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-    case Errc::unknown_type:
-      return api::bad_request(e.message);
-    case Errc::not_enabled:
-      return api::not_enabled(e.message);
-    case Errc::not_found:
-    case Errc::principal_not_found:
-      return api::not_found(e.message);
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Service& service) {
   std::vector<api::Route> out;
   // "sql/warehouses" and its like are types of two segments.

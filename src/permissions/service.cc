@@ -99,7 +99,7 @@ Result<const ObjectKind*> Service::known(const std::string& type, const std::str
   const bool passwords = type == "authorization" && id == "passwords";
   if (kind && !passwords) return kind;
   if (passwords || std::ranges::find(kVendorTypes, type) != kVendorTypes.end())
-    return fail(Error{Errc::not_enabled, "Permissions of " + type + (passwords ? "/passwords" : "")});
+    return fail(Error{Errc::not_enabled, "Permissions of " + type + (passwords ? "/passwords" : "") + " is not enabled in this account."});
   return fail(Error{Errc::unknown_type, fmt::format("'{}' is not a type of object that has permissions", type)});
 }
 
@@ -375,12 +375,7 @@ Result<ObjectAccess> Service::set(const access::Context& ctx, const std::string&
     const auto planned = plan();
     bool lost = false;
     const auto done = store_.write_as(event, [&](store::WriteTxn& t) -> Result<void> {
-      if (!planned) {
-        const auto code = planned.error().code;
-        t.audit().status = code == Errc::permission_denied ? 403 : code == Errc::not_found || code == Errc::principal_not_found ? 404 : 400;
-        if (code == Errc::permission_denied) t.audit().outcome = store::Outcome::denied;
-        return fail(planned.error());
-      }
+      if (!planned) return fail(planned.error());
       const ListRecord list{workspace, planned->target.object.type, planned->target.object.id, planned->after};
       const auto now = kLists.get(t, list.store_key());
       lost = (now ? now->version : 0) != planned->version;

@@ -10,7 +10,6 @@ constexpr std::size_t kMostText = 1u << 20;
 
 std::int64_t here(const access::Context& ctx) { return ctx.workspace_id.value_or(0); }
 std::string key_of(const access::Context& ctx, const std::string& id) { return store::key({store::sortable(here(ctx)), id}); }
-int status_of(Errc code) { return code == Errc::permission_denied ? 403 : code == Errc::not_found ? 404 : code == Errc::conflict ? 409 : 400; }
 
 Error lifted(const workspace::Error& e) {
   switch (e.code) {
@@ -21,15 +20,6 @@ Error lifted(const workspace::Error& e) {
     default:
       return {Errc::invalid, e.message};
   }
-}
-
-template <class T>
-Result<T> told(store::Store& store, store::AuditEvent event, Error e) {
-  event.outcome = e.code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-  event.status = status_of(e.code);
-  event.error = e.message;
-  store.audit_later(std::move(event));
-  return fail(std::move(e));
 }
 
 Result<void> short_text(const char* field, const std::optional<std::string>& text, std::size_t most) {
@@ -149,7 +139,7 @@ Result<T> Objects::add(const access::Context& ctx, T object, const std::optional
     object.folder = folder->path;
     return {};
   }();
-  if (!prepared) return told<T>(store_, std::move(event), prepared.error());
+  if (!prepared) return fail(store_.refused(std::move(event), prepared.error()));
   return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<T> {
     T o = object;
     o.workspace_id = here(ctx);
@@ -178,16 +168,13 @@ Result<T> Objects::change(const access::Context& ctx, const std::string& id, con
   using K = Kind<T>;
   auto event = ctx.event("databrickssql", action, {{"id", id.substr(0, 100)}});
   const auto may = reach<T>(ctx, id, level);
-  if (!may) return told<T>(store_, std::move(event), may.error());
+  if (!may) return fail(store_.refused(std::move(event), may.error()));
   return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<T> {
     auto found = K::table.get(t, key_of(ctx, id));
     if (!found) return refuse(Errc::conflict, "The object was deleted while the request ran.");
     T& o = found->value;
     if (o.lifecycle_state == Lifecycle::TRASHED) return refuse(Errc::invalid, fmt::format("The {} is in the trash and cannot be changed.", K::noun));
-    if (Result<void> fine = body(t, o); !fine) {
-      t.audit().status = status_of(fine.error().code);
-      return fail(fine.error());
-    }
+    if (Result<void> fine = body(t, o); !fine) return fail(fine.error());
     if (name_taken(t, o) && o.lifecycle_state == Lifecycle::ACTIVE)
       return refuse(Errc::already_exists, "Node named '" + o.fields.display_name.value_or("") + "' already exists");
     o.updated = clock_.now();

@@ -2,11 +2,27 @@
 // Saved queries, alerts and dashboards (Lakeview): kept, listed, changed and trashed under lists of their own and the rights of their folder. They
 // are documents: running a query is a warehouse's work, evaluating an alert or drawing a dashboard a client's. Thread-safe; methods block on the
 // store. Source: REST API reference "Queries", "Alerts", "Lakeview", databricks-sdk-go service/sql, dashboards.
+#include "base/refusal.h"
 #include "workspace/tree.h"
 
 namespace tarn::queries {
 
 enum class Errc { invalid, not_found, already_exists, permission_denied, conflict };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::conflict:
+      return refusals::conflict;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;

@@ -103,22 +103,6 @@ api::Result listed(const Page<T>& page, const std::string& listing, const char* 
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::conflict:
-      return {409, "RESOURCE_CONFLICT", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Objects& o) {
   std::vector<api::Route> out;
   std::string group;

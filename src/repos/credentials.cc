@@ -36,18 +36,6 @@ bool equal_names(std::string_view a, std::string_view b) {
       a, b, [](char x, char y) { return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y)); });
 }
 
-template <class F>
-auto change(store::Store& store, store::AuditEvent event, F&& body) {
-  return store.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) {
-      t.audit().outcome = status_of(out.error().code) == 403 ? store::Outcome::denied : store::Outcome::failed;
-      t.audit().status = status_of(out.error().code);
-    }
-    return out;
-  });
-}
-
 Result<void> check(const CredentialRequest& r) {
   for (const auto& [name, text] : {std::pair("git_username", &r.git_username), std::pair("git_email", &r.git_email), std::pair("name", &r.name)})
     if (*text && ((*text)->size() > 255 || (*text)->find_first_of("\r\n") != std::string::npos))
@@ -79,34 +67,34 @@ Result<std::int64_t> Credentials::owner(const access::Context& ctx, std::optiona
 Result<CredentialInfo> Credentials::create(const access::Context& ctx, const CredentialRequest& r) {
   const auto who = owner(ctx, r.principal_id);
   const auto principal = who ? directory_.get_principal(*who) : std::nullopt;
-  return change(store_, ctx.event("gitCredentials", "createGitCredential", {{"git_provider", r.git_provider.substr(0, 60)}}),
-                [&](store::WriteTxn& t) -> Result<CredentialInfo> {
-                  if (!who) return fail(who.error());
-                  const auto provider = known_provider(r.git_provider);
-                  if (!provider) return refuse(Errc::invalid, "Invalid Git provider: " + r.git_provider.substr(0, 60));
-                  TARN_CHECK(check(r));
-                  if (!r.personal_access_token || r.personal_access_token->empty())
-                    return refuse(Errc::invalid, "Field 'personal_access_token' is required for provider " + *provider);
-                  const auto all = kCredentials.scan(t, store::prefix({store::sortable(here(ctx)), store::sortable(*who)}));
-                  const auto same = [&](const CredentialRecord& c) { return c.git_provider == *provider; };
-                  if (principal && principal->kind == identity::Kind::service_principal && std::ranges::any_of(all, same))
-                    return refuse(Errc::conflict, "A Git credential already exists for provider " + *provider +
-                                                      ". Only one credential per provider is allowed for service principals.");
-                  if (all.size() >= 100) return refuse(Errc::limit_reached, "A principal can have at most 100 Git credentials.");
-                  CredentialRecord c;
-                  c.workspace_id = here(ctx), c.principal_id = *who, c.credential_id = new_numeric_id();
-                  c.git_provider = *provider, c.git_username = r.git_username, c.git_email = r.git_email, c.name = r.name;
-                  c.is_default_for_provider = r.is_default_for_provider.value_or(false) || std::ranges::none_of(all, same);
-                  for (auto other : all) {
-                    if (!c.is_default_for_provider || !same(other) || !other.is_default_for_provider) continue;
-                    other.is_default_for_provider = false;
-                    if (!kCredentials.update(t, other)) throw std::logic_error("a credential vanished inside its transaction");
-                  }
-                  if (!kCredentials.insert(t, c)) throw std::logic_error("a fresh credential is taken");
-                  sealed_.put(t, sealed_name(c.credential_id), *r.personal_access_token);
-                  t.audit().params["credential_id"] = std::to_string(c.credential_id);
-                  return CredentialInfo(c);
-                });
+  return store_.write_as(ctx.event("gitCredentials", "createGitCredential", {{"git_provider", r.git_provider.substr(0, 60)}}),
+                         [&](store::WriteTxn& t) -> Result<CredentialInfo> {
+                           if (!who) return fail(who.error());
+                           const auto provider = known_provider(r.git_provider);
+                           if (!provider) return refuse(Errc::invalid, "Invalid Git provider: " + r.git_provider.substr(0, 60));
+                           TARN_CHECK(check(r));
+                           if (!r.personal_access_token || r.personal_access_token->empty())
+                             return refuse(Errc::invalid, "Field 'personal_access_token' is required for provider " + *provider);
+                           const auto all = kCredentials.scan(t, store::prefix({store::sortable(here(ctx)), store::sortable(*who)}));
+                           const auto same = [&](const CredentialRecord& c) { return c.git_provider == *provider; };
+                           if (principal && principal->kind == identity::Kind::service_principal && std::ranges::any_of(all, same))
+                             return refuse(Errc::conflict, "A Git credential already exists for provider " + *provider +
+                                                               ". Only one credential per provider is allowed for service principals.");
+                           if (all.size() >= 100) return refuse(Errc::limit_reached, "A principal can have at most 100 Git credentials.");
+                           CredentialRecord c;
+                           c.workspace_id = here(ctx), c.principal_id = *who, c.credential_id = new_numeric_id();
+                           c.git_provider = *provider, c.git_username = r.git_username, c.git_email = r.git_email, c.name = r.name;
+                           c.is_default_for_provider = r.is_default_for_provider.value_or(false) || std::ranges::none_of(all, same);
+                           for (auto other : all) {
+                             if (!c.is_default_for_provider || !same(other) || !other.is_default_for_provider) continue;
+                             other.is_default_for_provider = false;
+                             if (!kCredentials.update(t, other)) throw std::logic_error("a credential vanished inside its transaction");
+                           }
+                           if (!kCredentials.insert(t, c)) throw std::logic_error("a fresh credential is taken");
+                           sealed_.put(t, sealed_name(c.credential_id), *r.personal_access_token);
+                           t.audit().params["credential_id"] = std::to_string(c.credential_id);
+                           return CredentialInfo(c);
+                         });
 }
 
 Result<CredentialInfo> Credentials::get(const access::Context& ctx, std::int64_t id, std::optional<std::int64_t> principal) {
@@ -128,41 +116,42 @@ Result<std::vector<CredentialInfo>> Credentials::list(const access::Context& ctx
 
 Result<void> Credentials::update(const access::Context& ctx, std::int64_t id, const CredentialRequest& r) {
   const auto who = owner(ctx, r.principal_id);
-  return change(store_, ctx.event("gitCredentials", "updateGitCredential", {{"credential_id", std::to_string(id)}}),
-                [&](store::WriteTxn& t) -> Result<void> {
-                  if (!who) return fail(who.error());
-                  auto found = kCredentials.get(t, key_of(ctx, *who, id));
-                  if (!found) return fail(no_credential(id));
-                  auto& c = found->value;
-                  const auto provider = known_provider(r.git_provider);
-                  if (!provider) return refuse(Errc::invalid, "Invalid Git provider: " + r.git_provider.substr(0, 60));
-                  TARN_CHECK(check(r));
-                  c.git_provider = *provider;
-                  if (r.git_username) c.git_username = r.git_username;
-                  if (r.git_email) c.git_email = r.git_email;
-                  if (r.name) c.name = r.name;
-                  if (r.is_default_for_provider) c.is_default_for_provider = *r.is_default_for_provider;
-                  if (c.is_default_for_provider)
-                    for (auto other : kCredentials.scan(t, store::prefix({store::sortable(here(ctx)), store::sortable(*who)}))) {
-                      if (other.credential_id == id || other.git_provider != c.git_provider || !other.is_default_for_provider) continue;
-                      other.is_default_for_provider = false;
-                      if (!kCredentials.update(t, other)) throw std::logic_error("a credential vanished inside its transaction");
-                    }
-                  if (!kCredentials.update(t, c)) throw std::logic_error("a credential vanished inside its transaction");
-                  if (r.personal_access_token && !r.personal_access_token->empty()) sealed_.put(t, sealed_name(id), *r.personal_access_token);
-                  return {};
-                });
+  return store_.write_as(ctx.event("gitCredentials", "updateGitCredential", {{"credential_id", std::to_string(id)}}),
+                         [&](store::WriteTxn& t) -> Result<void> {
+                           if (!who) return fail(who.error());
+                           auto found = kCredentials.get(t, key_of(ctx, *who, id));
+                           if (!found) return fail(no_credential(id));
+                           auto& c = found->value;
+                           const auto provider = known_provider(r.git_provider);
+                           if (!provider) return refuse(Errc::invalid, "Invalid Git provider: " + r.git_provider.substr(0, 60));
+                           TARN_CHECK(check(r));
+                           c.git_provider = *provider;
+                           if (r.git_username) c.git_username = r.git_username;
+                           if (r.git_email) c.git_email = r.git_email;
+                           if (r.name) c.name = r.name;
+                           if (r.is_default_for_provider) c.is_default_for_provider = *r.is_default_for_provider;
+                           if (c.is_default_for_provider)
+                             for (auto other : kCredentials.scan(t, store::prefix({store::sortable(here(ctx)), store::sortable(*who)}))) {
+                               if (other.credential_id == id || other.git_provider != c.git_provider || !other.is_default_for_provider) continue;
+                               other.is_default_for_provider = false;
+                               if (!kCredentials.update(t, other)) throw std::logic_error("a credential vanished inside its transaction");
+                             }
+                           if (!kCredentials.update(t, c)) throw std::logic_error("a credential vanished inside its transaction");
+                           if (r.personal_access_token && !r.personal_access_token->empty())
+                             sealed_.put(t, sealed_name(id), *r.personal_access_token);
+                           return {};
+                         });
 }
 
 Result<void> Credentials::remove(const access::Context& ctx, std::int64_t id, std::optional<std::int64_t> principal) {
   const auto who = owner(ctx, principal);
-  return change(store_, ctx.event("gitCredentials", "deleteGitCredential", {{"credential_id", std::to_string(id)}}),
-                [&](store::WriteTxn& t) -> Result<void> {
-                  if (!who) return fail(who.error());
-                  if (!kCredentials.erase(t, key_of(ctx, *who, id))) return fail(no_credential(id));
-                  sealed_.erase(t, sealed_name(id));
-                  return {};
-                });
+  return store_.write_as(ctx.event("gitCredentials", "deleteGitCredential", {{"credential_id", std::to_string(id)}}),
+                         [&](store::WriteTxn& t) -> Result<void> {
+                           if (!who) return fail(who.error());
+                           if (!kCredentials.erase(t, key_of(ctx, *who, id))) return fail(no_credential(id));
+                           sealed_.erase(t, sealed_name(id));
+                           return {};
+                         });
 }
 
 Result<std::optional<GitLogin>> Credentials::login(const access::Context& ctx, const std::string& provider, std::optional<std::int64_t> id) {

@@ -37,15 +37,6 @@ Error lifted(const workspace::Error& e) {
   }
 }
 
-template <class T>
-Result<T> told(store::Store& store, store::AuditEvent event, Error e) {
-  event.outcome = status_of(e.code) == 403 ? store::Outcome::denied : store::Outcome::failed;
-  event.status = status_of(e.code);
-  event.error = e.message;
-  store.audit_later(std::move(event));
-  return fail(std::move(e));
-}
-
 /// "my-repo" of https://host/team/my-repo.git
 std::string name_of_url(std::string url) {
   while (url.ends_with('/')) url.pop_back();
@@ -158,12 +149,8 @@ Result<void> Repos::apply(const access::Context& ctx, const std::string& root, c
   std::vector<std::string> replaced;
   auto done = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     replaced.clear();
-    const auto refused = [&](Error e) {
-      t.audit().status = status_of(e.code);
-      return fail(std::move(e));
-    };
     const auto fine = also(t);  // first: a new folder must be there before what it holds
-    if (!fine) return refused(fine.error());
+    if (!fine) return fail(fine.error());
     auto now = in_place(t);
     const auto conflict = [&](const std::string& path) {
       return Error{Errc::conflict, "Cannot perform Git operation due to conflicting changes: " + root + "/" + path +
@@ -173,7 +160,7 @@ Result<void> Repos::apply(const access::Context& ctx, const std::string& root, c
     for (auto& [path, node] : now) {
       if (node.git_object.empty() || node.is_folder()) continue;  // the workspace's own
       if (items.contains(path)) continue;
-      if (node.git_changed) return refused(conflict(path));
+      if (node.git_changed) return fail(conflict(path));
       for (const auto& a : workspace::ancestors(node.path()))
         if (a.size() > root.size()) emptied.insert(a.substr(root.size() + 1));
       if (!node.blob.empty()) replaced.push_back(node.blob);
@@ -190,27 +177,27 @@ Result<void> Repos::apply(const access::Context& ctx, const std::string& root, c
       if (there != now.end() && there->second.git_object == item.file->object) continue;  // as it was, or edited on the same ground
       if (there != now.end()) {
         Node& node = there->second;
-        if (node.git_changed || node.git_object.empty() || node.object_type != item.type) return refused(conflict(path));
-        if (!written.contains(path)) return refused({Errc::conflict, "The Git folder changed while it was updated. Try again."});
+        if (node.git_changed || node.git_object.empty() || node.object_type != item.type) return fail(conflict(path));
+        if (!written.contains(path)) return fail({Errc::conflict, "The Git folder changed while it was updated. Try again."});
         replaced.push_back(node.blob);
         take(node, item);
         tree_.update(t, ctx, node);
         continue;
       }
-      if (!written.contains(path)) return refused({Errc::conflict, "The Git folder changed while it was updated. Try again."});
+      if (!written.contains(path)) return fail({Errc::conflict, "The Git folder changed while it was updated. Try again."});
       const std::string full = root + "/" + path;
       auto above = workspace::ancestors(full);
       for (auto folder = above.rbegin(); folder != above.rend(); ++folder) {
         const auto is = tree_.find(t, here(ctx), *folder);
-        if (is && !is->is_folder()) return refused(conflict(folder->substr(root.size() + 1)));
+        if (is && !is->is_folder()) return fail(conflict(folder->substr(root.size() + 1)));
         if (is) continue;
         auto made = tree_.add(t, ctx, {.parent = workspace::parent_of(*folder), .name = workspace::name_of(*folder)});
-        if (!made) return refused(lifted(made.error()));
+        if (!made) return fail(lifted(made.error()));
       }
       Node node{.parent = workspace::parent_of(full), .name = workspace::name_of(full)};
       take(node, item);
       auto made = tree_.add(t, ctx, std::move(node));
-      if (!made) return refused(lifted(made.error()));
+      if (!made) return fail(lifted(made.error()));
     }
     // Folders that held only what went away go, too; those that somebody made stay.
     std::set<std::string> needed = names;
@@ -283,14 +270,14 @@ Result<RepoInfo> Repos::create(const access::Context& ctx, const NewRepo& r) {
     return RepoInfo(record);
   };
   auto done = run();
-  if (!done) return told<RepoInfo>(store_, std::move(event), done.error());
+  if (!done) return fail(store_.refused(std::move(event), done.error()));
   return done;
 }
 
 Result<RepoInfo> Repos::get(const access::Context& ctx, std::int64_t id) {
   auto event = ctx.event("repos", "getRepo", {{"id", std::to_string(id)}});
   auto found = reach(ctx, id, workspace::kCanRead);
-  if (!found) return told<RepoInfo>(store_, std::move(event), found.error());
+  if (!found) return fail(store_.refused(std::move(event), found.error()));
   store_.audit_later(std::move(event));
   return found->info;
 }
@@ -356,16 +343,16 @@ Result<RepoInfo> Repos::update(const access::Context& ctx, std::int64_t id, cons
     return RepoInfo(record);
   };
   auto done = run();
-  if (!done) return told<RepoInfo>(store_, std::move(event), done.error());
+  if (!done) return fail(store_.refused(std::move(event), done.error()));
   return done;
 }
 
 Result<void> Repos::remove(const access::Context& ctx, std::int64_t id) {
   auto event = ctx.event("repos", "deleteRepo", {{"id", std::to_string(id)}});
   auto found = reach(ctx, id, workspace::kCanManage);
-  if (!found) return told<void>(store_, std::move(event), found.error());
+  if (!found) return fail(store_.refused(std::move(event), found.error()));
   auto done = tree_.remove(ctx, *workspace::parse_path(found->info.path), true);
-  if (!done) return told<void>(store_, std::move(event), lifted(done.error()));
+  if (!done) return fail(store_.refused(std::move(event), lifted(done.error())));
   store_.audit_later(std::move(event));
   return {};
 }

@@ -43,30 +43,9 @@ api::Result list_repos(Repos& s, const Request& r) {
 }  // namespace
 
 api::WireError wire(const Error& e) {
-  const int status = status_of(e.code);
-  switch (e.code) {
-    case Errc::invalid:
-      return {status, "INVALID_PARAMETER_VALUE", e.message};
-    case Errc::not_found:
-    case Errc::remote_refused:
-      return {status, "RESOURCE_DOES_NOT_EXIST", e.message};
-    case Errc::already_exists:
-      return {status, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied:
-    case Errc::no_credential:
-    case Errc::not_allowed:
-      return {status, "PERMISSION_DENIED", e.message};
-    case Errc::limit_reached:
-    case Errc::too_large:
-      return {status, "RESOURCE_LIMIT_EXCEEDED", e.message};
-    case Errc::conflict:
-      return {status, "RESOURCE_CONFLICT", e.message};
-    case Errc::busy:
-      return {status, "REQUEST_LIMIT_EXCEEDED", e.message, json::array{}, {{"Retry-After", "5"}}};
-    case Errc::unavailable:
-      return {status, "TEMPORARILY_UNAVAILABLE", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
+  auto out = api::wire<Errc>(e);
+  if (e.code == Errc::busy) out.headers.emplace_back("Retry-After", "5");
+  return out;
 }
 
 std::vector<api::Route> routes(Repos& s, Credentials& c) {

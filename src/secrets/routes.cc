@@ -65,24 +65,6 @@ Expected<std::string, api::WireError> value_of(const PutSecret& p) {
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::limit_reached:
-      return {400, "RESOURCE_LIMIT_EXCEEDED", e.message};
-    case Errc::value_too_large:
-      return {400, "MAX_SECRET_SIZE_EXCEEDED", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Scopes& s) {
   std::vector<api::Route> out;
   const auto row = [&](Method m, const std::string& path, api::Handler h) {

@@ -67,32 +67,6 @@ Result<ScopeRecord> reach(store::ReadTxn& t, const access::Context& ctx, const s
   return std::move(found->value);
 }
 
-int status_of(Errc code) { return code == Errc::permission_denied ? 403 : code == Errc::not_found ? 404 : 400; }
-
-template <class F>
-auto change(store::Store& store, store::AuditEvent event, F&& body) {
-  return store.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) {
-      t.audit().outcome = out.error().code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-      t.audit().status = status_of(out.error().code);
-    }
-    return out;
-  });
-}
-
-template <class F>
-auto look(store::Store& store, store::AuditEvent event, F&& body) {
-  auto out = store.read_as(body);
-  if (!out) {
-    event.outcome = out.error().code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-    event.status = status_of(out.error().code);
-    event.error = out.error().message;
-  }
-  store.audit_later(std::move(event));
-  return out;
-}
-
 }  // namespace
 
 Result<std::string> Scopes::principal(const access::Context& ctx, const std::string& name) {
@@ -105,7 +79,7 @@ Result<std::string> Scopes::principal(const access::Context& ctx, const std::str
 Result<void> Scopes::create(const access::Context& ctx, const NewScope& request) {
   auto event = ctx.event("secrets", "createScope",
                          {{"scope", shown(request.scope)}, {"initialManagePrincipal", shown(request.initial_manage_principal.value_or(""))}});
-  return change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     if (!named_well(request.scope, "-_@./"))
       return refuse(Errc::invalid,
                     "Field 'scope' must be 1 to 128 letters, digits, dashes, underscores, periods, @ or /; got '" + shown(request.scope) + "'");
@@ -128,7 +102,7 @@ Result<void> Scopes::create(const access::Context& ctx, const NewScope& request)
 }
 
 Result<void> Scopes::remove(const access::Context& ctx, const std::string& scope) {
-  return change(store_, ctx.event("secrets", "deleteScope", {{"scope", shown(scope)}}), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(ctx.event("secrets", "deleteScope", {{"scope", shown(scope)}}), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(reach(t, ctx, scope, Permission::MANAGE));
     for (const auto& s : kSecrets.scan(t, below(place(ctx), scope))) {
       sealed_.erase(t, sealed_name(place(ctx), scope, s.key));
@@ -149,7 +123,7 @@ std::vector<ScopeInfo> Scopes::list(const access::Context& ctx) {
 
 Result<void> Scopes::put(const access::Context& ctx, const std::string& scope, const std::string& key, std::string_view value) {
   auto event = ctx.event("secrets", "putSecret", {{"scope", shown(scope)}, {"key", shown(key)}});
-  return change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(reach(t, ctx, scope, Permission::WRITE));
     if (!named_well(key, "-_."))
       return refuse(Errc::invalid, "Field 'key' must be 1 to 128 letters, digits, dashes, underscores or periods; got '" + shown(key) + "'");
@@ -167,7 +141,7 @@ Result<void> Scopes::put(const access::Context& ctx, const std::string& scope, c
 
 Result<void> Scopes::remove_secret(const access::Context& ctx, const std::string& scope, const std::string& key) {
   auto event = ctx.event("secrets", "deleteSecret", {{"scope", shown(scope)}, {"key", shown(key)}});
-  return change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_CHECK(reach(t, ctx, scope, Permission::WRITE));
     if (!kSecrets.erase(t, store::key({place(ctx), scope, key})))
       return refuse(Errc::not_found, "Secret with key " + shown(key) + " does not exist in scope " + shown(scope));
@@ -178,7 +152,7 @@ Result<void> Scopes::remove_secret(const access::Context& ctx, const std::string
 
 Result<std::vector<SecretInfo>> Scopes::secrets(const access::Context& ctx, const std::string& scope) {
   auto event = ctx.event("secrets", "listSecrets", {{"scope", shown(scope)}});
-  return look(store_, std::move(event), [&](store::ReadTxn& t) -> Result<std::vector<SecretInfo>> {
+  return store_.look_as(std::move(event), [&](store::ReadTxn& t) -> Result<std::vector<SecretInfo>> {
     TARN_CHECK(reach(t, ctx, scope, Permission::READ));
     std::vector<SecretInfo> out;
     for (auto& s : kSecrets.scan(t, below(place(ctx), scope))) out.push_back({std::move(s.key), s.last_updated});
@@ -188,7 +162,7 @@ Result<std::vector<SecretInfo>> Scopes::secrets(const access::Context& ctx, cons
 
 Result<std::string> Scopes::get(const access::Context& ctx, const std::string& scope, const std::string& key) {
   auto event = ctx.event("secrets", "getSecret", {{"scope", shown(scope)}, {"key", shown(key)}});
-  return look(store_, std::move(event), [&](store::ReadTxn& t) -> Result<std::string> {
+  return store_.look_as(std::move(event), [&](store::ReadTxn& t) -> Result<std::string> {
     TARN_CHECK(reach(t, ctx, scope, Permission::READ));
     if (!kSecrets.get(t, store::key({place(ctx), scope, key})))
       return refuse(Errc::not_found, "Secret does not exist with scope: " + shown(scope) + " and key: " + shown(key));
@@ -202,7 +176,7 @@ Result<void> Scopes::put_acl(const access::Context& ctx, const std::string& scop
   auto event =
       ctx.event("secrets", "putAcl",
                 {{"scope", shown(scope)}, {"principal", shown(item.principal)}, {"permission", std::string(json::name_of(item.permission))}});
-  return change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(record, reach(t, ctx, scope, Permission::MANAGE));
     TARN_TRY(name, principal(ctx, item.principal));
     const auto at = std::ranges::find(record.acl, name, &AclItem::principal);
@@ -217,7 +191,7 @@ Result<void> Scopes::put_acl(const access::Context& ctx, const std::string& scop
 
 Result<void> Scopes::remove_acl(const access::Context& ctx, const std::string& scope, const std::string& principal) {
   auto event = ctx.event("secrets", "deleteAcl", {{"scope", shown(scope)}, {"principal", shown(principal)}});
-  return change(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  return store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     TARN_TRY(record, reach(t, ctx, scope, Permission::MANAGE));
     if (std::erase_if(record.acl, [&](const AclItem& a) { return a.principal == principal; }) == 0)
       return refuse(Errc::not_found, "Permission for principal " + shown(principal) + " does not exist on scope " + shown(scope));
@@ -227,7 +201,7 @@ Result<void> Scopes::remove_acl(const access::Context& ctx, const std::string& s
 }
 
 Result<std::vector<AclItem>> Scopes::acls(const access::Context& ctx, const std::string& scope) {
-  return look(store_, ctx.event("secrets", "listAcls", {{"scope", shown(scope)}}), [&](store::ReadTxn& t) -> Result<std::vector<AclItem>> {
+  return store_.look_as(ctx.event("secrets", "listAcls", {{"scope", shown(scope)}}), [&](store::ReadTxn& t) -> Result<std::vector<AclItem>> {
     TARN_TRY(record, reach(t, ctx, scope, Permission::MANAGE));
     return record.acl;
   });
@@ -235,7 +209,7 @@ Result<std::vector<AclItem>> Scopes::acls(const access::Context& ctx, const std:
 
 Result<AclItem> Scopes::acl(const access::Context& ctx, const std::string& scope, const std::string& principal) {
   auto event = ctx.event("secrets", "getAcl", {{"scope", shown(scope)}, {"principal", shown(principal)}});
-  return look(store_, std::move(event), [&](store::ReadTxn& t) -> Result<AclItem> {
+  return store_.look_as(std::move(event), [&](store::ReadTxn& t) -> Result<AclItem> {
     TARN_TRY(record, reach(t, ctx, scope, Permission::MANAGE));
     for (const auto& a : record.acl)
       if (a.principal == principal) return a;

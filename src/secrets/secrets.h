@@ -5,6 +5,7 @@
 // Source: REST API reference "Secrets", databricks-sdk-go service/workspace (SecretsInterface).
 #include "access/caller.h"
 #include "base/clock.h"
+#include "base/refusal.h"
 #include "identity/directory.h"
 #include "store/secrets.h"
 #include "store/store.h"
@@ -12,6 +13,23 @@
 namespace tarn::secrets {
 
 enum class Errc { invalid, not_found, already_exists, permission_denied, limit_reached, value_too_large };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::limit_reached:
+      return refusals::limit_exceeded;
+    case Errc::value_too_large:
+      return Refusal{400, "MAX_SECRET_SIZE_EXCEEDED"};
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;

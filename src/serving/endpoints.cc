@@ -79,12 +79,7 @@ Endpoints::Endpoints(store::Store& store, access::ObjectPermissions& permissions
 }
 
 Error Endpoints::told(const access::Context& ctx, const char* action, const std::string& name, Error e) {
-  auto event = ctx.event("serverlessRealTimeInference", action, {{"name", name.substr(0, 100)}});
-  event.outcome = e.code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-  event.status = status_of(e.code);
-  event.error = e.message;
-  store_.audit_later(std::move(event));
-  return e;
+  return store_.refused(ctx.event("serverlessRealTimeInference", action, {{"name", name.substr(0, 100)}}), std::move(e));
 }
 
 Result<Endpoint> Endpoints::get(const access::Context& ctx, const std::string& name, std::string_view level) {

@@ -1,5 +1,6 @@
 #pragma once
 // What the serving room refuses, and how; routes.cc maps it to the wire, once. Messages are the vendor's where it has one.
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::serving {
@@ -16,33 +17,36 @@ enum class Errc {
   timed_out,
   model_failed  // the model itself raised an error
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::invalid_state:
+      return refusals::invalid_state;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::not_enabled:
+      return refusals::not_enabled;
+    case Errc::too_many_requests:
+      return refusals::too_many;
+    case Errc::unavailable:
+      return refusals::unavailable;
+    case Errc::timed_out:
+      return refusals::timed_out;
+    case Errc::model_failed:
+      return Refusal{400, "BAD_REQUEST"};
+  }
+  return {};
+}
 struct Error : RoomError<Errc> {
   int retry_after = 0;  // seconds; 0: nothing to say
 };
 template <class T>
 using Result = Expected<T, Error>;
 inline auto refuse(Errc code, std::string message, int retry_after = 0) { return fail(Error{{code, std::move(message)}, retry_after}); }
-
-constexpr int status_of(Errc code) {
-  switch (code) {
-    case Errc::invalid:
-    case Errc::invalid_state:
-    case Errc::already_exists:
-    case Errc::model_failed:
-      return 400;
-    case Errc::permission_denied:
-      return 403;
-    case Errc::not_found:
-    case Errc::not_enabled:
-      return 404;
-    case Errc::too_many_requests:
-      return 429;
-    case Errc::unavailable:
-      return 503;
-    case Errc::timed_out:
-      return 504;
-  }
-  return 500;
-}
 
 }  // namespace tarn::serving

@@ -254,38 +254,7 @@ Result<std::shared_ptr<Served>> served_of(Doors d, const Request& r) {
 }  // namespace
 
 api::WireError wire(const Error& e) {
-  api::WireError out;
-  switch (e.code) {
-    case Errc::invalid:
-    case Errc::invalid_state:
-      out = api::bad_request(e.message);
-      if (e.code == Errc::invalid_state) out.error_code = "INVALID_STATE";
-      break;
-    case Errc::not_found:
-      out = api::not_found(e.message);
-      break;
-    case Errc::already_exists:
-      out = {400, "RESOURCE_ALREADY_EXISTS", e.message};
-      break;
-    case Errc::permission_denied:
-      out = api::forbidden(e.message);
-      break;
-    case Errc::not_enabled:
-      out = {404, "FEATURE_DISABLED", e.message};
-      break;
-    case Errc::too_many_requests:
-      out = {429, "REQUEST_LIMIT_EXCEEDED", e.message};
-      break;
-    case Errc::unavailable:
-      out = {503, "TEMPORARILY_UNAVAILABLE", e.message};
-      break;
-    case Errc::timed_out:
-      out = {504, "DEADLINE_EXCEEDED", e.message};
-      break;
-    case Errc::model_failed:
-      out = {400, "BAD_REQUEST", e.message};
-      break;
-  }
+  auto out = api::wire<Errc>(e);
   if (e.retry_after > 0) out.headers.emplace_back("retry-after", std::to_string(e.retry_after));
   return out;
 }

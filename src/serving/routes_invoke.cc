@@ -143,7 +143,7 @@ asio::awaitable<api::Result> invoke(Doors d, std::shared_ptr<QueryRights> rights
   }
   --stats.in_flight;
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - began);
-  const int status = reply ? 200 : status_of(reply.error().code);
+  const int status = reply ? 200 : refusal_of(reply.error().code).status;
   stats.record(status, took);
   const auto request_id = r.context.request_id;
   const auto refusal = reply ? std::optional<api::WireError>() : std::optional(wire(reply.error()));

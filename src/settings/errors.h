@@ -1,5 +1,6 @@
 #pragma once
 // What the settings of workspaces and the account refuse. routes.cc maps each to the wire.
+#include "base/refusal.h"
 #include "base/result.h"
 
 namespace tarn::settings {
@@ -15,9 +16,30 @@ enum class Errc {
   conflict,       // 409 with the etag to write with
   not_enabled
 };
-struct Error {
-  Errc code;
-  std::string message;
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::bad_request:
+      return Refusal{400, "BAD_REQUEST"};
+    case Errc::invalid:
+      return refusals::invalid;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::quota_exceeded:
+      return refusals::quota_exceeded;
+    case Errc::locked_out:
+      return refusals::invalid_state;
+    case Errc::setting_unset:
+      return Refusal{404, "NOT_FOUND"};
+    case Errc::conflict:
+      return refusals::conflict;
+    case Errc::not_enabled:
+      return refusals::not_enabled;
+  }
+  return {};
+}
+struct Error : RoomError<Errc> {
   std::string etag{};  // of setting_unset and conflict
 };
 template <class T>

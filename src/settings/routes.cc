@@ -49,35 +49,14 @@ std::vector<std::string> comma_separated(std::string_view text) {
 }  // namespace
 
 api::WireError wire(const Error& e) {
+  auto out = api::wire<Errc>(e);
   // Where the vendor answers with the etag to write with, clients read it from the ErrorInfo.
-  const auto with_etag = [&](api::WireError w) {
-    w.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
-                                     {"reason", w.error_code},
-                                     {"domain", "settings.databricks.com"},
-                                     {"metadata", json::object{{"etag", e.etag}}}});
-    return w;
-  };
-  switch (e.code) {
-    case Errc::bad_request:
-      return {400, "BAD_REQUEST", e.message};
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::quota_exceeded:
-      return {400, "QUOTA_EXCEEDED", e.message};
-    case Errc::locked_out:
-      return {400, "INVALID_STATE", e.message};
-    case Errc::setting_unset:
-      return with_etag({404, "NOT_FOUND", e.message});
-    case Errc::conflict:
-      return with_etag({409, "RESOURCE_CONFLICT", e.message});
-    case Errc::not_enabled:
-      return api::not_enabled(e.message);
-  }
-  throw std::logic_error("an error code without a meaning");
+  if (e.code == Errc::setting_unset || e.code == Errc::conflict)
+    out.details.push_back(json::object{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                                       {"reason", out.error_code},
+                                       {"domain", "settings.databricks.com"},
+                                       {"metadata", json::object{{"etag", e.etag}}}});
+  return out;
 }
 
 std::vector<api::Route> Room::routes() {

@@ -43,7 +43,8 @@ Result<const Kind*> kind_of(const access::Context& ctx, const std::string& type,
   const auto* k = std::ranges::find_if(kKinds, [&](const Kind& one) { return one.type == type && one.level == level; });
   if (k == kKinds.end()) {
     const auto others = TypedSettings::not_enabled(level == Level::account);
-    if (std::ranges::find(others, type) != others.end()) return fail(Error{Errc::not_enabled, "The setting " + type});
+    if (std::ranges::find(others, type) != others.end())
+      return fail(Error{Errc::not_enabled, "The setting " + type + " is not enabled in this account."});
     return fail(Error{Errc::not_found, "Setting type '" + type + "' does not exist"});
   }
   if (name != "default") return fail(Error{Errc::not_found, "Setting '" + name + "' of type '" + type + "' does not exist: its name is 'default'"});

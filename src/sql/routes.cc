@@ -166,35 +166,6 @@ asio::awaitable<api::Result> execute(Statements& statements, const Request& requ
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::parse:
-    case Errc::unsupported:
-    case Errc::unresolved:
-    case Errc::engine:
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::too_large:
-      return {413, "REQUEST_LIMIT_EXCEEDED", e.message};
-    case Errc::not_found:
-    case Errc::principal_not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::conflict:
-      return {409, "RESOURCE_CONFLICT", e.message};
-    case Errc::cancelled:
-      return {499, "CANCELLED", e.message};
-    case Errc::timeout:
-      return {504, "DEADLINE_EXCEEDED", e.message};
-    case Errc::unavailable:
-      return {503, "TEMPORARILY_UNAVAILABLE", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
   auto& w = warehouses;
   auto& s = statements;

@@ -1,6 +1,6 @@
 #pragma once
 // The SQL room on the wire: warehouses, statements, query history. Source: databricks-sdk-go service/sql.
-#include "api/api.h"
+#include "api/answers.h"
 #include "sql/statements.h"
 
 namespace tarn::sql {
@@ -8,6 +8,6 @@ namespace tarn::sql {
 /// The services must outlive the routes.
 std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements);
 
-api::WireError wire(const Error& e);
+using api::wire;
 
 }  // namespace tarn::sql

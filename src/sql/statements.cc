@@ -231,9 +231,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   auto w = warehouses_.use(ctx, r.warehouse_id);
   if (!w) {
     if (w.error().code == Errc::permission_denied) {
-      auto e = ctx.event("databrickssql", "commandSubmit", {{"warehouseId", r.warehouse_id}});
-      e.outcome = store::Outcome::denied, e.status = 403, e.error = w.error().message;
-      store_.audit_later(std::move(e));
+      store_.refused(ctx.event("databrickssql", "commandSubmit", {{"warehouseId", r.warehouse_id}}), w.error());
     }
     return fail(w.error());
   }
@@ -318,11 +316,7 @@ void Statements::finish(Statement& s, StatementState state, const std::optional<
   auto event = s.session.ctx.event(
       "databrickssql", "commandFinish",
       {{"statementId", s.id}, {"warehouseId", s.warehouse_id}, {"statementType", kind}, {"state", std::string(json::name_of(state))}});
-  if (error) {
-    event.outcome = error->code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-    event.status = error->code == Errc::permission_denied ? 403 : 400;
-    event.error = error->message;
-  }
+  if (error) event.refused(*error);
   store_.audit_later(std::move(event));
   warehouses_.touch(s.warehouse_id);
   {

@@ -125,15 +125,11 @@ Result<std::shared_ptr<const Warehouse>> Warehouses::require(const access::Conte
 Result<Warehouse> Warehouses::create(const access::Context& ctx, const WarehouseRequest& request) {
   return store_.write_as(
       ctx.event("databrickssql", "createWarehouse", {{"name", request.name.value_or("")}}), [&](store::WriteTxn& t) -> Result<Warehouse> {
-        const auto denied = [&](Error e) {
-          t.audit().outcome = store::Outcome::denied, t.audit().status = 403;
-          return fail(std::move(e));
-        };
         if (!ctx.caller.workspace_admin && !ctx.caller.entitlements.contains("allow-cluster-create"))
-          return denied(
-              {Errc::permission_denied,
-               "User '" + ctx.caller.name +
-                   "' may not create SQL warehouses: only workspace administrators may, or principals with the allow-cluster-create entitlement"});
+          return fail(Error{
+              Errc::permission_denied,
+              "User '" + ctx.caller.name +
+                  "' may not create SQL warehouses: only workspace administrators may, or principals with the allow-cluster-create entitlement"});
         Warehouse w;
         w.id = new_hex(8);
         w.workspace_id = ctx.workspace_id.value_or(0);
@@ -171,10 +167,7 @@ Result<Warehouse> Warehouses::change(const access::Context& ctx, std::string_vie
                                      const std::function<Result<void>(store::WriteTxn&, Warehouse&)>& body) {
   const auto may = require(ctx, id, least);  // before the transaction: what lists say is read from the store
   return store_.write_as(ctx.event("databrickssql", action, {{"warehouse_id", std::string(id)}}), [&](store::WriteTxn& t) -> Result<Warehouse> {
-    if (!may) {
-      if (may.error().code == Errc::permission_denied) t.audit().outcome = store::Outcome::denied, t.audit().status = 403;
-      return fail(may.error());
-    }
+    if (!may) return fail(may.error());
     auto found = kWarehouses.get(t, key_of(workspace_of(ctx), id));
     if (!found) return fail(missing(id));
     TARN_CHECK(body(t, found->value));
@@ -309,10 +302,8 @@ Result<WarehouseConfig> Warehouses::config(const access::Context& ctx) {
 Result<void> Warehouses::set_config(const access::Context& ctx, WarehouseConfig config) {
   config.workspace_id = workspace_of(ctx);
   return store_.write_as(ctx.event("databrickssql", "editWarehouseConfig", {}), [&](store::WriteTxn& t) -> Result<void> {
-    if (!ctx.caller.workspace_admin) {
-      t.audit().outcome = store::Outcome::denied, t.audit().status = 403;
+    if (!ctx.caller.workspace_admin)
       return refuse(Errc::permission_denied, "User '" + ctx.caller.name + "' is not an administrator of this workspace");
-    }
     if (config.security_policy.empty()) config.security_policy = "DATA_ACCESS_CONTROL";
     if (config.security_policy != "DATA_ACCESS_CONTROL")
       return refuse(Errc::invalid, "Field 'security_policy' must be DATA_ACCESS_CONTROL, got '" + config.security_policy +

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/refusal.h"
 
 namespace tarn::store {
 
@@ -59,6 +60,14 @@ struct AuditEvent {
   Outcome outcome = Outcome::success;
   int status = 200;   // as the caller saw it
   std::string error;  // the message, when it was refused
+
+  /// Becomes the event of a refusal, as its caller sees it. E: a room's error, whose code has a refusal_of().
+  template <class E>
+  void refused(const E& e) {
+    status = refusal_of(e.code).status;
+    outcome = status == 403 ? Outcome::denied : Outcome::failed;
+    error = e.message;
+  }
 };
 BOOST_DESCRIBE_STRUCT(AuditEvent, (), (service, action, principal, workspace_id, request_id, source_ip, user_agent, params, outcome, status, error))
 
@@ -181,12 +190,37 @@ class Store {
       out.emplace(f(t));
       if (*out) return true;
       auto& a = t.audit();
-      if (a.outcome == Outcome::success) a.outcome = Outcome::failed;
-      if (a.status < 400) a.status = 400;
+      if (a.status < 400) {
+        if constexpr (requires { refusal_of(out->error().code); }) {
+          a.refused(out->error());
+        } else {
+          a.status = 400;
+          if (a.outcome == Outcome::success) a.outcome = Outcome::failed;
+        }
+      }
       if (a.error.empty()) a.error = out->error().message;
       return false;
     });
     return *std::move(out);
+  }
+  /// Records a refusal that no transaction has seen, and hands it on.
+  template <class E>
+  E refused(AuditEvent event, E error) {
+    event.refused(error);
+    audit_later(std::move(event));
+    return error;
+  }
+  /// Records a look with its outcome (by group commit: a read waits for nothing) and hands the answer on. R: a room's Result.
+  template <class R>
+  R looked(AuditEvent event, R answer) {
+    if (!answer) event.refused(answer.error());
+    audit_later(std::move(event));
+    return answer;
+  }
+  /// A look on one snapshot.
+  template <class F>
+  auto look_as(AuditEvent event, F&& f) {
+    return looked(std::move(event), read_as(std::forward<F>(f)));
   }
 };
 

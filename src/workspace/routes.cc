@@ -156,32 +156,6 @@ api::Result import_file(Tree& tree, const Request& r) {
 
 }  // namespace
 
-api::WireError wire(const Error& e) {
-  switch (e.code) {
-    case Errc::invalid:
-      return api::bad_request(e.message);
-    case Errc::not_found:
-      return api::not_found(e.message);
-    case Errc::already_exists:
-      return {400, "RESOURCE_ALREADY_EXISTS", e.message};
-    case Errc::permission_denied:
-      return api::forbidden(e.message);
-    case Errc::not_empty:
-      return {400, "DIRECTORY_NOT_EMPTY", e.message};
-    case Errc::is_protected:
-      return {400, "DIRECTORY_PROTECTED", e.message};
-    case Errc::too_large:
-      return {400, "MAX_NOTEBOOK_SIZE_EXCEEDED", e.message};
-    case Errc::unsupported:
-      return {400, "INVALID_PARAMETER_VALUE", e.message};
-    case Errc::conflict:
-      return {409, "RESOURCE_CONFLICT", e.message};
-    case Errc::unavailable:
-      return {503, "TEMPORARILY_UNAVAILABLE", e.message};
-  }
-  throw std::logic_error("an error code without a meaning");
-}
-
 std::vector<api::Route> routes(Tree& tree) {
   std::vector<api::Route> out;
   const auto row = [&](Method m, const std::string& pattern, api::Handler h, bool spooled = false) {

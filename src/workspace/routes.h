@@ -1,12 +1,12 @@
 #pragma once
 // Routes of the workspace's tree: /api/2.0/workspace/… and /api/2.0/workspace-files/….
-#include "api/api.h"
+#include "api/answers.h"
 #include "workspace/tree.h"
 
 namespace tarn::workspace {
 
 /// The tree must outlive the routes.
 std::vector<api::Route> routes(Tree& tree);
-api::WireError wire(const Error& error);
+using api::wire;
 
 }  // namespace tarn::workspace

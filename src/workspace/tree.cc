@@ -62,28 +62,6 @@ access::ObjectRef ref_of(const Node& node) {
   throw std::logic_error("an object type without a kind");
 }
 
-int status_of(Errc code) {
-  switch (code) {
-    case Errc::permission_denied:
-      return 403;
-    case Errc::not_found:
-      return 404;
-    case Errc::conflict:
-      return 409;
-    case Errc::unavailable:
-      return 503;
-    default:
-      return 400;
-  }
-}
-
-void audit_refusal(store::Store& store, store::AuditEvent event, const Error& error) {
-  event.outcome = error.code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-  event.status = status_of(error.code);
-  event.error = error.message;
-  store.audit_later(std::move(event));
-}
-
 Tree::Tree(store::Store& store, access::ObjectPermissions& permissions, identity::Directory& directory, Content& content, const Clock& clock)
     : store_(store), permissions_(permissions), directory_(directory), content_(content), clock_(clock) {
   permissions_.add_kind(kind("directories", "directory"));
@@ -307,11 +285,11 @@ Result<Status> Tree::mkdirs(const access::Context& ctx, const Path& path) {
     return fail(denied(ctx, &found.nearest, found.missing.empty() ? kCanRead : kCanManage));
   };
   if (const auto fine = check(); !fine) {
-    audit_refusal(store_, std::move(event), fine.error());
+    store_.refused(std::move(event), fine.error());
     return fail(fine.error());
   }
   if (found.missing.empty()) return Status{.node = found.nearest, .path = path.shown(path.text)};
-  auto made = audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Node> {
+  auto made = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Node> {
     const auto now = look(t);
     if (now.nearest.object_id != found.nearest.object_id && !within(now.nearest.path(), found.nearest.path()))
       return refuse(Errc::conflict, "The folder changed while the request ran. Try again.");
@@ -356,12 +334,12 @@ Result<Status> Tree::put(const access::Context& ctx, const Path& path, Node node
     return {};
   };
   if (const auto fine = check(); !fine) {
-    audit_refusal(store_, std::move(event), fine.error());
+    store_.refused(std::move(event), fine.error());
     return fail(fine.error());
   }
   TARN_TRY(written, content_.write(here(ctx), bytes));
   std::string replaced;
-  auto done = audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<Node> {
+  auto done = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<Node> {
     const auto now = find(t, here(ctx), path.text), above = find(t, here(ctx), parent_of(path.text));
     if (!above || above->object_id != folder->object_id || (now ? now->object_id : 0) != (before ? before->object_id : 0))
       return refuse(Errc::conflict, "The object changed while the request ran. Try again.");
@@ -437,7 +415,7 @@ Result<Exported> Tree::export_object(const access::Context& ctx, const Path& pat
   auto event = ctx.event(kService, "export", {{"path", path.text}, {"format", std::string(json::name_of(format))}});
   auto found = readable(ctx, path);
   if (!found) {
-    audit_refusal(store_, std::move(event), found.error());
+    store_.refused(std::move(event), found.error());
     return fail(found.error());
   }
   const Node& node = *found;
@@ -492,11 +470,11 @@ Result<void> Tree::remove(const access::Context& ctx, const Path& path, bool rec
     return {};
   };
   if (const auto fine = check(); !fine) {
-    audit_refusal(store_, std::move(event), fine.error());
+    store_.refused(std::move(event), fine.error());
     return fail(fine.error());
   }
   std::vector<std::string> blobs;
-  auto done = audited(store_, std::move(event), [&](store::WriteTxn& t) -> Result<void> {
+  auto done = store_.write_as(std::move(event), [&](store::WriteTxn& t) -> Result<void> {
     blobs.clear();
     const auto now = find(t, here(ctx), path.text);
     if (!now) return fail(missing(path));

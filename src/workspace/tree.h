@@ -123,22 +123,4 @@ class Tree final : public Folders {
   std::set<std::pair<std::int64_t, std::string>> prepared_;  // guarded; what is known to be there already
 };
 
-/// The status that a refusal has on the wire, kept by its audit event too.
-int status_of(Errc code);
-
-/// Runs a change with its audit event; a refusal leaves the event with what was refused.
-template <class F>
-auto audited(store::Store& store, store::AuditEvent event, F&& body) {
-  return store.write_as(std::move(event), [&](store::WriteTxn& t) {
-    auto out = body(t);
-    if (!out) {
-      t.audit().outcome = out.error().code == Errc::permission_denied ? store::Outcome::denied : store::Outcome::failed;
-      t.audit().status = status_of(out.error().code);
-    }
-    return out;
-  });
-}
-/// Records a refusal that was decided before any transaction.
-void audit_refusal(store::Store& store, store::AuditEvent event, const Error& error);
-
 }  // namespace tarn::workspace

@@ -5,6 +5,7 @@
 
 #include "access/object_permissions.h"
 #include "base/clock.h"
+#include "base/refusal.h"
 #include "base/result.h"
 #include "store/store.h"
 
@@ -22,6 +23,30 @@ enum class Errc {
   conflict,     // the object changed while the request ran
   unavailable   // the storage behind it
 };
+constexpr Refusal refusal_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+    case Errc::unsupported:
+      return refusals::invalid;
+    case Errc::not_found:
+      return refusals::not_found;
+    case Errc::already_exists:
+      return refusals::already_exists;
+    case Errc::permission_denied:
+      return refusals::denied;
+    case Errc::not_empty:
+      return Refusal{400, "DIRECTORY_NOT_EMPTY"};
+    case Errc::is_protected:
+      return Refusal{400, "DIRECTORY_PROTECTED"};
+    case Errc::too_large:
+      return Refusal{400, "MAX_NOTEBOOK_SIZE_EXCEEDED"};
+    case Errc::conflict:
+      return refusals::conflict;
+    case Errc::unavailable:
+      return refusals::unavailable;
+  }
+  return {};
+}
 using Error = RoomError<Errc>;
 template <class T>
 using Result = Expected<T, Error>;
