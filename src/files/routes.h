@@ -1,6 +1,6 @@
 #pragma once
 // Routes of DBFS (/api/2.0/dbfs/…) and of the Files API (/api/2.0/fs/…).
-#include "api/api.h"
+#include "api/answers.h"
 #include "files/dbfs.h"
 #include "files/volumes.h"
 

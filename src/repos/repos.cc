@@ -178,13 +178,13 @@ Result<void> Repos::apply(const access::Context& ctx, const std::string& root, c
       if (there != now.end()) {
         Node& node = there->second;
         if (node.git_changed || node.git_object.empty() || node.object_type != item.type) return fail(conflict(path));
-        if (!written.contains(path)) return fail({Errc::conflict, "The Git folder changed while it was updated. Try again."});
+        if (!written.contains(path)) return fail(Error{Errc::conflict, "The Git folder changed while it was updated. Try again."});
         replaced.push_back(node.blob);
         take(node, item);
         tree_.update(t, ctx, node);
         continue;
       }
-      if (!written.contains(path)) return fail({Errc::conflict, "The Git folder changed while it was updated. Try again."});
+      if (!written.contains(path)) return fail(Error{Errc::conflict, "The Git folder changed while it was updated. Try again."});
       const std::string full = root + "/" + path;
       auto above = workspace::ancestors(full);
       for (auto folder = above.rbegin(); folder != above.rend(); ++folder) {

@@ -1,6 +1,6 @@
 #pragma once
 // /api/2.0/serving-endpoints and /serving-endpoints/NAME/invocations over HTTP, and the one mapping from this room's errors to the wire.
-#include "api/api.h"
+#include "api/answers.h"
 #include "serving/capture.h"
 #include "serving/runtime.h"
 

@@ -85,11 +85,11 @@ api::Result import_form(Tree& tree, const Request& r) {
   TemporaryFile file;
   const bool may_be_file = request.format == Format::RAW || request.format == Format::AUTO;
   if (content->length > (may_be_file ? kMostFile : kMostImport))
-    return fail(wire({Errc::too_large, fmt::format("File size imported is ({} bytes), exceeded max size ({} bytes)", content->length,
-                                                   may_be_file ? kMostFile : kMostImport)}));
+    return fail(wire(Error{Errc::too_large, fmt::format("File size imported is ({} bytes), exceeded max size ({} bytes)", content->length,
+                                                        may_be_file ? kMostFile : kMostImport)}));
   if (content->length > kMostImport && !r.body_file.empty()) {
     file.path = r.body_file + ".part";
-    if (!form.save(*content, file.path)) return fail(wire({Errc::unavailable, "The disk refused the upload"}));
+    if (!form.save(*content, file.path)) return fail(wire(Error{Errc::unavailable, "The disk refused the upload"}));
     request.bytes.file = file.path;
   } else {
     request.bytes.memory = form.bytes(*content);
@@ -108,7 +108,8 @@ api::Result import_json(Tree& tree, const Request& r) {
   auto bytes = crypto::from_base64(body.content.value_or(""));
   if (!bytes) return fail(api::bad_request("Field 'content' must be base64"));
   if (bytes->size() > kMostImport)
-    return fail(wire({Errc::too_large, fmt::format("File size imported is ({} bytes), exceeded max size ({} bytes)", bytes->size(), kMostImport)}));
+    return fail(
+        wire(Error{Errc::too_large, fmt::format("File size imported is ({} bytes), exceeded max size ({} bytes)", bytes->size(), kMostImport)}));
   TARN_TRY(done, lifted(tree.import(r.context, {.path = path,
                                                 .format = body.format.value_or(Format::SOURCE),
                                                 .language = body.language,
@@ -129,7 +130,7 @@ api::Reply raw(Exported e) {
 Expected<std::string, api::WireError> in_memory(const Exported& e) {
   if (e.size > kMostImport)
     return fail(
-        wire({Errc::too_large, fmt::format("exported file is too large ({} bytes; the most is {}): use direct_download", e.size, kMostImport)}));
+        wire(Error{Errc::too_large, fmt::format("exported file is too large ({} bytes; the most is {}): use direct_download", e.size, kMostImport)}));
   if (!e.local_file) return e.content;
   Request slice;
   slice.body_file = *e.local_file;
@@ -146,7 +147,7 @@ api::Result import_file(Tree& tree, const Request& r) {
     auto small = api::whole_body(r, kMostImport);  // it may be a notebook
     if (small) request.bytes = {.memory = *std::move(small), .file = {}};
     if (!small && !api::whole_body(r, kMostFile))
-      return fail(wire({Errc::too_large, fmt::format("The file exceeds the maximum of {} bytes", kMostFile)}));
+      return fail(wire(Error{Errc::too_large, fmt::format("The file exceeds the maximum of {} bytes", kMostFile)}));
   }
   auto done = tree.import(r.context, std::move(request));
   if (!done && done.error().code == Errc::already_exists) return fail(api::already_exists(done.error().message));
