@@ -40,8 +40,10 @@ TEST(Stream, TenMillionRowsInConstantMemory) {
   EXPECT_EQ(result->rows, 10'000'000);
   EXPECT_GT(bytes, 250u << 20);
   EXPECT_LT(largest, 5u << 20) << "chunk_bytes is about the limit";
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   EXPECT_LT(own_most, own_before + (64u << 10));
   EXPECT_LT(child_most, child_before + (128u << 10));
+#endif
 }
 
 TEST(Stream, ChunksEndAtTheirRows) {
