@@ -49,7 +49,8 @@ def wait_for(what, seconds=60, every=0.2, why="it did not happen in time"):
 
 
 class Gitea:
-    def __init__(self):
+    def __init__(self, trusts=None):
+        """`trusts`: a file of authorities whose webhooks' addresses it believes."""
         self.program = built("gitea")
         self._scratch = tempfile.TemporaryDirectory(prefix="tarn-gitea-", ignore_cleanup_errors=True)
         self.folder = pathlib.Path(self._scratch.name)
@@ -109,6 +110,8 @@ ENABLED = false
             for path in [self.folder, self.ini]:
                 shutil.chown(path, "nobody", "nogroup")
         self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "GITEA_WORK_DIR": str(self.folder), "USER": self.user_name, "LC_ALL": "C.UTF-8"}
+        if trusts:
+            self.environment["SSL_CERT_FILE"] = str(trusts)
         self.process = None
 
     def run(self, *arguments):

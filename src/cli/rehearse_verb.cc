@@ -80,6 +80,10 @@ std::vector<std::string> environment(const json::value& status, const std::strin
       fmt::format("-Dhttps.proxyHost={0} -Dhttps.proxyPort={1} -Dhttp.proxyHost={0} -Dhttp.proxyPort={1} -Dhttp.nonProxyHosts=", host, port);
   if (!store.empty())
     java += fmt::format(" -Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit", store);
+  // A client that asks neither for the system's proxy nor for its properties (the vendor's SDK since 0.60) opens a socket by itself. Java's own
+  // sockets take the SOCKS proxy all the same, once the name has an address: the file gives each of the platform's names one that means it.
+  if (const auto hosts = json::text_at(status, {"hosts_file"}); !hosts.empty())
+    java += fmt::format(" -DsocksProxyHost={} -DsocksProxyPort={} -Djdk.net.hosts.file={}", host, port, hosts);
   if (const char* own = std::getenv("JAVA_TOOL_OPTIONS")) java = std::string(own) + " " + java;
   set["JAVA_TOOL_OPTIONS"] = java;
   std::vector<std::string> out;

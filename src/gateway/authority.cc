@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "gateway/hosts.h"
+#include "gateway/tls_context.h"
 
 namespace tarn::gateway {
 
@@ -235,17 +236,19 @@ int Authority::choose(SSL* ssl, void* self) {
   }
 }
 
-SSL_CTX* Authority::server_context() {
+SSL_CTX* make_server_context(int (*choose)(SSL*, void*), void* self) {
   SSL_CTX* ctx = SSL_CTX_new(TLS_server_method());
   must(ctx != nullptr, "cannot make a TLS context");
   SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
   SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // resumption by tickets, without state
-  SSL_CTX_set_cert_cb(ctx, &Authority::choose, this);
+  SSL_CTX_set_cert_cb(ctx, choose, self);
   SSL_CTX_set_alpn_select_cb(ctx, &pick_http11, nullptr);
   return ctx;
 }
+
+SSL_CTX* Authority::server_context() { return make_server_context(&Authority::choose, this); }
 
 std::string Authority::java_trust_store() const {
   const std::string path = dir_ + "/trust.p12";

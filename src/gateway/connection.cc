@@ -108,6 +108,10 @@ asio::awaitable<void> Connection::run() {
   const auto self = shared_from_this();
   try {
     if (spec_.protocol == Protocol::https && !co_await secure({})) co_return;
+    if (spec_.protocol == Protocol::proxy && co_await socks() == Next::stop) {
+      kill();
+      co_return;
+    }
     for (;;) {
       auto x = std::make_shared<Exchange>();
       RequestReader reader(x->request, x->body, core_.limits.header_bytes);

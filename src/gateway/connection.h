@@ -22,7 +22,14 @@ struct Core {
   Metrics metrics;
   std::string spool_dir;
   std::mutex allowed_mutex{};
-  std::vector<std::string> allowed_hosts;  // guarded by allowed_mutex
+  std::vector<std::string> allowed_hosts;          // guarded by allowed_mutex
+  std::map<std::string, std::string> stand_ins{};  // address -> host; guarded by allowed_mutex
+  /// The host that an address stands for; empty: none.
+  std::string host_behind(const std::string& address) {
+    std::lock_guard lock(allowed_mutex);
+    const auto i = stand_ins.find(address);
+    return i == stand_ins.end() ? std::string() : i->second;
+  }
   AccessLog log;
   Workers workers;
   std::unique_ptr<Dispatcher> dispatcher;
@@ -64,7 +71,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // proxy.cc
   boost::asio::awaitable<Next> connect(RequestReader& reader);
   boost::asio::awaitable<Next> forward(std::shared_ptr<Exchange> x, RequestReader& reader);
-  boost::asio::awaitable<void> tunnel(const std::string& host, int port, std::string first);
+  /// Answers a SOCKS greeting and its request; `proceed` if the client speaks HTTP.
+  boost::asio::awaitable<Next> socks();
+  bool may_enter(const std::string& host, int port) const;
+  boost::asio::awaitable<Next> enter(const std::string& host, int port, std::string_view established);
+  /// `established`: what the client waits for before it speaks; empty if it has spoken (`first`).
+  boost::asio::awaitable<void> tunnel(const std::string& host, int port, std::string first, std::string_view established);
   boost::asio::awaitable<void> pump(std::shared_ptr<boost::asio::ip::tcp::socket> from, std::shared_ptr<boost::asio::ip::tcp::socket> to);
   bool proxy_allows(const std::string& host) const;
   boost::asio::awaitable<bool> proxy_refuses(std::string_view host);

@@ -1,6 +1,6 @@
-// The rehearsal proxy's part of a connection: CONNECT and absolute-form requests (RFC 9110 9.3.6, RFC 9112 3.2.2). What names the platform
-// (its own domain, the vendor's hosts, S3 and STS, this server's loopback ports) is answered here; listed hosts are passed on; nothing else
-// leaves the machine.
+// The rehearsal proxy's part of a connection: CONNECT and absolute-form requests (RFC 9110 9.3.6, RFC 9112 3.2.2), and SOCKS 5 (RFC 1928) for
+// programs that know no proxy but whose runtime does. What names the platform (its own domain, the vendor's hosts, S3 and STS, this server's
+// loopback ports) is answered here; listed hosts are passed on; nothing else leaves the machine.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
@@ -21,6 +21,12 @@ namespace {
 
 constexpr unsigned char kTlsHandshake = 0x16;
 constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection Established\r\n\r\n";
+
+// SOCKS 5: what we say. Replies name no address of ours: nobody uses it.
+constexpr unsigned char kSocks = 0x05;
+constexpr std::string_view kSocksNoSecret("\x05\x00", 2);
+enum class SocksReply : char { granted = 0, not_allowed = 2, unreachable = 4, no_such_command = 7, no_such_address = 8 };
+std::string socks_reply(SocksReply r) { return std::string("\x05", 1) + static_cast<char>(r) + std::string("\0\1\0\0\0\0\0\0", 8); }
 
 bool is_loopback(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "::1"; }
 
@@ -62,18 +68,22 @@ asio::awaitable<Connection::Next> Connection::connect(RequestReader& reader) {
     co_await refuse(error);
     co_return Next::stop;
   }
-  const bool ours = core_.hosts.ours(host);
-  const auto own = !ours && is_loopback(host) ? core_.own_port(port) : std::nullopt;
-  if (!ours && !own) {
-    if (!proxy_allows(host)) {
-      co_await proxy_refuses(host);
-      co_return Next::stop;
-    }
-    co_await tunnel(host, port, {});
+  if (may_enter(host, port)) co_return co_await enter(host, port, kEstablished);
+  if (!proxy_allows(host)) {
+    co_await proxy_refuses(host);
     co_return Next::stop;
   }
-  if (!co_await write_all(kEstablished, {})) co_return Next::stop;
-  spec_.protocol = Protocol::http;  // what follows is an ordinary connection to us
+  co_await tunnel(host, port, {}, kEstablished);
+  co_return Next::stop;
+}
+
+bool Connection::may_enter(const std::string& host, int port) const { return core_.hosts.ours(host) || (is_loopback(host) && core_.own_port(port)); }
+
+/// The connection goes on as an ordinary one to us, with TLS where the client begins it.
+asio::awaitable<Connection::Next> Connection::enter(const std::string& host, int port, std::string_view established) {
+  const auto own = !core_.hosts.ours(host) ? core_.own_port(port) : std::nullopt;
+  if (!co_await write_all(established, {})) co_return Next::stop;
+  spec_.protocol = Protocol::http;
   if (own) spec_.fixed = own->fixed;
   phase_ = Phase::head;
   arm(core_.limits.header);
@@ -84,6 +94,58 @@ asio::awaitable<Connection::Next> Connection::connect(RequestReader& reader) {
     if (!co_await secure(std::move(early))) co_return Next::stop;
   }
   co_return Next::again;
+}
+
+asio::awaitable<Connection::Next> Connection::socks() {
+  phase_ = Phase::idle;
+  arm(core_.limits.idle);
+  if (unread().empty() && !co_await fill(1)) co_return Next::stop;
+  if (static_cast<unsigned char>(unread().front()) != kSocks) co_return Next::proceed;
+  phase_ = Phase::head;
+  arm(core_.limits.header);
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(unread()[i]); };
+  const auto need = [&](std::size_t n) -> asio::awaitable<bool> {
+    while (unread().size() < n)
+      if (!co_await fill(n - unread().size())) co_return false;
+    co_return true;
+  };
+  // The methods that the client offers: no secret is asked for, as with CONNECT.
+  if (!co_await need(2)) co_return Next::stop;
+  if (!co_await need(2u + at(1))) co_return Next::stop;
+  begin_ += 2u + at(1);
+  if (!co_await write_all(kSocksNoSecret, {})) co_return Next::stop;
+  phase_ = Phase::head;
+  if (!co_await need(5)) co_return Next::stop;
+  const auto command = at(1), kind = at(3);
+  std::size_t length = kind == 1 ? 4 : kind == 3 ? 1u + at(4) : 0;
+  if (command != 1 || length == 0) {
+    const auto reply = socks_reply(command != 1 ? SocksReply::no_such_command : SocksReply::no_such_address);
+    (void)co_await write_all(reply, {});
+    co_return Next::stop;
+  }
+  if (!co_await need(4 + length + 2)) co_return Next::stop;
+  const std::string address(unread().substr(4, length));
+  const int port = at(4 + length) << 8 | at(5 + length);
+  begin_ += 4 + length + 2;
+  std::string host;
+  if (kind == 3) {
+    host = bare_host(address.substr(1));
+  } else {
+    std::array<unsigned char, 4> four{};
+    for (std::size_t i = 0; i < 4; ++i) four[i] = static_cast<unsigned char>(address[i]);
+    host = core_.host_behind(asio::ip::address_v4(four).to_string());
+  }
+  const auto granted = socks_reply(SocksReply::granted);
+  if (may_enter(host, port)) co_return co_await enter(host, port, granted);
+  if (host.empty() || !proxy_allows(host)) {
+    spdlog::info("proxy refused host={} by socks", host);
+    core_.metrics.count(core_.metrics.group("proxy"), 403, std::chrono::microseconds(0));
+    const auto reply = socks_reply(SocksReply::not_allowed);
+    (void)co_await write_all(reply, {});
+    co_return Next::stop;
+  }
+  co_await tunnel(host, port, {}, granted);
+  co_return Next::stop;
 }
 
 asio::awaitable<Connection::Next> Connection::forward(std::shared_ptr<Exchange> x, RequestReader& reader) {
@@ -113,13 +175,12 @@ asio::awaitable<Connection::Next> Connection::forward(std::shared_ptr<Exchange> 
   head += "host: " + reader.authority + "\r\nconnection: close\r\n";
   if (!r.body.empty()) head += fmt::format("content-length: {}\r\n", r.body.size());
   head += "\r\n" + r.body;
-  co_await tunnel(r.host, port, std::move(head));
+  co_await tunnel(r.host, port, std::move(head), {});
   co_return Next::stop;
 }
 
-asio::awaitable<void> Connection::tunnel(const std::string& host, int port, std::string first) {
+asio::awaitable<void> Connection::tunnel(const std::string& host, int port, std::string first, std::string_view established) {
   auto executor = co_await asio::this_coro::executor;
-  const bool connects = first.empty();  // CONNECT, rather than a request passed on
   error_code ec;
   tcp::resolver resolver(executor);
   phase_ = Phase::tunnel;
@@ -128,6 +189,11 @@ asio::awaitable<void> Connection::tunnel(const std::string& host, int port, std:
   const std::string service = std::to_string(port);
   const auto found = co_await resolver.async_resolve(host, service, asio::redirect_error(asio::use_awaitable, ec));
   if (!ec) co_await asio::async_connect(*far_, found, asio::redirect_error(asio::use_awaitable, ec));
+  if (ec && !established.empty() && static_cast<unsigned char>(established.front()) == kSocks) {
+    const auto reply = socks_reply(SocksReply::unreachable);
+    (void)co_await write_all(reply, {});
+    co_return;
+  }
   if (ec) {
     api::Reply reply;
     reply.status = 502;
@@ -137,7 +203,7 @@ asio::awaitable<void> Connection::tunnel(const std::string& host, int port, std:
     co_await write_reply(reply, trim);
     co_return;
   }
-  if (connects && !co_await write_all(kEstablished, {})) co_return;
+  if (!established.empty() && !co_await write_all(established, {})) co_return;
   phase_ = Phase::tunnel;
   first += unread();
   auto socket = transport_->release();

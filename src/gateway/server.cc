@@ -102,7 +102,9 @@ struct Server::Impl {
              .log = AccessLog(o.access_log),
              .workers = Workers(o.workers, o.queue)} {
     core.dispatcher = std::make_unique<Dispatcher>(services_, hosts, core.limits, core.workers, core.metrics);
-    if (authority) {
+    if (o.tls) {
+      core.tls = std::make_unique<asio::ssl::context>(o.tls);
+    } else if (authority) {
       core.tls = std::make_unique<asio::ssl::context>(authority->server_context());
     }
     core.own_port = [this](int port) -> std::optional<ListenSpec> {
@@ -184,9 +186,24 @@ void Server::allow(const std::string& host) {
   if (std::find(listed.begin(), listed.end(), host) == listed.end()) listed.push_back(host);
 }
 
+std::map<std::string, std::string> Server::stand_ins(const std::vector<std::string>& hosts) {
+  auto& core = impl_->core;
+  std::map<std::string, std::string> out;
+  std::lock_guard lock(core.allowed_mutex);
+  for (const auto& [address, host] : core.stand_ins) out.emplace(host, address);
+  for (const auto& host : hosts) {
+    const auto n = core.stand_ins.size() + 1;
+    if (out.contains(host) || n > 0x1ffff) continue;
+    const auto address = fmt::format("198.{}.{}.{}", 18 + (n >> 16), (n >> 8) & 0xff, n & 0xff);
+    core.stand_ins.emplace(address, host);
+    out.emplace(host, address);
+  }
+  return out;
+}
+
 Expected<Listening, std::string> Server::listen(const ListenSpec& spec) {
   auto& me = *impl_;
-  if (spec.protocol != Protocol::http && !me.core.tls) return fail(std::string("a TLS or proxy listener needs the local authority"));
+  if (spec.protocol != Protocol::http && !me.core.tls) return fail(std::string("a TLS or proxy listener needs a certificate or the local authority"));
   auto door = std::make_shared<Door>();
   door->spec = spec;
   if (spec.control) {

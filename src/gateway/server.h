@@ -1,6 +1,7 @@
 #pragma once
 // The HTTP(S) server: listeners, I/O threads, connections, drain. Owns its threads; construct, listen(), serve until drain().
 // listen() and close() may be called at any time from any thread (a workspace gets its loopback port when it appears).
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct Options {
   std::string spool_dir;                     // where large uploads wait; emptied at start
   std::string access_log;                    // empty: none
   std::vector<std::string> allowed_hosts{};  // what the proxy may tunnel besides the platform's own names
+  SSL_CTX* tls = nullptr;                    // of https listeners, instead of the authority's; taken over
 };
 
 enum class Protocol { http, https, proxy };
@@ -49,6 +51,9 @@ class Server {
   void close(int id);
   /// Lets the proxy connect to one more host (`*.name` for all below it) until the server ends.
   void allow(const std::string& host);
+  /// An address for each of these hosts, by which a SOCKS client of the proxy names them: what it resolved them to. Of a range that is nobody's
+  /// (RFC 2544). A host keeps its address for the server's life.
+  std::map<std::string, std::string> stand_ins(const std::vector<std::string>& hosts);
   /// Stops accepting, lets requests in flight finish until the deadline, cuts what is left, joins. True if nothing was cut. Idempotent.
   bool drain(std::chrono::milliseconds patience);
 

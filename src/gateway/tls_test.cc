@@ -28,12 +28,18 @@ struct TlsTest : testing::Test, Running {
 
   /// Directly (names resolved to loopback) or through the proxy; trusts the local authority only.
   Fetched fetch(const std::string& url, bool through_proxy, const std::string& resolve_host = {}, const std::string& upload = {}) {
+    return fetch_by(url, through_proxy ? fmt::format("http://127.0.0.1:{}", proxy_port) : "", resolve_host, fmt::format("127.0.0.1:{}", tls_port),
+                    upload);
+  }
+  /// `resolve_host`: looked up nowhere, but taken for the address of ADDRESS:PORT `is_at`, with that port in the URL.
+  Fetched fetch_by(const std::string& url, const std::string& proxy, const std::string& resolve_host = {}, const std::string& is_at = ":",
+                   const std::string& upload = {}) {
     Fetched out;
     std::unique_ptr<CURL, void (*)(CURL*)> handle(curl_easy_init(), &curl_easy_cleanup);
     CURL* c = handle.get();
-    curl_slist* resolve = curl_slist_append(nullptr, fmt::format("{}:{}:127.0.0.1", resolve_host, tls_port).c_str());
+    const auto colon = is_at.rfind(':');
+    curl_slist* resolve = curl_slist_append(nullptr, fmt::format("{}:{}:{}", resolve_host, is_at.substr(colon + 1), is_at.substr(0, colon)).c_str());
     curl_slist* headers = curl_slist_append(nullptr, "Authorization: Bearer good");
-    const std::string proxy = through_proxy ? fmt::format("http://127.0.0.1:{}", proxy_port) : "";
     curl_easy_setopt(c, CURLOPT_URL, url.c_str());
     curl_easy_setopt(c, CURLOPT_PROXY, proxy.c_str());
     curl_easy_setopt(c, CURLOPT_NOPROXY, "");
@@ -106,6 +112,26 @@ TEST_F(TlsTest, ProxyAnswersForThePlatform) {
   };
   EXPECT_EQ(c.ask(absolute(fmt::format("127.0.0.1:{}", own))).headers["x-databricks-org-id"], "11");
   EXPECT_FALSE(c.ask(absolute("accounts.tarn.localhost")).headers.contains("x-databricks-org-id"));
+}
+
+TEST_F(TlsTest, ProxySpeaksSocksToThoseThatKnowNoOther) {
+  start_tls();
+  const std::string by_name = fmt::format("socks5h://127.0.0.1:{}", proxy_port), by_address = fmt::format("socks5://127.0.0.1:{}", proxy_port);
+  const std::string host = "accounts.cloud.databricks.com", url = "https://" + host + "/api/2.0/me";
+  const auto named = fetch_by(url, by_name);
+  EXPECT_EQ(named.rc, CURLE_OK) << curl_easy_strerror(named.rc);
+  EXPECT_EQ(named.status, 200) << named.body;
+  // A client that looked the name up by itself names an address, which stands for the host that it was given for.
+  const auto address = server->stand_ins({host, "acme-landing.cloud.databricks.com"}).at(host);
+  EXPECT_EQ(server->stand_ins({host}).at(host), address) << "for the server's life";
+  const auto looked_up = fetch_by(url, by_address, host, address + ":443");
+  EXPECT_EQ(looked_up.rc, CURLE_OK) << curl_easy_strerror(looked_up.rc);
+  EXPECT_EQ(looked_up.status, 200) << looked_up.body;
+  EXPECT_EQ(fetch_by("http://" + host + "/healthz", by_name).status, 200) << "plain, too";
+  for (const auto& refused :
+       {fetch_by("https://www.example.com/", by_name), fetch_by(url, by_address, host, "198.18.99.99:443"),
+        fetch_by(url, by_address, host, "127.0.0.1:443"), fetch_by("https://www.example.com/", by_address, "www.example.com", "10.0.0.1:443")})
+    EXPECT_EQ(refused.rc, CURLE_PROXY) << curl_easy_strerror(refused.rc) << refused.body;
 }
 
 TEST_F(TlsTest, ProxyRefusesEverythingElseByName) {

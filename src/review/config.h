@@ -83,9 +83,16 @@ BOOST_DESCRIBE_STRUCT(SandboxSpec, (),
                       (read_only, writable_by_apply, environment, apply_secrets, allow_hosts, plan_minutes, apply_minutes, output_kb, memory_mb,
                        disk_mb, user, state_bucket))
 
+/// The webhooks' own TLS. Without it they speak plain HTTP: for loopback, or behind a proxy that terminates TLS.
+struct TlsSpec {
+  std::string certificate_file, key_file;  // PEM; the certificate with its chain. Read again when they change
+};
+BOOST_DESCRIBE_STRUCT(TlsSpec, (), (certificate_file, key_file))
+
 struct Config {
   std::string state;                  // folder of the service: its store, git mirrors, keys
   std::optional<std::string> listen;  // ADDRESS:PORT of the webhooks
+  std::optional<TlsSpec> tls;
   TargetSpec target;
   std::optional<SandboxSpec> sandbox;
   std::vector<WorkflowSpec> workflows;
@@ -94,7 +101,7 @@ struct Config {
   const RepositorySpec* repository(std::string_view name) const;
   const WorkflowSpec* workflow(std::string_view name) const;
 };
-BOOST_DESCRIBE_STRUCT(Config, (), (state, listen, target, sandbox, workflows, repositories))
+BOOST_DESCRIBE_STRUCT(Config, (), (state, listen, tls, target, sandbox, workflows, repositories))
 
 /// Reads and checks a file; the error is a text for people, all problems of it, one a line.
 Expected<Config, std::string> load_config(const std::string& file);

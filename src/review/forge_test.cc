@@ -22,7 +22,8 @@ struct Exchange {
   std::string body{};  // expected, as JSON
 };
 
-/// Answers each request with the exchange of its method and path; a request that nobody recorded is a failure and gets 599.
+/// Answers each request with the next exchange of its method and path, the last one again and again; a request that nobody recorded is a failure and
+/// gets 599.
 class Recorded {
  public:
   Recorded(std::string credential, std::vector<Exchange> exchanges) : credential_(std::move(credential)), exchanges_(std::move(exchanges)) {
@@ -39,8 +40,8 @@ class Recorded {
     ::shutdown(listening_, SHUT_RDWR);
     thread_.join();
     ::close(listening_);
-    for (const auto& e : exchanges_)
-      if (!used_.contains(e.request)) ADD_FAILURE() << "never asked: " << e.request;
+    for (std::size_t i = 0; i < exchanges_.size(); ++i)
+      if (!used_.contains(i)) ADD_FAILURE() << "never asked: " << exchanges_[i].request;
   }
   std::string url;
 
@@ -70,11 +71,15 @@ class Recorded {
     const std::string line = in.substr(0, in.find(" HTTP/1.1")), body = in.substr(head + 4);
     if (in.find("\r\n" + credential_ + "\r\n") > head) ADD_FAILURE() << "without its credential: " << line;
     std::string reply = "HTTP/1.1 599 Unrecorded\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    const auto found = std::find_if(exchanges_.begin(), exchanges_.end(), [&](const Exchange& e) { return e.request == line; });
-    if (found == exchanges_.end()) {
+    const Exchange* found = nullptr;
+    for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+      if (exchanges_[i].request != line) continue;
+      found = &exchanges_[i];
+      if (used_.insert(i).second) break;
+    }
+    if (!found) {
       ADD_FAILURE() << "nobody recorded: " << line;
     } else {
-      used_.insert(found->request);
       if (!found->body.empty()) {
         EXPECT_EQ(json::parse(body).value(), json::parse(found->body).value()) << line;
       }
@@ -85,7 +90,7 @@ class Recorded {
   }
   std::string credential_;
   std::vector<Exchange> exchanges_;
-  std::set<std::string> used_;
+  std::set<std::size_t> used_;
   int listening_ = -1;
   std::thread thread_;
 };
@@ -107,6 +112,19 @@ constexpr const char* kMergeRequest =
     R"({"id":155016530,"iid":133,"project_id":15513260,"title":"Manual job rules","state":"opened","author":{"id":4155490,"username":"marcel.amirault"},
   "source_project_id":15513260,"target_project_id":15513260,"target_branch":"main","draft":false,"work_in_progress":false,"sha":"e82eb4a098e32c796079ca3915e07487fc4db24c",
   "merge_commit_sha":null,"squash_commit_sha":null,"web_url":"https://gitlab.example/x/-/merge_requests/133"})";
+
+// Answers as the API's pages show them, shortened to the fields that could be taken for one another.
+constexpr const char* kNote =
+    R"({"id":305,"body":"the plan","attachment":null,"author":{"id":9,"username":"bot","name":"Bot","state":"active"},"created_at":"2026-10-02T09:22:45Z",
+  "updated_at":"2026-10-02T10:22:45Z","system":false,"noteable_id":377,"noteable_type":"MergeRequest","project_id":5,"noteable_iid":11,"resolvable":false,
+  "confidential":false,"internal":false})";
+constexpr const char* kIssue =
+    R"({"id":84,"iid":14,"project_id":4,"title":"Drift: platform","description":"text","state":"opened","labels":[],"author":{"id":9,"username":"bot","state":"active"},
+  "assignees":[],"user_notes_count":0,"web_url":"https://gitlab.example/x/-/issues/14","references":{"short":"#14","relative":"#14","full":"acme/data/platform#14"}})";
+constexpr const char* kStatus =
+    R"({"id":93,"sha":"18f3e63d05582537db6d183d9d557be09e1f90c8","ref":"main","status":"success","name":"tarn/review","target_url":null,"description":"Planned",
+  "created_at":"2026-01-19T09:05:50.355Z","started_at":null,"finished_at":"2026-01-19T09:05:50.365Z","allow_failure":false,"coverage":null,
+  "author":{"id":9,"username":"bot","state":"active"}})";
 
 TEST_F(GitLabs, AMergeRequestIsRead) {
   replay({{"GET {p}/merge_requests/133", 200, kMergeRequest}});
@@ -175,8 +193,8 @@ TEST_F(GitLabs, ApprovalsAreOfTheHeadIfTheyCameAfterIt) {
 TEST_F(GitLabs, NotesAreReadWrittenUpdatedAndFound) {
   replay({{"GET {p}/merge_requests/11/notes/302", 200, R"({"id":302,"body":"apply","author":{"username":"pipin"},"system":false,"noteable_iid":11})"},
           {"GET {p}/merge_requests/11/notes/303", 200, R"({"id":303,"body":"changed the description","author":{"username":"pipin"},"system":true})"},
-          {"POST {p}/merge_requests/11/notes", 201, R"({"id":305})", R"({"body":"the plan"})"},
-          {"PUT {p}/merge_requests/11/notes/305", 200, R"({"id":305})", R"({"body":"the new plan"})"},
+          {"POST {p}/merge_requests/11/notes", 201, kNote, R"({"body":"the plan"})"},
+          {"PUT {p}/merge_requests/11/notes/305", 200, kNote, R"({"body":"the new plan"})"},
           {"GET {p}/merge_requests/11/notes?sort=asc&order_by=created_at&page=1&per_page=50", 200,
            R"([{"id":300,"body":"<!-- m --> mine","author":{"username":"pipin"}},{"id":305,"body":"<!-- m --> x","author":{"username":"bot"}}])"}});
   EXPECT_EQ(forge->comment(11, 302)->body, "apply");
@@ -188,18 +206,23 @@ TEST_F(GitLabs, NotesAreReadWrittenUpdatedAndFound) {
 }
 
 TEST_F(GitLabs, IssuesStatusesAndMerges) {
-  replay({{"POST {p}/issues", 201, R"({"id":84,"iid":14})", R"({"title":"Drift: platform","description":"text"})"},
-          {"PUT {p}/issues/14", 200, "{}", R"({"description":"over","state_event":"close"})"},
-          {"POST {p}/issues/3/notes", 201, "{}", R"({"body":"text"})"},
-          {"POST {p}/statuses/18f3e63d05582537db6d183d9d557be09e1f90c8", 201, "{}",
-           R"({"name":"tarn/review","state":"success","description":"Planned"})"},
-          {"PUT {p}/merge_requests/5/merge", 200, "{}", R"({"sha":"aa"})"},
-          {"GET {p}/merge_requests?state=opened&page=1&per_page=50", 200, R"([{"iid":5},{"iid":6}])"},
-          {"GET /api/v4/user", 200, R"({"id":1,"username":"bot"})"}});
+  replay(
+      {{"POST {p}/issues", 201, kIssue, R"({"title":"Drift: platform","description":"text"})"},
+       {"PUT {p}/issues/14", 200, kIssue, R"({"description":"over","state_event":"close"})"},
+       {"PUT {p}/issues/14", 200, kIssue, R"({"description":"again","state_event":"reopen"})"},
+       {"POST {p}/issues/3/notes", 201, kNote, R"({"body":"text"})"},
+       {"POST {p}/statuses/18f3e63d05582537db6d183d9d557be09e1f90c8", 201, kStatus,
+        R"({"name":"tarn/review","state":"success","description":"Planned"})"},
+       {"POST {p}/statuses/18f3e63d05582537db6d183d9d557be09e1f90c8", 201, kStatus, R"({"name":"tarn/review","state":"failed","description":"No"})"},
+       {"PUT {p}/merge_requests/5/merge", 200, kMergeRequest, R"({"sha":"aa"})"},
+       {"GET {p}/merge_requests?state=opened&page=1&per_page=50", 200, R"([{"id":1,"iid":5,"state":"opened"},{"id":2,"iid":6,"state":"opened"}])"},
+       {"GET /api/v4/user", 200, R"({"id":1,"username":"bot","name":"Bot","state":"active","is_admin":false})"}});
   EXPECT_EQ(forge->create_issue("Drift: platform", "text").value(), 14);
   EXPECT_TRUE(forge->update_issue(14, "over", false));
+  EXPECT_TRUE(forge->update_issue(14, "again", true));
   EXPECT_TRUE(forge->create_issue_comment(3, "text"));
   EXPECT_TRUE(forge->set_check("18f3e63d05582537db6d183d9d557be09e1f90c8", Check::success, "Planned"));
+  EXPECT_TRUE(forge->set_check("18f3e63d05582537db6d183d9d557be09e1f90c8", Check::failure, "No"));
   EXPECT_TRUE(forge->merge({.number = 5, .head = "aa"}));
   EXPECT_EQ(forge->open_requests().value(), (std::vector<std::int64_t>{5, 6}));
   EXPECT_EQ(forge->me().value(), "bot");
@@ -209,6 +232,42 @@ TEST_F(GitLabs, AStatusThatIsSetAlreadyIsFine) {
   replay({{"POST {p}/statuses/aa", 400,
            R"j({"message":"Cannot transition status via :run from :running (Reason(s): Status cannot transition via \"run\")"})j"}});
   EXPECT_TRUE(forge->set_check("aa", Check::pending, "Planning"));
+}
+
+TEST_F(GitLabs, ListsAreReadToTheirEnd) {
+  std::string fifty = "[";
+  for (int i = 1; i <= 50; ++i) fifty += (i == 1 ? "" : ",") + fmt::format(R"({{"id":{0},"iid":{0}}})", i);
+  replay({{"GET {p}/merge_requests?state=opened&page=1&per_page=50", 200, fifty + "]"},
+          {"GET {p}/merge_requests?state=opened&page=2&per_page=50", 200, R"([{"id":51,"iid":51}])"}});
+  EXPECT_EQ(forge->open_requests().value().size(), 51u);
+}
+
+TEST_F(GitLabs, ClosedLockedAndDraftRequestsAreWhatTheySay) {
+  const auto one = [](const std::string& state, const std::string& more) {
+    return R"({"iid":7,"source_project_id":1,"target_project_id":1,"sha":"aa","state":")" + state + "\"" + more + "}";
+  };
+  replay({{"GET {p}/merge_requests/7", 200, one("closed", "")},
+          {"GET {p}/merge_requests/7", 200, one("locked", R"(,"merge_commit_sha":"bb")")},
+          {"GET {p}/merge_requests/7", 200, one("opened", R"(,"draft":true)")},
+          {"GET {p}/merge_requests/7", 200, one("merged", R"(,"merge_commit_sha":"bb","squash_commit_sha":"cc")")}});
+  EXPECT_EQ(forge->merge_request(7)->state, MergeState::closed);
+  const auto locked = forge->merge_request(7);
+  EXPECT_EQ(locked->state, MergeState::closed);
+  EXPECT_EQ(locked->merge_commit, "") << "only a merged one has made main anything";
+  EXPECT_TRUE(forge->merge_request(7)->draft);
+  EXPECT_EQ(forge->merge_request(7)->merge_commit, "bb");
+}
+
+TEST_F(GitLabs, WhatCannotBeMergedOrAskedIsAnErrorWithItsText) {
+  replay({{"PUT {p}/merge_requests/5/merge", 405, R"({"message":"405 Method Not Allowed"})"},
+          {"PUT {p}/merge_requests/5/merge", 422, R"({"message":"Branch cannot be merged"})"},
+          {"GET {p}/merge_requests/5/approvals", 401, R"({"message":"401 Unauthorized"})"},
+          {"POST {p}/issues", 403, R"({"message":"403 Forbidden"})"}});
+  EXPECT_EQ(forge->merge({.number = 5, .head = "aa"}).error().status, 405);
+  const auto unmergeable = forge->merge({.number = 5, .head = "aa"});
+  EXPECT_NE(unmergeable.error().message.find("Branch cannot be merged"), std::string::npos);
+  EXPECT_EQ(forge->approvals({.number = 5, .head = "aa"}).error().status, 401) << "no approvals are read out of a refusal";
+  EXPECT_EQ(forge->create_issue("t", "b").error().status, 403);
 }
 
 TEST_F(GitLabs, AMovedHeadIsNotMerged) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "gateway/file_certificate.h"
 #include "gateway/server.h"
 #include "review/credential_proxy.h"
 #include "review/nobody.h"
@@ -62,6 +63,7 @@ struct Service::Impl {
   api::Router nothing, webhooks, control;
   Nobody nobody;
   Workspaces no_workspace{false};
+  std::unique_ptr<gateway::FileCertificate> certificate;  // null: plain HTTP
   std::unique_ptr<gateway::Server> server;
   std::string url;
 
@@ -115,16 +117,19 @@ struct Service::Impl {
   }
 
   void listen() {
+    if (config.tls) certificate = std::make_unique<gateway::FileCertificate>(config.tls->certificate_file, config.tls->key_file);
     gateway::Options options{.io_threads = 1, .workers = 4, .queue = 256, .spool_dir = "", .access_log = ""};
     options.limits.connections = 256;
+    if (certificate) options.tls = certificate->server_context();
     server = std::make_unique<gateway::Server>(
         options,
         gateway::Services{.router = nothing, .directory = nobody, .workspaces = no_workspace, .storage = {}, .account_id = "", .refused = {}},
         gateway::Hosts("review.invalid", "none"), nullptr);
     const auto [address, port] = address_of(config.listen.value_or("127.0.0.1:4141"));
-    auto open = server->listen({.protocol = gateway::Protocol::http, .address = address, .port = port, .control = &webhooks});
+    auto open = server->listen(
+        {.protocol = certificate ? gateway::Protocol::https : gateway::Protocol::http, .address = address, .port = port, .control = &webhooks});
     if (!open) throw std::runtime_error(open.error());
-    url = fmt::format("http://{}:{}", address, open->port);
+    url = fmt::format("{}://{}:{}", certificate ? "https" : "http", address, open->port);
     auto own = server->listen({.protocol = gateway::Protocol::http, .unix_path = state + "/run/control.sock", .control = &control});
     if (!own) throw std::runtime_error(own.error());
   }

@@ -4,8 +4,6 @@
 import com.databricks.sdk.AccountClient;
 import com.databricks.sdk.WorkspaceClient;
 import com.databricks.sdk.core.DatabricksConfig;
-import com.databricks.sdk.core.ProxyConfig;
-import com.databricks.sdk.core.commons.CommonsHttpClient;
 import com.databricks.sdk.core.error.platform.NotFound;
 import com.databricks.sdk.service.catalog.*;
 import com.databricks.sdk.service.files.CreateDirectoryRequest;
@@ -77,10 +75,9 @@ public class SdkScript {
     return out;
   }
 
-  /// As any program behind a proxy has it: this SDK (since it dropped USE_SYSTEM_PROPERTIES_HTTP) looks at Java's proxy properties only if it is told.
+  /// Nothing of a proxy: this SDK, since it dropped USE_SYSTEM_PROPERTIES_HTTP, does not look for one, and need not.
   static DatabricksConfig reached(String host) {
-    return new DatabricksConfig().setHost(host)
-        .setHttpClient(new CommonsHttpClient.Builder().withProxyConfig(new ProxyConfig().setUseSystemProperties(true)).withTimeoutSeconds(60).build());
+    return new DatabricksConfig().setHost(host);
   }
 
   static DatabricksConfig config(String host) {

@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import select
+import ssl
 import subprocess
 import textwrap
 
 import pytest
 import requests
+from cryptography import x509
 
+from certificates import Authority
 from gitea import Gitea, tree, wait_for
 from harness import ROOT, TARN, Refused, platform
 
@@ -78,8 +81,9 @@ class Review:
 class Scene:
     """Tarn with the article's platform, Gitea with its repository, and the service between them."""
 
-    def __init__(self, tarn, forge, folder):
-        self.tarn, self.forge, self.folder = tarn, forge, folder
+    def __init__(self, tarn, forge, folder, authority):
+        self.tarn, self.forge, self.folder, self.authority = tarn, forge, folder, authority
+        authority.issue(folder / "tls.pem", folder / "tls.key")
         for who in ("ada", "emil", "nora", "tarn-bot"):
             forge.user(who)
         self.repository = forge.repository("acme", "platform", {**tree(ROOT / "platform", "platform"), "other/plan.sh": "echo nothing > /out/plan\n"},
@@ -92,6 +96,7 @@ class Scene:
         self.review = Review(folder, textwrap.dedent(f"""
             state: {folder}/state
             listen: "127.0.0.1:0"
+            tls: {{certificate_file: {folder}/tls.pem, key_file: {folder}/tls.key}}
             target: {{data: {tarn.data}}}
             sandbox:
               environment: {{LANDING: "https://{landing}"}}
@@ -161,8 +166,9 @@ class Scene:
 def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("review")
     folder.chmod(0o700)
-    with platform() as tarn, Gitea() as forge:
-        made = Scene(tarn, forge, folder)
+    authority = Authority(folder)
+    with platform() as tarn, Gitea(trusts=authority.file) as forge:
+        made = Scene(tarn, forge, folder, authority)
         try:
             yield made
         finally:
@@ -333,10 +339,11 @@ def test_a_killed_service_forgets_nothing(scene):
 
 def test_a_forged_delivery_changes_nothing(scene):
     url = scene.review.ready["webhooks"] + "/gitea"
+    assert url.startswith("https://")
     body = json.dumps({"action": "opened", "number": 1, "repository": {"full_name": REPOSITORY}, "pull_request": {}}).encode()
 
     def deliver(signature, content=body):
-        return requests.post(url, data=content, headers={"X-Gitea-Event": "pull_request", "X-Gitea-Signature": signature, "Content-Type": "application/json"}, timeout=20)
+        return requests.post(url, data=content, headers={"X-Gitea-Event": "pull_request", "X-Gitea-Signature": signature, "Content-Type": "application/json"}, timeout=20, verify=scene.authority.file)
 
     right = hmac.new(HOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
     assert deliver("").status_code == 401
@@ -347,9 +354,24 @@ def test_a_forged_delivery_changes_nothing(scene):
     bad = json.dumps({"action": "opened", "repository": {"full_name": REPOSITORY}}).encode()
     answer = deliver(hmac.new(HOOK_SECRET.encode(), bad, hashlib.sha256).hexdigest(), bad)
     assert answer.status_code == 400 and "Field 'number'" in answer.json()["message"]
-    assert requests.post(url.replace("/gitea", "/gitlab"), data=body, headers={"X-Gitlab-Token": HOOK_SECRET}, timeout=20).status_code == 401
-    assert requests.get(url, timeout=20).status_code == 405
-    assert requests.get(url.replace("/webhooks/gitea", "/status"), timeout=20).status_code == 404  # the owner's questions have a door of their own
+    assert requests.post(url.replace("/gitea", "/gitlab"), data=body, headers={"X-Gitlab-Token": HOOK_SECRET}, timeout=20, verify=scene.authority.file).status_code == 401
+    assert requests.get(url, timeout=20, verify=scene.authority.file).status_code == 405
+    assert requests.get(url.replace("/webhooks/gitea", "/status"), timeout=20, verify=scene.authority.file).status_code == 404  # the owner's questions have a door of their own
+
+
+def test_a_renewed_certificate_is_taken_without_a_restart(scene):
+    host, port = scene.review.ready["webhooks"].split("//")[1].split("/")[0].split(":")
+
+    def shown():
+        pem = ssl.get_server_certificate((host, int(port)), ca_certs=str(scene.authority.file), timeout=20)
+        return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+    before = shown()
+    renewed = scene.authority.issue(scene.folder / "tls.pem", scene.folder / "tls.key")
+    assert renewed != before and shown() == renewed
+    (scene.folder / "tls.pem").write_text("half written")
+    assert shown() == renewed, "what cannot be read leaves the last good one"
+    scene.authority.issue(scene.folder / "tls.pem", scene.folder / "tls.key")
 
 
 def test_drift_is_an_issue_that_closes_itself(scene):
@@ -418,5 +440,14 @@ repositories:
     for name in ("token", "hook"):
         os.chmod(tmp_path / name, 0o600)
     assert tarn("check", "--config", str(tmp_path / "good.yaml")).returncode == 0
+    Authority(tmp_path).issue(tmp_path / "tls.pem", tmp_path / "tls.key")
+    (tmp_path / "tls.yaml").write_text((tmp_path / "good.yaml").read_text() + f"tls: {{certificate_file: {tmp_path}/tls.pem, key_file: {tmp_path}/tls.key}}\n")
+    os.chmod(tmp_path / "tls.key", 0o644)
+    done = tarn("serve", "--config", str(tmp_path / "tls.yaml"))
+    assert done.returncode == 1 and "tls.key' can be read by others" in done.stderr
+    os.chmod(tmp_path / "tls.key", 0o600)
+    (tmp_path / "tls.pem").write_text("none")
+    done = tarn("serve", "--config", str(tmp_path / "tls.yaml"))
+    assert done.returncode == 1 and "holds no certificate" in done.stderr
     done = tarn("status", "--config", str(tmp_path / "good.yaml"))
     assert done.returncode == 1 and "No service runs on" in done.stderr
