@@ -6,24 +6,6 @@ include "scope" {
   path = "${dirname(find_in_parent_folders())}/scopes/workspace.hcl"
 }
 
-terraform {
-  source = "${dirname(find_in_parent_folders())}/modules//pools"
-}
-
-locals {
-  platform  = read_terragrunt_config(find_in_parent_folders("platform.hcl")).locals
-  name      = read_terragrunt_config(find_in_parent_folders("workspace.hcl")).locals.name
-  workspace = one([for w in local.platform.workspaces : w if w.name == local.name])
-}
-
-dependency "workspace" {
-  config_path  = "../workspace"
-  mock_outputs = { workspace_id = "1", workspace_url = "https://workspace.invalid" }
-
-  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan", "destroy"]
-}
-
-inputs = {
-  workspace_url = dependency.workspace.outputs.workspace_url
-  pools         = [for p in local.platform.pools : { for key, value in p : key => value if key != "workspace" } if p.workspace == local.name]
+include "unit" {
+  path = "${dirname(find_in_parent_folders())}/_envcommon/pools.hcl"
 }
