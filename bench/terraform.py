@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The vendor's Terraform provider: apply and plan of a platform beside the provider's own floor, and requests a second under parallel applies.
 
-    bench/terraform.py build/tarn [--rounds 3] [--resources 500] [--parallel 4]
+    bench/terraform.py build/tarn [--rounds 3] [--resources 500] [--parallel 4] [--each 100] [--json]
 
 The floor is the same provider with the same configuration against a server that answers at once from a recording (bench/replay.py), in the
-same minutes. Needs scripts/clients. Prints a Markdown table of medians; everything runs on loopback and ends by itself.
+same minutes. Needs scripts/clients. Prints a Markdown table of medians, or with --json all of it as
+one object (each round, too); everything runs on loopback and ends by itself.
 """
 import argparse
 import concurrent.futures
@@ -149,14 +150,20 @@ def main():
     parser.add_argument("tarn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--resources", type=int, default=500)
-    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--parallel", type=int, default=4, help="applies at once; 0: leave that out")
+    parser.add_argument("--each", type=int, default=100, help="resources of each of them")
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     os.environ["TARN"] = str(pathlib.Path(args.tarn).resolve())
     import harness
 
-    print(f"| resources | command | Tarn | the provider's floor | ratio (goal 1.10) |\n|--:|---|--:|--:|--:|", flush=True)
+    def say(line):
+        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    say("| resources | command | Tarn | the provider's floor | ratio (goal 1.10) |\n|--:|---|--:|--:|--:|")
+    out = {"rows": []}
     with harness.platform() as server, tempfile.TemporaryDirectory() as folder:
-        for size in (50, args.resources):
+        for size in sorted({50, args.resources}):
             config = CONFIG % {"size": size, "name": f"n{size}"}
             file = pathlib.Path(folder) / f"recording-{size}.json"
             recorded(server, config, file)  # warms file caches, too
@@ -166,9 +173,15 @@ def main():
                 least.append(floor(server, config, file))
             for name in ("apply", "plan"):
                 ours, theirs = statistics.median(r[name] for r in tarn), statistics.median(r[name] for r in least)
-                print(f"| {size} | {name} | {ours:.2f} s | {theirs:.2f} s | {ours / theirs:.2f} |", flush=True)
-        rate, seconds = parallel(server, args.parallel, 100)
-        print(f"\n{args.parallel} applies of 100 resources at once: {rate:.0f} requests/s at the gateway, {seconds:.1f} s", flush=True)
+                out["rows"].append({"resources": size, "command": name, "seconds": ours, "floor_seconds": theirs, "ratio": ours / theirs,
+                                    "rounds": [r[name] for r in tarn], "floor_rounds": [r[name] for r in least]})
+                say(f"| {size} | {name} | {ours:.2f} s | {theirs:.2f} s | {ours / theirs:.2f} |")
+        if args.parallel:
+            rate, seconds = parallel(server, args.parallel, args.each)
+            out["parallel"] = {"applies": args.parallel, "resources_each": args.each, "requests_per_second": rate, "seconds": seconds}
+            say(f"\n{args.parallel} applies of {args.each} resources at once: {rate:.0f} requests/s at the gateway, {seconds:.1f} s")
+    if args.json:
+        print(json.dumps(out))
 
 
 if __name__ == "__main__":
