@@ -1,4 +1,4 @@
-#include "jobs/cron.h"
+#include "base/cron.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <mutex>
 #include <sstream>
 
-namespace tarn::jobs {
+namespace tarn {
 namespace {
 
 using namespace std::chrono;
@@ -253,4 +253,4 @@ std::optional<Millis> Cron::next(Millis after, const TimeZone& zone) const {
   return std::nullopt;
 }
 
-}  // namespace tarn::jobs
+}  // namespace tarn

@@ -2,7 +2,7 @@
 // Quartz cron expressions in a time zone: when a schedule fires next. Pure; thread-safe.
 // Fields: seconds minutes hours day-of-month month day-of-week [year]; `?` in exactly one of the two days; lists, ranges, steps, names, L, W, #.
 // Zones are the system's tz database. A local time that the clocks skip does not fire that day; one that they repeat fires once.
-// Source: Quartz "CronTrigger" documentation, which the Jobs API's schedule.quartz_cron_expression names.
+// Source: Quartz "CronTrigger" documentation, which the schedules of jobs and alerts name.
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
-namespace tarn::jobs {
+namespace tarn {
 
 class TimeZone {
  public:
@@ -52,4 +52,4 @@ class Cron {
   Days month_days_, week_days_;
 };
 
-}  // namespace tarn::jobs
+}  // namespace tarn

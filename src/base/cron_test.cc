@@ -1,8 +1,8 @@
-#include "jobs/cron.h"
+#include "base/cron.h"
 
 #include <gtest/gtest.h>
 
-namespace tarn::jobs {
+namespace tarn {
 namespace {
 
 constexpr Millis kStart = 1'767'225'600'000;  // 2026-01-01T00:00:00Z, a Thursday
@@ -58,4 +58,4 @@ TEST(Cron, ObeysItsTimeZone) {
 }
 
 }  // namespace
-}  // namespace tarn::jobs
+}  // namespace tarn

@@ -55,6 +55,7 @@ Result<Dbfs::Target> Dbfs::target(const access::Context& ctx, const std::string&
     return refuse(Errc::invalid,
                   "Volumes are not reached through the DBFS API: use the Files API, /api/2.0/fs/files" + std::string(text.substr(0, 200)));
   TARN_TRY(relative, clean(text));
+  if (shut_ && shut_(here(ctx))) return refuse(Errc::permission_denied, "Public DBFS root is disabled. Access is denied on path: /" + relative);
   const auto base = place(ctx, "dbfs");
   if (base.empty()) return refuse(Errc::unavailable, "The workspace has no root storage");
   TARN_TRY(tree, Folder::at(objects_, base));

@@ -30,6 +30,9 @@ class Dbfs {
   Dbfs(store::Store& store, objects::ObjectStore& objects, RootBuckets roots, const Clock& clock, std::string spool)
       : store_(store), objects_(objects), roots_(std::move(roots)), clock_(clock), spool_(std::move(spool)) {}
 
+  /// At start-up: whether a workspace's administrators shut its DBFS (the setting disable_legacy_dbfs). Nothing is reached there then.
+  void shut_by(std::function<bool(std::int64_t workspace_id)> shut) { shut_ = std::move(shut); }
+
   Result<FileInfo> status(const access::Context& ctx, const std::string& path);
   /// The children, or the file itself.
   Result<std::vector<FileInfo>> list(const access::Context& ctx, const std::string& path);
@@ -65,6 +68,7 @@ class Dbfs {
   RootBuckets roots_;
   const Clock& clock_;
   std::string spool_;
+  std::function<bool(std::int64_t)> shut_;
 };
 
 }  // namespace tarn::files

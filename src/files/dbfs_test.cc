@@ -45,6 +45,25 @@ struct DbfsTest : ::testing::Test {
   std::size_t objects_left() { return objects.list("root-bucket", "", "", 1000)->objects.size(); }
 };
 
+TEST_F(DbfsTest, AWorkspaceThatShutItsDbfsReachesNothingThere) {
+  ASSERT_EQ(put("/FileStore/a.txt", "hello").status, 200);
+  const auto handle = post("create", R"({"path":"/FileStore/b.txt"})").at("handle");
+  std::int64_t shut = 1;
+  dbfs.shut_by([&](std::int64_t workspace) { return workspace == shut; });
+  const std::string there = R"({"path":"/FileStore/a.txt"})";
+  for (const auto& refused : {get("read?path=/FileStore/a.txt"), get("list?path=/FileStore/a.txt"), get("get-status?path=/FileStore/a.txt"),
+                              put("/FileStore/a.txt", "x", true), post("mkdirs", there), post("delete", there), post("create", there)}) {
+    EXPECT_EQ(refused.status, 403) << refused.text;
+    EXPECT_EQ(refused.code(), "PERMISSION_DENIED");
+    EXPECT_EQ(refused.message(), "Public DBFS root is disabled. Access is denied on path: /FileStore/a.txt");
+  }
+  EXPECT_EQ(post("move", R"({"source_path":"/FileStore/a.txt","destination_path":"/c"})").status, 403);
+  EXPECT_EQ(post("close", R"({"handle":)" + handle + "}").status, 403) << "what was opened before does not arrive either";
+  EXPECT_EQ(get("list?path=/", 2).status, 200) << "another workspace's is open";
+  shut = 0;
+  EXPECT_EQ(text("/FileStore/a.txt"), "hello");
+}
+
 TEST_F(DbfsTest, PutReadStatusListDelete) {
   EXPECT_EQ(put("/FileStore/a.txt", "hello").status, 200);
   EXPECT_EQ(text("/FileStore/a.txt"), "hello");

@@ -14,36 +14,59 @@ Error no_destination(const std::string& id) { return {Errc::not_found, "Notifica
 
 }  // namespace
 
-Result<std::pair<std::string, DestinationConfig>> Destinations::judged(const DestinationConfigs& c) {
-  if (!c.email.is_null()) return refuse(Errc::not_enabled, "E-mail destinations are not available: this platform sends no e-mail");
+bool mail_address(std::string_view text) {
+  const bool plain = std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '<' && c != '>' && c != ','; });
+  const auto at = text.find('@');
+  return plain && text.size() <= 254 && at != text.npos && at > 0 && at + 1 < text.size();
+}
+
+Result<Destinations::Judged> Destinations::judged(const DestinationConfigs& c) {
   if (!c.pagerduty.is_null()) return refuse(Errc::not_enabled, "PagerDuty destinations are not available on this platform: use a generic webhook");
-  if (c.generic_webhook.has_value() + c.slack.has_value() + c.microsoft_teams.has_value() != 1)
-    return refuse(Errc::invalid, "Field 'config' must have exactly one of generic_webhook, slack and microsoft_teams");
-  auto out = c.generic_webhook ? std::pair(std::string("WEBHOOK"), *c.generic_webhook)
-             : c.slack         ? std::pair(std::string("SLACK"), *c.slack)
-                               : std::pair(std::string("MICROSOFT_TEAMS"), *c.microsoft_teams);
-  if (!out.second.url || out.second.url->empty()) return refuse(Errc::invalid, "Field 'config.url' is required");
+  if (c.generic_webhook.has_value() + c.slack.has_value() + c.microsoft_teams.has_value() + c.email.has_value() != 1)
+    return refuse(Errc::invalid, "Field 'config' must have exactly one of generic_webhook, slack, microsoft_teams and email");
+  if (c.email) {
+    if (!mails_) return refuse(Errc::not_enabled, "E-mail destinations are not available: this platform has no mail relay (tarn serve --smtp)");
+    if (c.email->addresses.empty() || c.email->addresses.size() > 100)
+      return refuse(Errc::invalid, "Field 'config.email.addresses' must have 1 to 100 addresses");
+    for (const auto& one : c.email->addresses)
+      if (!mail_address(one)) return refuse(Errc::invalid, "Field 'config.email.addresses': '" + one.substr(0, 100) + "' is no e-mail address");
+    return Judged{.type = "EMAIL", .addresses = c.email->addresses};
+  }
+  auto out = c.generic_webhook ? Judged{.type = "WEBHOOK", .hook = *c.generic_webhook}
+             : c.slack         ? Judged{.type = "SLACK", .hook = *c.slack}
+                               : Judged{.type = "MICROSOFT_TEAMS", .hook = *c.microsoft_teams};
+  if (!out.hook.url || out.hook.url->empty()) return refuse(Errc::invalid, "Field 'config.url' is required");
   if (sender_)
-    if (const auto wrong = sender_->check(*out.second.url)) return refuse(Errc::invalid, "Field 'config.url': " + *wrong);
+    if (const auto wrong = sender_->check(*out.hook.url)) return refuse(Errc::invalid, "Field 'config.url': " + *wrong);
   return out;
+}
+
+void Destinations::seal(store::WriteTxn& t, DestinationRecord& r, const Judged& what) {
+  r.type = what.type;
+  r.username = what.hook.username.value_or("");
+  r.has_password = what.hook.password.has_value();
+  r.addresses = what.addresses;
+  const auto keep = [&](const char* part, const std::optional<std::string>& value) {
+    if (value)
+      sealed_.put(t, secret_name(r.workspace_id, r.id, part), *value);
+    else
+      sealed_.erase(t, secret_name(r.workspace_id, r.id, part));
+  };
+  keep("url", what.hook.url);
+  keep("password", what.hook.password);
 }
 
 Result<DestinationRecord> Destinations::create(const access::Context& ctx, const DestinationRequest& q) {
   if (!q.display_name || q.display_name->empty()) return refuse(Errc::invalid, "Field 'display_name' is required");
   if (!q.config) return refuse(Errc::invalid, "Field 'config' is required");
   TARN_TRY(what, judged(*q.config));
-  DestinationRecord r{.workspace_id = workspace_of(ctx),
-                      .id = new_uuid(),
-                      .display_name = *q.display_name,
-                      .type = what.first,
-                      .username = what.second.username.value_or(""),
-                      .has_password = what.second.password.has_value()};
+  DestinationRecord r{.workspace_id = workspace_of(ctx), .id = new_uuid(), .display_name = *q.display_name};
   return store_.write_as(ctx.event("workspace", "createNotificationDestination", {{"id", r.id}}),
                          [&](store::WriteTxn& t) -> Result<DestinationRecord> {
-                           if (!destinations_table.insert(t, r)) throw std::logic_error("a fresh destination id is taken");
-                           sealed_.put(t, secret_name(r.workspace_id, r.id, "url"), *what.second.url);
-                           if (what.second.password) sealed_.put(t, secret_name(r.workspace_id, r.id, "password"), *what.second.password);
-                           return r;
+                           auto made = r;
+                           seal(t, made, what);
+                           if (!destinations_table.insert(t, made)) throw std::logic_error("a fresh destination id is taken");
+                           return made;
                          });
 }
 
@@ -58,7 +81,7 @@ std::vector<DestinationRecord> Destinations::list(const access::Context& ctx) {
 }
 
 Result<DestinationRecord> Destinations::update(const access::Context& ctx, const std::string& id, const DestinationRequest& q) {
-  std::optional<std::pair<std::string, DestinationConfig>> what;
+  std::optional<Judged> what;
   if (q.config) {
     TARN_TRY(config, judged(*q.config));
     what = config;
@@ -68,13 +91,7 @@ Result<DestinationRecord> Destinations::update(const access::Context& ctx, const
     if (!found) return fail(no_destination(id));
     auto& r = found->value;
     if (q.display_name && !q.display_name->empty()) r.display_name = *q.display_name;
-    if (what) {
-      r.type = what->first;
-      r.username = what->second.username.value_or("");
-      sealed_.put(t, secret_name(r.workspace_id, id, "url"), *what->second.url);
-      if (what->second.password) sealed_.put(t, secret_name(r.workspace_id, id, "password"), *what->second.password);
-      r.has_password = what->second.password.has_value();
-    }
+    if (what) seal(t, r, *what);
     if (!destinations_table.update(t, r)) throw std::logic_error("a destination vanished inside its transaction");
     return r;
   });
@@ -98,9 +115,9 @@ std::optional<Destinations::Address> Destinations::address(std::int64_t workspac
   return store_.read_as([&](store::ReadTxn& t) -> std::optional<Address> {
     const auto found = destinations_table.get(t, store::key({store::sortable(workspace), id}));
     const auto url = sealed_.get(t, secret_name(workspace, id, "url"));
-    if (!found || !url) return std::nullopt;
-    return Address{found->value.type, *url, found->value.username,
-                   found->value.has_password ? sealed_.get(t, secret_name(workspace, id, "password")).value_or("") : ""};
+    if (!found || (!url && found->value.type != "EMAIL")) return std::nullopt;
+    return Address{found->value.type, url.value_or(""), found->value.username,
+                   found->value.has_password ? sealed_.get(t, secret_name(workspace, id, "password")).value_or("") : "", found->value.addresses};
   });
 }
 

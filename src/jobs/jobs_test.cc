@@ -381,6 +381,44 @@ TEST_F(JobsTest, ARepairRunsWhatFailedAgain) {
   EXPECT_EQ(get(pat, "/runs/get?run_id=" + std::to_string(r)).status, 400);
 }
 
+TEST_F(JobsTest, LiveRunsAreMeasuredAndEndedOnesCounted) {
+  RunCounts counts;
+  scheduler = std::make_unique<Scheduler>(Scheduler::Parts{
+      .store = *store, .directory = people, .clock = clock, .code = &code, .sql = &sql, .files = &files, .counts = &counts, .server_id = "s1"});
+  const auto r = run_now(job(sql_task("a") + "," + sql_task("b", "a"), R"(,"tags":{"x":"y"})"));
+  settle();
+  clock.advance(2500);
+  const auto said = metrics_text(*store, counts, "s1", clock);
+  EXPECT_THAT(said, HasSubstr(fmt::format("tarn_run_seconds{{run_id=\"{}\"", r)));
+  EXPECT_THAT(said, HasSubstr("state=\"RUNNING\"} 2.500"));
+  EXPECT_THAT(said, HasSubstr("state=\"RUNNING\"} 1\n")) << "its task";
+  EXPECT_THAT(metrics_text(*store, counts, "another", clock), ::testing::Not(HasSubstr("run_id")));
+  finish_sql("s0", false);
+  settle();
+  const auto after = metrics_text(*store, counts, "s1", clock);
+  EXPECT_THAT(after, ::testing::Not(HasSubstr("run_id")));
+  EXPECT_THAT(after, HasSubstr("tarn_runs_ended_total{outcome=\"FAILED\"} 1\n"));
+}
+
+TEST_F(JobsTest, ADeletedWorkspaceTakesItsRunsWhenTheyHaveEnded) {
+  const auto id = job(sql_task("a"));
+  const auto over = run_now(id);
+  settle();
+  finish_sql("s0");
+  settle();
+  const auto live = run_now(id);
+  settle();
+  store->write({}, [&](store::WriteTxn& t) { return service.on_workspace_deleted(t, kWorkspace), true; });
+  const auto left = [&] {
+    return store->read_as(
+        [](store::ReadTxn& t) { return jobs_table.scan(t, {}).size() * 100 + runs_table.scan(t, {}).size() * 10 + tasks_table.scan(t, {}).size(); });
+  };
+  EXPECT_EQ(left(), 11u) << over << " is gone, " << live << " is being cancelled";
+  settle();
+  EXPECT_EQ(sql.cancelled, std::vector<std::string>{"s1"});
+  EXPECT_EQ(left(), 0u);
+}
+
 TEST_F(JobsTest, ListsComeInPages) {
   for (int i = 0; i < 5; ++i) job(sql_task("a"));
   std::set<std::int64_t> seen;

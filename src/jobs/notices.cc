@@ -1,19 +1,31 @@
 #include "jobs/notices.h"
 
 #include "base/ids.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "jobs/validate.h"
 
 namespace tarn::jobs {
 namespace {
 
+std::string job_of(const NoticeRecord& n) {
+  const auto* job = n.payload.as_object().if_contains("job");
+  return job ? json::text_at(*job, {"name"}) : "";
+}
+std::string subject_of(const NoticeRecord& n) {
+  if (n.run_id == 0) return json::text_at(n.payload, {"subject"});
+  return fmt::format("{}{}: {} (run {})", job_of(n), n.task_key.empty() ? "" : ", task " + n.task_key, n.event, n.run_id);
+}
+std::string text_of(const NoticeRecord& n) {
+  if (n.run_id == 0) return json::text_at(n.payload, {"text"});
+  return fmt::format("Job: {} ({})\nRun: {}\n{}Event: {}\nWorkspace: {}\n", job_of(n), n.job_id, n.run_id,
+                     n.task_key.empty() ? "" : "Task: " + n.task_key + "\n", n.event, n.workspace_id);
+}
+
 /// Slack and Teams show a text; a generic webhook gets the event itself.
 json::value body_for(const std::string& type, const NoticeRecord& n) {
   if (type == "WEBHOOK") return n.payload;
-  const auto* name = n.payload.as_object().if_contains("job");
-  const std::string job =
-      name && name->is_object() && name->as_object().contains("name") ? std::string(name->as_object().at("name").as_string()) : "";
-  return json::object{{"text", fmt::format("{}{}: {} (run {})", job, n.task_key.empty() ? "" : ", task " + n.task_key, n.event, n.run_id)}};
+  return json::object{{"text", n.run_id == 0 ? subject_of(n) + "\n" + text_of(n) : subject_of(n)}};
 }
 
 }  // namespace
@@ -57,9 +69,6 @@ std::vector<NoticeRecord> notices_of(const RunRecord& run, const TaskRecord* tas
     auto& n = out.emplace_back(common);
     n.id = new_uuid();
     n.recipient = who;
-    n.state = NoticeState::REFUSED;
-    n.error = "This platform sends no e-mail: use a webhook destination";
-    n.ended_at = now;
   }
   return out;
 }
@@ -86,14 +95,32 @@ void Notifier::stop() {
   thread_.join();
 }
 
+void add_notice(store::WriteTxn& t, NoticeRecord n, Millis now) {
+  for (const auto& old : notices_table.scan(t, store::prefix({store::sortable(n.workspace_id), store::sortable(n.run_id)})))
+    if (old.state != NoticeState::PENDING && now - old.ended_at > 30ll * 24 * 3600 * 1000) notices_table.erase(t, old.store_key());
+  n.id = new_uuid();
+  n.created_at = n.next_at = now;
+  if (!notices_table.insert(t, n)) throw std::logic_error("a fresh notice id is taken");
+}
+
+WebhookSender::Answer Notifier::send(const NoticeRecord& n) {
+  const auto by_mail = [&](const std::vector<std::string>& to) -> WebhookSender::Answer {
+    if (!parts_.mail) return {.refused = true, .error = "This platform has no mail relay (tarn serve --smtp): use a webhook destination"};
+    return parts_.mail->send(to, subject_of(n), text_of(n));
+  };
+  if (!n.recipient.empty()) return by_mail({n.recipient});
+  const auto where = parts_.destinations.address(n.workspace_id, n.destination_id);
+  if (!where) return {.refused = true, .error = "the notification destination does not exist any more"};
+  if (where->type == "EMAIL") return by_mail(where->addresses);
+  return parts_.sender.post(where->url, where->username, where->password, boost::json::serialize(body_for(where->type, n)));
+}
+
 bool Notifier::step() {
   const auto now = parts_.clock.now();
   const auto pending = parts_.store.read_as([&](store::ReadTxn& t) { return notices_table.scan_index(t, "pending", parts_.server_id, {}, 1000); });
   for (auto n : pending) {
     if (n.next_at > now) continue;
-    const auto where = parts_.destinations.address(n.workspace_id, n.destination_id);
-    WebhookSender::Answer answer{.refused = true, .error = "the notification destination does not exist any more"};
-    if (where) answer = parts_.sender.post(where->url, where->username, where->password, boost::json::serialize(body_for(where->type, n)));
+    const auto answer = send(n);
     ++n.attempts;
     const bool sent = answer.status >= 200 && answer.status < 300;
     // What is refused now will be refused again; what the other side calls a wrong request too, but for those it asks to wait.

@@ -1,6 +1,6 @@
 #pragma once
-// Notifications of runs and tasks: written with the transition that they tell of, sent afterwards by a thread of their own, retried with growing
-// pauses, and kept with what became of them. An e-mail is a notice that is refused at once, for this platform sends none; the record says so.
+// Notifications of runs, tasks and alerts: written with the transition that they tell of, sent afterwards by a thread of their own, retried with
+// growing pauses, and kept with what became of them. Without a mail relay an e-mail is refused, and the record says so.
 // Source: Databricks docs "Add notifications on a job" (events and the webhooks' payloads).
 #include <condition_variable>
 #include <mutex>
@@ -15,7 +15,7 @@ enum class NoticeState { PENDING, SENT, FAILED, REFUSED };
 BOOST_DESCRIBE_ENUM(NoticeState, PENDING, SENT, FAILED, REFUSED)
 
 struct NoticeRecord {
-  std::int64_t workspace_id = 0, run_id = 0, job_id = 0;
+  std::int64_t workspace_id = 0, run_id = 0, job_id = 0;                         // run_id 0: of an alert, whose payload has subject and text
   std::string id, event, task_key, destination_id, recipient, server_id, error;  // recipient: of an e-mail
   NoticeState state = NoticeState::PENDING;
   int attempts = 0;
@@ -34,6 +34,8 @@ inline constexpr store::Collection<NoticeRecord> notices_table{"jobs.notice"};
 
 /// The notices of a transition; `task` null: the run's own. `event` is on_start, on_success or on_failure.
 std::vector<NoticeRecord> notices_of(const RunRecord& run, const TaskRecord* task, const std::string& event, Millis now);
+/// What an alert tells, within its own transaction. What was told more than 30 days ago is forgotten.
+void add_notice(store::WriteTxn& t, NoticeRecord notice, Millis now);
 /// Whether an end is told, by the settings of the run or the task; empty: it is not. on_success or on_failure otherwise.
 std::string ending_of(Outcome outcome, const NotificationSettings& settings);
 
@@ -43,6 +45,7 @@ class Notifier {
     store::Store& store;
     Destinations& destinations;
     WebhookSender& sender;
+    MailSender* mail = nullptr;  // null: none is sent
     const Clock& clock;
     std::string server_id = "local";
   };
@@ -55,6 +58,7 @@ class Notifier {
   bool step();
 
  private:
+  WebhookSender::Answer send(const NoticeRecord& notice);
   Parts parts_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -509,7 +509,12 @@ void Scheduler::launch(const RunRecord& run, TaskRecord task) {
   if (task.task.sql_task) {
     const auto& s = *task.task.sql_task;
     if (!parts_.sql) return refused("This platform runs no SQL tasks");
-    if (!s.file && !s.query) return refused("Alerts and dashboards cannot run as tasks on this platform: use a query or a file");
+    if (s.alert) {
+      if (!parts_.alerts) return refused("This platform evaluates no alerts");
+      auto handle = parts_.alerts->start(ctx, s.warehouse_id, *s.alert, ended_with);
+      return handle ? note(*handle) : refused(handle.error());
+    }
+    if (!s.file && !s.query) return refused("Dashboards cannot run as tasks on this platform: use a query, a file or an alert");
     if (!parts_.files) return refused("This platform has no workspace files");
     std::string text;
     if (s.file) {

@@ -29,6 +29,16 @@ class SqlWork {
   virtual void cancel(const access::Context& ctx, const std::string& id) = 0;
 };
 
+struct SqlAlert;
+/// Saved alerts, evaluated on a warehouse as the run's identity. The id is the statement's, so SqlWork cancels it; the output has `alert_state`,
+/// `query_text` and `statement_id`.
+class AlertWork {
+ public:
+  virtual ~AlertWork() = default;
+  virtual Expected<std::string, std::string> start(const access::Context& ctx, const std::string& warehouse_id, const SqlAlert& alert,
+                                                   Ended ended) = 0;
+};
+
 /// Files, notebooks and saved queries of the workspace, read as the run's identity.
 class WorkspaceFiles {
  public:
@@ -78,6 +88,14 @@ class WebhookSender {
   virtual Answer post(const std::string& url, const std::string& user, const std::string& password, const std::string& body) = 0;
   /// What is wrong with a URL, without asking anybody; nothing if it may be tried.
   virtual std::optional<std::string> check(const std::string& url) = 0;
+};
+
+/// Hands a message to the operator's mail relay, which takes it from there. Addresses and subject are one line each.
+class MailSender {
+ public:
+  virtual ~MailSender() = default;
+  /// `status` is the relay's last reply (250: taken); `refused` what no further try would change.
+  virtual WebhookSender::Answer send(const std::vector<std::string>& to, const std::string& subject, const std::string& text) = 0;
 };
 
 /// Clusters that run Python, as the run's identity.

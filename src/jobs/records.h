@@ -88,6 +88,7 @@ struct RunRecord {
   GitState git = GitState::none;
   std::string git_commit, git_error;
   bool told_start = false, told_end = false;  // notifications of it are in the store
+  bool orphan = false;                        // its workspace was deleted: it goes with its end
 
   std::string store_key() const { return store::key({store::sortable(workspace_id), store::sortable(run_id)}); }
   std::vector<store::IndexEntry> store_indexes() const {
@@ -106,7 +107,7 @@ struct RunRecord {
 BOOST_DESCRIBE_STRUCT(RunRecord, (),
                       (run_id, job_id, workspace_id, number_in_job, creator_id, run_as_id, parent_task, run_name, server_id, creator_user_name,
                        run_as_name, idempotency_token, trigger, settings, parameters, overrides, life, outcome, message, code, start_time, started_at,
-                       end_time, cancel_requested, timed_out, clusters, repairs, only, git, git_commit, git_error, told_start, told_end))
+                       end_time, cancel_requested, timed_out, clusters, repairs, only, git, git_commit, git_error, told_start, told_end, orphan))
 
 /// One attempt of a task, or of one iteration of a for_each.
 struct TaskRecord {

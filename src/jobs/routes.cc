@@ -283,6 +283,11 @@ void run_rows(std::vector<api::Route>& out, Service& s, const std::string& base)
 std::vector<api::Route> destination_routes(Destinations& d) {
   std::vector<api::Route> out;
   const auto shown = [](const DestinationRecord& r) {
+    if (r.type == "EMAIL")
+      return json::object{{"id", r.id},
+                          {"display_name", r.display_name},
+                          {"destination_type", r.type},
+                          {"config", json::object{{"email", json::object{{"addresses", json::encode(r.addresses)}}}}}};
     const char* kind = r.type == "SLACK" ? "slack" : r.type == "MICROSOFT_TEAMS" ? "microsoft_teams" : "generic_webhook";
     json::object config{{"url_set", true}};
     if (r.type == "WEBHOOK") {

@@ -4,6 +4,7 @@
 #include "base/json_read.h"
 #include "base/log.h"
 #include "jobs/moment.h"
+#include "jobs/service.h"
 #include "jobs/validate.h"
 
 namespace tarn::jobs {
@@ -271,11 +272,18 @@ bool Scheduler::advance(std::int64_t run_id) {
       launch(run, t), any = true;
   }
   if (ended(run.life)) {
+    if (parts_.counts) parts_.counts->ended(run.outcome);
     if (parts_.git && run.git != GitState::none) parts_.git->drop(std::to_string(run.run_id));
     if (parts_.code) {
       for (const auto& [key, cluster] : run.clusters) parts_.code->discard(cluster);
       for (const auto& t : tasks)
         if (t.own_cluster && !t.cluster_id.empty()) parts_.code->discard(t.cluster_id);
+    }
+    if (run.orphan) {
+      auto event = access::system_context().event("jobs", "deleteRun", {{"run_id", std::to_string(run.run_id)}});
+      event.workspace_id = run.workspace_id;
+      parts_.store.write(std::move(event), [&](store::WriteTxn& t) { return erase_run(t, run), true; });
+      return any;
     }
     if (run.job_id)
       // The longest waiting run of the job may go now.

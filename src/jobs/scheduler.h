@@ -11,6 +11,7 @@
 
 #include "identity/directory.h"
 #include "jobs/live_logs.h"
+#include "jobs/metrics_text.h"
 #include "jobs/ports.h"
 #include "jobs/records.h"
 
@@ -26,9 +27,11 @@ class Scheduler {
     const Clock& clock;
     CodeWork* code = nullptr;  // null: tasks that need one are refused when they run
     SqlWork* sql = nullptr;
+    AlertWork* alerts = nullptr;
     WorkspaceFiles* files = nullptr;
     GitWork* git = nullptr;
-    LiveLogs* logs = nullptr;  // null: nobody follows
+    LiveLogs* logs = nullptr;     // null: nobody follows
+    RunCounts* counts = nullptr;  // null: nobody counts
     std::string server_id = "local";
   };
   explicit Scheduler(Parts parts);

@@ -21,6 +21,10 @@ const char* spoken(std::string_view level) {
 }
 
 /// A run with all that is kept of it.
+access::ObjectRef ref(std::int64_t id) { return {kType, std::to_string(id)}; }
+
+}  // namespace
+
 void erase_run(store::WriteTxn& t, const RunRecord& r) {
   const auto below = store::prefix({store::sortable(r.workspace_id), store::sortable(r.run_id)});
   for (const auto& task : tasks_of(t, r)) tasks_table.erase(t, task.store_key());
@@ -28,10 +32,6 @@ void erase_run(store::WriteTxn& t, const RunRecord& r) {
   for (const auto& n : notices_table.scan(t, below)) notices_table.erase(t, n.store_key());
   runs_table.erase(t, r.store_key());
 }
-
-access::ObjectRef ref(std::int64_t id) { return {kType, std::to_string(id)}; }
-
-}  // namespace
 
 Service::Service(store::Store& store, access::ObjectPermissions& permissions, identity::Directory& directory, CodeWork* code, const Clock& clock,
                  std::string server_id)
@@ -232,7 +232,7 @@ void Service::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id
       erase_run(t, r);
       continue;
     }
-    r.cancel_requested = true;
+    r.cancel_requested = r.orphan = true;
     (void)runs_table.update(t, r);
   }
 }

@@ -55,6 +55,8 @@ struct NewRun {
   std::string creator_user_name;
 };
 RunRecord add_run(store::WriteTxn& t, JobRecord& job, const NewRun& ask, const std::string& server_id, Millis now);
+/// A run with its tasks, what they printed and what was told of them.
+void erase_run(store::WriteTxn& t, const RunRecord& run);
 
 class Service {
  public:

@@ -52,11 +52,22 @@ struct SqlQuery {
   std::string query_id;
 };
 BOOST_DESCRIBE_STRUCT(SqlQuery, (), (query_id))
+struct SqlSubscription {
+  std::optional<std::string> user_name, destination_id;
+};
+BOOST_DESCRIBE_STRUCT(SqlSubscription, (), (user_name, destination_id))
+struct SqlAlert {
+  std::string alert_id;
+  std::optional<bool> pause_subscriptions;
+  std::vector<SqlSubscription> subscriptions;
+};
+BOOST_DESCRIBE_STRUCT(SqlAlert, (), (alert_id, pause_subscriptions, subscriptions))
 struct SqlTask {
   std::string warehouse_id;
   std::optional<SqlQuery> query;
   std::optional<SqlFile> file;
-  json::value alert, dashboard;
+  std::optional<SqlAlert> alert;
+  json::value dashboard;
   std::map<std::string, std::string> parameters;
 };
 BOOST_DESCRIBE_STRUCT(SqlTask, (), (warehouse_id, query, file, alert, dashboard, parameters))

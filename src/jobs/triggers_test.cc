@@ -243,8 +243,8 @@ TEST_F(TriggersTest, NotificationsAreSentOnceRetriedAndKept) {
   std::multiset<std::string> states;
   for (const auto& n : kept) states.insert(json::text_at(n, {"event"}) + " " + json::text_at(n, {"state"}));
   EXPECT_EQ(states, (std::multiset<std::string>{"on_start SENT", "on_failure SENT", "on_failure SENT", "on_failure REFUSED"}));
-  // No e-mail is sent, and none is pretended.
-  EXPECT_NE(boost::json::serialize(kept).find("This platform sends no e-mail"), std::string::npos);
+  // No e-mail is sent without a relay, and none is pretended.
+  EXPECT_NE(boost::json::serialize(kept).find("This platform has no mail relay"), std::string::npos);
   EXPECT_EQ(get(nora, "/runs/notifications?run_id=" + std::to_string(r)).status, 403);
 }
 
@@ -266,8 +266,9 @@ TEST_F(TriggersTest, DestinationsAreJudgedSealedAndMustExist) {
   const auto config = [](const std::string& url) { return DestinationConfigs{.generic_webhook = DestinationConfig{.url = url, .password = "pw"}}; };
   EXPECT_FALSE(destinations.create(context(ada), {.display_name = "d", .config = config("https://127.0.0.1/x")}).has_value());
   EXPECT_FALSE(destinations.create(context(ada), {.display_name = "d", .config = config("http://hooks.example/x")}).has_value());
-  EXPECT_THAT(destinations.create(context(ada), {.display_name = "d", .config = DestinationConfigs{.email = json::object{}}}).error().message,
-              HasSubstr("sends no e-mail"));
+  EXPECT_THAT(
+      destinations.create(context(ada), {.display_name = "d", .config = DestinationConfigs{.email = EmailConfig{{"a@b.example"}}}}).error().message,
+      HasSubstr("no mail relay"));
   const auto made = destinations.create(context(ada), {.display_name = "d", .config = config("https://hooks.example/secret-path")});
   ASSERT_TRUE(made.has_value());
   const auto everything = store->read_as([](store::ReadTxn& t) { return json::encode_text(destinations_table.scan(t, "")); });
@@ -275,6 +276,86 @@ TEST_F(TriggersTest, DestinationsAreJudgedSealedAndMustExist) {
   EXPECT_THAT(post(pat, "/create", R"({"name":"j","webhook_notifications":{"on_start":[{"id":"none"}]}})").message(), HasSubstr("does not exist"));
   ASSERT_TRUE(destinations.remove(context(ada), made->id).has_value());
   EXPECT_FALSE(destinations.address(kWorkspace, made->id).has_value());
+}
+
+TEST_F(TriggersTest, EMailGoesToTheRelayToPeopleAndDestinations) {
+  struct FakeMail final : MailSender {
+    std::vector<std::tuple<std::vector<std::string>, std::string, std::string>> sent;
+    std::vector<WebhookSender::Answer> answers;
+    WebhookSender::Answer send(const std::vector<std::string>& to, const std::string& subject, const std::string& text) override {
+      sent.emplace_back(to, subject, text);
+      if (answers.empty()) return {.status = 250};
+      const auto a = answers.front();
+      answers.erase(answers.begin());
+      return a;
+    }
+  } mail;
+  Destinations mailing(*store, keys, &sender, true);
+  Notifier with_mail({.store = *store, .destinations = mailing, .sender = sender, .mail = &mail, .clock = clock, .server_id = "s1"});
+  for (const auto* wrong : {"", "nobody", "a@b.example\r\nBcc: all@b.example", "two@b.example,three@b.example", "<x@b.example>"})
+    EXPECT_FALSE(mailing.create(context(ada), {.display_name = "d", .config = DestinationConfigs{.email = EmailConfig{{wrong}}}}).has_value())
+        << wrong;
+  const auto made =
+      mailing.create(context(ada), {.display_name = "d", .config = DestinationConfigs{.email = EmailConfig{{"a@b.example", "c@d.example"}}}});
+  ASSERT_TRUE(made.has_value());
+  const auto id = job(sql_task("x"), R"(,"webhook_notifications":{"on_success":[{"id":")" + made->id +
+                                         R"("}]},"email_notifications":{"on_success":["ada@acme.example"]})");
+  const auto r = run_now(id);
+  settle();
+  finish_sql("s0");
+  settle();
+  mail.answers = {{.error = "421 try later"}};
+  for (int turn = 0; turn < 3; ++turn) {
+    while (with_mail.step()) {
+    }
+    clock.advance(100'000);
+  }
+  std::multiset<std::vector<std::string>> told;
+  for (const auto& [to, subject, text] : mail.sent) {
+    told.insert(to);
+    EXPECT_EQ(subject, fmt::format("j: on_success (run {})", r));
+    EXPECT_THAT(text, HasSubstr("Event: on_success"));
+  }
+  EXPECT_EQ(mail.sent.size(), 3u) << "one was tried again";
+  EXPECT_EQ(told.count({"a@b.example", "c@d.example"}) + told.count({"ada@acme.example"}), 3u);
+  EXPECT_TRUE(sender.posted.empty());
+  const auto kept = get(pat, "/runs/notifications?run_id=" + std::to_string(r)).body.at("notifications").as_array();
+  for (const auto& n : kept) EXPECT_EQ(json::text_at(n, {"state"}), "SENT");
+}
+
+TEST_F(TriggersTest, AnAlertIsATaskOfItsOwn) {
+  struct FakeAlerts final : AlertWork {
+    std::vector<std::pair<std::string, SqlAlert>> started;
+    Ended ended;
+    Expected<std::string, std::string> start(const access::Context& ctx, const std::string& warehouse, const SqlAlert& alert, Ended e) override {
+      if (alert.alert_id == "none") return fail(std::string("Alert with id none does not exist or is not accessible to the user."));
+      started.emplace_back(ctx.caller.name + " on " + warehouse, alert);
+      ended = std::move(e);
+      return "statement-1";
+    }
+  } alerts;
+  scheduler = std::make_unique<Scheduler>(
+      Scheduler::Parts{.store = *store, .directory = people, .clock = clock, .sql = &sql, .alerts = &alerts, .files = &files, .server_id = "s1"});
+  const auto of = [](const std::string& alert) { return R"({"task_key":"a","sql_task":{"warehouse_id":"w","alert":)" + alert + "}}"; };
+  EXPECT_THAT(post(pat, "/create", R"({"name":"j","tasks":[)" + of(R"({"alert_id":""})") + "]}").message(), HasSubstr("alert.alert_id"));
+  EXPECT_THAT(post(pat, "/create", R"({"name":"j","tasks":[)" + of(R"({"alert_id":"x","subscriptions":[{}]})") + "]}").message(),
+              HasSubstr("exactly one of user_name and destination_id"));
+  EXPECT_THAT(
+      post(pat, "/create", R"({"name":"j","tasks":[)" + of(R"({"alert_id":"x","subscriptions":[{"destination_id":"none"}]})") + "]}").message(),
+      HasSubstr("Notification destination none does not exist"));
+  const auto r = run_now(job(of(R"({"alert_id":"late","subscriptions":[{"user_name":"ada@acme.example"}]})")));
+  settle();
+  ASSERT_EQ(alerts.started.size(), 1u);
+  EXPECT_EQ(alerts.started[0].first, "pat on w");
+  EXPECT_EQ(alerts.started[0].second.subscriptions.at(0).user_name, "ada@acme.example");
+  alerts.ended({.ok = true, .output = json::object{{"alert_state", "TRIGGERED"}, {"query_text", "select 1"}, {"statement_id", "statement-1"}}});
+  settle();
+  EXPECT_EQ(result(run(r)), "SUCCESS");
+  const auto output = get(pat, "/runs/get-output?run_id=" + std::to_string(this->task(r, "a").at("run_id").to_number<std::int64_t>())).body;
+  EXPECT_EQ(json::text_at(output, {"sql_output", "alert_output", "alert_state"}), "TRIGGERED");
+  const auto lost = run_now(job(of(R"({"alert_id":"none"})")));
+  settle();
+  EXPECT_EQ(result(run(lost)), "FAILED");
 }
 
 TEST_F(TriggersTest, AGitSourceIsFetchedOnceAndItsCommitIsKept) {

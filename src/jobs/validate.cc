@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/cron.h"
 #include "base/json_read.h"
-#include "jobs/cron.h"
 
 namespace tarn::jobs {
 namespace {
@@ -84,11 +84,18 @@ Result<void> check_task(const std::string& at, const Task& t, const JobSettings&
     return refuse(Errc::invalid, fmt::format("{}.python_wheel_task: only one of 'parameters' and 'named_parameters' can be set", at));
   if (t.sql_task) {
     const auto& s = *t.sql_task;
-    const int what = s.query.has_value() + s.file.has_value() + !s.alert.is_null() + !s.dashboard.is_null();
+    const int what = s.query.has_value() + s.file.has_value() + s.alert.has_value() + !s.dashboard.is_null();
     if (what != 1)
       return refuse(Errc::invalid, fmt::format("{}.sql_task: exactly one of query, file, alert and dashboard is required, got {}", at, what));
     if (s.warehouse_id.empty()) return refuse(Errc::invalid, fmt::format("Field '{}.sql_task.warehouse_id' is required", at));
     if (s.file) TARN_CHECK(path_fits(at + ".sql_task.file.path", s.file->path, s.file->source, git));
+    if (s.alert && s.alert->alert_id.empty()) return refuse(Errc::invalid, fmt::format("Field '{}.sql_task.alert.alert_id' is required", at));
+    for (const auto& who : s.alert ? s.alert->subscriptions : std::vector<SqlSubscription>{}) {
+      if (who.user_name.has_value() + who.destination_id.has_value() != 1)
+        return refuse(Errc::invalid, fmt::format("{}.sql_task.alert: each subscription must have exactly one of user_name and destination_id", at));
+      if (who.destination_id && checks.destination_exists && !checks.destination_exists(*who.destination_id))
+        return refuse(Errc::invalid, fmt::format("Notification destination {} does not exist.", who.destination_id->substr(0, 80)));
+    }
   }
   if (t.run_job_task && checks.job_exists && !checks.job_exists(t.run_job_task->job_id))
     return refuse(Errc::invalid, fmt::format("Job {} does not exist.", t.run_job_task->job_id));

@@ -163,7 +163,14 @@ json::object output_json(const RunView& view, const TaskRecord& t, const OutputR
   if (t.task.run_job_task) {
     if (const auto* id = json::find(t.output, {"run_id"})) o["run_job_output"] = json::object{{"run_id", *id}};
   }
-  if (t.task.sql_task)
+  if (t.task.sql_task && t.task.sql_task->alert) {
+    if (const auto* statement = json::find(t.output, {"statement_id"}))
+      o["sql_output"] = json::object{{"alert_output",
+                                      {{"alert_state", json::text_at(t.output, {"alert_state"})},
+                                       {"query_text", json::text_at(t.output, {"query_text"})},
+                                       {"warehouse_id", t.task.sql_task->warehouse_id},
+                                       {"sql_statements", json::array{json::object{{"lookup_key", *statement}}}}}}};
+  } else if (t.task.sql_task)
     if (const auto* statement = json::find(t.output, {"statement_id"}))
       o["sql_output"] = json::object{{"query_output",
                                       {{"warehouse_id", t.task.sql_task->warehouse_id},

@@ -1,8 +1,9 @@
 #pragma once
 // Saved queries, alerts and dashboards (Lakeview): kept, listed, changed and trashed under lists of their own and the rights of their folder. They
-// are documents: running a query is a warehouse's work, evaluating an alert or drawing a dashboard a client's. Thread-safe; methods block on the
-// store. Source: REST API reference "Queries", "Alerts", "Lakeview", databricks-sdk-go service/sql, dashboards.
+// are documents: running a query is a warehouse's work, evaluating an alert alert_runs.h's, drawing a dashboard a client's. Thread-safe; methods
+// block on the store. Source: REST API reference "Queries", "Alerts", "Lakeview", databricks-sdk-go service/sql, dashboards.
 #include "base/refusal.h"
+#include "queries/alerts.h"
 #include "workspace/tree.h"
 
 namespace tarn::queries {
@@ -32,12 +33,7 @@ enum class Lifecycle { ACTIVE, TRASHED };
 BOOST_DESCRIBE_ENUM(Lifecycle, ACTIVE, TRASHED)
 enum class RunAsMode { VIEWER, OWNER };
 BOOST_DESCRIBE_ENUM(RunAsMode, VIEWER, OWNER)
-enum class AlertState { UNKNOWN, OK, TRIGGERED };
-BOOST_DESCRIBE_ENUM(AlertState, UNKNOWN, OK, TRIGGERED)
-enum class AlertOperator { GREATER_THAN, GREATER_THAN_OR_EQUAL, LESS_THAN, LESS_THAN_OR_EQUAL, EQUAL, NOT_EQUAL, IS_NULL };
-BOOST_DESCRIBE_ENUM(AlertOperator, GREATER_THAN, GREATER_THAN_OR_EQUAL, LESS_THAN, LESS_THAN_OR_EQUAL, EQUAL, NOT_EQUAL, IS_NULL)
-
-/// What the three share in the store; not on the wire.
+/// What they share in the store; not on the wire.
 struct Place {
   std::int64_t workspace_id = 0;
   std::string id, folder;  // folder: the workspace path that it lies in and inherits from
@@ -60,42 +56,6 @@ BOOST_DESCRIBE_STRUCT(QueryFields, (),
                       (display_name, query_text, warehouse_id, description, catalog, schema, owner_user_name, parent_path, run_as_mode,
                        apply_auto_limit, tags, parameters))
 
-struct AlertValue {
-  std::optional<std::string> string_value;
-  std::optional<double> double_value;
-  std::optional<bool> bool_value;
-};
-BOOST_DESCRIBE_STRUCT(AlertValue, (), (string_value, double_value, bool_value))
-struct AlertThreshold {
-  AlertValue value;
-};
-BOOST_DESCRIBE_STRUCT(AlertThreshold, (), (value))
-struct AlertColumn {
-  std::string name;
-};
-BOOST_DESCRIBE_STRUCT(AlertColumn, (), (name))
-struct AlertOperand {
-  AlertColumn column;
-};
-BOOST_DESCRIBE_STRUCT(AlertOperand, (), (column))
-struct AlertCondition {
-  AlertOperator op = AlertOperator::EQUAL;
-  AlertOperand operand;
-  std::optional<AlertThreshold> threshold;
-  std::optional<AlertState> empty_result_state;
-};
-BOOST_DESCRIBE_STRUCT(AlertCondition, (), (op, operand, threshold, empty_result_state))
-
-struct AlertFields {
-  std::optional<std::string> display_name, query_id, custom_body, custom_subject, owner_user_name, parent_path;
-  std::optional<AlertCondition> condition;
-  std::optional<bool> notify_on_ok;
-  std::optional<std::int64_t> seconds_to_retrigger;
-};
-BOOST_DESCRIBE_STRUCT(AlertFields, (),
-                      (display_name, query_id, custom_body, custom_subject, owner_user_name, parent_path, condition, notify_on_ok,
-                       seconds_to_retrigger))
-
 struct DashboardFields {
   std::optional<std::string> display_name, serialized_dashboard, warehouse_id, parent_path, etag;
 };
@@ -115,8 +75,31 @@ struct Query : Place {
 BOOST_DESCRIBE_STRUCT(Query, (Place), (fields, last_modifier))
 struct Alert : Place {
   AlertFields fields;
+  AlertState state = AlertState::UNKNOWN;
+  Millis triggered_at = 0, told_at = 0;
 };
-BOOST_DESCRIBE_STRUCT(Alert, (Place), (fields))
+BOOST_DESCRIBE_STRUCT(Alert, (Place), (fields, state, triggered_at, told_at))
+/// The newer kind, with what its evaluations left.
+struct AlertV2 : Place {
+  AlertV2Fields fields;
+  std::int64_t run_as_id = 0;
+  std::string run_as_name, error, running_on;  // running_on: the server that evaluates it now
+  bool run_as_service = false;
+  AlertState state = AlertState::UNKNOWN, before = AlertState::UNKNOWN;  // before: the last one that was no error
+  Millis next_at = 0, evaluated_at = 0, told_at = 0;
+  std::vector<store::IndexEntry> store_indexes() const {
+    auto out = Place::store_indexes();
+    if (next_at != 0) out.push_back({"scheduled", "yes"});
+    if (!running_on.empty()) out.push_back({"running_on", running_on});
+    return out;
+  }
+};
+BOOST_DESCRIBE_STRUCT(AlertV2, (Place),
+                      (fields, run_as_id, run_as_name, error, running_on, run_as_service, state, before, next_at, evaluated_at, told_at))
+inline constexpr store::Collection<Alert> alerts_table{"queries.alert"};
+inline constexpr store::Collection<AlertV2> alerts_v2_table{"queries.alert_v2"};
+/// When its schedule wants it next; 0: never.
+Millis next_evaluation(const AlertV2& alert, Millis after);
 struct Dashboard : Place {
   DashboardFields fields;
   std::int64_t revision = 1;  // the etag
@@ -132,7 +115,7 @@ struct Page {
 
 class Objects final : public workspace::Watcher {
  public:
-  /// All must outlive this. Declares the kinds queries, alerts and dashboards.
+  /// All must outlive this. Declares the kinds queries, alerts, alertsv2 and dashboards.
   Objects(store::Store& store, access::ObjectPermissions& permissions, identity::Directory& directory, workspace::Tree& tree, const Clock& clock);
 
   // Making one needs CAN_MANAGE on its folder (the caller's home where none is named) and, of an alert, CAN_READ on its query. Reading needs
@@ -147,10 +130,23 @@ class Objects final : public workspace::Watcher {
 
   Result<Alert> create_alert(const access::Context& ctx, AlertFields fields, bool resolve_name);
   Result<Alert> alert(const access::Context& ctx, const std::string& id);
+  /// For a task that evaluates it: CAN_RUN on the alert and on its query.
+  Result<std::pair<Alert, Query>> alert_to_run(const access::Context& ctx, const std::string& id);
   Page<Alert> alerts(const access::Context& ctx, const std::string& after, std::size_t limit);
   Result<Alert> update_alert(const access::Context& ctx, const std::string& id, const AlertFields& fields, const std::string& mask,
                              bool resolve_name);
   Result<void> trash_alert(const access::Context& ctx, const std::string& id);
+
+  // The newer kind needs CAN_MANAGE on its folder, too. It runs as its maker or, where `run_as` says so, as a service principal that the maker may
+  // use.
+  Result<AlertV2> create_alert_v2(const access::Context& ctx, AlertV2Fields fields);
+  Result<AlertV2> alert_v2(const access::Context& ctx, const std::string& id);
+  Page<AlertV2> alerts_v2(const access::Context& ctx, const std::string& after, std::size_t limit);
+  Result<AlertV2> update_alert_v2(const access::Context& ctx, const std::string& id, const AlertV2Fields& fields, const std::string& mask);
+  /// Into the trash, or away for good.
+  Result<void> trash_alert_v2(const access::Context& ctx, const std::string& id, bool purge);
+  /// At start-up: whether a workspace has a notification destination. Without it none is known.
+  void destinations(std::function<bool(std::int64_t workspace_id, const std::string& id)> exists) { destination_exists_ = std::move(exists); }
 
   Result<Dashboard> create_dashboard(const access::Context& ctx, DashboardFields fields);
   Result<Dashboard> dashboard(const access::Context& ctx, const std::string& id);
@@ -187,6 +183,8 @@ class Objects final : public workspace::Watcher {
   Result<std::string> principal(const access::Context& ctx, const std::string& name);
   Result<void> check(const access::Context& ctx, const QueryFields& fields);
   Result<void> check(const access::Context& ctx, const AlertFields& fields);
+  Result<void> check(const access::Context& ctx, const AlertV2Fields& fields);
+  Result<void> set_run_as(const access::Context& ctx, AlertV2& alert);
   Result<void> check(const access::Context& ctx, const DashboardFields& fields);
 
   store::Store& store_;
@@ -194,6 +192,7 @@ class Objects final : public workspace::Watcher {
   identity::Directory& directory_;
   workspace::Tree& tree_;
   const Clock& clock_;
+  std::function<bool(std::int64_t, const std::string&)> destination_exists_;
 };
 
 }  // namespace tarn::queries

@@ -44,8 +44,20 @@ json::object shown(const Query& q) {
 json::object shown(const Alert& a) {
   json::object o = json::encode(a.fields).as_object();
   set_common(o, a);
-  o["state"] = json::name_of(AlertState::UNKNOWN);  // nobody has evaluated it
+  o["state"] = json::name_of(a.state);
+  if (a.triggered_at) o["trigger_time"] = to_rfc3339(a.triggered_at);
   o["parent_path"] = mounted(a.folder);
+  return o;
+}
+json::object shown(const AlertV2& a) {
+  json::object o = json::encode(a.fields).as_object();
+  set_common(o, a);
+  if (a.lifecycle_state == Lifecycle::TRASHED) o["lifecycle_state"] = "DELETED";
+  o["run_as_user_name"] = a.run_as_name;
+  o["effective_run_as"] = json::object{{a.run_as_service ? "service_principal_name" : "user_name", a.run_as_name}};
+  auto& evaluation = o["evaluation"].as_object();
+  evaluation["state"] = json::name_of(a.state);
+  if (a.evaluated_at) evaluation["last_evaluated_at"] = to_rfc3339(a.evaluated_at);
   return o;
 }
 json::object shown(const Dashboard& d) {
@@ -142,6 +154,23 @@ std::vector<api::Route> routes(Objects& o) {
                                  body.auto_resolve_display_name.value_or(false)));
   });
   row(Method::DELETE, "sql/alerts/{id}", [&o](const Request& r) -> api::Result { return answer(o.trash_alert(r.context, r.capture("id"))); });
+
+  group = "alerts-v2";
+  row(Method::POST, "alerts", [&o](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<AlertV2Fields>(r));
+    return answer(o.create_alert_v2(r.context, std::move(body)));
+  });
+  row(Method::GET, "alerts", [&o](const Request& r) -> api::Result {
+    TARN_TRY(p, page_of(r, "alerts-v2"));
+    return listed(o.alerts_v2(r.context, p.after, p.limit), "alerts-v2", "alerts");
+  });
+  row(Method::GET, "alerts/{id}", [&o](const Request& r) -> api::Result { return answer(o.alert_v2(r.context, r.capture("id"))); });
+  row(Method::PATCH, "alerts/{id}", [&o](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<AlertV2Fields>(r));
+    return answer(o.update_alert_v2(r.context, r.capture("id"), body, r.param("update_mask").value_or("")));
+  });
+  row(Method::DELETE, "alerts/{id}",
+      [&o](const Request& r) -> api::Result { return answer(o.trash_alert_v2(r.context, r.capture("id"), r.param("purge") == "true")); });
 
   group = "lakeview";
   const std::string all = "lakeview/dashboards", one = all + "/{id}";

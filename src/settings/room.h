@@ -29,7 +29,14 @@ class Room final : public access::WorkspaceSettings {
     return i == now->settings.end() ? json::value(nullptr) : i->second;
   }
 
+  /// Whether the workspace's administrators, or the account's for workspaces made since, shut a legacy door.
+  bool legacy_access_off(std::int64_t workspace_id) { return flag(workspace_id, "disable_legacy_access"); }
+  bool legacy_dbfs_off(std::int64_t workspace_id) { return flag(workspace_id, "disable_legacy_dbfs"); }
+  bool clusters_must_isolate(std::int64_t workspace_id) { return flag(workspace_id, kLegacyFeatures); }
+
   std::vector<api::Route> routes();
+  /// A workspace that is made while the account's legacy features are off begins with them off.
+  void on_workspace_created(store::WriteTxn& txn, std::int64_t workspace_id) { settings_.on_workspace_created(txn, workspace_id); }
   /// With the workspace goes what was set in it.
   void on_workspace_deleted(store::WriteTxn& txn, std::int64_t workspace_id) { forget(txn, workspace_id); }
   /// For the gateway, before anything else of a request to a workspace or the account: its refusal by IP access lists.
@@ -40,6 +47,7 @@ class Room final : public access::WorkspaceSettings {
   }
 
  private:
+  bool flag(std::int64_t workspace_id, std::string_view type) { return is_on(setting(workspace_id, type), type); }
   Snapshots snapshots_;
   WorkspaceConf conf_;
   IpAccessLists ip_lists_;

@@ -208,6 +208,30 @@ TEST_F(Settings, SettingsThatAreNotThereSaySo) {
   EXPECT_EQ(call(Method::PATCH, path, kLanding, "{", "user").status, 403);
 }
 
+TEST_F(Settings, WorkspacesMadeWhileLegacyFeaturesAreOffBeginWithoutThem) {
+  const auto begin = [&](std::int64_t workspace) {
+    store->write({}, [&](store::WriteTxn& t) { return room.on_workspace_created(t, workspace), true; });
+  };
+  const auto shut = [&](std::int64_t workspace) {
+    return std::tuple(other.legacy_access_off(workspace), other.legacy_dbfs_off(workspace), other.clusters_must_isolate(workspace));
+  };
+  begin(kLanding);
+  const std::string path = "/api/2.0/settings/types/disable_legacy_features/names/default";
+  const auto first = call(Method::GET, path, 0).etag();
+  ASSERT_EQ(call(Method::PATCH, path, 0, R"({"setting":{"etag":")" + first + R"(","disable_legacy_features":{"value":true}}})").status, 200);
+  begin(kPipeline);
+  EXPECT_EQ(shut(kLanding), std::tuple(false, false, false)) << "what was there before keeps what it had";
+  EXPECT_EQ(shut(kPipeline), std::tuple(true, true, true));
+  // The workspace's own administrators see and change the two that are theirs.
+  const std::string dbfs = "/api/2.0/settings/types/disable_legacy_dbfs/names/default";
+  const auto seen = call(Method::GET, dbfs, kPipeline);
+  EXPECT_THAT(seen.text, HasSubstr(R"("disable_legacy_dbfs":{"value":true})"));
+  ASSERT_EQ(call(Method::PATCH, dbfs, kPipeline, R"({"setting":{"etag":")" + seen.at("etag") + R"(","disable_legacy_dbfs":{"value":false}}})").status,
+            200);
+  EXPECT_EQ(shut(kPipeline), std::tuple(true, false, true));
+  EXPECT_EQ(call(Method::GET, path, kPipeline).status, 404) << "the account's setting is not a workspace's";
+}
+
 TEST_F(Settings, ADeletedWorkspaceTakesWhatWasSetInItAlong) {
   for (const auto workspace : {kLanding, kPipeline})
     ASSERT_EQ(call(Method::PATCH, "/api/2.0/workspace-conf", workspace, R"({"maxTokenLifetimeDays":"90"})").status, 204);

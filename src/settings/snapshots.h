@@ -61,6 +61,16 @@ inline constexpr store::Collection<EpochRecord> kEpoch{"settings.epoch"};
 
 inline constexpr const char* kEnableIpLists = "enableIpAccessLists";  // the workspace's switch
 inline constexpr const char* kAccountIpLists = "acct_ip_acl_enable";  // the account's, a setting
+/// Of the account; in a workspace's scope, where no client reaches it, it says that the workspace was made while it was on.
+inline constexpr const char* kLegacyFeatures = "disable_legacy_features";
+
+/// The value of a setting that is a flag; not set is off.
+inline bool is_on(const json::value& setting, std::string_view type) {
+  const auto* o = setting.if_object();
+  const auto* inner = o ? o->if_contains(type) : nullptr;
+  const auto* value = inner && inner->is_object() ? inner->as_object().if_contains("value") : nullptr;
+  return value && value->is_bool() && value->as_bool();
+}
 
 struct Snapshot {
   std::map<std::string, std::string, std::less<>> conf;

@@ -20,12 +20,13 @@ struct Kind {
 };
 
 /// Settings that switch something here: the default catalog of statements (sql), what workspace administrators may do for service
-/// principals (identity), legacy doors that then stay shut (workspace), IP access lists of the account (gateway).
+/// principals (identity), legacy doors that then stay shut (hive_metastore: sql; DBFS: files; both and clusters without isolation in workspaces
+/// that are made while the account's setting is on), IP access lists of the account (gateway).
 constexpr std::array kKinds{Kind{"default_namespace_ws", Level::workspace, "namespace", Holds::text},
                             Kind{"restrict_workspace_admins", Level::workspace, "restrict_workspace_admins", Holds::admins_status},
                             Kind{"disable_legacy_access", Level::workspace, "disable_legacy_access", Holds::flag},
                             Kind{"disable_legacy_dbfs", Level::workspace, "disable_legacy_dbfs", Holds::flag},
-                            Kind{"disable_legacy_features", Level::account, "disable_legacy_features", Holds::flag},
+                            Kind{kLegacyFeatures, Level::account, kLegacyFeatures, Holds::flag},
                             Kind{kAccountIpLists, Level::account, kAccountIpLists, Holds::flag}};
 
 /// The vendor's others: compliance profiles, security monitoring, embedding, model partners, the user interface's switches.
@@ -156,6 +157,17 @@ Result<std::string> TypedSettings::remove(const access::Context& ctx, const std:
     changed(t);
     return etag_of(r.scope, kind->type, r.revision);
   });
+}
+
+void TypedSettings::on_workspace_created(store::WriteTxn& t, std::int64_t workspace_id) const {
+  const auto account = kSettings.get(t, SettingRecord{.scope = 0, .type = kLegacyFeatures}.store_key());
+  if (!account || !is_on(account->value.value, kLegacyFeatures)) return;
+  for (const std::string type : {"disable_legacy_access", "disable_legacy_dbfs", kLegacyFeatures}) {
+    const json::object on{{type, json::object{{"value", true}}}};
+    if (!kSettings.put(t, {.scope = workspace_id, .type = type, .value = on, .revision = 1}))
+      throw std::logic_error("a setting has no unique values");
+  }
+  changed(t);
 }
 
 }  // namespace tarn::settings

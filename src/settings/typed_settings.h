@@ -25,6 +25,9 @@ class TypedSettings {
   /// Back to unset; answers the new etag.
   Result<std::string> remove(const access::Context& ctx, const std::string& type, const std::string& name, const std::string& etag);
 
+  /// What the account's settings say of workspaces that are made from now on, within the transaction that makes one.
+  void on_workspace_created(store::WriteTxn& t, std::int64_t workspace_id) const;
+
  private:
   store::Store& store_;
   Snapshots& snapshots_;

@@ -69,6 +69,16 @@ Error Resolver::table_error(const catalog::Error& e, const catalog::TableName& n
               "with the correct schema and catalog.\nTo tolerate the error on drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS. SQLSTATE: 42P01"};
 }
 
+/// The legacy metastore of a workspace: there is none here, and where administrators turned it off, that is what is said.
+Result<void> Resolver::no_legacy(const Session& session, const std::string& catalog) {
+  if (!session.legacy_access_off || catalog != "hive_metastore") return {};
+  return refuse(Errc::unsupported,
+                "[UC_HIVE_METASTORE_DISABLED_EXCEPTION] The operation attempted to use Hive Metastore, which is disabled due to legacy access being "
+                "turned off in your account or workspace. Please double check the default catalog in current session and default namespace "
+                "setting. If you need to access the Hive Metastore, please ask your admin to set up Hive Metastore federation through Unity "
+                "Catalog. SQLSTATE: 0A000");
+}
+
 Result<catalog::TableName> Resolver::qualify(const Session& session, const std::vector<std::string>& parts) const {
   if (parts.empty() || parts.size() > 3)
     return refuse(Errc::invalid,
@@ -81,6 +91,7 @@ Result<catalog::TableName> Resolver::qualify(const Session& session, const std::
                   "[TABLE_OR_VIEW_NOT_FOUND] The table or view " + backticked(parts) + " cannot be found: the statement has no default " +
                       (out.catalog.empty() ? "catalog" : "schema") +
                       ". Qualify the name as catalog.schema.table, or send `catalog` and `schema` with the statement. SQLSTATE: 42P01");
+  TARN_CHECK(no_legacy(session, lower(out.catalog)));
   // Names compare without case.
   return catalog::TableName{lower(out.catalog), lower(out.schema), lower(out.table)};
 }
@@ -92,6 +103,7 @@ Result<std::pair<std::string, std::string>> Resolver::qualify_schema(const Sessi
   if (catalog.empty() || schema.empty())
     return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(parts) +
                                        " cannot be found: the statement has no default catalog. Qualify the name as catalog.schema. SQLSTATE: 42704");
+  TARN_CHECK(no_legacy(session, lower(catalog)));
   return std::pair{lower(catalog), lower(schema)};
 }
 

@@ -24,6 +24,7 @@ struct Session {
   std::map<std::string, Parameter> parameters;
   std::string statement_id;
   engine::CancelToken* cancel = nullptr;
+  bool legacy_access_off = false;  // the workspace's setting disable_legacy_access: hive_metastore says so
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
 };
@@ -86,6 +87,7 @@ class Resolver {
   Result<void> follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table);
 
   /// The vendor's text for a catalog refusal about a table.
+  static Result<void> no_legacy(const Session& session, const std::string& catalog);
   static Error table_error(const catalog::Error& e, const catalog::TableName& name);
   static Error catalog_error(const catalog::Error& e);
 

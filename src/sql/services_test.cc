@@ -142,6 +142,40 @@ TEST_F(Services, WarehouseIsItsManagersAndItsUsers) {
   EXPECT_FALSE(permissions.has_list(1, {"sql/warehouses", id}));
 }
 
+TEST_F(Services, TheLegacyMetastoreSaysThatItWasTurnedOff) {
+  bool off = false;
+  Statements here(*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock,
+                  {.server_id = "legacy",
+                   .default_catalog = [](const access::Context&) { return std::string("hive_metastore"); },
+                   .legacy_access_off = [&](std::int64_t) { return off; }});
+  const auto told = [&](const std::string& text) {
+    auto s = here.submit(world.as("automation"), {.statement = text, .warehouse_id = id});
+    if (!s) return s.error().message;
+    std::promise<void> done;
+    (*s)->on_done([&] { done.set_value(); });
+    if (done.get_future().wait_for(std::chrono::seconds(60)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
+    return (*s)->snapshot().error_message;
+  };
+  EXPECT_THAT(told("SELECT * FROM hive_metastore.default.t"), ::testing::HasSubstr("[TABLE_OR_VIEW_NOT_FOUND]"));
+  off = true;
+  for (const auto* text : {"SELECT * FROM hive_metastore.default.t", "SELECT * FROM t", "CREATE TABLE Hive_Metastore.default.t (a INT)"})
+    EXPECT_THAT(told(text), ::testing::StartsWith("[UC_HIVE_METASTORE_DISABLED_EXCEPTION]")) << text;
+  EXPECT_EQ(told("SELECT 1"), "");
+}
+
+TEST_F(Services, ADeletedWorkspaceTakesItsWarehousesAndTheirConfiguration) {
+  ASSERT_TRUE(warehouses.create(world.as("automation", 2), {.name = "shared", .cluster_size = "Small"}));
+  for (const std::int64_t workspace : {1, 2})
+    ASSERT_TRUE(warehouses.set_config(world.as("automation", workspace), {.parameters = {{"STATEMENT_TIMEOUT", "60"}}}));
+  permissions.grant(1, {"sql/warehouses", id}, "engineers", "CAN_USE");
+  world.store->write({}, [&](store::WriteTxn& t) { return warehouses.on_workspace_deleted(t, 1), true; });
+  EXPECT_TRUE(warehouses.list(world.as("automation"))->empty());
+  EXPECT_FALSE(permissions.has_list(1, {"sql/warehouses", id}));
+  EXPECT_FALSE(warehouses.config_of(1).statement_timeout);
+  EXPECT_EQ(warehouses.list(world.as("automation", 2))->size(), 1u);
+  EXPECT_TRUE(warehouses.config_of(2).statement_timeout);
+}
+
 TEST_F(Services, StatementAnswersAsTheSdkReadsIt) {
   const auto s = finished(world.as("automation"),
                           {.statement = "SELECT id, CAST(:d AS DECIMAL(10,2)) AS d FROM range(2)", .parameters = {{"d", "1.5", "DECIMAL(10,2)"}}});

@@ -243,6 +243,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   if (s->session.catalog.empty() && options_.default_catalog) s->session.catalog = options_.default_catalog(ctx);
   s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : "default");
   s->session.statement_id = s->id;
+  s->session.legacy_access_off = options_.legacy_access_off && options_.legacy_access_off(ctx.workspace_id.value_or(0));
   s->session.cancel = &s->cancel;
   s->started_at = clock_.now();
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));

@@ -127,6 +127,8 @@ struct StatementOptions {
   Millis statement_timeout = 4 * 3'600'000;
   /// The catalog of statements that name none, in the context's workspace; empty: names must then say theirs.
   std::function<std::string(const access::Context&)> default_catalog{};
+  /// Whether the workspace's legacy access is off.
+  std::function<bool(std::int64_t workspace_id)> legacy_access_off{};
 };
 
 /// What a history is asked for; empty members: everything.

@@ -314,6 +314,14 @@ Result<void> Warehouses::set_config(const access::Context& ctx, WarehouseConfig 
   });
 }
 
+void Warehouses::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace) {
+  for (const auto& w : kWarehouses.scan(t, store::prefix({store::sortable(workspace)}))) {
+    permissions_.on_deleted(t, workspace, {kType, w.id});
+    kWarehouses.erase(t, w.store_key());
+  }
+  kConfigs.erase(t, store::sortable(workspace));
+}
+
 StatementConfig Warehouses::config_of(std::int64_t workspace) {
   const auto generation = store_.generation();
   {

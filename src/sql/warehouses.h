@@ -103,6 +103,10 @@ class Warehouses {
   Result<void> set_config(const access::Context& ctx, WarehouseConfig config);
   StatementConfig config_of(std::int64_t workspace);
 
+  /// A deleted workspace's warehouses and their configuration, within the transaction that deletes it. What ran on them stays in the history,
+  /// which is the account's.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
+
   /// Whether the caller may see other people's statements of a warehouse.
   bool manages(const access::Context& ctx, std::string_view id);
 

@@ -142,6 +142,12 @@ def test_no_token_a_wrong_token_and_a_revoked_token_are_401(server, admin):
     ("POST", "/api/2.0/git-credentials", {"git_provider": "none", "personal_access_token": "x"}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/global-init-scripts", {"name": "a/b", "script": "ZQ=="}, "INVALID_PARAMETER_VALUE"),
     ("POST", "/api/2.0/sql/alerts", {"alert": {"display_name": "a"}}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/alerts", {"display_name": "a"}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/alerts", {"display_name": "a", "query_text": "SELECT 1", "warehouse_id": "w", "schedule": {"quartz_cron_schedule": "often", "timezone_id": "UTC"},
+                                 "evaluation": {"source": {"name": "n"}, "comparison_operator": "IS_NULL"}}, "INVALID_PARAMETER_VALUE"),
+    ("POST", "/api/2.0/alerts", {"display_name": "a", "query_text": "SELECT 1", "warehouse_id": "w", "schedule": {"quartz_cron_schedule": "0 0 * * * ?", "timezone_id": "UTC"},
+                                 "evaluation": {"source": {"name": "n"}, "comparison_operator": "EQUAL", "threshold": {"value": {}}}}, "INVALID_PARAMETER_VALUE"),
+    ("PATCH", "/api/2.0/alerts/none?update_mask=display_name", {"display_name": "a"}, "RESOURCE_DOES_NOT_EXIST"),
     ("PATCH", "/api/2.0/sql/queries/none", {"query": {}, "update_mask": "x"}, "RESOURCE_DOES_NOT_EXIST"),
     ("POST", "/api/2.0/lakeview/dashboards", {"display_name": "a/b"}, "INVALID_PARAMETER_VALUE")])
 def test_what_lives_in_a_workspace_refuses_what_is_none(server, admin, method, path, body, code):

@@ -276,6 +276,32 @@ def test_queries_and_alerts(tf, server):
     tf.prove(SQL % ("SELECT 1 AS delay", warehouse, 60), SQL % ("SELECT 2 AS delay", warehouse, 90), imports=["databricks_query.flights", "databricks_alert.late"])
 
 
+ALERT = """
+resource "databricks_alert_v2" "late" {
+  display_name = "tf scheduled"
+  query_text   = "SELECT %d AS delay"
+  warehouse_id = "%s"
+  parent_path  = "/Shared"
+  evaluation = {
+    source              = { name = "delay", aggregation = "MAX" }
+    comparison_operator = "GREATER_THAN"
+    threshold           = { value = { double_value = 60 } }
+    notification        = { notify_on_ok = true, retrigger_seconds = 600 }
+  }
+  schedule = {
+    quartz_cron_schedule = "0 0 6 * * ?"
+    timezone_id          = "Europe/Berlin"
+    pause_status         = "UNPAUSED"
+  }
+}
+"""
+
+
+def test_alerts_with_a_schedule(tf, server):
+    warehouse = server.warehouses["landing"]
+    tf.prove(ALERT % (1, warehouse), ALERT % (2, warehouse), imports=["databricks_alert_v2.late"])
+
+
 DASHBOARD = """
 resource "databricks_dashboard" "d" {
   display_name         = "%s"
