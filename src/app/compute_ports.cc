@@ -1,8 +1,17 @@
 #include "app/compute_ports.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <sstream>
 
+#include "base/log.h"
+#include "base/resources.h"
+#include "compute/node_types.h"
 #include "files/volumes.h"
 
 namespace tarn::app {
@@ -53,6 +62,85 @@ std::optional<std::string> LibraryFiles::refused_index(const std::string& url) {
     default:
       return "'" + url.substr(0, 200) + "' is not the https URL of a package index without user, password, query and fragment";
   }
+}
+
+namespace {
+
+constexpr Millis kTryAgainAfter = 60'000;
+
+bool fetched() {
+  const auto cache = resources::cache();
+  return std::filesystem::exists(cache / "java-spark" / "pins.sha256") && std::filesystem::is_directory(cache / "pyspark-4.2.0");
+}
+
+/// The command's last words, and whether it succeeded.
+std::pair<bool, std::string> wait_for(pid_t child, int out) {
+  std::string said;
+  char block[4096];
+  for (ssize_t n; (n = ::read(out, block, sizeof block)) > 0 || (n < 0 && errno == EINTR);)
+    if (n > 0) said = (said + std::string(block, static_cast<std::size_t>(n))).substr(said.size() > 4000 ? said.size() - 4000 : 0);
+  ::close(out);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  while (!said.empty() && std::isspace(static_cast<unsigned char>(said.back()))) said.pop_back();
+  const auto line = said.rfind('\n');
+  return {WIFEXITED(status) && WEXITSTATUS(status) == 0, line == said.npos ? said : said.substr(line + 1)};
+}
+
+}  // namespace
+
+compute::RuntimeFiles::Answer SparkFiles::want(const std::string& runtime) {
+  const auto* known = compute::find_runtime(runtime);
+  if (!known || !known->apache) return {};
+  const std::lock_guard lock(mutex_);
+  if (stopped_ || child_) return {.state = State::fetching};
+  if (fetched()) return {};
+  const auto now = SystemClock().now();
+  if (!failed_.empty() && now - failed_at_ < kTryAgainAfter) return {.state = State::failed, .why = failed_};
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return {.state = State::failed, .why = "Apache Spark cannot be fetched: no pipe"};
+  const auto script = resources::shipped("deps/fetch.py").string(), cache = resources::cache().string();
+  std::vector<std::string> words{"/usr/bin/python3", script, "--cache", cache, "spark"};
+  std::vector<char*> argv;
+  for (auto& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], 1);
+  posix_spawn_file_actions_adddup2(&actions, pipe[1], 2);
+  pid_t child = -1;
+  const int rc = ::posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(pipe[1]);
+  if (rc != 0) {
+    ::close(pipe[0]);
+    return {.state = State::failed, .why = std::string("Apache Spark cannot be fetched: ") + std::strerror(rc)};
+  }
+  spdlog::info("fetching Apache Spark into {}", cache);
+  child_ = child;
+  failed_.clear();
+  if (thread_.joinable()) thread_.join();  // of a fetch that ended
+  thread_ = std::jthread([this, child, out = pipe[0]] {
+    const auto [ok, words_last] = wait_for(child, out);
+    const std::lock_guard ended(mutex_);
+    child_.reset();
+    if (ok) return spdlog::info("Apache Spark is here");
+    failed_ = "Apache Spark could not be fetched: " + words_last;
+    failed_at_ = SystemClock().now();
+    spdlog::warn("{}", failed_);
+  });
+  return {.state = State::fetching};
+}
+
+void SparkFiles::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (child_) ::kill(*child_, SIGTERM);
+  }
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace tarn::app

@@ -1,5 +1,10 @@
 #pragma once
 // What compute asks of other rooms, and what it gives the system catalog.
+#include <sys/types.h>
+
+#include <mutex>
+#include <thread>
+
 #include "app/job_ports.h"
 #include "billing/usage.h"
 #include "compute/libraries.h"
@@ -25,6 +30,23 @@ class LibraryFiles final : public compute::LibrarySource {
   files::VolumeFiles& volumes_;
   identity::Directory& directory_;
   const repos::Targets targets_;
+};
+
+/// Apache Spark's files: the pins of group `spark`, fetched by the same script that fetched everything else, when a cluster first wants them.
+class SparkFiles final : public compute::RuntimeFiles {
+ public:
+  ~SparkFiles() override { stop(); }
+  Answer want(const std::string& runtime) override;
+  /// Ends a fetch that runs.
+  void stop();
+
+ private:
+  std::mutex mutex_;
+  bool stopped_ = false;
+  std::string failed_;
+  Millis failed_at_ = 0;
+  std::optional<pid_t> child_;
+  std::jthread thread_;
 };
 
 }  // namespace tarn::app

@@ -98,6 +98,7 @@ json::object CodeDoor::storage(const catalog::TemporaryCredentials& c) const {
 Expected<json::object, std::string> CodeDoor::table(const access::Context& ctx, const compute::ContextOwner& owner, const json::object& question) {
   const catalog::TableName name{json::text_at(question, "catalog"), json::text_at(question, "schema"), json::text_at(question, "table")};
   const bool write = json::text_at(question, "operation") == "READ_WRITE";
+  if (name.catalog == "hive_metastore") return by_warehouse("the legacy metastore is not Unity Catalog's");  // which says what became of it
   const auto info = parts_.catalog.table(ctx, name);
   if (!info) return fail(info.error().message);
   if (auto may = parts_.catalog.require(ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, name.full()); !may)

@@ -47,8 +47,8 @@ std::optional<api::WireError> entitlement_refusal(const api::Route& route, const
                                                             "users",
                                                             "volumes",
                                                             "workspace-bindings"});
-  constexpr auto kSql =
-      std::to_array<std::string_view>({"alerts", "dashboards", "lakeview", "queries", "sql-history", "sql-statements", "sql-warehouses"});
+  constexpr auto kSql = std::to_array<std::string_view>(
+      {"alerts", "alerts-v2", "dashboards", "lakeview", "queries", "sql-history", "sql-statements", "sql-warehouses"});
   if (route.surface == api::Surface::account || route.auth == api::Auth::open || caller.workspace_admin) return std::nullopt;
   const auto has = [&](std::string_view e) { return caller.entitlements.contains(std::string(e)); };
   const bool sql = has(kSqlAccess) || has(kConsume);

@@ -15,6 +15,7 @@
 #include "account/provisioner.h"
 #include "account/routes.h"
 #include "account/workspace_service.h"
+#include "app/alert_ports.h"
 #include "app/compute_ports.h"
 #include "app/context_door.h"
 #include "app/control_routes.h"
@@ -23,6 +24,7 @@
 #include "app/job_ports.h"
 #include "app/job_sources.h"
 #include "app/lakeflow_tables.h"
+#include "app/mailer.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
 #include "app/serving_room.h"
@@ -172,13 +174,19 @@ struct Platform::Impl {
   JobFiles job_files;
   ClusterScripts cluster_scripts;
   LibraryFiles library_files;
+  SparkFiles spark_files;
   compute::Libraries libraries;
   JobWatched job_watched;
   JobGit job_git;
   JobWebhooks job_webhooks;
+  std::unique_ptr<Mailer> mailer;  // null: no relay
   jobs::LiveLogs job_logs;
+  jobs::RunCounts run_counts;
   jobs::Destinations destinations;
   jobs::Service job_service;
+  AlertStatements alert_statements;
+  queries::AlertRuns alert_runs;
+  JobAlerts job_alerts;
   jobs::Scheduler job_scheduler;
   jobs::Watcher job_watcher;
   jobs::Notifier job_notifier;
@@ -189,6 +197,8 @@ struct Platform::Impl {
   std::string admin_client;
   std::mutex ports_mutex;
   std::map<std::int64_t, gateway::Listening> workspace_ports;
+  std::set<std::string> lent_hosts;  // that rehearsals listed; guarded by ports_mutex
+  std::string hosts_written;
   std::jthread ports_thread;  // last: it uses all of the above
 
   explicit Impl(const ServeOptions& o)
@@ -240,7 +250,9 @@ struct Platform::Impl {
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
         statements(executor, warehouses, *store, objects, vendor, clock,
-                   {.server_id = server_of(data), .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); }}),
+                   {.server_id = server_of(data),
+                    .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); },
+                    .legacy_access_off = [this](std::int64_t id) { return settings.legacy_access_off(id); }}),
         catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, vendor, clock),
         runs_of_models(ml),
@@ -285,16 +297,27 @@ struct Platform::Impl {
         job_watched(catalog, delta, objects, workspace_rooms.volume_directory),
         job_git(workspace_rooms.git, workspace_rooms.git_targets, workspace_rooms.git_credentials),
         job_webhooks(o.allow_webhook),
-        destinations(*store, keys, &job_webhooks),
+        mailer(o.mail.url.empty() ? nullptr : std::make_unique<Mailer>(o.mail)),
+        destinations(*store, keys, &job_webhooks, mailer != nullptr),
         job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
+        alert_statements(statements, clock, server_of(data)),
+        alert_runs({.store = *store,
+                    .objects = workspace_rooms.saved_queries,
+                    .directory = directory,
+                    .ports = alert_statements,
+                    .clock = clock,
+                    .server_id = server_of(data)}),
+        job_alerts(alert_runs),
         job_scheduler({.store = *store,
                        .directory = directory,
                        .clock = clock,
                        .code = &job_clusters,
                        .sql = &job_statements,
+                       .alerts = &job_alerts,
                        .files = &job_files,
                        .git = &job_git,
                        .logs = &job_logs,
+                       .counts = &run_counts,
                        .server_id = server_of(data)}),
         job_watcher({.store = *store,
                      .directory = directory,
@@ -302,15 +325,25 @@ struct Platform::Impl {
                      .watched = job_watched,
                      .server_id = server_of(data),
                      .fired = [this] { job_scheduler.wake(); }}),
-        job_notifier({.store = *store, .destinations = destinations, .sender = job_webhooks, .clock = clock, .server_id = server_of(data)}),
+        job_notifier({.store = *store,
+                      .destinations = destinations,
+                      .sender = job_webhooks,
+                      .mail = mailer.get(),
+                      .clock = clock,
+                      .server_id = server_of(data)}),
         serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}) {
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
     job_service.notify(&destinations);
+    workspace_rooms.saved_queries.destinations([this](std::int64_t workspace, const std::string& id) { return destinations.exists(workspace, id); });
     auto lakeflow = lakeflow_tables(job_service, account_id);
     catalog.metastores().provide(securables_of(lakeflow));
     for (auto& table : lakeflow) executor.system().add(std::move(table));
     clusters.scripts_from(&cluster_scripts);
+    clusters.runtimes_from(&spark_files);
+    clusters.tell_when_up([this] { job_scheduler.wake(); });
+    clusters.must_isolate([this](std::int64_t id) { return settings.clusters_must_isolate(id); });
+    workspace_rooms.dbfs.shut_by([this](std::int64_t id) { return settings.legacy_dbfs_off(id); });
     clusters.blocked_by([this](std::int64_t workspace, const auto& tags) { return budget_watch.blocked(workspace, tags); });
     usage.also(&clusters);
     auto tables = compute_tables(clusters, usage, clock, account_id);
@@ -362,7 +395,8 @@ struct Platform::Impl {
                                                                 .access_log = options.access_log ? data + "/run/access.log" : "",
                                                                 .allowed_hosts = options.allow},
                                                services, gateway::Hosts(options.domain, options.region), authority.get());
-    server->metrics().also([this] { return compute::metrics_text(clusters, fleet.relay(), clock); });
+    server->metrics().also(
+        [this] { return compute::metrics_text(clusters, fleet.relay(), clock) + jobs::metrics_text(*store, run_counts, server_of(data), clock); });
     using gateway::Protocol;
     using gateway::Site;
     const auto [address, port] = address_of(options.listen);
@@ -392,7 +426,15 @@ struct Platform::Impl {
                return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data,
                                              options.key_file);
              },
-         .allow_host = [this](const std::string& host) { server->allow(host); },
+         .allow_host =
+             [this](const std::string& host) {
+               server->allow(host);
+               {
+                 const std::lock_guard lock(ports_mutex);
+                 lent_hosts.insert(host);
+               }
+               follow_workspaces();
+             },
          .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); },
          .blocked_ways = network ? std::function([this] { return network->blocked_ways(workspaces); }) : nullptr});
     const std::string socket = data + "/run/control.sock";
@@ -425,9 +467,20 @@ struct Platform::Impl {
   /// A loopback port for each running workspace, opened when it appears and closed when it goes.
   void follow_workspaces() {
     std::map<std::int64_t, bool> running;
-    for (const auto& w : workspaces.all())
-      if (w.running) running[w.id] = true;
+    std::vector<std::string> hosts{"accounts." + options.domain, "accounts.cloud.databricks.com", "s3." + options.domain, "sts." + options.domain};
+    for (const std::string place : {std::string("amazonaws.com"), options.region + ".amazonaws.com"})
+      for (const char* service : {"s3.", "sts."}) hosts.push_back(service + place);
+    for (const auto& w : workspaces.all()) {
+      if (!w.running) continue;
+      running[w.id] = true;
+      for (const auto& domain : {options.domain, std::string("cloud.databricks.com")}) hosts.push_back(w.deployment_name + "." + domain);
+      if (!w.root_bucket.empty()) hosts.push_back(fmt::format("{}.s3.{}.amazonaws.com", w.root_bucket, options.region));
+    }
     std::lock_guard lock(ports_mutex);
+    for (const auto& list : {std::set<std::string>(options.allow.begin(), options.allow.end()), lent_hosts})
+      for (const auto& host : list)
+        if (!host.starts_with("*.")) hosts.push_back(host);
+    write_hosts(hosts);
     for (auto i = workspace_ports.begin(); i != workspace_ports.end();) {
       if (running.contains(i->first)) {
         ++i;
@@ -444,6 +497,19 @@ struct Platform::Impl {
       else
         spdlog::warn("no loopback port for workspace {}: {}", id, opened.error());
     }
+  }
+
+  /// The names that the proxy answers for, as a file of hosts: for runtimes that look names up before they ask a proxy (Java's).
+  void write_hosts(const std::vector<std::string>& hosts) {
+    std::string text = "127.0.0.1 localhost\n";
+    for (const auto& [host, address] : server->stand_ins(hosts))
+      if (std::ranges::find(hosts, host) != hosts.end()) text += address + " " + host + "\n";
+    if (text == hosts_written) return;
+    const std::string file = data + "/run/hosts";
+    std::ofstream(file + ".new") << text;
+    std::error_code failed;
+    fs::rename(file + ".new", file, failed);
+    if (!failed) hosts_written = std::move(text);
   }
 
   json::object status() {
@@ -468,6 +534,7 @@ struct Platform::Impl {
             {"account_id", account_id},
             {"ca_cert", authority->ca_path()},
             {"java_trust_store", authority->java_trust_store()},
+            {"hosts_file", fs::absolute(data + "/run/hosts").string()},
             {"workspaces", named},
             {"admin", json::object{{"client_id", admin_client}, {"client_secret_file", data + "/admin/client-secret"}}},
             {"plain_http", plain},
@@ -521,6 +588,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
   p.router.add(compute::cluster_routes(p.clusters, p.contexts));
   p.router.add(compute::library_routes(p.libraries));
+  p.workspace_life.also_created([&p](store::WriteTxn& t, std::int64_t id) { p.settings.on_workspace_created(t, id); });
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.workspace_rooms.on_workspace_deleted(t, id); });
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.ml.on_workspace_deleted(t, id); });
   p.ml.experiments.set_folders(&p.folders_of_experiments);
@@ -528,6 +596,8 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
     p.clusters.on_workspace_deleted(t, id);
     p.pools.on_workspace_deleted(t, id);
+    p.instance_profiles.on_workspace_deleted(t, id);
+    p.warehouses.on_workspace_deleted(t, id);
     p.policies.on_workspace_deleted(t, id);
     p.job_service.on_workspace_deleted(t, id);
     p.serving.endpoints.on_workspace_deleted(t, id);
@@ -550,6 +620,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.clusters.start_driving();
   p.job_git.start();
   p.job_scheduler.start();
+  p.alert_runs.start();
   p.serving.start();
   p.job_watcher.start();
   p.job_notifier.start();
@@ -571,6 +642,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   const bool clean = p.server->drain(patience);
   p.job_notifier.stop();
   p.job_watcher.stop();
+  p.alert_runs.stop();
   p.job_scheduler.stop();
   p.job_git.stop();
   p.serving.stop();
@@ -578,6 +650,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   p.clusters.stop();
   p.contexts.stop();
   p.libraries.stop();
+  p.spark_files.stop();
   p.provisioner.stop();
   p.store->flush_audit();
   std::error_code ignored;

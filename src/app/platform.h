@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/mailer.h"
 #include "base/json.h"
 
 namespace tarn::app {
@@ -34,6 +35,7 @@ struct ServeOptions {
   std::string pypi_index = "https://pypi.org/simple";
   std::vector<std::string> allow_library;
 
+  MailRelay mail;                          // url empty: no e-mail is sent
   std::vector<std::string> allow_webhook;  // HOST or HOST:PORT of webhooks that may have any address and speak plain HTTP
   unsigned io_threads = 2;
   bool access_log = true;

@@ -74,6 +74,11 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
   v->add_option("--most-instances", o->most_instances, "Cluster nodes that may run at once")->check(CLI::Range(1, 10'000))->capture_default_str();
   v->add_option("--allow-webhook", o->allow_webhook, "HOST or HOST:PORT inside your network that jobs may notify (repeatable)")
       ->allow_extra_args(false);
+  v->add_option("--smtp", o->mail.url, "Mail relay for notifications: smtp://HOST[:PORT] or smtps://HOST[:PORT] (default: no e-mail is sent)");
+  v->add_option("--smtp-from", o->mail.from, "The sender's address");
+  v->add_option("--smtp-user", o->mail.user, "User at the mail relay; TLS is then required");
+  v->add_option("--smtp-password-file", o->mail.password_file, "File with the user's password in its first line");
+  v->add_option("--smtp-ca", o->mail.ca_file, "Authority of the mail relay's certificate (default: the system's)");
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
   v->add_option("--serving-idle-seconds", o->serving_idle_seconds, "Without a request for so long, endpoints that may are scaled to zero")
       ->check(CLI::Range(1, 86400))

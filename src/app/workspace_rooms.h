@@ -52,9 +52,12 @@ struct WorkspaceRooms {
 class WorkspaceLife final : public identity::WorkspacePrincipals {
  public:
   explicit WorkspaceLife(identity::WorkspacePrincipals& identity) : identity_(identity) {}
-  void also(std::function<void(store::WriteTxn&, std::int64_t)> on_deleted) { rooms_.push_back(std::move(on_deleted)); }  // at start-up
+  using Told = std::function<void(store::WriteTxn&, std::int64_t)>;
+  void also(Told on_deleted) { rooms_.push_back(std::move(on_deleted)); }  // at start-up, as the next
+  void also_created(Told on_created) { beginnings_.push_back(std::move(on_created)); }
   void on_workspace_created(store::WriteTxn& t, std::int64_t workspace_id, std::int64_t creator_id) override {
     identity_.on_workspace_created(t, workspace_id, creator_id);
+    for (const auto& room : beginnings_) room(t, workspace_id);
   }
   void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) override {
     for (const auto& room : rooms_) room(t, workspace_id);
@@ -63,7 +66,7 @@ class WorkspaceLife final : public identity::WorkspacePrincipals {
 
  private:
   identity::WorkspacePrincipals& identity_;
-  std::vector<std::function<void(store::WriteTxn&, std::int64_t)>> rooms_;
+  std::vector<Told> rooms_, beginnings_;
 };
 
 }  // namespace tarn::app

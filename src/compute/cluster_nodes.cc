@@ -57,8 +57,31 @@ std::optional<std::pair<TerminationReason, std::string>> Clusters::cannot_get(st
   return std::nullopt;
 }
 
+/// What the code of a cluster's nodes is to find in its environment: the cluster's own variables, and the engine of its runtime.
+std::map<std::string, std::string> Clusters::environment_of(const ClusterRecord& c) {
+  auto out = c.spec.spark_env_vars;
+  const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
+  if (runtime && runtime->apache) out["TARN_SPARK"] = "apache";
+  if (c.cluster_source == "JOB") out["TARN_NODE_AHEAD"] = "1";  // code is about to come: the driver begins its interpreter at once
+  return out;
+}
+
 /// Orders what a cluster lacks: its driver, workers up to its target. Those of a pool come from its waiting instances first.
 bool Clusters::order_instances(const ClusterRecord& c) {
+  if (const auto files = runtime_files_ ? runtime_files_->want(c.spec.spark_version.value_or("")) : RuntimeFiles::Answer{};
+      files.state != RuntimeFiles::State::ready) {
+    const bool failed = files.state == RuntimeFiles::State::failed;
+    const std::string waits = "Fetching the files of " + c.spec.spark_version.value_or("");
+    if (!failed && c.state_message == waits) return false;
+    return move(c.cluster_id, failed ? "terminate" : "fetchRuntime", [&](store::WriteTxn& t, ClusterRecord& now) {
+      if (!now.starting() || now.instance) return false;
+      if (failed)
+        end_with(t, now, reason_of("CONTAINER_LAUNCH_FAILURE", ReasonType::SERVICE_FAULT, {{"databricks_error_message", files.why}}), files.why);
+      else
+        now.state_message = waits;
+      return true;
+    });
+  }
   std::vector<InitScriptText> scripts;
   if (scripts_) {
     auto found = scripts_->scripts(c);
@@ -112,7 +135,7 @@ bool Clusters::order_instances(const ClusterRecord& c) {
       NodeOrder order{
           .instance_id = "i-" + new_hex(8), .cluster_id = now.cluster_id, .token = new_hex(32), .workspace_id = now.workspace_id, .role = role};
       order.share = share_of(*type, this_host());
-      order.environment = now.spec.spark_env_vars;
+      order.environment = environment_of(now);
       order.scripts = scripts;
       order.bootstrap_seconds = static_cast<int>(options_.bootstrap_timeout / 1000) + 30;  // this server's deadline comes first
       Instance i{.instance_id = order.instance_id,
@@ -171,7 +194,7 @@ void Clusters::assign(const ClusterRecord& c) {
     fleet_.send(id, {{"op", "assign"},
                      {"cluster_id", c.cluster_id},
                      {"role", c.is_driver(id) ? "driver" : "worker"},
-                     {"environment", json::encode(c.spec.spark_env_vars)},
+                     {"environment", json::encode(environment_of(c))},
                      {"scripts", scripts}});
 }
 
@@ -191,6 +214,33 @@ bool Clusters::node_admitted(const std::string& instance_id, const std::string& 
     auto* i = now.find_instance(instance_id);
     return i && fix_lease(*i, lease);
   });
+}
+
+void Clusters::add_script_events(store::WriteTxn& t, ClusterRecord& c, const std::string& instance_id, const json::value* report) {
+  if (!report || !report->is_array() || report->as_array().empty()) return;
+  json::object started{{"reported_for_node", instance_id}}, finished = started;
+  json::array told[2][2];  // [global?][finished?]
+  for (const auto& s : report->as_array()) {
+    // A node's word: only what is known is taken from it, and not much of it.
+    if (!s.is_object() || told[0][0].size() + told[1][0].size() >= 50) continue;
+    const bool global = json::find(s, {"global"}) && *json::find(s, {"global"}) == true;
+    const auto name = json::text_at(s, {"name"}).substr(0, 300);
+    json::object one = global ? json::object{{"script_name", name}} : json::object{{"workspace", json::object{{"destination", name}}}};
+    told[global][0].push_back(one);
+    const auto status = json::text_at(s, {"status"});
+    one["status"] = status == "SUCCEEDED" || status == "FAILED_EXECUTION" || status == "NOT_EXECUTED" ? status : "UNKNOWN";
+    if (const auto* seconds = json::find(s, {"execution_duration_seconds"}); seconds && seconds->is_int64())
+      one["execution_duration_seconds"] = *seconds;
+    if (const auto why = json::text_at(s, {"error_message"}); !why.empty()) one["error_message"] = why.substr(0, 1000);
+    told[global][1].push_back(std::move(one));
+  }
+  for (const bool global : {false, true}) {
+    if (told[global][0].empty()) continue;
+    started[global ? "global" : "cluster"] = std::move(told[global][0]);
+    finished[global ? "global" : "cluster"] = std::move(told[global][1]);
+  }
+  add_event(t, c, "INIT_SCRIPTS_STARTED", {{"init_scripts", std::move(started)}});
+  add_event(t, c, "INIT_SCRIPTS_FINISHED", {{"init_scripts", std::move(finished)}});
 }
 
 void Clusters::node_up(const std::string& instance_id, const json::object& message) {
@@ -217,12 +267,14 @@ void Clusters::node_up(const std::string& instance_id, const json::object& messa
     i->up_at = clock_.now();
     i->lost_at = 0;
     i->isolation = isolation;
+    add_script_events(t, now, instance_id, message.if_contains("scripts"));
     if (!now.is_driver(instance_id)) now.worker_failures = 0;
     settle(t, now);
     return true;
   });
   if (libraries_) libraries_->up(c, instance_id);
   wake();
+  if (told_up_) told_up_();
 }
 
 /// After a change of its instances: is a starting cluster up, has a resize ended?
@@ -265,7 +317,10 @@ void Clusters::worker_gone(store::WriteTxn& t, ClusterRecord& c, const std::stri
   }
 }
 
-void Clusters::node_lost(const std::string& instance_id, bool ended, const std::string& why) {
+void Clusters::node_lost(const std::string& instance_id, bool ended, const std::string& last_words) {
+  const auto cut = last_words.find('\x1f');
+  const auto why = last_words.substr(0, cut);
+  const auto report = cut == last_words.npos ? json::Decoded<json::value>(json::value(nullptr)) : json::parse(last_words.substr(cut + 1));
   const auto found = store_.read_as([&](store::ReadTxn& t) { return clusters_table.find(t, "instance", instance_id); });
   if (!found) {
     keeper_.lost(instance_id, ended, why);
@@ -284,6 +339,7 @@ void Clusters::node_lost(const std::string& instance_id, bool ended, const std::
       return true;
     }
     driver = c.is_driver(instance_id);
+    if (!was_up && report) add_script_events(t, c, instance_id, &*report);
     // A node whose init script failed says so; whatever else it says is its own words.
     std::string code = was_up ? "DRIVER_UNREACHABLE" : "SELF_BOOTSTRAP_FAILURE";
     for (const char* script : {"INIT_SCRIPT_FAILURE", "GLOBAL_INIT_SCRIPT_FAILURE"})

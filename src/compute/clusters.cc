@@ -120,6 +120,10 @@ Result<Clusters::Judged> Clusters::judge(const access::Context& ctx, ClusterSpec
     if (!decoded) return refuse(Errc::invalid, "The policy's value for this cluster is not one: " + decoded.error().message());
     request = *std::move(decoded);
   }
+  if (must_isolate_ && (!request.data_security_mode || *request.data_security_mode == DataSecurityMode::NONE) && must_isolate_(workspace_of(ctx)))
+    return refuse(Errc::invalid,
+                  "Clusters without user isolation are disabled in this workspace, because legacy features are disabled in the account: field "
+                  "'data_security_mode' must be SINGLE_USER or USER_ISOLATION");
   if (request.spark_version) request.spark_version = resolve_runtime(*request.spark_version);
   std::optional<Pool> pool, driver_pool;
   const auto attach = [&](const std::optional<std::string>& id, std::optional<Pool>& out) -> Result<void> {

@@ -129,10 +129,16 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   void run_code_with(NodeCode* code) { code_ = code; }
   /// Set once at start-up. Without it a cluster that names init scripts does not start.
   void scripts_from(InitScripts* source) { scripts_ = source; }
+  /// Set once at start-up: called on any thread, without locks, when a node has come up.
+  void tell_when_up(std::function<void()> told) { told_up_ = std::move(told); }
+  /// Set once at start-up. Without it nothing has to be fetched for a runtime.
+  void runtimes_from(RuntimeFiles* files) { runtime_files_ = files; }
   void libraries_are(NodeLibraries* libraries) { libraries_ = libraries; }
   /// Set once at start-up: why a workspace's clusters with these tags may not run, if they may not (a budget is spent).
   using Blocked = std::function<std::optional<std::string>(std::int64_t workspace_id, const std::map<std::string, std::string>& tags)>;
   void blocked_by(Blocked blocked) { blocked_ = std::move(blocked); }
+  /// Set once at start-up: whether a workspace's clusters must keep their users apart (it was made without legacy features).
+  void must_isolate(std::function<bool(std::int64_t workspace_id)> must) { must_isolate_ = std::move(must); }
   /// Ends a deleted workspace's clusters, within the transaction that deletes it.
   void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
@@ -169,7 +175,10 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
                                const std::function<Result<void>(store::WriteTxn&, ClusterRecord&)>& body);
   /// One transition as the platform's own act; the body says whether it still holds.
   bool move(const std::string& id, const std::string& action, const std::function<bool(store::WriteTxn&, ClusterRecord&)>& body);
+  static std::map<std::string, std::string> environment_of(const ClusterRecord& c);
   void add_event(store::WriteTxn& t, ClusterRecord& c, const std::string& type, json::object details);
+  /// What a node says of the init scripts that it ran, as events.
+  void add_script_events(store::WriteTxn& t, ClusterRecord& c, const std::string& instance_id, const json::value* report);
   void end_with(store::WriteTxn& t, ClusterRecord& c, TerminationReason reason, const std::string& message);
   bool order_instances(const ClusterRecord& c);
   void assign(const ClusterRecord& c);
@@ -205,8 +214,11 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   NodeMetrics metrics_;
   NodeCode* code_ = nullptr;
   InitScripts* scripts_ = nullptr;
+  RuntimeFiles* runtime_files_ = nullptr;
+  std::function<void()> told_up_;
   NodeLibraries* libraries_ = nullptr;
   Blocked blocked_;
+  std::function<bool(std::int64_t)> must_isolate_;
   struct Scaling {
     Millis looked_at = 0, low_since = 0;
     int most_wanted = 0;

@@ -239,6 +239,16 @@ TEST_F(ClustersTest, ARequestThatCannotBeIsRefusedByItsField) {
   EXPECT_THAT(refused(R"({"spark_version":"15.4.x-scala2.12","node_type_id":"m6g.large","num_workers":-1})"), HasSubstr("num_workers"));
 }
 
+TEST_F(ClustersTest, WhereLegacyFeaturesAreOffAClusterMustIsolateItsUsers) {
+  clusters.must_isolate([](std::int64_t) { return true; });
+  for (const auto* mode : {"", R"(,"data_security_mode":"NONE")"}) {
+    const auto a = post(maker, "create", std::string(kSpec) + mode + "}");
+    EXPECT_EQ(a.status, 400) << mode;
+    EXPECT_THAT(a.message(), HasSubstr("data_security_mode"));
+  }
+  EXPECT_EQ(post(maker, "create", std::string(kSpec) + R"(,"data_security_mode":"USER_ISOLATION"})").status, 200);
+}
+
 TEST_F(ClustersTest, EditUpdateResizeAndPages) {
   const auto id = running(maker);
   EXPECT_EQ(

@@ -39,6 +39,19 @@ struct InitScriptText {
 };
 BOOST_DESCRIBE_STRUCT(InitScriptText, (), (name, content, global))
 
+/// What a runtime needs on this machine before a node can have it (the files of Apache Spark).
+class RuntimeFiles {
+ public:
+  enum class State { ready, fetching, failed };
+  struct Answer {
+    State state = State::ready;
+    std::string why;  // failed
+  };
+  virtual ~RuntimeFiles() = default;
+  /// Begins to fetch what is missing, once; never blocks. Called from any thread.
+  virtual Answer want(const std::string& runtime) = 0;
+};
+
 /// What an instance is to its cluster. A waiting one is a pool's: it has no cluster yet, and becomes either when it is assigned.
 enum class NodeRole { driver, worker, waiting };
 BOOST_DESCRIBE_ENUM(NodeRole, driver, worker, waiting)

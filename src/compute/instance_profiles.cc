@@ -77,4 +77,8 @@ bool InstanceProfiles::registered(store::ReadTxn& t, std::int64_t workspace_id, 
   return table.get(t, store::key({store::sortable(workspace_id), arn})).has_value();
 }
 
+void InstanceProfiles::on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id) {
+  for (const auto& p : table.scan(t, store::prefix({store::sortable(workspace_id)}))) table.erase(t, p.store_key());
+}
+
 }  // namespace tarn::compute

@@ -33,6 +33,8 @@ class InstanceProfiles {
   std::vector<InstanceProfile> list(const access::Context& ctx);
   /// Whether a cluster of the context's workspace may name it.
   bool registered(store::ReadTxn& t, std::int64_t workspace_id, const std::string& arn);
+  /// Within the transaction that deletes a workspace.
+  void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
  private:
   store::Store& store_;

@@ -323,7 +323,17 @@ TEST_F(NodeTest, InitScriptsRunFirstAndOneThatFailsEndsTheCluster) {
   const auto cluster = running();
   const auto context = *contexts->create(pat, cluster, "python");
   EXPECT_EQ(text(done(cluster, context, "print(open('made-by-script').read().split())")), "['one', 'two']");
-  given.all = {{.name = "broken", .content = "echo out of luck; exit 7", .global = true}};
+  const auto scripts_of = [&](const std::string& id, const std::string& type) {
+    json::value out;
+    for (const auto& e : clusters->events(pat, {.cluster_id = id})->events)
+      if (e.type == type) out = e.details.at("init_scripts");
+    return out;
+  };
+  EXPECT_EQ(json::text_at(scripts_of(cluster, "INIT_SCRIPTS_STARTED"), {"reported_for_node"}), clusters->find(cluster)->instance->instance_id);
+  const auto finished = scripts_of(cluster, "INIT_SCRIPTS_FINISHED");
+  EXPECT_EQ(json::text_at(finished.at("global").at(0), {"status"}), "SUCCEEDED");
+  EXPECT_EQ(json::text_at(finished.at("cluster").at(0), {"workspace", "destination"}), "second");
+  given.all = {{.name = "broken", .content = "echo out of luck; exit 7", .global = true}, {.name = "after", .content = "true"}};
   ClusterSpec s;
   s.spark_version = "15.4.x-scala2.12";
   s.node_type_id = "m6g.large";
@@ -333,6 +343,11 @@ TEST_F(NodeTest, InitScriptsRunFirstAndOneThatFailsEndsTheCluster) {
   const auto c = *clusters->find(made->cluster_id);
   EXPECT_EQ(c.termination_reason->code, "GLOBAL_INIT_SCRIPT_FAILURE");
   EXPECT_THAT(c.state_message, HasSubstr("the init script broken ended with 7: out of luck"));
+  EXPECT_EQ(c.state_message.find('\x1f'), std::string::npos);
+  const auto failed = scripts_of(made->cluster_id, "INIT_SCRIPTS_FINISHED");
+  EXPECT_EQ(json::text_at(failed.at("global").at(0), {"status"}), "FAILED_EXECUTION");
+  EXPECT_EQ(json::text_at(failed.at("global").at(0), {"error_message"}), "ended with 7: out of luck");
+  EXPECT_EQ(json::text_at(failed.at("cluster").at(0), {"status"}), "NOT_EXECUTED");
   clusters->scripts_from(nullptr);
 }
 

@@ -35,6 +35,8 @@ std::vector<Runtime> build_runtimes() {
       out.push_back(std::move(r));
     }
   }
+  // As the vendor names its runtimes of plain Apache Spark; its SDKs leave them out where they choose one.
+  out.push_back({.key = "apache-spark-4.2.x-scala2.13", .name = "Apache Spark 4.2.0, Delta Lake 4.4.0 (Scala 2.13)", .apache = true});
   return out;
 }
 
@@ -132,7 +134,7 @@ std::string resolve_runtime(std::string_view key) {
   if (wish != "latest" && wish != "latest-lts" && wish != "prev-lts" && wish != "prev-major" && wish != "prev-minor") return std::string(key);
   int skip = previous ? 1 : 0;
   for (const auto& r : runtimes())
-    if (r.ml == ml && !r.gpu && (!lts || r.lts) && skip-- == 0) return r.key;
+    if (r.ml == ml && !r.gpu && !r.apache && (!lts || r.lts) && skip-- == 0) return r.key;
   return std::string(key);
 }
 

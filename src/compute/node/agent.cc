@@ -144,7 +144,7 @@ std::vector<ScriptFile> script_names(const Order& o) {
 }
 
 struct Paths {
-  std::string home, driver, site;
+  std::string home, driver, site, packages;
 };
 
 /// In the child, as root, in mounts of its own: what the instance needs under /mnt, an empty /tmp, its own /proc.
@@ -152,7 +152,7 @@ std::optional<Paths> private_view(const Order& o) {
   if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return std::nullopt;
   [[maybe_unused]] const int named = ::sethostname(o.instance_id.data(), o.instance_id.size());
   if (::mount("tmpfs", "/mnt", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") != 0) return std::nullopt;
-  const Paths p{"/mnt/home", "/mnt/driver/" + fs::path(o.driver).filename().string(), "/mnt/site"};
+  const Paths p{"/mnt/home", "/mnt/driver/" + fs::path(o.driver).filename().string(), "/mnt/site", "/mnt/packages"};
   if (!bind_folder(o.home, p.home, false) || !bind_folder(fs::path(o.driver).parent_path().string(), "/mnt/driver", true) ||
       !bind_folder(o.packages, "/mnt/packages", true))
     return std::nullopt;
@@ -191,6 +191,7 @@ void set_limit(int what, std::uint64_t value) {
                                        "PYTHONPATH=" + p.site + ":" + fs::path(p.driver).parent_path().string(),
                                        "PYTHONDONTWRITEBYTECODE=1",
                                        "IPYTHONDIR=" + p.home + "/.ipython",
+                                       "TARN_PACKAGES=" + p.packages,
                                        "TARN_NODE_ISOLATION=" + json::encode_text(isolation),
                                        "DB_CLUSTER_ID=" + o.cluster_id,
                                        "TARN_NODE_ROLE=" + std::string(json::name_of(o.role)),
@@ -396,7 +397,7 @@ int node_main(int, char**) {
     ::signal(SIGPIPE, SIG_DFL);
     ::close(control[0]);
     ::setpgid(0, 0);
-    Paths paths{o.home, o.driver, o.home + "/.site"};
+    Paths paths{o.home, o.driver, o.home + "/.site", o.packages};
     if (root) {
       join(groups);
       auto view = private_view(o);

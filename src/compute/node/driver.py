@@ -24,6 +24,7 @@ PIECE = 256 << 10  # characters of one message of live output
 OUTPUT_EVERY = 0.2  # seconds between such messages
 ASK_PATIENCE = 120  # seconds that code waits for an answer
 SPARE_MEMORY = 1 << 30  # a node with less keeps no interpreter ahead
+SPARE_AFTER = 2.0  # seconds after one was taken
 MOST_ASKERS = 32  # of one context at once
 MOST_COMMANDS = 64  # waiting in one context
 INTERRUPT_PATIENCE = 10.0  # then the kernel is killed
@@ -210,7 +211,8 @@ class Kernel:
         self.environment = surroundings()
         environment = dict(self.environment)
         environment.update(TARN_DOOR=os.path.join(self.folder, "door"), DATABRICKS_RUNTIME_VERSION="tarn", TARN_PIP_TARGET=os.path.join(self.folder, "pip"),
-                           TARN_ISOLATED="0" if ISOLATION.get("summary", "not isolated") == "not isolated" else "1")
+                           TARN_ISOLATED="0" if ISOLATION.get("summary", "not isolated") == "not isolated" else "1",
+                           TARN_MEMORY_BYTES=str(ISOLATION.get("memory_bytes", 0)), TARN_CPUS=str(ISOLATION.get("cpus", 1)))
         log = open(os.path.join(self.folder, "log"), "wb")
         self.manager.start_kernel(env=environment, cwd=os.environ["HOME"], stdout=log, stderr=log)
         self.client = self.manager.blocking_client()
@@ -236,26 +238,31 @@ class Kernel:
 
 
 class Spare:
-    """One interpreter ahead of what is asked for, from the first context on, and on a node that waits in a pool: an idle cluster holds none."""
+    """One interpreter ahead of what is asked for: from the first context on, on a node that waits in a pool, and on one whose cluster is made for code that
+    is about to come. An idle cluster holds none."""
 
     def __init__(self):
-        self.lock, self.kernel, self.making = threading.Lock(), None, False
+        self.changed, self.kernel, self.making = threading.Condition(), None, False
         self.wanted = ISOLATION.get("memory_bytes", 0) >= SPARE_MEMORY
 
     def take(self):
-        with self.lock:
+        with self.changed:
+            # One that is on its way is there sooner than another that begins now.
+            self.changed.wait_for(lambda: not self.making, timeout=60)
             kernel, self.kernel = self.kernel, None
-        self.ahead()
+        later = threading.Timer(SPARE_AFTER, self.ahead)  # not at the expense of the code that was waited for
+        later.daemon = True
+        later.start()
         if kernel is not None:
             if kernel.fits():
                 return kernel
             kernel.end()
         return Kernel()
 
-    def ahead(self):
-        """Begins one if there is none: for a node that waits in a pool, and after each that is taken."""
-        with self.lock:
-            if self.wanted and not self.making and self.kernel is None:
+    def ahead(self, once=False):
+        """Begins one if there is none. `once`: also on a node that has no room for a further one later."""
+        with self.changed:
+            if (self.wanted or once) and not self.making and self.kernel is None:
                 self.making = True
                 threading.Thread(target=self.make, daemon=True).start()
 
@@ -264,11 +271,12 @@ class Spare:
             made = Kernel()
         except Exception:
             made = None
-        with self.lock:
+        with self.changed:
             self.kernel, self.making = made, False
+            self.changed.notify_all()
 
     def end(self):
-        with self.lock:
+        with self.changed:
             self.wanted, kernel = False, self.kernel
         if kernel:
             kernel.end()
@@ -529,6 +537,8 @@ def main():
         import jupyter_client.manager  # noqa: F401
     if os.environ.get("TARN_NODE_ROLE") == "waiting":
         SPARE.ahead()
+    elif os.environ.pop("TARN_NODE_AHEAD", "") and os.environ.get("TARN_NODE_ROLE", "driver") == "driver":
+        SPARE.ahead(once=True)  # its interpreter starts while the node dials
 
     while True:
         _, fds, _, _ = socket.recv_fds(control, 1, 1)

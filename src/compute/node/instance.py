@@ -1,7 +1,7 @@
 """What an instance is, beside the code that it runs (driver.py): the cluster that it is assigned to while it waits in a pool, its init
 scripts, the libraries of its cluster. Lines of JSON, as driver.py's.
 
-From the control plane: assign, library, library-part. To it: up again when it is assigned, library (a status).
+From the control plane: assign, library, library-part. To it: up again when it is assigned (with what became of its init scripts), library (a status).
 """
 import base64
 import json
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 SCRIPT_PATIENCE = 100  # seconds of one init script; the bootstrap has its own deadline
 INSTALL_PATIENCE = 300  # seconds of one library
@@ -20,15 +21,21 @@ HOME = os.environ.get("HOME", "/")
 LIBRARIES = os.path.join(HOME, ".libraries")
 
 
-def last_words(text):
+def last_words(text, report):
+    """A line for people, and after a separator what programs read of it."""
     with open(os.path.join(HOME, "last-words"), "w") as f:
-        f.write(text.replace("\n", " | ") + "\n")
+        f.write(text.replace("\n", " | ").replace("\x1f", " ") + "\x1f" + json.dumps(report) + "\n")
+
+
+SCRIPTS = []  # what became of each; the control plane makes events of it
 
 
 def run_scripts(scripts):
     """Before the instance is up. One that fails ends it, with its name and its last words as the reason."""
-    for script in scripts:
+    SCRIPTS.extend({"name": s["name"], "global": bool(s.get("global")), "status": "NOT_EXECUTED"} for s in scripts)
+    for script, report in zip(scripts, SCRIPTS[len(SCRIPTS) - len(scripts):]):
         code = "GLOBAL_INIT_SCRIPT_FAILURE" if script.get("global") else "INIT_SCRIPT_FAILURE"
+        began = time.monotonic()
         try:
             done = subprocess.run(["/bin/bash", script["file"]], cwd=HOME, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=SCRIPT_PATIENCE)
@@ -36,8 +43,10 @@ def run_scripts(scripts):
             why = None if done.returncode == 0 else f"ended with {done.returncode}: {said}"
         except subprocess.TimeoutExpired:
             why = f"did not end within {SCRIPT_PATIENCE} seconds"
+        report.update(status="FAILED_EXECUTION" if why else "SUCCEEDED", execution_duration_seconds=round(time.monotonic() - began))
         if why:
-            last_words(f"{code}: the init script {script['name']} {why}")
+            report["error_message"] = why
+            last_words(f"{code}: the init script {script['name']} {why}", SCRIPTS)
             os._exit(1)
 
 
@@ -46,7 +55,7 @@ def begin():
 
 
 def identity():
-    return {"cluster_id": os.environ.get("DB_CLUSTER_ID", ""), "role": os.environ.get("TARN_NODE_ROLE", "driver")}
+    return {"cluster_id": os.environ.get("DB_CLUSTER_ID", ""), "role": os.environ.get("TARN_NODE_ROLE", "driver"), "scripts": SCRIPTS}
 
 
 def assign(message, link, isolation):

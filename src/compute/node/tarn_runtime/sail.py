@@ -1,8 +1,9 @@
-"""The embedded engine of one execution context: Sail, a Spark Connect server, in a network namespace of its own. It reaches storage through this
-process alone, which signs each request with credentials that the catalog vended for that table or path, and answers 403 where there are none; it is
-reached through a socket in the context's folder alone. Both ends are this context's: nothing listens where another user could connect.
+"""The engine of one execution context, a Spark Connect server in a network namespace of its own: Sail, or Apache Spark (apache.py) where the cluster's
+runtime is that. It reaches storage through this process alone, which signs each request with credentials that the catalog vended for that table or
+path, and answers 403 where there are none; it is reached through a socket in the context's folder alone. Both ends are this context's: nothing
+listens where another user could connect.
 
-    python -m tarn_runtime.sail FOLDER
+    python -m tarn_runtime.sail FOLDER [apache]
 
 Standard input: a line {"grant": …, "question": …} for each table that the context opened, answered by "ok". Its end is this process's end.
 """
@@ -62,7 +63,18 @@ def _pump(one, other):
             pass
 
 
-def _engine(folder, back):
+def _sail(folder, port, storage, secret):
+    os.environ.update(AWS_ACCESS_KEY_ID=secret, AWS_SECRET_ACCESS_KEY=secret, AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1", AWS_ALLOW_HTTP="true",
+                      AWS_ENDPOINT=f"http://127.0.0.1:{storage}", AWS_ENDPOINT_URL=f"http://127.0.0.1:{storage}",
+                      AWS_VIRTUAL_HOSTED_STYLE_REQUEST="false", AWS_EC2_METADATA_DISABLED="true", RUST_LOG=os.environ.get("RUST_LOG", "error"))
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", port)
+    server.start(background=True)
+    return server
+
+
+def _engine(folder, back, start):
     alone = _own_network()
     _die_with_parent()
     if not alone and os.environ.get("TARN_ISOLATED") == "1":
@@ -72,18 +84,12 @@ def _engine(folder, back):
     storage.bind(("127.0.0.1", 0))
     storage.listen(128)
     secret = os.urandom(16).hex()
-    os.environ.update(AWS_ACCESS_KEY_ID=secret, AWS_SECRET_ACCESS_KEY=secret, AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1", AWS_ALLOW_HTTP="true",
-                      AWS_ENDPOINT=f"http://127.0.0.1:{storage.getsockname()[1]}", AWS_ENDPOINT_URL=f"http://127.0.0.1:{storage.getsockname()[1]}",
-                      AWS_VIRTUAL_HOSTED_STYLE_REQUEST="false", AWS_EC2_METADATA_DISABLED="true", RUST_LOG=os.environ.get("RUST_LOG", "error"))
     for name in ("AWS_SESSION_TOKEN", "DATABRICKS_TOKEN", "TARN_DOOR"):
         os.environ.pop(name, None)
-    from pysail.spark import SparkConnectServer
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = SparkConnectServer("127.0.0.1", port)
-    server.start(background=True)
+    running = start(folder, port, storage.getsockname()[1], secret)  # noqa: F841: ends with this process
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.path.join(folder, "spark"))
     os.chmod(os.path.join(folder, "spark"), 0o600)
@@ -156,6 +162,19 @@ def sign(method, host, path, query, headers, grant):
     return headers, canonical_query
 
 
+def unchunked(body):
+    """The payload of an aws-chunked body (SigV4 streaming): each piece is SIZE[;chunk-signature=…] CRLF bytes CRLF; trailers follow the last."""
+    out, at = bytearray(), 0
+    while at < len(body):
+        end = body.index(b"\r\n", at)
+        size = int(body[at:end].split(b";")[0], 16)
+        if size == 0:
+            break
+        out += body[end + 2:end + 2 + size]
+        at = end + 2 + size + 2
+    return bytes(out)
+
+
 class Storage(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -176,6 +195,10 @@ class Storage(http.server.BaseHTTPRequestHandler):
     def handle_one(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
+        signed = self.headers.get("x-amz-content-sha256", "")
+        chunked = signed.startswith("STREAMING-")
+        if chunked:
+            body = unchunked(body)
         if f"Credential={self.secret}/" not in self.headers.get("Authorization", ""):
             return self.refuse("not this context's engine")
         path, _, query = self.path.partition("?")
@@ -191,6 +214,9 @@ class Storage(http.server.BaseHTTPRequestHandler):
             return self.refuse(str(e))
         where = urllib.parse.urlsplit(grant["endpoint"])
         headers = {k.lower(): v for k, v in self.headers.items() if k.lower() in _PASSED or (k.lower().startswith("x-amz-") and k.lower() not in ("x-amz-date", "x-amz-security-token"))}
+        if chunked:  # signed piece by piece with a key that is worth nothing there
+            headers = {k: v for k, v in headers.items() if k not in ("x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm")}
+            headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
         headers, canonical = sign(self.command, where.netloc, path, query, headers, grant)
         for again in (False, True):
             try:
@@ -237,19 +263,26 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 def main():
-    folder = sys.argv[1]
+    folder, start, patience = sys.argv[1], _sail, 60
     os.makedirs(folder, mode=0o700, exist_ok=True)
+    if sys.argv[2:] == ["apache"]:
+        from tarn_runtime import apache
+
+        if why := apache.unavailable():
+            print(why, flush=True)
+            sys.exit(1)
+        start, patience = apache.start, apache.PATIENCE + 10
     here, there = socket.socketpair()
     child = os.fork()
     if child == 0:
         here.close()
         try:
-            _engine(folder, there)
+            _engine(folder, there, start)
         except BaseException as e:  # noqa: BLE001: whatever it is, the other side says it
             there.sendall(f"The engine could not start: {type(e).__name__}: {e}\n".encode())
             os._exit(1)
     there.close()
-    here.settimeout(60)
+    here.settimeout(patience)
     said, fds, _, _ = socket.recv_fds(here, 4096, 1)
     text = said.decode()
     if not fds or not text.startswith("up "):

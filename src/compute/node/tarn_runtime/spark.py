@@ -1,4 +1,4 @@
-"""spark in an execution context: Spark Connect to the embedded engine (sail.py), with every name of the catalog governed by the control plane.
+"""spark in an execution context: Spark Connect to the engine of the cluster's runtime (sail.py), with every name of the catalog governed by the control plane.
 
 A table by name is opened with credentials that the catalog vends to its reader for its files alone; one that is never handed out (row filters, column
 masks, views) is read by a SQL warehouse as the caller. SQL whose tables are all the catalog's runs on a warehouse whole; with temporary views of this
@@ -67,7 +67,8 @@ class Engine:
         self.folder, self.lock = folder, threading.Lock()
         os.makedirs(folder, mode=0o700, exist_ok=True)
         log = open(os.path.join(folder, "log"), "wb")
-        self.process = subprocess.Popen([sys.executable, "-m", "tarn_runtime.sail", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        kind = ["apache"] if os.environ.get("TARN_SPARK") == "apache" else []
+        self.process = subprocess.Popen([sys.executable, "-m", "tarn_runtime.sail", folder, *kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         said = self.process.stdout.readline().strip()
         if said != "ready":
             raise door.Refused(said or "The engine could not start")
@@ -94,4 +95,4 @@ class LazySpark:
         return getattr(session(), name)
 
     def __repr__(self):
-        return "<SparkSession: embedded engine>" if _session is None else repr(_session)
+        return f"<SparkSession: {'Apache Spark' if os.environ.get('TARN_SPARK') == 'apache' else 'embedded engine'}>" if _session is None else repr(_session)
