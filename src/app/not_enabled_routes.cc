@@ -26,6 +26,9 @@ std::vector<api::Route> not_enabled_routes() {
       {Surface::account, account + "/dashboard", "The usage dashboard"},
       {Surface::account, account + "/usage/download", "Billable usage"},
       {Surface::account, account21 + "/budget-policies", "Budget policies of serverless usage"},
+      {Surface::workspace, "/api/2.0/preview/sql/alerts", "The legacy alerts API (its successors are /api/2.0/sql/alerts and /api/2.0/alerts)"},
+      {Surface::workspace, "/api/2.0/preview/sql/queries", "The legacy queries API (its successor is /api/2.0/sql/queries)"},
+      {Surface::workspace, "/api/2.0/preview/sql/dashboards", "Legacy dashboards (their successor is /api/2.0/lakeview/dashboards)"},
       {Surface::workspace, "/api/2.0/credentials-manager/exchange-tokens/token", "Exchanging credentials for tokens"},
   };
   std::vector<api::Route> out;
