@@ -223,7 +223,8 @@ void Clusters::add_script_events(store::WriteTxn& t, ClusterRecord& c, const std
   for (const auto& s : report->as_array()) {
     // A node's word: only what is known is taken from it, and not much of it.
     if (!s.is_object() || told[0][0].size() + told[1][0].size() >= 50) continue;
-    const bool global = json::find(s, {"global"}) && *json::find(s, {"global"}) == true;
+    const auto* of_workspace = json::find(s, {"global"});
+    const bool global = of_workspace && of_workspace->is_bool() && of_workspace->as_bool();
     const auto name = json::text_at(s, {"name"}).substr(0, 300);
     json::object one = global ? json::object{{"script_name", name}} : json::object{{"workspace", json::object{{"destination", name}}}};
     told[global][0].push_back(one);

@@ -14,7 +14,7 @@ Error no_destination(const std::string& id) { return {Errc::not_found, "Notifica
 
 }  // namespace
 
-bool mail_address(std::string_view text) {
+static bool mail_address(std::string_view text) {
   const bool plain = std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '<' && c != '>' && c != ','; });
   const auto at = text.find('@');
   return plain && text.size() <= 254 && at != text.npos && at > 0 && at + 1 < text.size();
