@@ -325,7 +325,8 @@ TEST_F(NodeTest, InitScriptsRunFirstAndOneThatFailsEndsTheCluster) {
   EXPECT_EQ(text(done(cluster, context, "print(open('made-by-script').read().split())")), "['one', 'two']");
   const auto scripts_of = [&](const std::string& id, const std::string& type) {
     json::value out;
-    for (const auto& e : clusters->events(pat, {.cluster_id = id})->events)
+    const auto page = clusters->events(pat, {.cluster_id = id});
+    for (const auto& e : page->events)
       if (e.type == type) out = e.details.at("init_scripts");
     return out;
   };

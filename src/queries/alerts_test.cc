@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "queries/alert_runs.h"
 #include "queries/routes.h"
 #include "workspace/routes.h"

@@ -216,7 +216,7 @@ TEST_F(Settings, WorkspacesMadeWhileLegacyFeaturesAreOffBeginWithoutThem) {
     return std::tuple(other.legacy_access_off(workspace), other.legacy_dbfs_off(workspace), other.clusters_must_isolate(workspace));
   };
   begin(kLanding);
-  const std::string path = "/api/2.0/settings/types/disable_legacy_features/names/default";
+  const std::string types = "/settings/types/", path = "/api/2.0/accounts/" + kAccount + types + "disable_legacy_features/names/default";
   const auto first = call(Method::GET, path, 0).etag();
   ASSERT_EQ(call(Method::PATCH, path, 0, R"({"setting":{"etag":")" + first + R"(","disable_legacy_features":{"value":true}}})").status, 200);
   begin(kPipeline);
@@ -229,7 +229,7 @@ TEST_F(Settings, WorkspacesMadeWhileLegacyFeaturesAreOffBeginWithoutThem) {
   ASSERT_EQ(call(Method::PATCH, dbfs, kPipeline, R"({"setting":{"etag":")" + seen.at("etag") + R"(","disable_legacy_dbfs":{"value":false}}})").status,
             200);
   EXPECT_EQ(shut(kPipeline), std::tuple(true, false, true));
-  EXPECT_EQ(call(Method::GET, path, kPipeline).status, 404) << "the account's setting is not a workspace's";
+  EXPECT_EQ(call(Method::GET, "/api/2.0" + types + "disable_legacy_features/names/default", kPipeline).status, 404) << "the account's setting is not a workspace's";
 }
 
 TEST_F(Settings, ADeletedWorkspaceTakesWhatWasSetInItAlong) {
