@@ -30,6 +30,7 @@
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
+#include "app/workspace_doors.h"
 #include "app/workspace_network.h"
 #include "app/workspace_rooms.h"
 #include "base/ids.h"
@@ -133,6 +134,7 @@ struct Platform::Impl {
   permissions::Service permissions;
   settings::Room settings;
   account::CachedWorkspaceDirectory workspaces;
+  WorkspaceDoors doors;
   catalog::UnityCatalog catalog;
   account::Settings account_settings;
   Roots roots;
@@ -195,10 +197,6 @@ struct Platform::Impl {
   std::unique_ptr<gateway::Server> server;
   std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
   std::string admin_client;
-  std::mutex ports_mutex;
-  std::map<std::int64_t, gateway::Listening> workspace_ports;
-  std::set<std::string> lent_hosts;  // that rehearsals listed; guarded by ports_mutex
-  std::string hosts_written;
   std::jthread ports_thread;  // last: it uses all of the above
 
   explicit Impl(const ServeOptions& o)
@@ -221,6 +219,7 @@ struct Platform::Impl {
         permissions(*store, directory),
         settings(*store, clock),
         workspaces(*store),
+        doors(workspaces, {.domain = o.domain, .region = o.region, .hosts_file = data + "/run/hosts", .allowed = o.allow}),
         catalog(*store, directory, vendor, objects, workspaces, clock, account_id, o.region),
         account_settings{.account_id = account_id},
         roots(objects),
@@ -284,7 +283,7 @@ struct Platform::Impl {
                    .clock = clock,
                    .region = o.region,
                    .storage_url = [this] { return fmt::format("http://127.0.0.1:{}", storage_port); },
-                   .workspace_url = [this](std::int64_t id) { return plain_url(id); }}),
+                   .workspace_url = [this](std::int64_t id) { return doors.url(id); }}),
         contexts(clusters, *store, clock),
         workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
         folders_of_experiments(workspace_rooms.tree, ml.experiments),
@@ -357,13 +356,6 @@ struct Platform::Impl {
     return set.is_null() ? "" : std::string(set.at("namespace").at("value").as_string());
   }
 
-  /// A workspace's loopback address, for what runs on this machine.
-  std::string plain_url(std::int64_t workspace_id) {
-    const std::lock_guard lock(ports_mutex);
-    const auto port = workspace_ports.find(workspace_id);
-    return port == workspace_ports.end() ? "" : fmt::format("http://127.0.0.1:{}", port->second.port);
-  }
-
   billing::LogDelivery::Parts log_parts() {
     return {.has_credentials = [this](const std::string& id) { return configurations.get_credential(access::system_context(), id).has_value(); },
             .bucket_of = [this](const std::string& id) -> std::optional<std::string> {
@@ -395,6 +387,7 @@ struct Platform::Impl {
                                                                 .access_log = options.access_log ? data + "/run/access.log" : "",
                                                                 .allowed_hosts = options.allow},
                                                services, gateway::Hosts(options.domain, options.region), authority.get());
+    doors.open_on(*server);
     server->metrics().also(
         [this] { return compute::metrics_text(clusters, fleet.relay(), clock) + jobs::metrics_text(*store, run_counts, server_of(data), clock); });
     using gateway::Protocol;
@@ -426,15 +419,7 @@ struct Platform::Impl {
                return store::rotate_root_key(*store, keys, {.service = "accounts", .action = "rotateRootKey", .principal = "owner"}, data,
                                              options.key_file);
              },
-         .allow_host =
-             [this](const std::string& host) {
-               server->allow(host);
-               {
-                 const std::lock_guard lock(ports_mutex);
-                 lent_hosts.insert(host);
-               }
-               follow_workspaces();
-             },
+         .allow_host = [this](const std::string& host) { doors.allow(host); },
          .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); },
          .blocked_ways = network ? std::function([this] { return network->blocked_ways(workspaces); }) : nullptr});
     const std::string socket = data + "/run/control.sock";
@@ -464,66 +449,14 @@ struct Platform::Impl {
     if (route.auth == api::Auth::account_admin && e.status == 403) doctor::log_edge(doctor::Edge::not_account_admin, r.caller().name);
   }
 
-  /// A loopback port for each running workspace, opened when it appears and closed when it goes.
-  void follow_workspaces() {
-    std::map<std::int64_t, bool> running;
-    std::vector<std::string> hosts{"accounts." + options.domain, "accounts.cloud.databricks.com", "s3." + options.domain, "sts." + options.domain};
-    for (const std::string place : {std::string("amazonaws.com"), options.region + ".amazonaws.com"})
-      for (const char* service : {"s3.", "sts."}) hosts.push_back(service + place);
-    for (const auto& w : workspaces.all()) {
-      if (!w.running) continue;
-      running[w.id] = true;
-      for (const auto& domain : {options.domain, std::string("cloud.databricks.com")}) hosts.push_back(w.deployment_name + "." + domain);
-      if (!w.root_bucket.empty()) hosts.push_back(fmt::format("{}.s3.{}.amazonaws.com", w.root_bucket, options.region));
-    }
-    std::lock_guard lock(ports_mutex);
-    for (const auto& list : {std::set<std::string>(options.allow.begin(), options.allow.end()), lent_hosts})
-      for (const auto& host : list)
-        if (!host.starts_with("*.")) hosts.push_back(host);
-    write_hosts(hosts);
-    for (auto i = workspace_ports.begin(); i != workspace_ports.end();) {
-      if (running.contains(i->first)) {
-        ++i;
-        continue;
-      }
-      server->close(i->second.id);
-      i = workspace_ports.erase(i);
-    }
-    for (const auto& [id, yes] : running) {
-      if (workspace_ports.contains(id)) continue;
-      auto opened = server->listen({.protocol = gateway::Protocol::http, .fixed = {.site = gateway::Site::workspace, .workspace_id = id}});
-      if (opened)
-        workspace_ports[id] = *opened;
-      else
-        spdlog::warn("no loopback port for workspace {}: {}", id, opened.error());
-    }
-  }
-
-  /// The names that the proxy answers for, as a file of hosts: for runtimes that look names up before they ask a proxy (Java's).
-  void write_hosts(const std::vector<std::string>& hosts) {
-    std::string text = "127.0.0.1 localhost\n";
-    for (const auto& [host, address] : server->stand_ins(hosts))
-      if (std::ranges::find(hosts, host) != hosts.end()) text += address + " " + host + "\n";
-    if (text == hosts_written) return;
-    const std::string file = data + "/run/hosts";
-    std::ofstream(file + ".new") << text;
-    std::error_code failed;
-    fs::rename(file + ".new", file, failed);
-    if (!failed) hosts_written = std::move(text);
-  }
-
   json::object status() {
-    follow_workspaces();
+    doors.follow();
     const auto url = [&](const std::string& label) { return fmt::format("https://{}.{}:{}", label, options.domain, tls_port); };
     json::object named, plain;
-    {
-      std::lock_guard lock(ports_mutex);
-      for (const auto& w : workspaces.all()) {
-        if (!w.running) continue;
-        named[w.name] = url(w.deployment_name);
-        if (const auto port = workspace_ports.find(w.id); port != workspace_ports.end())
-          plain[w.name] = fmt::format("http://127.0.0.1:{}", port->second.port);
-      }
+    for (const auto& w : workspaces.all()) {
+      if (!w.running) continue;
+      named[w.name] = url(w.deployment_name);
+      if (auto here = doors.url(w.id); !here.empty()) plain[w.name] = std::move(here);
     }
     return {{"ready", true},
             {"version", TARN_VERSION},
@@ -557,7 +490,7 @@ struct Platform::Impl {
       try {
         if (const auto now = store->generation(); now != seen) {
           seen = now;
-          follow_workspaces();
+          doors.follow();
         }
         if (network && turn % 4 == 0) network->settle();
         if (turn % 120 == 0) catalog.remove_expired_storage();

@@ -229,7 +229,8 @@ TEST_F(Settings, WorkspacesMadeWhileLegacyFeaturesAreOffBeginWithoutThem) {
   ASSERT_EQ(call(Method::PATCH, dbfs, kPipeline, R"({"setting":{"etag":")" + seen.at("etag") + R"(","disable_legacy_dbfs":{"value":false}}})").status,
             200);
   EXPECT_EQ(shut(kPipeline), std::tuple(true, false, true));
-  EXPECT_EQ(call(Method::GET, "/api/2.0" + types + "disable_legacy_features/names/default", kPipeline).status, 404) << "the account's setting is not a workspace's";
+  EXPECT_EQ(call(Method::GET, "/api/2.0" + types + "disable_legacy_features/names/default", kPipeline).status, 404)
+      << "the account's setting is not a workspace's";
 }
 
 TEST_F(Settings, ADeletedWorkspaceTakesWhatWasSetInItAlong) {
