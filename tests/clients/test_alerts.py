@@ -169,7 +169,7 @@ def test_a_job_evaluates_an_older_alert(server, admin, hook):
     query = admin.workspace(LANDING, "POST", "/api/2.0/sql/queries", {"query": {"display_name": "delays", "query_text": "SELECT 90 AS minutes", "warehouse_id": server.warehouses[LANDING]}})["id"]
     alert = admin.workspace(LANDING, "POST", "/api/2.0/sql/alerts", {"alert": {
         "display_name": "older", "query_id": query, "condition": {"op": "GREATER_THAN", "operand": {"column": {"name": "minutes"}}, "threshold": {"value": {"double_value": 60}}}}})["id"]
-    destination = admin.workspace(LANDING, "GET", "/api/2.0/notification-destinations")["results"][0]["id"]
+    destination = next(d["id"] for d in admin.workspace(LANDING, "GET", "/api/2.0/notification-destinations")["results"] if d["display_name"] == "hook")
     before = len(hook.seen)
     run = admin.workspace(LANDING, "POST", "/api/2.2/jobs/runs/submit", {"run_name": "look", "tasks": [
         {"task_key": "a", "sql_task": {"warehouse_id": server.warehouses[LANDING], "alert": {"alert_id": alert, "subscriptions": [{"destination_id": destination}, {"user_name": "ada@acme.example"}]}}}]})["run_id"]
