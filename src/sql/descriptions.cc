@@ -128,6 +128,16 @@ Result<Done> Executor::describe_table(const Call& c) {
       if (col.mask) add(("Mask of " + col.name).c_str(), call(col.mask->function_name, col.mask->using_column_names));
     if (!info.properties.empty()) add("Table Properties", properties_text(info.properties));
   }
+  if (info.table_type != catalog::TableType::VIEW && info.storage_location)
+    if (const auto table = tables_.open(*info.storage_location)) {
+      bool begun = false;
+      for (const auto& f : (*table)->snapshot->metadata.schema.fields) {
+        const auto* text = f.metadata.if_contains("CURRENT_DEFAULT");
+        if (!text || !text->is_string()) continue;
+        if (!std::exchange(begun, true)) rows.push_back({"", "", ""}), rows.push_back({"# Column Default Values", "", ""});
+        rows.push_back({f.name, delta::sql_type(f.type), std::string(text->get_string())});
+      }
+    }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 

@@ -205,6 +205,7 @@ def test_sixty_four_writers_of_mixed_changes_against_a_serial_model(lake):
 
 def test_sixty_four_writers_over_s3(lake, tmp_path):
     """The same through Tarn's own S3 endpoint: conditional puts decide."""
+    (tmp_path / "far").mkdir()
     server = subprocess.Popen([str(BUILD / "src/objects/s3_test_server"), str(tmp_path / "far")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         endpoint = json.loads(server.stdout.readline())["endpoint"]
