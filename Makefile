@@ -14,7 +14,7 @@ run: build
 
 # The real clients are compiled beside nothing else: once, then found in the cache.
 test:
-	@scripts/setup build run test clients golden
+	@scripts/setup build run test clients golden spark
 	@scripts/clients
 	@cmake --preset $(PRESET) >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
 	@cmake --build $(BUILD)

@@ -85,6 +85,7 @@ Result<Action> read_add(const object& o, const objects::Url& root) {
   if (!r.ok()) return fail(r.error());
   TARN_TRY(path, decode_path(uri, root));
   add->path = std::move(path);
+  if (encode_path(add->path) != uri) add->uri = std::move(uri);
   set_extra(add->extra, rest(o, {"path", "size", "modificationTime", "dataChange", "stats", "partitionValues", "deletionVector", "stats_parsed",
                                  "partitionValues_parsed"}));
   return Action(std::shared_ptr<const AddFile>(std::move(add)));
@@ -100,8 +101,22 @@ Result<Action> read_remove(const object& o, const objects::Url& root) {
   if (!r.ok()) return fail(r.error());
   TARN_TRY(path, decode_path(uri, root));
   remove->path = std::move(path);
+  if (encode_path(remove->path) != uri) remove->uri = std::move(uri);
   set_extra(remove->extra, rest(o, {"path", "deletionTimestamp", "dataChange"}));
   return Action(std::shared_ptr<const RemoveFile>(std::move(remove)));
+}
+
+Result<Action> read_cdc(const object& o, const objects::Url& root) {
+  Reader r(o, "cdc");
+  ChangeFile change;
+  std::string uri;
+  r.required("path", uri);
+  r.optional("size", change.size);
+  read_partitions(r, change.partition_values);
+  if (!r.ok()) return fail(r.error());
+  // It is in no snapshot: who reads changes is told that it cannot be, nobody else.
+  if (auto path = decode_path(uri, root)) change.path = *std::move(path);
+  return Action(CdcAction{std::move(change)});
 }
 
 Result<Action> read_metadata(const object& o) {
@@ -202,7 +217,7 @@ Result<void> parse_action(std::string_view text, const objects::Url& root, std::
     if (body.is_null()) continue;
     const std::string_view kind = name;
     static constexpr std::string_view kinds[] = {
-        "add", "remove", "metaData", "protocol", "txn", "domainMetadata", "sidecar", "checkpointMetadata", "commitInfo"};
+        "add", "remove", "metaData", "protocol", "txn", "domainMetadata", "sidecar", "checkpointMetadata", "commitInfo", "cdc"};
     if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) continue;  // "clients must ignore such unrecognized fields"
     const auto* b = body.if_object();
     if (!b) return fail(Error{Errc::corrupt, std::string(kind) + " is not a JSON object"});
@@ -211,6 +226,7 @@ Result<void> parse_action(std::string_view text, const objects::Url& root, std::
                   : kind == "metaData" ? read_metadata(*b)
                   : kind == "protocol" ? read_protocol(*b)
                   : kind == "txn"      ? read_txn(*b)
+                  : kind == "cdc"      ? read_cdc(*b, root)
                                        : read_other(kind, *b);
     if (!action) return fail(std::move(action).error());
     out.push_back(*std::move(action));
@@ -235,7 +251,7 @@ Result<std::vector<Action>> parse_actions(std::string_view text, const objects::
 }
 
 std::string print(const AddFile& add) {
-  object body{{"path", encode_path(add.path)},
+  object body{{"path", add.uri.empty() ? encode_path(add.path) : add.uri},
               {"partitionValues", partitions_json(add.partition_values)},
               {"size", add.size},
               {"modificationTime", add.modification_time},
@@ -247,7 +263,9 @@ std::string print(const AddFile& add) {
 }
 
 std::string print(const RemoveFile& remove) {
-  object body{{"path", encode_path(remove.path)}, {"deletionTimestamp", remove.deletion_timestamp}, {"dataChange", remove.data_change}};
+  object body{{"path", remove.uri.empty() ? encode_path(remove.path) : remove.uri},
+              {"deletionTimestamp", remove.deletion_timestamp},
+              {"dataChange", remove.data_change}};
   add_extra(body, remove.extra);
   return line("remove", std::move(body));
 }
@@ -284,6 +302,13 @@ std::string print_txn(const std::string& app_id, const AppTransaction& t) {
   object body{{"appId", app_id}, {"version", t.version}};
   if (t.last_updated) body["lastUpdated"] = *t.last_updated;
   return line("txn", std::move(body));
+}
+
+std::string print(const ChangeFile& change) {
+  return line("cdc", {{"path", encode_path(change.path)},
+                      {"partitionValues", partitions_json(change.partition_values)},
+                      {"size", change.size},
+                      {"dataChange", false}});
 }
 
 std::string print_domain(const value& body) { return line("domainMetadata", body.get_object()); }

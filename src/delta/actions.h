@@ -27,16 +27,19 @@ struct SidecarAction {
 struct CheckpointMetadataAction {
   std::int64_t version = 0;
 };
+struct CdcAction {
+  ChangeFile file;
+};
 struct InfoAction {
   json::object body;
 };
 
 using Action = std::variant<std::shared_ptr<const AddFile>, std::shared_ptr<const RemoveFile>, Metadata, Protocol, TxnAction, DomainAction,
-                            SidecarAction, CheckpointMetadataAction, InfoAction>;
+                            SidecarAction, CheckpointMetadataAction, CdcAction, InfoAction>;
 
 /// Parses the lines of a file, in order. `where` (a file name) and the line's number go into the message of an error: corrupt.
 Result<std::vector<Action>> parse_actions(std::string_view text, const objects::Url& root, std::string_view where);
-/// Parses one line and appends what it holds; null members, unknown actions and `cdc` add nothing. The problem's text on failure.
+/// Parses one line and appends what it holds; null members and unknown actions add nothing. The problem's text on failure.
 Result<void> parse_action(std::string_view line, const objects::Url& root, std::vector<Action>& out);
 
 // As lines, without the newline.
@@ -46,6 +49,7 @@ std::string print(const Metadata& metadata);
 std::string print(const Protocol& protocol);
 std::string print_txn(const std::string& app_id, const AppTransaction& transaction);
 std::string print_domain(const json::value& body);
+std::string print(const ChangeFile& change);
 
 /// What identifies a logical file: its path and its deletion vector's unique id (empty for none).
 std::string dv_id(const json::value& deletion_vector);

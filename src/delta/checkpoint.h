@@ -12,7 +12,12 @@ namespace tarn::delta {
 /// The rows of a version's checkpoint (v1 spec), as action lines.
 std::vector<std::string> checkpoint_lines(const Snapshot& snapshot, Millis now);
 
-/// Writes N.checkpoint.parquet, unless it is there, then `_last_checkpoint`, unless that names a newer one.
+/// "Metadata Cleanup": removes what of the log is older than delta.logRetentionDuration and not needed for any later version. Answers how many
+/// files. Sidecars of other writers' checkpoints are left to them.
+Result<std::size_t> clean_log(objects::ObjectStore& objects, const objects::Url& root, const Metadata& metadata, Millis now);
+
+/// Writes N.checkpoint.parquet, unless it is there (or N.checkpoint.UUID.json where delta.checkpointPolicy is v2), then `_last_checkpoint`, unless
+/// that names a newer one.
 Result<void> write_checkpoint(objects::ObjectStore& objects, ParquetCodec& parquet, const objects::Url& root, const Snapshot& snapshot, Millis now);
 
 class Checkpointer {

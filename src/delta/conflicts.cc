@@ -90,6 +90,13 @@ Result<void> check_conflict(const Transaction& ours, const ParsedCommit& winner)
                                "concurrent update. Please try the operation again.{}\n"
                                "Refer to {} for more details.",
                                ours.table, conflicting_commit(winner), kDocs)));
+  // Row ids are given out anew at each attempt; other domains say what only one of us can have meant.
+  for (const auto& a : winner.actions)
+    if (const auto* d = std::get_if<DomainAction>(&a); d && d->domain != "delta.rowTracking" && commit.domains.contains(d->domain))
+      return fail(
+          conflict(fmt::format("[DELTA_CONCURRENT_WRITE] ConcurrentWriteException: A concurrent transaction has written new data of the domain {} "
+                               "since the current transaction read the table. Please try the operation again.{}\nRefer to {} for more details.",
+                               d->domain, conflicting_commit(winner), kDocs)));
   if (commit.transaction)
     for (const auto& a : winner.actions)
       if (const auto* t = std::get_if<TxnAction>(&a); t && t->app_id == commit.transaction->first)

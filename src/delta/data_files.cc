@@ -3,7 +3,11 @@
 #include <boost/algorithm/string/predicate.hpp>
 #include <charconv>
 
+#include "base/crypto.h"
+#include "delta/column_mapping.h"
+#include "delta/features.h"
 #include "delta/paths.h"
+#include "delta/protocol.h"
 
 namespace tarn::delta {
 namespace {
@@ -11,13 +15,13 @@ namespace {
 /// Up to this many distinct partitions each get a scan of their own, whose partition columns are constants the planner can prune by;
 /// beyond, one scan is joined with a table of the files' values.
 constexpr std::size_t kPartitionScans = 64;
+/// Up to this many deleted rows are listed; beyond, they are a string of bits.
+constexpr std::size_t kListedRows = 200;
 
 std::string trimmed(std::string text) {
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
 }
-
-bool mentions_variant(const json::value& type) { return boost::json::serialize(type).find("\"variant\"") != std::string::npos; }
 
 /// DuckDB takes file names for patterns; a bracket makes a special character plain.
 std::string no_pattern(std::string_view path) {
@@ -33,7 +37,7 @@ std::string no_pattern(std::string_view path) {
 
 /// The value a file gives a partition column; the empty string is null for every type ("Partition Value Serialization").
 std::string partition_literal(const DataFile& file, const DataColumn& column) {
-  const auto at = file.partition_values.find(column.name);
+  const auto at = file.partition_values.find(column.physical);
   if (at == file.partition_values.end() || !at->second || at->second->empty()) return "NULL";
   return sql_string(*at->second);
 }
@@ -50,33 +54,52 @@ struct Plan {
 };
 
 /// read_parquet over some files, with the schema of the data columns given: files are not opened to find it.
-std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, bool file_names) {
+std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, const Plan& plan, bool file_names) {
   std::string list;
   for (const auto* f : files) list += (list.empty() ? "" : ", ") + sql_string(no_pattern(f->location));
   std::string schema;
+  const auto add = [&](const std::string& key, const std::string& name, const std::string& type) {
+    schema += (schema.empty() ? "" : ", ") + key + ": {name: " + sql_string(name) + ", type: " + sql_string(type) + ", default_value: NULL}";
+  };
   for (const auto& c : t.columns) {
     if (c.partition || c.type == "void") continue;
-    schema += (schema.empty() ? "" : ", ") + sql_string(c.name) + ": {name: " + sql_string(c.name) + ", type: " + sql_string(c.duckdb) +
-              ", default_value: NULL}";
+    // A column of a mapped table that has no number is in no file.
+    add(t.by_id ? std::to_string(c.id.value_or(-1)) : sql_string(c.physical), c.name, c.stored);
   }
+  if (!t.by_id && !plan.options.row_id_column.empty() && !t.row_ids.empty()) add(sql_string(t.row_ids), "__row_id", "BIGINT");
+  if (!t.by_id && !plan.options.row_version_column.empty() && !t.row_commit_versions.empty())
+    add(sql_string(t.row_commit_versions), "__row_version", "BIGINT");
   std::string out = "read_parquet([" + list + "], hive_partitioning = false, schema = MAP {" + schema + "}";
   if (file_names) out += ", filename = '__file'";
   return out + ")";
 }
 
-std::string output_list(const Plan& plan, const std::function<std::string(const DataColumn&)>& partition) {
+std::string output_list(const DataFiles& t, const Plan& plan, const DataFile* only, const std::function<std::string(const DataColumn&)>& partition) {
   std::string out;
   auto add = [&](std::string text) { out += (out.empty() ? "" : ", ") + std::move(text); };
   for (const auto* c : plan.wanted) {
+    const auto own = "d." + sql_identifier(c->name);
     if (c->partition)
       add(partition(*c) + " AS " + sql_identifier(c->name));
     else if (c->type == "void")
       add("CAST(NULL AS " + c->duckdb + ") AS " + sql_identifier(c->name));
+    else if (c->stored != c->duckdb)
+      add(to_logical(c->type, own) + " AS " + sql_identifier(c->name));
     else
-      add("d." + sql_identifier(c->name));
+      add(own);
   }
   if (!plan.options.file_column.empty()) add("d.\"__file\" AS " + sql_identifier(plan.options.file_column));
   if (!plan.options.row_column.empty()) add("d.file_row_number AS " + sql_identifier(plan.options.row_column));
+  const auto number = [](std::optional<std::int64_t> n) { return n ? fmt::format("{}::BIGINT", *n) : std::string("NULL::BIGINT"); };
+  const auto tracked = [&](const std::string& hidden, const char* column, const std::string& otherwise) {
+    return hidden.empty() || t.by_id ? otherwise : fmt::format("coalesce(d.\"{}\", {})", column, otherwise);
+  };
+  if (!plan.options.row_id_column.empty())
+    add(tracked(t.row_ids, "__row_id", "(" + number(only ? only->base_row_id : std::nullopt) + " + d.file_row_number)") + " AS " +
+        sql_identifier(plan.options.row_id_column));
+  if (!plan.options.row_version_column.empty())
+    add(tracked(t.row_commit_versions, "__row_version", number(only ? only->commit_version : std::nullopt)) + " AS " +
+        sql_identifier(plan.options.row_version_column));
   return out;
 }
 
@@ -84,8 +107,25 @@ std::string no_rows(const Plan& plan) {
   std::string out;
   for (const auto* c : plan.wanted) out += (out.empty() ? "" : ", ") + ("CAST(NULL AS " + c->duckdb + ") AS ") + sql_identifier(c->name);
   if (!plan.options.file_column.empty()) out += ", CAST(NULL AS VARCHAR) AS " + sql_identifier(plan.options.file_column);
-  if (!plan.options.row_column.empty()) out += ", CAST(NULL AS BIGINT) AS " + sql_identifier(plan.options.row_column);
+  for (const auto& name : {plan.options.row_column, plan.options.row_id_column, plan.options.row_version_column})
+    if (!name.empty()) out += ", CAST(NULL AS BIGINT) AS " + sql_identifier(name);
   return "(SELECT " + out + " WHERE false)";
+}
+
+/// The condition that leaves a file's rows without those that its deletion vector names, or only these.
+std::string kept_rows(const DataFile& f) {
+  const auto& rows = *f.deleted;
+  if (rows.empty()) return f.only ? "FALSE" : "TRUE";
+  if (rows.size() <= kListedRows || rows.back() > (1u << 30)) {
+    std::string list;
+    for (const auto r : rows) list += (list.empty() ? "" : ", ") + std::to_string(r);
+    return fmt::format("d.file_row_number {}IN ({})", f.only ? "" : "NOT ", list);
+  }
+  std::string bits(rows.back() / 8 + 1, '\0');
+  for (const auto r : rows) bits[r / 8] = static_cast<char>(static_cast<unsigned char>(bits[r / 8]) | 0x80u >> (r % 8));
+  return fmt::format(
+      "CASE WHEN d.file_row_number < {} THEN get_bit(CAST(from_base64('{}') AS BIT), CAST(d.file_row_number AS INTEGER)) = {} ELSE {} END",
+      bits.size() * 8, crypto::base64(bits), f.only ? 1 : 0, f.only ? "FALSE" : "TRUE");
 }
 
 std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vector<const DataFile*>& files) {
@@ -93,36 +133,45 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
   std::vector<const DataColumn*> partitions;
   for (const auto& c : t.columns)
     if (c.partition) partitions.push_back(&c);
-  if (partitions.empty()) return "(SELECT " + output_list(plan, {}) + " FROM " + parquet_scan(t, files, names) + " AS d)";
-
-  std::map<std::vector<std::string>, std::vector<const DataFile*>> groups;
-  for (const auto* f : files) {
-    std::vector<std::string> key;
-    for (const auto* c : partitions) key.push_back(partition_literal(*f, *c));
-    groups[std::move(key)].push_back(f);
-  }
   auto position = [&](const DataColumn& c) {
     return static_cast<std::size_t>(std::find(partitions.begin(), partitions.end(), &c) - partitions.begin());
   };
-  if (groups.size() <= kPartitionScans) {
-    std::string out;
-    for (const auto& [key, members] : groups) {
-      out += out.empty() ? "(" : " UNION ALL ";
-      out += "SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " +
-             parquet_scan(t, members, names) + " AS d";
+  std::string out;
+  const auto scan = [&](const std::vector<std::string>& key, const std::vector<const DataFile*>& members, const DataFile* only) {
+    out += out.empty() ? "(" : " UNION ALL ";
+    out += "SELECT " + output_list(t, plan, only, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " +
+           parquet_scan(t, members, plan, names) + " AS d";
+    if (only && only->deleted) out += " WHERE " + kept_rows(*only);
+  };
+  // Files whose rows differ by more than their partition's values are scans of their own.
+  const bool tracks = !plan.options.row_id_column.empty() || !plan.options.row_version_column.empty();
+  std::map<std::vector<std::string>, std::vector<const DataFile*>> groups;
+  std::vector<const DataFile*> rest;
+  for (const auto* f : files) {
+    std::vector<std::string> key;
+    for (const auto* c : partitions) key.push_back(partition_literal(*f, *c));
+    if (f->deleted || tracks) {
+      scan(key, {f}, f);
+      continue;
     }
+    rest.push_back(f);
+    groups[std::move(key)].push_back(f);
+  }
+  if (groups.size() <= kPartitionScans) {
+    for (const auto& [key, members] : groups) scan(key, members, nullptr);
     return out + ")";
   }
   std::string values;
-  for (const auto* f : files) {
+  for (const auto* f : rest) {
     values += (values.empty() ? "(" : ", (") + sql_string(f->location);
     for (const auto* c : partitions) values += ", " + partition_literal(*f, *c);
     values += ")";
   }
   std::string columns = "\"__path\"";
   for (std::size_t i = 0; i < partitions.size(); ++i) columns += fmt::format(", \"__p{}\"", i);
-  return "(SELECT " + output_list(plan, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) +
-         " FROM " + parquet_scan(t, files, true) + " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
+  return (out.empty() ? "(" : out + " UNION ALL ") + "SELECT " +
+         output_list(t, plan, nullptr, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) +
+         " FROM " + parquet_scan(t, rest, plan, true) + " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
 }
 
 }  // namespace
@@ -139,36 +188,61 @@ std::string sql_identifier(std::string_view name) {
   return out + "\"";
 }
 
+std::vector<DataColumn> data_columns(const Metadata& m) {
+  const bool mapped = mapping_mode(m) != MappingMode::none;
+  std::vector<DataColumn> out;
+  for (const auto& f : m.schema.fields) {
+    DataColumn c{f.name, f.type, duckdb_type(f.type), f.nullable, false, f.name, std::nullopt, {}};
+    c.partition = std::find(m.partition_columns.begin(), m.partition_columns.end(), f.name) != m.partition_columns.end();
+    if (mapped) c.physical = physical_name(f), c.id = column_id(f);
+    c.stored = mapped ? duckdb_type(physical_type(f.type)) : c.duckdb;
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+static std::string location_of(const objects::Url& url, objects::ObjectStore& objects) {
+  auto local = objects.local_path(url);
+  return local ? *std::move(local) : url.text();
+}
+
+Result<DataFile> data_file(const AddFile& f, const objects::Url& root, objects::ObjectStore& objects) {
+  DataFile file;
+  file.path = f.path;
+  file.location = location_of(data_url(root, f.path), objects);
+  file.partition_values = f.partition_values;
+  file.size = f.size;
+  // The number alone, without parsing the bounds of 10,000 files: stats begin with it in every writer's output.
+  constexpr std::string_view key = "\"numRecords\":";
+  if (const auto at = f.stats.find(key); at != std::string::npos && at < 64) {
+    std::int64_t n = 0;
+    const char* from = f.stats.data() + at + key.size();
+    if (std::from_chars(from, f.stats.data() + f.stats.size(), n).ec == std::errc()) file.rows = n;
+  }
+  if (const auto* o = f.extra.if_object()) {
+    if (const auto* n = o->if_contains("baseRowId"); n && n->is_int64()) file.base_row_id = n->get_int64();
+    if (const auto* n = o->if_contains("defaultRowCommitVersion"); n && n->is_int64()) file.commit_version = n->get_int64();
+  }
+  if (!f.deletion_vector.is_null()) {
+    TARN_TRY(rows, read_vector(objects, root, f.deletion_vector));
+    file.deleted = std::make_shared<const RowNumbers>(std::move(rows));
+  }
+  return file;
+}
+
 Result<DataFiles> data_files(const Snapshot& s, const objects::Url& root, objects::ObjectStore& objects) {
   DataFiles out;
   out.version = s.version;
-  auto location = [&](const objects::Url& url) {
-    auto local = objects.local_path(url);
-    return local ? *std::move(local) : url.text();
-  };
-  out.root = trimmed(location(root));
-  for (const auto& f : s.metadata.schema.fields) {
-    const bool partition =
-        std::find(s.metadata.partition_columns.begin(), s.metadata.partition_columns.end(), f.name) != s.metadata.partition_columns.end();
-    out.columns.push_back({f.name, f.type, duckdb_type(f.type), f.nullable, partition});
-    if (mentions_variant(f.type)) out.needs_delta_scan = "variant columns";
-  }
-  if (s.has_deletion_vectors())
-    out.needs_delta_scan = "deletion vectors";
-  else if (s.has_column_mapping())
-    out.needs_delta_scan = "column mapping";
-  else if (s.has_type_widening())
-    out.needs_delta_scan = "type widening";
+  out.root = trimmed(location_of(root, objects));
+  out.columns = data_columns(s.metadata);
+  out.by_id = mapping_mode(s.metadata) == MappingMode::id;
+  for (const auto& c : out.columns)
+    if (mentions_type(c.type, "variant")) out.needs_delta_scan = "variant columns";
+  if (const auto name = property(s.metadata, "delta.rowTracking.materializedRowIdColumnName")) out.row_ids = *name;
+  if (const auto name = property(s.metadata, "delta.rowTracking.materializedRowCommitVersionColumnName")) out.row_commit_versions = *name;
   out.files.reserve(s.files.size());
   for (const auto& f : s.files) {
-    DataFile file{f.path, location(data_url(root, f.path)), f.partition_values, f.size, std::nullopt};
-    // The number alone, without parsing the bounds of 10,000 files: stats begin with it in every writer's output.
-    constexpr std::string_view key = "\"numRecords\":";
-    if (const auto at = f.stats.find(key); at != std::string::npos && at < 64) {
-      std::int64_t n = 0;
-      const char* from = f.stats.data() + at + key.size();
-      if (std::from_chars(from, f.stats.data() + f.stats.size(), n).ec == std::errc()) file.rows = n;
-    }
+    TARN_TRY(file, data_file(f, root, objects));
     out.files.push_back(std::move(file));
   }
   return out;

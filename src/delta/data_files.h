@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "delta/deletion_vector.h"
 #include "delta/log.h"
 
 namespace tarn::delta {
@@ -14,7 +15,11 @@ struct DataFile {
   std::string location;  // absolute local path, or an s3:// URL where the store is remote
   std::map<std::string, std::optional<std::string>> partition_values;
   std::uint64_t size = 0;
-  std::optional<std::int64_t> rows;  // from its statistics
+  std::optional<std::int64_t> rows;  // from its statistics, those of its deletion vector included
+  /// The rows that its deletion vector takes out of the table; null: none. `only`: these rows are what is asked for instead.
+  std::shared_ptr<const RowNumbers> deleted;
+  bool only = false;
+  std::optional<std::int64_t> base_row_id, commit_version;  // row tracking: of its first row, and of all that have none of their own
 };
 
 struct DataColumn {
@@ -23,26 +28,32 @@ struct DataColumn {
   std::string duckdb;  // DuckDB's spelling of it
   bool nullable = true;
   bool partition = false;
+  std::string physical;  // its name in files and partition values
+  std::optional<std::int64_t> id;
+  std::string stored;  // DuckDB's spelling of its type in files
 };
 
 struct DataFiles {
   std::int64_t version = -1;
   std::string root;  // the table's folder or s3:// URL, without a trailing slash
   std::vector<DataFile> files;
-  std::vector<DataColumn> columns;  // in the table's order
-  /// Empty: the Parquet files can be read as they are. Else why not (deletion vectors, column mapping, type widening, variant), and
-  /// delta_scan must do it.
+  std::vector<DataColumn> columns;           // in the table's order
+  bool by_id = false;                        // columns are found in files by their numbers
+  std::string row_ids, row_commit_versions;  // the hidden columns that row tracking keeps them in; empty: none
+  /// Empty: the Parquet files can be read one by one. Else why not (variant columns), and delta_scan must do it.
   std::string needs_delta_scan;
   bool plain() const { return needs_delta_scan.empty(); }
 };
 
-/// Errors: corrupt (a partition value that does not fit its column's type is found only when it is read).
+/// Reads deletion vectors. Errors: corrupt (a partition value that does not fit its column's type is found only when it is read), storage.
 Result<DataFiles> data_files(const Snapshot& snapshot, const objects::Url& root, objects::ObjectStore& objects);
 
 struct RelationOptions {
   /// Adds these columns, to find a row's file and place again for a rewrite: `file_column` holds DataFile::location,
   /// `row_column` the row's number in the file (only where plain()). Empty: not added.
   std::string file_column, row_column;
+  /// Likewise the row's stable id and the version that last changed it, NULL where row tracking has none. Empty: not added.
+  std::string row_id_column, row_version_column;
   /// Only these columns, in this order; empty: all.
   std::vector<std::string> columns;
   /// Only the files at these places of DataFiles::files; nothing: all. Not for delta_scan.
@@ -53,6 +64,11 @@ struct RelationOptions {
 /// type; columns that older files lack are NULL, partition columns come from the log. A table without files yields no rows.
 /// The engine must run with TimeZone = 'UTC'. Errors: invalid_request for a column that the table does not have, or files with delta_scan.
 Result<std::string> relation_sql(const DataFiles& table, const RelationOptions& options = {});
+
+/// The columns of a table as its files have them.
+std::vector<DataColumn> data_columns(const Metadata& metadata);
+/// A file of the table as the engine reads it.
+Result<DataFile> data_file(const AddFile& file, const objects::Url& root, objects::ObjectStore& objects);
 
 /// A literal and an identifier of DuckDB's SQL.
 std::string sql_string(std::string_view text);

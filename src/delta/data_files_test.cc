@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/ids.h"
+#include "delta/column_mapping.h"
 #include "delta/paths.h"
 #include "delta/stats.h"
 #include "delta/test_table.h"
@@ -184,24 +185,104 @@ TEST_F(Relation, TenThousandFilesAreNamedInOneStatement) {
   EXPECT_EQ(run("SELECT count(*), sum(id) FROM " + *relation_sql(table)), std::vector<std::string>{"10000|10000"});
 }
 
-TEST_F(Relation, WhatPlainParquetCannotSayGoesToDeltaScan) {
+TEST_F(Relation, VariantColumnsAreLeftToDeltaScan) {
   create({{"id", "bigint"}}, {}, {write("a.parquet", "SELECT 1::BIGINT AS id")});
   Snapshot s = **log.snapshot(kRoot);
   EXPECT_TRUE(data_files(s, kRoot, objects)->plain());
-  s.metadata.configuration["delta.columnMapping.mode"] = "name";
-  const auto mapped = *data_files(s, kRoot, objects);
-  EXPECT_EQ(mapped.needs_delta_scan, "column mapping");
-  EXPECT_EQ(*relation_sql(mapped),
-            "(SELECT CAST(\"id\" AS BIGINT) AS \"id\" FROM delta_scan('" + (folder / "lake/t/events").string() + "', version = 0))");
-  EXPECT_FALSE(relation_sql(mapped, {.row_column = "r"}));
-  s.metadata.configuration.clear();
-  auto with_dv = std::make_shared<AddFile>(*s.files.entries[0].file);
-  with_dv->deletion_vector = json::object{{"storageType", "i"}};
-  s.files.entries[0].file = with_dv;
-  EXPECT_EQ(data_files(s, kRoot, objects)->needs_delta_scan, "deletion vectors");
-  s.files.entries.clear();
-  s.metadata.schema.fields[0].metadata["delta.typeChanges"] = json::array{};
-  EXPECT_EQ(data_files(s, kRoot, objects)->needs_delta_scan, "type widening");
+  s.metadata.schema.fields[0].type = "variant";
+  const auto variant = *data_files(s, kRoot, objects);
+  EXPECT_EQ(variant.needs_delta_scan, "variant columns");
+  EXPECT_NE(relation_sql(variant)->find("delta_scan('" + (folder / "lake/t/events").string() + "', version = 0)"), std::string::npos);
+  EXPECT_FALSE(relation_sql(variant, {.row_column = "r"}));
+}
+
+TEST_F(Relation, RowsThatADeletionVectorNamesAreNotRead) {
+  create({{"id", "bigint"}, {"p", "string"}}, {"p"},
+         {write("a.parquet", "SELECT range AS id FROM range(6)", {{"p", "x"}}),
+          write("b.parquet", "SELECT range + 100 AS id FROM range(3000)", {{"p", "y"}})});
+  Snapshot s = **log.snapshot(kRoot);
+  RowNumbers many;
+  for (std::uint64_t r = 0; r < 3000; r += 3) many.push_back(r);
+  const auto vectors = *write_vectors(objects, kRoot, {{0, 5}, many});
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto with = std::make_shared<AddFile>(*s.files.entries[i].file);
+    with->deletion_vector = vectors[i];
+    s.files.entries[i].file = with;
+  }
+  const auto t = *data_files(s, kRoot, objects);
+  EXPECT_TRUE(t.plain());
+  EXPECT_EQ(run("SELECT p, count(*), min(id), max(id) FROM " + *relation_sql(t) + " GROUP BY p"),
+            (std::vector<std::string>{"x|4|1|4", "y|2000|101|3099"}));
+  EXPECT_EQ(run("SELECT r, id FROM " + *relation_sql(t, {.row_column = "r", .files = std::vector<std::size_t>{0}})),
+            (std::vector<std::string>{"1|1", "2|2", "3|3", "4|4"}))
+      << "rows keep their places";
+  auto turned = t;
+  for (auto& f : turned.files) f.only = true;
+  EXPECT_EQ(run("SELECT p, count(*), min(id) FROM " + *relation_sql(turned) + " GROUP BY p"), (std::vector<std::string>{"x|2|0", "y|1000|100"}));
+}
+
+TEST_F(Relation, MappedColumnsAreFoundByTheirPhysicalNamesOrNumbers) {
+  for (const char* mode : {"name", "id"}) {
+    Metadata m;
+    m.schema.fields = {{"id", "long", true, {}},
+                       {"who", *delta_type("struct<first:string,tags:array<struct<t:int>>>"), true, {}},
+                       {"m", *delta_type("map<string,struct<v:bigint>>"), true, {}},
+                       {"p", "string", true, {}}};
+    m.partition_columns = {"p"};
+    m.configuration["delta.columnMapping.mode"] = mode;
+    assign_columns(m, false);
+    const auto physical = physical_metadata(m);
+    const auto name = [&](std::size_t i) { return sql_identifier(physical.schema.fields[i].name); };
+    const auto& who = physical.schema.fields[1].type.at("fields");
+    const auto path = std::string("mapped-") + mode + ".parquet";
+    const auto local = *objects.local_path(data_url(kRoot, path));
+    std::filesystem::create_directories(std::filesystem::path(local).parent_path());
+    const auto logical = "SELECT 7::BIGINT AS id, {'first': 'ana', 'tags': [{'t': 1}, NULL]} AS who, MAP {'k': {'v': 5::BIGINT}} AS m";
+    std::string list;
+    for (std::size_t i = 0; i < 3; ++i)
+      list += (i ? ", " : "") + to_physical(m.schema.fields[i].type, sql_identifier(m.schema.fields[i].name)) + " AS " + name(i);
+    run("COPY (SELECT " + list + " FROM (" + logical + ")) TO " + sql_string(local) + " (FORMAT parquet, FIELD_IDS " + field_ids(m) + ")");
+    EXPECT_EQ(run("SELECT count(*) FROM parquet_schema(" + sql_string(local) + ") WHERE field_id IS NOT NULL"), std::vector<std::string>{"7"});
+    EXPECT_EQ(
+        run("SELECT count(*) FROM parquet_schema(" + sql_string(local) + ") WHERE name = " + sql_string(who.at(0).at("name").as_string().c_str())),
+        std::vector<std::string>{"1"});
+    AddFile f = file(path);
+    f.stats.clear();
+    f.partition_values[physical.partition_columns[0]] = "x";
+    Snapshot s;
+    s.metadata = m;
+    s.files.entries.push_back({0, std::make_shared<AddFile>(f)});
+    s.metadata.schema.fields[0].name = "number";  // renamed since
+    s.metadata.schema.fields.push_back({"later", "string", true, {}});
+    assign_columns(s.metadata, false);
+    const auto t = *data_files(s, kRoot, objects);
+    EXPECT_EQ(run("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM " + *relation_sql(t)),
+              std::vector<std::string>{"7|{'first': ana, 'tags': [{'t': 1}, NULL]}|{k={'v': 5}}|x|NULL"})
+        << mode;
+  }
+}
+
+TEST_F(Relation, WidenedColumnsAreReadAsTheyAreNow) {
+  create({{"n", "bigint"}, {"d", "double"}, {"x", "decimal(20,4)"}, {"at", "timestamp_ntz"}}, {},
+         {write("a.parquet", "SELECT 5::INTEGER AS n, 1.5::FLOAT AS d, 2.25::DECIMAL(10,2) AS x, DATE '2024-02-29' AS at")});
+  EXPECT_EQ(rows(), std::vector<std::string>{"5|1.5|2.2500|2024-02-29 00:00:00"});
+}
+
+TEST_F(Relation, RowsTellTheirIdsAndVersions) {
+  create({{"id", "bigint"}}, {},
+         {write("a.parquet", "SELECT range AS id FROM range(2)"),
+          write("b.parquet", "SELECT 9::BIGINT AS id, 40::BIGINT AS \"_rid\", NULL::BIGINT AS \"_ver\"")});
+  Snapshot s = **log.snapshot(kRoot);
+  s.metadata.configuration["delta.rowTracking.materializedRowIdColumnName"] = "_rid";
+  s.metadata.configuration["delta.rowTracking.materializedRowCommitVersionColumnName"] = "_ver";
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto with = std::make_shared<AddFile>(*s.files.entries[i].file);
+    with->extra = json::object{{"baseRowId", 100 * (static_cast<std::int64_t>(i) + 1)}, {"defaultRowCommitVersion", 3}};
+    s.files.entries[i].file = with;
+  }
+  const auto t = *data_files(s, kRoot, objects);
+  EXPECT_EQ(run("SELECT id, rid, ver FROM " + *relation_sql(t, {.row_id_column = "rid", .row_version_column = "ver"})),
+            (std::vector<std::string>{"0|100|3", "1|101|3", "9|40|3"}));
 }
 
 TEST_F(Relation, TheLogWorksOverFoldersAsItDoesInMemory) {

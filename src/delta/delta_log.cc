@@ -1,7 +1,10 @@
 #include "base/ids.h"
 #include "base/log.h"
+#include "delta/change_feed.h"
 #include "delta/checkpoint.h"
+#include "delta/column_mapping.h"
 #include "delta/conflicts.h"
+#include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
 #include "delta/table_cache.h"
@@ -12,6 +15,19 @@ namespace tarn::delta {
 namespace {
 constexpr std::size_t kCachedTables = 512;
 constexpr int kMostRetries = 20;
+
+/// A commit that sets domains needs a protocol that has them, and the clustering that one of them tells of.
+Protocol with_domains(Protocol protocol, const Commit& commit) {
+  if (commit.domains.empty()) return protocol;
+  return with_features(protocol, commit.domains.contains("delta.clustering") ? Features{"clustering", "domainMetadata"} : Features{"domainMetadata"});
+}
+
+/// "provenance information around when this feature was enabled must be tracked in table properties"
+void note_enablement(Commit& commit, const Snapshot& before, Millis timestamp) {
+  if (!commit.metadata || in_commit_timestamps(before.protocol, before.metadata)) return;
+  commit.metadata->configuration["delta.inCommitTimestampEnablementVersion"] = std::to_string(before.version + 1);
+  commit.metadata->configuration["delta.inCommitTimestampEnablementTimestamp"] = std::to_string(timestamp);
+}
 }  // namespace
 
 struct DeltaLog::Impl {
@@ -129,14 +145,19 @@ Result<std::shared_ptr<const Snapshot>> DeltaLog::snapshot(const objects::Url& r
 }
 
 Result<std::int64_t> DeltaLog::create(const objects::Url& root, const Metadata& metadata, std::vector<AddFile> files, const std::string& user_name) {
-  TARN_CHECK(check_schema(metadata.schema, metadata.partition_columns));
-  TARN_CHECK(check_properties(metadata.configuration));
   Commit commit;
-  commit.operation = Operation::create_table;
+  commit.metadata = metadata;
   commit.add = std::move(files);
   commit.user_name = user_name;
-  commit.protocol = protocol_for(metadata.schema);
-  commit.metadata = metadata;
+  return create(root, std::move(commit));
+}
+
+Result<std::int64_t> DeltaLog::create(const objects::Url& root, Commit commit) {
+  TARN_CHECK(check_properties(commit.metadata->configuration, SetBy::log));
+  TARN_TRY(protocol, settle(*commit.metadata, nullptr, commit.protocol.value_or(Protocol{}), false));
+  commit.protocol = with_domains(std::move(protocol), commit);
+  TARN_CHECK(check_schema(commit.metadata->schema, commit.metadata->partition_columns, mapping_mode(*commit.metadata) != MappingMode::none));
+  commit.operation = Operation::create_table;
   if (commit.metadata->id.empty()) commit.metadata->id = new_uuid();
   if (commit.metadata->created_at == 0) commit.metadata->created_at = impl_->clock.now();
   TARN_CHECK(check_request(commit, root));
@@ -145,6 +166,7 @@ Result<std::int64_t> DeltaLog::create(const objects::Url& root, const Metadata& 
   empty.metadata = *commit.metadata;
   TARN_CHECK(check_against(commit, empty, root));
   complete(commit, empty, impl_->clock.now());
+  TARN_CHECK(number_rows(commit, empty, *commit.protocol, *commit.metadata));
 
   const auto state = impl_->tables.get(root);
   TableState::Turn turn(*state);
@@ -194,6 +216,14 @@ Result<std::int64_t> DeltaLog::commit(const objects::Url& root, std::int64_t rea
         }
       }
     }
+    if (attempt == 0 && commit.metadata) {
+      TARN_TRY(protocol, settle(*commit.metadata, &before->metadata, commit.protocol.value_or(before->protocol), !before->files.empty()));
+      commit.protocol = with_features(protocol, features_of(before->protocol));
+    }
+    if (attempt == 0 && (commit.protocol || !commit.domains.empty())) {
+      commit.protocol = with_domains(commit.protocol.value_or(before->protocol), commit);
+      if (*commit.protocol == before->protocol) commit.protocol.reset();
+    }
     Transaction ours{root.text(), &commit, *read_protocol, reads_files(commit), is_serializable(before->metadata), changes_data(commit)};
     for (; checked < before->version; ++checked) {
       TARN_TRY(winner, impl_->parsed(root, *state, checked + 1));
@@ -201,10 +231,14 @@ Result<std::int64_t> DeltaLog::commit(const objects::Url& root, std::int64_t rea
     }
     TARN_CHECK(check_against(commit, *before, root));
     const Millis now = impl_->clock.now();
-    complete(commit, *before, now);
-    const Metadata& metadata = commit.metadata ? *commit.metadata : before->metadata;
-    const auto publication =
-        delta::publication(commit, before.get(), commit.protocol ? *commit.protocol : before->protocol, metadata, read_version, now);
+    Commit ready = commit;
+    complete(ready, *before, now);
+    const Protocol& protocol = commit.protocol ? *commit.protocol : before->protocol;
+    const Metadata& metadata = ready.metadata ? *ready.metadata : before->metadata;
+    TARN_CHECK(number_rows(ready, *before, protocol, metadata));
+    // The file's own time of the commit before may be ahead of this clock.
+    if (in_commit_timestamps(protocol, metadata)) note_enablement(ready, *before, std::max(now, before->timestamp + 1));
+    const auto publication = delta::publication(ready, before.get(), protocol, metadata, read_version, now);
     std::string tag;
     TARN_TRY(ours_now, impl_->put(root, before->version + 1, publication, tag));
     if (ours_now) {
@@ -232,10 +266,12 @@ Result<std::int64_t> DeltaLog::set_properties(const objects::Url& root, const st
   for (const auto& [k, v] : changes) {
     if (v)
       set[k] = commit.metadata->configuration[k] = *v;
+    else if (k.starts_with("delta.columnMapping.") || k.starts_with("delta.rowTracking.") || k.starts_with("delta.inCommitTimestampEnablement"))
+      return fail(Error{Errc::invalid_request, "[DELTA_CANNOT_MODIFY_TABLE_PROPERTY] The Delta table configuration " + k + " cannot be unset"});
     else
       commit.metadata->configuration.erase(k);
   }
-  TARN_CHECK(check_properties(set));
+  TARN_CHECK(check_properties(set, SetBy::user));
   commit.operation_parameters["properties"] = boost::json::serialize(json::encode(set));
   return this->commit(root, before->version, std::move(commit));
 }
@@ -272,6 +308,66 @@ Result<std::vector<CommitInfo>> DeltaLog::history(const objects::Url& root, std:
       if (const auto* b = o->if_contains("isBlindAppend"); b && b->is_bool()) info.blind_append = b->get_bool();
     }
     out.push_back(std::move(info));
+  }
+  return out;
+}
+
+Result<std::vector<RowChanges>> DeltaLog::changes(const objects::Url& root, std::int64_t first, std::int64_t last) {
+  TARN_TRY(newest, snapshot(root));
+  if (first > newest->version)
+    return fail(Error{Errc::invalid_request,
+                      fmt::format("[DELTA_CDC_START_VERSION_AFTER_LATEST] Start version {} for change data feed exceeds the latest table version {}.",
+                                  first, newest->version)});
+  if (last < first)
+    return fail(
+        Error{Errc::invalid_request,
+              fmt::format("[DELTA_INVALID_CDC_RANGE] CDC range from start {} to end {} was invalid. End cannot be before start.", first, last)});
+  last = std::min(last, newest->version);
+  const auto state = impl_->tables.get(root);
+  TARN_TRY(begin, impl_->loader.load(root, first));
+  auto at = begin.snapshot;
+  const auto has_feed = [&](const Snapshot& s) -> Result<void> {
+    if (property_is_true(s.metadata, "delta.enableChangeDataFeed")) return {};
+    return fail(Error{
+        Errc::invalid_request,
+        fmt::format(
+            "[DELTA_MISSING_CHANGE_DATA] Error getting change data for range [{} , {}] as change data was not\nrecorded for version [{}]. If you've "
+            "enabled change data feed on this table,\nuse `DESCRIBE HISTORY` to see when it was first enabled.\nOtherwise, to start recording change "
+            "data, use `ALTER TABLE table_name SET TBLPROPERTIES\n(delta.enableChangeDataFeed=true)`.",
+            first, last, s.version)});
+  };
+  std::vector<RowChanges> out;
+  for (std::int64_t v = first; v <= last; ++v) {
+    TARN_TRY(one, impl_->loader.commit(root, v));
+    if (!one)
+      return fail(Error{Errc::version_not_found,
+                        fmt::format("[DELTA_CHANGE_DATA_FILE_NOT_FOUND] The commit of version {} of {} is no longer in its log.", v, root.text())});
+    if (v > first) {
+      TARN_TRY(next, impl_->loader.advance(at, {one}, root.text()));
+      at = std::move(next);
+    }
+    TARN_CHECK(has_feed(*at));
+    RowChanges c{v, at->timestamp, at->metadata, {}, {}, {}};
+    for (const auto& a : one->actions) {
+      if (const auto* cdc = std::get_if<CdcAction>(&a)) {
+        if (cdc->file.path.empty())
+          return fail(corrupt(fmt::format("Version {} of {} names a file of changes that cannot be one of the table's", v, root.text())));
+        c.files.push_back(cdc->file);
+      } else if (const auto* add = std::get_if<std::shared_ptr<const AddFile>>(&a); add && (*add)->data_change) {
+        c.added.push_back(*add);
+      } else if (const auto* r = std::get_if<std::shared_ptr<const RemoveFile>>(&a); r && (*r)->data_change) {
+        AddFile was;
+        was.path = (*r)->path;
+        if (const auto* values = extra_field((*r)->extra, "partitionValues"); values && values->is_object())
+          for (const auto& [k, value] : values->get_object())
+            was.partition_values[k] = value.is_string() ? std::optional(std::string(value.get_string())) : std::nullopt;
+        else if (!at->metadata.partition_columns.empty())
+          return fail(corrupt(fmt::format("Version {} of {} removes the file '{}' without saying its partition", v, root.text(), was.path)));
+        if (const auto* dv = extra_field((*r)->extra, "deletionVector")) was.deletion_vector = *dv;
+        c.removed.push_back(std::move(was));
+      }
+    }
+    out.push_back(std::move(c));
   }
   return out;
 }

@@ -149,8 +149,12 @@ Result<Loader::Loaded> Loader::load(const objects::Url& root, std::optional<std:
     const auto& all = *listing;
     const std::int64_t newest = all.newest();
     if (newest < 0 && !hint) return fail(Error{Errc::not_a_table, "[DELTA_MISSING_DELTA_TABLE] " + root.text() + " is not a Delta table."});
-    if (!hint && target && (*target < 0 || *target > newest)) {
-      const std::int64_t oldest = all.commits.empty() ? all.checkpoints.front().version : all.commits.front();
+    // Of a log that was cleaned, what lies before the first checkpoint cannot be had.
+    const bool from_start = !all.commits.empty() && all.commits.front() == 0;
+    const std::int64_t oldest = from_start                ? 0
+                                : all.checkpoints.empty() ? all.commits.empty() ? 0 : all.commits.front()
+                                                          : all.checkpoints.front().version;
+    if (!hint && target && (*target < 0 || *target > newest || (*target < oldest && !all.checkpoints.empty()))) {
       return fail(Error{Errc::version_not_found,
                         fmt::format("[DELTA_VERSION_NOT_FOUND] Cannot time travel Delta table to version {}. Available versions: [{}, {}].", *target,
                                     oldest, newest)});

@@ -74,6 +74,7 @@ struct AddFile {
   std::string stats;  // JSON: numRecords, minValues, maxValues, nullCount
   json::value deletion_vector;
   json::value extra;  // tags, baseRowId, …: kept as found
+  std::string uri;    // how the log spells the path, where we would have spelt it otherwise: who removes it must spell it so
 };
 
 /// The writer names the path; the log fills partition values, size and deletion vector from the file it removes.
@@ -82,6 +83,14 @@ struct RemoveFile {
   Millis deletion_timestamp = 0;
   bool data_change = true;
   json::value extra;
+  std::string uri;  // as AddFile's
+};
+
+/// A file of changed rows ("Add CDC File"): the table's columns and `_change_type`. In no snapshot.
+struct ChangeFile {
+  std::string path;  // below _change_data/
+  std::map<std::string, std::optional<std::string>> partition_values;
+  std::uint64_t size = 0;
 };
 
 /// The live files of a version, each shared with the versions around it: copying a set copies pointers.
@@ -146,7 +155,24 @@ struct Snapshot {
   std::uint64_t size_in_bytes() const;
 };
 
-enum class Operation { create_table, write_append, write_overwrite, delete_, update, merge, set_properties, change_columns, optimize, restore };
+enum class Operation {
+  create_table,
+  write_append,
+  write_overwrite,
+  delete_,
+  update,
+  merge,
+  set_properties,
+  change_columns,
+  optimize,
+  restore,
+  add_constraint,
+  drop_constraint,
+  cluster_by,
+  rename_column,
+  drop_columns,
+  reorg
+};
 
 /// What a writer read and wants to do, against the snapshot it read.
 struct Commit {
@@ -154,8 +180,16 @@ struct Commit {
   std::map<std::string, std::string> operation_parameters;
   std::vector<AddFile> add;
   std::vector<RemoveFile> remove;
-  std::optional<Metadata> metadata;
-  std::optional<Protocol> protocol;
+  /// Where the table is to have a change data feed and rows are rewritten: what became of them.
+  std::vector<ChangeFile> changes;
+  std::optional<Metadata> metadata;                           // what it needs of the protocol is added to it (features.h, settle)
+  std::optional<Protocol> protocol;                           // at least this
+  std::map<std::string, std::optional<std::string>> domains;  // domainMetadata: configuration by domain; nothing removes it
+  /// Features whose rules the writer saw to itself: its rows meet the CHECK constraints, its generated columns are computed, … A table that uses
+  /// one of these refuses any other commit.
+  std::vector<std::string> honours;
+  /// Rows that were copied or updated kept their row ids (in the columns that row tracking hides).
+  bool row_ids_kept = false;
   /// Reads nothing of the table: only metadata, protocol and same-application changes conflict. Ignored when files are removed.
   bool blind_append = true;
   /// Otherwise: what was read. The whole table, or the partitions that match one of these values (none: any file could have mattered).
@@ -177,6 +211,8 @@ struct CommitInfo {
   std::optional<std::int64_t> read_version;
   std::optional<bool> blind_append;
 };
+
+struct RowChanges;  // change_feed.h
 
 /// Reads and writes Parquet for checkpoints; implemented over DuckDB. Thread-safe.
 class ParquetCodec {
@@ -203,6 +239,8 @@ class DeltaLog {
   /// Version 0 with protocol, metadata and, for CTAS, the first files. An empty id gets a new one. Errors: already_exists, invalid_schema,
   /// invalid_request, unsupported_feature, constraint, storage.
   Result<std::int64_t> create(const objects::Url& root, const Metadata& metadata, std::vector<AddFile> files, const std::string& user_name);
+  /// The same from a commit with metadata: `protocol`, `domains` and `honours` are taken from it too.
+  Result<std::int64_t> create(const objects::Url& root, Commit commit);
   /// Publishes after `read_version`, rebasing over commits that do not conflict, at most 20 times. Errors: conflict (the vendor's
   /// ConcurrentAppend/DeleteRead/… text), unsupported_feature (unknown writer feature, by name), constraint, invalid_request, storage. Writes a
   /// checkpoint every 10 versions (delta.checkpointInterval). Returns the new version; for a `transaction` that the table has
@@ -213,6 +251,9 @@ class DeltaLog {
                                       const std::string& user_name);
   /// The newest `limit` commits, newest first, as far back as the log still has them.
   Result<std::vector<CommitInfo>> history(const objects::Url& root, std::size_t limit);
+  /// What the commits from `first` to `last` did to rows, oldest first. Errors: version_not_found (a commit is gone), invalid_request (the table had
+  /// no change data feed then).
+  Result<std::vector<RowChanges>> changes(const objects::Url& root, std::int64_t first, std::int64_t last);
   /// Writes a checkpoint of the newest version now.
   Result<void> checkpoint(const objects::Url& root);
   /// Waits until the checkpoints that commits asked for are written.
@@ -228,7 +269,10 @@ std::string schema_string(const Schema& schema);
 Result<Schema> parse_schema(std::string_view json_text);
 /// What a table may be created with: names unique whatever their case and without ` ,;{}()\n\t=`, known types, partition columns that exist,
 /// are of a primitive type and leave at least one data column. Error: invalid_schema.
-Result<void> check_schema(const Schema& schema, const std::vector<std::string>& partition_columns);
+/// Column mapping (`mapped`) lifts the rule on characters.
+Result<void> check_schema(const Schema& schema, const std::vector<std::string>& partition_columns, bool mapped = false);
+/// Whether type widening allows this change of a primitive type.
+bool widens(const json::value& from, const json::value& to);
 /// A Delta type as Databricks SQL spells it (`bigint`, `array<string>`, `struct<a:int>`), and from SQL type text.
 std::string sql_type(const json::value& delta_type);
 Result<json::value> delta_type(std::string_view sql_type);

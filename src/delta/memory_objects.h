@@ -90,7 +90,7 @@ class MemoryObjects final : public objects::ObjectStore {
     std::int64_t tick = 0;
   };
   static objects::ObjectInfo info(const std::string& key, const Object& o) {
-    return {key, o.content.size(), "\"" + std::to_string(o.tick) + "\"", 1'700'000'000'000 + o.tick};
+    return {key, o.content.size(), "\"" + std::to_string(o.tick) + "\"", 1'763'849'000'000 + o.tick};
   }
   static tl::unexpected<objects::Error> absent(const objects::Url& url) {
     return fail(objects::Error{objects::Errc::no_such_key, url.text() + " does not exist"});

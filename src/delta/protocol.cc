@@ -2,22 +2,24 @@
 
 #include <charconv>
 
+#include "delta/features.h"
+
 namespace tarn::delta {
 namespace {
 
 using json::value;
 
-/// Read here or by the engine's delta_scan; data_files.h says which tables need which.
+/// What readers must know and we do: read by relation_sql, or by the log itself.
 constexpr std::string_view kReaderFeatures[] = {"columnMapping", "deletionVectors",      "timestampNtz", "v2Checkpoint",       "vacuumProtocolCheck",
                                                 "typeWidening",  "typeWidening-preview", "variantType",  "variantType-preview"};
 
-/// Writer features whose rules our commits keep at all times. deletionVectors: we rewrite files instead and remove the vector with its file.
-/// v2Checkpoint: "writers are always allowed to create a classic checkpoint following v1 spec". domainMetadata: carried into checkpoints.
-constexpr std::string_view kHonoured[] = {"appendOnly",          "deletionVectors", "timestampNtz",     "v2Checkpoint",
-                                          "vacuumProtocolCheck", "domainMetadata",  "inCommitTimestamp"};
-/// Writer features that are fine as long as the table does not use them.
-constexpr std::string_view kWhileUnused[] = {"invariants",          "checkConstraints", "generatedColumns", "identityColumns",
-                                             "allowColumnDefaults", "changeDataFeed",   "columnMapping"};
+/// Writer features whose rules our commits keep at all times. v2Checkpoint: "a table could use classic checkpoints".
+constexpr std::string_view kHonoured[] = {"appendOnly",    "deletionVectors",     "timestampNtz",   "v2Checkpoint",
+                                          "columnMapping", "vacuumProtocolCheck", "domainMetadata", "inCommitTimestamp",
+                                          "rowTracking",   "clustering",          "typeWidening"};
+/// Writer features that need the writer's own work where the table uses them: a commit says which of them it did (Commit::honours).
+constexpr std::string_view kWhileUnused[] = {"invariants",      "checkConstraints",    "generatedColumns",
+                                             "identityColumns", "allowColumnDefaults", "changeDataFeed"};
 
 template <std::size_t N>
 bool among(const std::string_view (&names)[N], std::string_view name) {
@@ -30,59 +32,23 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
-/// Whether a field, or one nested in its type, has one of these metadata keys.
-bool has_key(const value& type, std::string_view prefix);
-bool metadata_has(const json::object& metadata, std::string_view prefix) {
-  return std::any_of(metadata.begin(), metadata.end(), [&](const auto& kv) { return std::string_view(kv.key()).starts_with(prefix); });
-}
-bool has_key(const value& type, std::string_view prefix) {
-  const auto* o = type.if_object();
-  if (!o) return false;
-  for (const char* part : {"elementType", "keyType", "valueType"})
-    if (const auto* inner = o->if_contains(part); inner && has_key(*inner, prefix)) return true;
-  if (const auto* fields = o->if_contains("fields"); fields && fields->is_array())
-    for (const auto& f : fields->get_array()) {
-      const auto* field = f.if_object();
-      if (!field) continue;
-      if (const auto* m = field->if_contains("metadata"); m && m->is_object() && metadata_has(m->get_object(), prefix)) return true;
-      if (const auto* t = field->if_contains("type"); t && has_key(*t, prefix)) return true;
-    }
-  return false;
-}
-bool uses(const Schema& schema, std::string_view prefix) {
-  return std::any_of(schema.fields.begin(), schema.fields.end(),
-                     [&](const Field& f) { return metadata_has(f.metadata, prefix) || has_key(f.type, prefix); });
-}
-
-bool mentions(const value& type, std::string_view name) {
-  if (type.is_string()) return type.get_string() == name;
-  const auto* o = type.if_object();
-  if (!o) return false;
-  for (const char* part : {"elementType", "keyType", "valueType"})
-    if (const auto* inner = o->if_contains(part); inner && mentions(*inner, name)) return true;
-  if (const auto* fields = o->if_contains("fields"); fields && fields->is_array())
-    for (const auto& f : fields->get_array())
-      if (const auto* field = f.if_object(); field && field->contains("type") && mentions(field->at("type"), name)) return true;
-  return false;
-}
-
-/// Features that the table's own content puts to use, whatever the protocol's version calls them.
-std::vector<std::string> used_features(const Metadata& m, const WriteKind& kind) {
+/// Features that the table's own content puts to use and that the commit does not say it honours, whatever the protocol's version calls them.
+std::vector<std::string> unhonoured_features(const Metadata& m, const WriteKind& kind) {
   std::vector<std::string> out;
+  const auto add = [&](const char* name) {
+    if (!kind.honours || std::find(kind.honours->begin(), kind.honours->end(), name) == kind.honours->end()) out.emplace_back(name);
+  };
   if (kind.adds_data) {
-    if (uses(m.schema, "delta.invariants")) out.push_back("invariants");
-    if (std::any_of(m.configuration.begin(), m.configuration.end(), [](const auto& kv) { return kv.first.starts_with("delta.constraints."); }))
-      out.push_back("checkConstraints");
-    if (uses(m.schema, "delta.generationExpression")) out.push_back("generatedColumns");
-    if (uses(m.schema, "delta.identity.")) out.push_back("identityColumns");
-    if (uses(m.schema, "CURRENT_DEFAULT")) out.push_back("allowColumnDefaults");
-    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return mentions(f.type, "variant"); }))
+    if (uses_key(m.schema, "delta.invariants")) add("invariants");
+    if (!check_constraints(m).empty()) add("checkConstraints");
+    if (uses_key(m.schema, "delta.generationExpression")) add("generatedColumns");
+    if (uses_key(m.schema, "delta.identity.")) add("identityColumns");
+    if (uses_key(m.schema, "CURRENT_DEFAULT")) add("allowColumnDefaults");
+    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return mentions_type(f.type, "variant"); }))
       out.push_back("variantType");
   }
-  if (const auto mode = property(m, "delta.columnMapping.mode"); mode && *mode != "none") out.push_back("columnMapping");
-  // A commit of adds only, or removes only, says itself what changed; one that rewrites rows would owe its readers change files.
-  if (kind.adds_data && kind.removes_data && property_is_true(m, "delta.enableChangeDataFeed")) out.push_back("changeDataFeed");
-  if (property_is_true(m, "delta.enableRowTracking")) out.push_back("rowTracking");
+  // A commit of adds only, or removes only, says itself what changed; one that rewrites rows owes its readers change files.
+  if (kind.adds_data && kind.removes_data && property_is_true(m, "delta.enableChangeDataFeed")) add("changeDataFeed");
   return out;
 }
 
@@ -125,6 +91,12 @@ Millis deleted_file_retention(const Metadata& m) {
   const auto v = property(m, "delta.deletedFileRetentionDuration");
   const auto n = v ? parse_interval(*v) : std::nullopt;
   return n.value_or(7LL * 24 * 3600 * 1000);
+}
+
+Millis log_retention(const Metadata& m) {
+  const auto v = property(m, "delta.logRetentionDuration");
+  const auto n = v ? parse_interval(*v) : std::nullopt;
+  return n.value_or(30LL * 24 * 3600 * 1000);
 }
 
 bool is_serializable(const Metadata& m) {
@@ -194,7 +166,7 @@ Result<void> check_writable(const Protocol& p, const Metadata& m, const WriteKin
   if (p.min_writer == 7)
     for (const auto& f : p.writer_features)
       if (!among(kHonoured, f) && !among(kWhileUnused, f)) refused.push_back(f);
-  for (auto& f : used_features(m, kind))
+  for (auto& f : unhonoured_features(m, kind))
     if (std::find(refused.begin(), refused.end(), f) == refused.end()) refused.push_back(std::move(f));
   if (!refused.empty())
     return fail(Error{Errc::unsupported_feature, fmt::format("[DELTA_UNSUPPORTED_FEATURES_FOR_WRITE] Unsupported Delta write feature: table \"{}\" "
@@ -211,18 +183,7 @@ Result<void> check_writable(const Protocol& p, const Metadata& m, const WriteKin
   return {};
 }
 
-Protocol protocol_for(const Schema& schema) {
-  Protocol p;
-  if (std::any_of(schema.fields.begin(), schema.fields.end(), [](const Field& f) { return mentions(f.type, "timestamp_ntz"); })) {
-    p.min_reader = 3;
-    p.min_writer = 7;
-    p.reader_features = {"timestampNtz"};
-    p.writer_features = {"timestampNtz", "appendOnly", "invariants"};
-  }
-  return p;
-}
-
-Result<void> check_properties(const std::map<std::string, std::string>& configuration) {
+Result<void> check_properties(const std::map<std::string, std::string>& configuration, SetBy by) {
   for (const auto& [key, v] : configuration) {
     if (key.empty() || key.size() > 255)
       return fail(Error{Errc::invalid_request, "The name of a table property must have 1 to 255 characters; got '" + key.substr(0, 60) + "'"});
@@ -233,10 +194,20 @@ Result<void> check_properties(const std::map<std::string, std::string>& configur
                                                     "delta.autoOptimize.autoCompact",
                                                     "delta.autoOptimize.optimizeWrite",
                                                     "delta.enableExpiredLogCleanup",
-                                                    "delta.randomizeFilePrefixes"};
-    static constexpr std::string_view features[] = {"delta.enableChangeDataFeed",  "delta.enableDeletionVectors",    "delta.enableRowTracking",
-                                                    "delta.enableTypeWidening",    "delta.enableInCommitTimestamps", "delta.enableIcebergCompatV1",
-                                                    "delta.enableIcebergCompatV2", "delta.enableVariantShredding"};
+                                                    "delta.randomizeFilePrefixes",
+                                                    "delta.enableChangeDataFeed",
+                                                    "delta.enableDeletionVectors",
+                                                    "delta.enableRowTracking",
+                                                    "delta.rowTrackingSuspended",
+                                                    "delta.enableTypeWidening",
+                                                    "delta.enableInCommitTimestamps"};
+    static constexpr std::string_view features[] = {"delta.enableIcebergCompatV1", "delta.enableIcebergCompatV2", "delta.enableIcebergCompatV3",
+                                                    "delta.enableVariantShredding"};
+    // What a table's own log keeps beside what its users set.
+    static constexpr std::string_view internal[] = {"delta.columnMapping.maxColumnId", "delta.rowTracking.materializedRowIdColumnName",
+                                                    "delta.rowTracking.materializedRowCommitVersionColumnName",
+                                                    "delta.inCommitTimestampEnablementVersion", "delta.inCommitTimestampEnablementTimestamp"};
+    if (by == SetBy::log && (among(internal, key) || key.starts_with("delta.constraints."))) continue;
     static constexpr std::string_view intervals[] = {"delta.logRetentionDuration", "delta.deletedFileRetentionDuration",
                                                      "delta.setTransactionRetentionDuration"};
     if (among(booleans, key)) {
@@ -258,14 +229,16 @@ Result<void> check_properties(const std::map<std::string, std::string>& configur
     } else if (key == "delta.isolationLevel") {
       if (v != "Serializable" && v != "WriteSerializable") return fail(wrong_value(key, v, "must be Serializable or WriteSerializable"));
     } else if (key == "delta.columnMapping.mode") {
-      if (v != "none") return fail(wrong_value(key, v, "must be none: Tarn cannot write column-mapped tables yet"));
+      if (v != "none" && v != "name" && v != "id") return fail(wrong_value(key, v, "must be none, name or id"));
     } else if (key == "delta.checkpointPolicy") {
-      if (v != "classic") return fail(wrong_value(key, v, "must be classic"));
+      if (v != "classic" && v != "v2") return fail(wrong_value(key, v, "must be classic or v2"));
     } else if (key == "delta.parquet.compression.codec" || key == "delta.targetFileSize" || key == "delta.tuneFileSizesForRewrites" ||
                key == "delta.dataSkippingStatsColumns") {
       if (v.empty()) return fail(wrong_value(key, v, "must not be empty"));
     } else if (key == "delta.minReaderVersion" || key == "delta.minWriterVersion" || key.starts_with("delta.feature.")) {
-      return fail(wrong_value(key, v, "changes the table's protocol, which Tarn chooses itself"));
+      continue;  // settle() reads them
+    } else if (among(internal, key)) {
+      return fail(wrong_value(key, v, "is the log's own and cannot be set"));
     } else if (key.starts_with("delta.constraints.")) {
       return fail(wrong_value(key, v, "is a CHECK constraint; use ALTER TABLE … ADD CONSTRAINT"));
     } else {

@@ -1,5 +1,9 @@
 // What a commit may and may not do: protocol features, table properties, constraints, paths.
 #include "delta/actions.h"
+#include "delta/checkpoint.h"
+#include "delta/column_mapping.h"
+#include "delta/deletion_vector.h"
+#include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
 #include "delta/test_table.h"
@@ -35,12 +39,13 @@ TEST_F(Rules, AnUnknownReaderFeatureRefusesReadsByName) {
 }
 
 TEST_F(Rules, AnUnknownWriterFeatureRefusesWritesByNameButNotReads) {
-  write_log(commit_name(0),
-            version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking","clustering"]})", kId));
+  write_log(
+      commit_name(0),
+      version_zero(R"({"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["appendOnly","rowTracking","timeWarp","icebergCompatV2"]})", kId));
   EXPECT_EQ(now(log)->version, 0);
   const Error e = error_of(log.commit(kRoot, 0, append("a.parquet")));
   EXPECT_EQ(e.code, Errc::unsupported_feature);
-  EXPECT_NE(e.message.find("requires writer table feature(s) that are unsupported by Tarn: rowTracking, clustering."), std::string::npos)
+  EXPECT_NE(e.message.find("requires writer table feature(s) that are unsupported by Tarn: timeWarp, icebergCompatV2."), std::string::npos)
       << e.message;
 }
 
@@ -63,7 +68,7 @@ TEST_F(Rules, LegacyVersionsAreWritableUntilTheTableUsesWhatWeCannotKeep) {
       {R"({"name":"id","type":"long","nullable":true,"metadata":{"CURRENT_DEFAULT":"7"}})", "{}", "allowColumnDefaults"},
       {R"({"name":"s","type":{"type":"struct","fields":[{"name":"id","type":"long","nullable":true,"metadata":{"delta.invariants":"{}"}}]},"nullable":true,"metadata":{}})",
        "{}", "invariants"},
-      {std::string(kId), R"({"delta.columnMapping.mode":"name"})", "columnMapping"},
+      {std::string(kId), R"({"delta.columnMapping.mode":"name"})", ""},
   };
   for (const auto& c : cases) {
     (void)objects.remove_all({"lake", "t/events/"});
@@ -181,12 +186,14 @@ TEST_F(Rules, PropertiesAreKnownAndReadable) {
   EXPECT_TRUE(set("delta.deletedFileRetentionDuration", "interval 2 weeks 1 day"));
   const std::pair<const char*, const char*> refused[] = {{"delta.checkpointInterval", "0"},
                                                          {"delta.appendOnly", "maybe"},
-                                                         {"delta.enableChangeDataFeed", "true"},
+                                                         {"delta.enableChangeDataFeed", "often"},
+                                                         {"delta.enableIcebergCompatV2", "true"},
+                                                         {"delta.rowTracking.materializedRowIdColumnName", "id"},
                                                          {"delta.deletedFileRetentionDuration", "soon"},
                                                          {"delta.noSuchThing", "1"},
-                                                         {"delta.minWriterVersion", "7"},
+                                                         {"delta.minWriterVersion", "8"},
                                                          {"delta.constraints.c", "id > 0"},
-                                                         {"delta.columnMapping.mode", "name"},
+                                                         {"delta.columnMapping.mode", "sideways"},
                                                          {"delta.isolationLevel", "Chaos"}};
   for (const auto& [key, v] : refused) {
     const Error e = error_of(set(key, v));
@@ -196,6 +203,130 @@ TEST_F(Rules, PropertiesAreKnownAndReadable) {
   EXPECT_TRUE(log.set_properties(kRoot, {{"team", std::nullopt}}, "ann"));
   EXPECT_FALSE(now(log)->metadata.configuration.contains("team"));
   EXPECT_EQ(now(log)->metadata.configuration.at("delta.checkpointInterval"), "3");
+}
+
+TEST_F(Rules, AWriterThatSaysWhatItHonoursMayWrite) {
+  Metadata m = simple_metadata();
+  m.configuration["delta.constraints.positive"] = "id > 0";
+  must(log.create(kRoot, m, {}, "ann"));
+  EXPECT_TRUE(supports(now(log)->protocol, "checkConstraints"));
+  Commit c = append("a.parquet");
+  EXPECT_NE(error_of(log.commit(kRoot, 0, c)).message.find("checkConstraints"), std::string::npos);
+  c.honours = {"checkConstraints"};
+  EXPECT_EQ(must(log.commit(kRoot, 0, c)), 1);
+}
+
+TEST_F(Rules, PropertiesBringTheProtocolThatTheyNeed) {
+  must(log.create(kRoot, simple_metadata(), {}, "ann"));
+  EXPECT_EQ(now(log)->protocol, Protocol{}) << "a plain table stays what every reader knows";
+  must(log.set_properties(kRoot, {{"delta.enableDeletionVectors", "true"}}, "ann"));
+  auto p = now(log)->protocol;
+  EXPECT_EQ(p.min_reader, 3);
+  EXPECT_EQ(p.reader_features, std::vector<std::string>{"deletionVectors"});
+  EXPECT_EQ(p.writer_features, (std::vector<std::string>{"appendOnly", "deletionVectors", "invariants"})) << "with what version 2 stood for";
+  must(log.set_properties(kRoot, {{"delta.enableChangeDataFeed", "true"}}, "ann"));
+  EXPECT_TRUE(supports(now(log)->protocol, "changeDataFeed"));
+  EXPECT_EQ(now(log)->protocol.reader_features, p.reader_features) << "no reader need know of it";
+  must(log.set_properties(kRoot, {{"delta.feature.v2Checkpoint", "supported"}}, "ann"));
+  EXPECT_TRUE(supports(now(log)->protocol, "v2Checkpoint"));
+  EXPECT_FALSE(now(log)->metadata.configuration.contains("delta.feature.v2Checkpoint"));
+  EXPECT_EQ(error_of(log.set_properties(kRoot, {{"delta.feature.timeWarp", "supported"}}, "ann")).code, Errc::unsupported_feature);
+  must(log.set_properties(kRoot, {{"delta.enableInCommitTimestamps", "true"}}, "ann"));
+  EXPECT_EQ(now(log)->metadata.configuration.at("delta.inCommitTimestampEnablementVersion"), "4");
+  EXPECT_EQ((*fresh())->protocol, now(log)->protocol);
+}
+
+TEST_F(Rules, MappedColumnsAreNumberedOnceAndForAll) {
+  must(log.create(kRoot, simple_metadata(), {file("a.parquet")}, "ann"));
+  must(log.set_properties(kRoot, {{"delta.columnMapping.mode", "name"}}, "ann"));
+  auto m = now(log)->metadata;
+  EXPECT_EQ(physical_name(m.schema.fields[1]), "name") << "files are called so already";
+  EXPECT_EQ(m.configuration.at("delta.columnMapping.maxColumnId"), "2");
+  const auto change = [&](const Metadata& to) {
+    Commit c;
+    c.operation = Operation::change_columns;
+    c.metadata = to;
+    return log.commit(kRoot, now(log)->version, c);
+  };
+  m.schema.fields[1].name = "called";
+  m.schema.fields.erase(m.schema.fields.begin());
+  must(change(m));
+  m = now(log)->metadata;
+  m.schema.fields.push_back({"id", "string", true, {}});
+  must(change(m));
+  m = now(log)->metadata;
+  EXPECT_EQ(column_id(m.schema.fields[1]), 3) << "another column of the same name";
+  EXPECT_TRUE(physical_name(m.schema.fields[1]).starts_with("col-"));
+  EXPECT_EQ(error_of(log.set_properties(kRoot, {{"delta.columnMapping.mode", "none"}}, "ann")).code, Errc::invalid_request);
+}
+
+TEST_F(Rules, RowsAreNumberedWhereTheTableTracksThem) {
+  Metadata m = simple_metadata();
+  m.configuration["delta.enableRowTracking"] = "true";
+  must(log.create(kRoot, m, {}, "ann"));
+  EXPECT_TRUE(now(log)->metadata.configuration.contains("delta.rowTracking.materializedRowIdColumnName"));
+  Commit two = append("a.parquet");
+  two.add[0].stats = R"({"numRecords":7})";
+  two.add.push_back(file("b.parquet"));
+  must(log.commit(kRoot, 0, two));
+  must(log.commit(kRoot, 0, append("c.parquet")));  // a writer that had not seen the others' rows
+  const auto base = [&](const char* path) { return now(log)->files.find(path)->extra.at("baseRowId").as_int64(); };
+  EXPECT_EQ(base("a.parquet"), 0);
+  EXPECT_EQ(base("b.parquet"), 7);
+  EXPECT_EQ(base("c.parquet"), 8);
+  EXPECT_EQ(now(log)->files.find("c.parquet")->extra.at("defaultRowCommitVersion").as_int64(), 2);
+  Commit blind = append("d.parquet");
+  blind.add[0].stats.clear();
+  EXPECT_EQ(error_of(log.commit(kRoot, 2, blind)).code, Errc::invalid_request);
+}
+
+TEST_F(Rules, AFileComesAgainWithAnotherDeletionVector) {
+  Metadata m = simple_metadata();
+  m.configuration["delta.enableDeletionVectors"] = "true";
+  must(log.create(kRoot, m, {file("a.parquet")}, "ann"));
+  const auto marked = [&](std::uint64_t row) {
+    Commit c = removal("a.parquet");
+    c.add = {file("a.parquet")};
+    c.add[0].deletion_vector = (*write_vectors(objects, kRoot, {{row}}))[0];
+    return c;
+  };
+  auto first = marked(0), second = marked(1);
+  must(log.commit(kRoot, 0, first));
+  EXPECT_EQ(now(log)->files.size(), 1u);
+  EXPECT_EQ(error_of(log.commit(kRoot, 0, second)).code, Errc::conflict) << "it would bring back the first's row";
+  EXPECT_EQ(error_of(log.commit(kRoot, 1, first)).code, Errc::invalid_request) << "the same vector again";
+  must(log.commit(kRoot, 1, second));
+  EXPECT_EQ((*fresh())->files.size(), 1u);
+  EXPECT_EQ(dv_id((*fresh())->files[0].deletion_vector), dv_id(second.add[0].deletion_vector));
+}
+
+TEST_F(Rules, AFileIsRemovedAsItsLogSpellsIt) {
+  must(log.create(kRoot, simple_metadata(), {}, "ann"));
+  // Another writer's spelling of p=é/a.parquet: whoever compares paths as text must find it again.
+  write_log(commit_name(1), R"({"add":{"path":"p=é/a.parquet","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}})"
+                            "\n");
+  ASSERT_EQ(now(log)->files[0].path, "p=é/a.parquet");
+  must(log.commit(kRoot, 1, removal("p=é/a.parquet")));
+  EXPECT_NE(read_log(commit_name(2)).find(R"("remove":{"path":"p=é/a.parquet")"), std::string::npos) << read_log(commit_name(2));
+  must(log.commit(kRoot, 2, append("p=é/b.parquet")));
+  must(log.commit(kRoot, 3, removal("p=é/b.parquet")));
+  EXPECT_NE(read_log(commit_name(4)).find(R"("remove":{"path":"p=%C3%A9/b.parquet")"), std::string::npos);
+  EXPECT_TRUE((*fresh())->files.empty());
+}
+
+TEST_F(Rules, OldLogsAreCleanedUpToACheckpoint) {
+  Metadata m = simple_metadata();
+  m.configuration["delta.logRetentionDuration"] = "interval 2 days";
+  must(log.create(kRoot, m, {}, "ann"));
+  for (int v = 0; v < 14; ++v) must(log.commit(kRoot, v, append(fmt::format("f{}.parquet", v))));
+  log.drain();
+  const auto clean = [&](Millis later) { return clean_log(objects, kRoot, m, clock.now() + later).value(); };
+  constexpr Millis day = 24LL * 3600 * 1000;
+  EXPECT_EQ(clean(day), 0u) << "nothing is old";
+  EXPECT_EQ(clean(5 * day), 10u) << "the commits before the checkpoint of version 10";
+  EXPECT_EQ((*fresh())->files.size(), 14u);
+  EXPECT_EQ(error_of(fresh(5)).code, Errc::version_not_found);
+  EXPECT_EQ(clean(5 * day), 0u);
 }
 
 TEST_F(Rules, ATableWithTimestampNtzDeclaresTheFeature) {

@@ -267,12 +267,12 @@ Result<Schema> parse_schema(std::string_view json_text) {
   return out;
 }
 
-Result<void> check_schema(const Schema& schema, const std::vector<std::string>& partition_columns) {
+Result<void> check_schema(const Schema& schema, const std::vector<std::string>& partition_columns, bool mapped) {
   if (schema.fields.empty()) return fail(bad("[DELTA_EMPTY_DATA] Data used in creating the Delta table doesn't have any columns."));
   std::unordered_set<std::string> names;
   for (const auto& f : schema.fields) {
     if (f.name.empty()) return fail(bad("A column has an empty name"));
-    if (f.name.find_first_of(" ,;{}()\n\t=") != std::string::npos || f.name.find('\0') != std::string::npos)
+    if ((!mapped && f.name.find_first_of(" ,;{}()\n\t=") != std::string::npos) || f.name.find('\0') != std::string::npos)
       return fail(
           bad("[DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES] Found invalid character(s) among ' ,;{}()\\n\\t=' in the column names of your schema.\n"
               "Invalid column names: " +
@@ -344,6 +344,19 @@ std::string duckdb_type(const value& type) {
     out += quoted(text_of(f.at("name"))) + " " + duckdb_type(f.at("type"));
   }
   return out + ")";
+}
+
+bool widens(const value& from, const value& to) {
+  if (!from.is_string() || !to.is_string()) return false;
+  static constexpr std::string_view whole[] = {"byte", "short", "integer", "long"};
+  static constexpr int digits[] = {10, 10, 10, 20};  // that a decimal needs before its point, as Delta counts them
+  const auto a = text_of(from), b = text_of(to);
+  const auto rank = [](std::string_view t) { return std::find(std::begin(whole), std::end(whole), t) - std::begin(whole); };
+  const auto wide = decimal(b);
+  if (const auto r = rank(a); r < 4) return rank(b) < 4 ? rank(b) > r : (b == "double" && r < 3) || (wide && wide->first - wide->second >= digits[r]);
+  if (const auto narrow = decimal(a))
+    return wide && wide->second >= narrow->second && wide->first - narrow->first >= wide->second - narrow->second && *wide != *narrow;
+  return (a == "float" && b == "double") || (a == "date" && b == "timestamp_ntz");
 }
 
 Result<value> delta_type(std::string_view sql) { return TypeReader(sql).all(); }

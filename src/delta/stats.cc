@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "base/text.h"
 #include "delta/protocol.h"
 
 namespace tarn::delta {
@@ -177,24 +178,62 @@ std::optional<std::string> bound(const value& type, const std::string& text, boo
 
 }  // namespace
 
-std::string stats_json(const Metadata& metadata, std::int64_t rows, const std::vector<ColumnStats>& columns) {
-  std::int64_t most = 32;
-  if (const auto p = property(metadata, "delta.dataSkippingNumIndexedCols")) std::from_chars(p->data(), p->data() + p->size(), most);
-  std::map<std::string_view, std::size_t> first_leaf;
-  std::size_t position = 0;
-  for (const auto& f : metadata.schema.fields) {
-    if (std::find(metadata.partition_columns.begin(), metadata.partition_columns.end(), f.name) != metadata.partition_columns.end()) continue;
-    first_leaf[f.name] = position;
-    position += leaves(f.type);
+namespace {
+
+/// Which top-level columns, or how many leaves from the front, have statistics.
+class Indexed {
+ public:
+  explicit Indexed(const Metadata& m) {
+    if (const auto p = property(m, "delta.dataSkippingNumIndexedCols")) std::from_chars(p->data(), p->data() + p->size(), most_);
+    if (const auto p = property(m, "delta.dataSkippingStatsColumns")) {
+      named_ = std::vector<std::string>();
+      std::string name;
+      for (const char c : std::string(*p) + ",") {
+        if (c == ',') {
+          while (name.ends_with(' ')) name.pop_back();
+          if (!name.empty()) named_->push_back(lower(name.substr(0, name.find('.'))));
+          name.clear();
+        } else if (c != '`' && (c != ' ' || !name.empty())) {
+          name += c;
+        }
+      }
+    }
+    std::size_t position = 0;
+    for (const auto& f : m.schema.fields) {
+      if (std::find(m.partition_columns.begin(), m.partition_columns.end(), f.name) != m.partition_columns.end()) continue;
+      first_leaf_[f.name] = position;
+      position += leaves(f.type);
+    }
   }
+  /// The `n`th leaf of a column.
+  bool has(const std::string& column, std::size_t n) const {
+    const auto at = first_leaf_.find(column);
+    if (at == first_leaf_.end()) return false;
+    if (named_) return std::find(named_->begin(), named_->end(), lower(column)) != named_->end();
+    return most_ < 0 || at->second + n < static_cast<std::size_t>(most_);
+  }
+
+ private:
+  std::int64_t most_ = 32;
+  std::optional<std::vector<std::string>> named_;
+  std::map<std::string, std::size_t, std::less<>> first_leaf_;
+};
+
+}  // namespace
+
+bool has_bounds(const Metadata& m, const Field& f) {
+  if (!f.type.is_string() || !Indexed(m).has(f.name, 0)) return false;
+  const std::string_view t = f.type.get_string();
+  return t != "boolean" && t != "binary" && t != "variant" && t != "void";
+}
+
+std::string stats_json(const Metadata& metadata, std::int64_t rows, const std::vector<ColumnStats>& columns) {
+  const Indexed indexed(metadata);
   Node min, max, nulls;
   std::map<std::string_view, std::size_t> seen;
   for (const auto& c : columns) {
     const value* type = leaf_type(metadata.schema, c.path);
-    const auto at = type ? first_leaf.find(c.path[0]) : first_leaf.end();
-    if (at == first_leaf.end()) continue;
-    const std::size_t leaf = at->second + seen[at->first]++;
-    if (most >= 0 && leaf >= static_cast<std::size_t>(most)) continue;
+    if (!type || !indexed.has(c.path[0], seen[c.path[0]]++)) continue;
     if (c.null_count) nulls.set(c.path, std::to_string(*c.null_count));
     if (c.has_nan) continue;
     auto low = c.min ? bound(*type, *c.min, false) : std::nullopt;

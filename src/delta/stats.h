@@ -19,8 +19,13 @@ struct ColumnStats {
 
 /// The JSON of AddFile::stats. Bounds of strings are cut at 32 characters (the upper one raised so that it stays an upper bound), those of
 /// timestamps at milliseconds; columns without an order (boolean, binary, arrays, maps, variant) have null counts only; only the first
-/// `delta.dataSkippingNumIndexedCols` (32) leaf columns count. Unknown columns, partition columns and unreadable bounds are left out.
+/// `delta.dataSkippingNumIndexedCols` (32) leaf columns count,
+/// or those that `delta.dataSkippingStatsColumns` names. Unknown columns, partition columns and unreadable bounds are left out.
 std::string stats_json(const Metadata& metadata, std::int64_t rows, const std::vector<ColumnStats>& columns);
+
+/// Whether the table's data files are written with bounds for a column: its type has an order, and it is among those that are indexed
+/// (delta.dataSkippingStatsColumns, or the first delta.dataSkippingNumIndexedCols).
+bool has_bounds(const Metadata& metadata, const Field& field);
 
 /// The columns of DuckDB's COPY … RETURN_STATS name: `"a"."b"` -> {a, b}; list elements and map entries (not part of Delta's statistics) -> {}.
 std::vector<std::string> stats_path(std::string_view duckdb_name, const Schema& schema);

@@ -3,6 +3,8 @@
 #include <unordered_set>
 
 #include "base/ids.h"
+#include "delta/column_mapping.h"
+#include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
 
@@ -17,6 +19,7 @@ WriteKind kind_of(const Commit& c) {
   WriteKind kind;
   kind.adds_data = std::any_of(c.add.begin(), c.add.end(), [](const AddFile& f) { return f.data_change; });
   kind.removes_data = std::any_of(c.remove.begin(), c.remove.end(), [](const RemoveFile& f) { return f.data_change; });
+  kind.honours = &c.honours;
   return kind;
 }
 
@@ -52,28 +55,60 @@ Result<void> check_added(const AddFile& file, const Metadata& metadata) {
   return {};
 }
 
+/// A column of the version before: by its number where columns are mapped, for its name may change.
+const Field* same_column(const Schema& old, const Field& f) {
+  const auto id = column_id(f);
+  if (id)
+    for (const auto& o : old.fields)
+      if (column_id(o) == id) return &o;
+  const auto* named = old.find(f.name);
+  return id && named && column_id(*named) ? nullptr : named;
+}
+
+/// Whether files with the old type can be read as the new one: the same, with new nullable fields, or (where the table allows it) a wider one.
+bool fits(const json::value& old, const json::value& now, bool mapped, bool widening) {
+  if (old.is_string() || now.is_string()) return old == now || (widening && widens(old, now));
+  const auto &a = old.get_object(), &b = now.get_object();
+  if (a.at("type") != b.at("type")) return false;
+  for (const char* part : {"elementType", "keyType", "valueType"})
+    if (a.contains(part) && !fits(a.at(part), b.at(part), mapped, widening)) return false;
+  if (!a.contains("fields")) return true;
+  Schema was, is;
+  for (auto [from, to] : {std::pair(&a, &was), std::pair(&b, &is)})
+    for (const auto& f : from->at("fields").get_array()) {
+      const auto* m = f.get_object().if_contains("metadata");
+      to->fields.push_back({std::string(f.at("name").get_string()), f.at("type"), f.at("nullable").is_bool() && f.at("nullable").get_bool(),
+                            m && m->is_object() ? m->get_object() : json::object()});
+    }
+  for (const auto& f : is.fields) {
+    const auto* before = same_column(was, f);
+    if (before ? !fits(before->type, f.type, mapped, widening) || (before->nullable && !f.nullable) : !f.nullable) return false;
+  }
+  return mapped || std::ranges::all_of(was.fields, [&](const Field& f) { return is.find(f.name); });
+}
+
 /// What a change of metadata may not do in passing.
 Result<void> check_metadata_change(const Commit& c, const Snapshot& before) {
   const Metadata& old = before.metadata;
   const Metadata& now = *c.metadata;
   if (now.id != old.id) return fail(invalid(fmt::format("A commit cannot change the table's id from {} to {}", old.id, now.id)));
   const bool replaces_all = c.remove.size() == before.files.size();
-  if (now.partition_columns != old.partition_columns && !replaces_all)
+  if (physical_metadata(now).partition_columns != physical_metadata(old).partition_columns && !replaces_all)
     return fail(
         invalid(fmt::format("[DELTA_UNSUPPORTED_PARTITION_COLUMN_CHANGE] Cannot change partition columns during {} operation (old: {}, new: {}).",
                             operation_name(c), fmt::join(old.partition_columns, ", "), fmt::join(now.partition_columns, ", "))));
-  TARN_CHECK(check_schema(now.schema, now.partition_columns));
+  TARN_CHECK(check_schema(now.schema, now.partition_columns, mapping_mode(now) != MappingMode::none));
   std::map<std::string, std::string> changed;
   for (const auto& [k, v] : now.configuration)
     if (const auto at = old.configuration.find(k); at == old.configuration.end() || at->second != v) changed.emplace(k, v);
-  TARN_CHECK(check_properties(changed));
+  TARN_CHECK(check_properties(changed, SetBy::log));
   if (replaces_all) return {};
   for (const auto& f : now.schema.fields) {
-    const Field* was = old.schema.find(f.name);
-    if (was && was->type != f.type)
+    const Field* was = same_column(old.schema, f);
+    if (was && !fits(was->type, f.type, mapping_mode(now) != MappingMode::none, property_is_true(now, "delta.enableTypeWidening")))
       return fail(invalid(
           fmt::format("Column {} cannot change its type from {} to {} while the table holds files", f.name, sql_type(was->type), sql_type(f.type))));
-    if (was && was->nullable && !f.nullable)
+    if (was && was->nullable && !f.nullable && !std::ranges::count(c.honours, "invariants"))
       return fail(invalid(fmt::format("Column {} cannot become NOT NULL while the table holds files", f.name)));
     if (!was && !f.nullable) return fail(invalid(fmt::format("The new column {} must be nullable: existing files have no values for it", f.name)));
   }
@@ -110,6 +145,18 @@ std::string operation_name(const Commit& c) {
       return "OPTIMIZE";
     case Operation::restore:
       return "RESTORE";
+    case Operation::add_constraint:
+      return "ADD CONSTRAINT";
+    case Operation::drop_constraint:
+      return "DROP CONSTRAINT";
+    case Operation::cluster_by:
+      return "CLUSTER BY";
+    case Operation::rename_column:
+      return "RENAME COLUMN";
+    case Operation::drop_columns:
+      return "DROP COLUMNS";
+    case Operation::reorg:
+      return "REORG";
   }
   return "Manual Update";
 }
@@ -123,32 +170,40 @@ Result<void> check_request(const Commit& c, const objects::Url& root) {
     if (f.path.starts_with("_delta_log/")) return fail(invalid("The added file's path '" + f.path + "' is inside the log"));
     if (!added.insert(f.path).second) return fail(invalid("The commit adds the file '" + f.path + "' twice"));
   }
-  for (const auto& f : c.remove) {
+  for (const auto& f : c.remove)
     if (!removed.insert(f.path).second) return fail(invalid("The commit removes the file '" + f.path + "' twice"));
-    if (added.contains(f.path)) return fail(invalid("The commit adds and removes the file '" + f.path + "'"));
-  }
+  for (const auto& f : c.changes)
+    if (!f.path.starts_with("_change_data/")) return fail(invalid("The file of changes '" + f.path + "' is not below _change_data"));
   return {};
 }
 
 Result<void> check_against(const Commit& c, const Snapshot& before, const objects::Url& root) {
   const std::string table = root.text();
   TARN_CHECK(check_writable(before.protocol, before.metadata, kind_of(c), table));
-  if (c.protocol) TARN_CHECK(check_writable(*c.protocol, c.metadata ? *c.metadata : before.metadata, kind_of(c), table));
-  if (c.metadata) TARN_CHECK(check_metadata_change(c, before));
   const Metadata& metadata = c.metadata ? *c.metadata : before.metadata;
-  for (const auto& f : c.add) TARN_CHECK(check_added(f, metadata));
+  if (c.protocol || c.metadata) TARN_CHECK(check_writable(c.protocol ? *c.protocol : before.protocol, metadata, kind_of(c), table));
+  if (c.metadata) TARN_CHECK(check_metadata_change(c, before));
+  if (!c.add.empty()) {
+    const auto physical = physical_metadata(metadata);
+    for (const auto& f : c.add) TARN_CHECK(check_added(f, physical));
+  }
   if (c.add.empty() && c.remove.empty()) return {};
   std::unordered_set<std::size_t> named;
   for (const auto& f : c.add) named.insert(hash_of(f.path));
   for (const auto& f : c.remove) named.insert(hash_of(f.path));
-  std::unordered_set<std::string_view> live;
+  std::unordered_map<std::string_view, const AddFile*> live;
   for (const auto& e : before.files.entries)
-    if (named.contains(e.hash) || !e.file->deletion_vector.is_null()) live.insert(e.file->path);
-  for (const auto& f : c.add)
-    if (live.contains(f.path)) return fail(invalid("The file '" + f.path + "' is already in the table"));
-  for (const auto& f : c.remove)
+    if (named.contains(e.hash) || !e.file->deletion_vector.is_null()) live.emplace(e.file->path, e.file.get());
+  std::unordered_set<std::string_view> removed;
+  for (const auto& f : c.remove) {
+    removed.insert(f.path);
     if (!live.contains(f.path))
       return fail(invalid("The file '" + f.path + "' to remove is not in the table's version " + std::to_string(before.version)));
+  }
+  // The same file may come again with another deletion vector: then the version with the old one goes.
+  for (const auto& f : c.add)
+    if (const auto at = live.find(f.path); at != live.end() && (!removed.contains(f.path) || file_key(f) == file_key(*at->second)))
+      return fail(invalid("The file '" + f.path + "' is already in the table"));
   return {};
 }
 
@@ -163,6 +218,7 @@ void complete(Commit& c, const Snapshot& before, Millis now) {
     if (at == wanted.end()) continue;
     RemoveFile& r = *at->second;
     r.deletion_timestamp = now;
+    r.uri = file.uri;
     object partitions;
     for (const auto& [k, v] : file.partition_values) partitions[k] = v ? json::value(*v) : json::value(nullptr);
     object extra{{"extendedFileMetadata", true}, {"partitionValues", std::move(partitions)}, {"size", file.size}};
@@ -172,6 +228,33 @@ void complete(Commit& c, const Snapshot& before, Millis now) {
         if (const auto* v = o->if_contains(key)) extra[key] = *v;
     r.extra = std::move(extra);
   }
+}
+
+Result<void> number_rows(Commit& c, const Snapshot& before, const Protocol& protocol, const Metadata& metadata) {
+  constexpr const char* domain = "delta.rowTracking";
+  if (c.add.empty() || !supports(protocol, "rowTracking") || property_is_true(metadata, "delta.rowTrackingSuspended")) return {};
+  std::int64_t last = -1;
+  if (const auto at = before.domains.find(domain); at != before.domains.end()) {
+    const auto* text = at->second.is_object() ? at->second.get_object().if_contains("configuration") : nullptr;
+    const auto parsed = text && text->is_string() ? json::parse(text->get_string()) : json::Decoded<json::value>(json::value());
+    const auto* mark = parsed && parsed->is_object() ? parsed->get_object().if_contains("rowIdHighWaterMark") : nullptr;
+    if (!mark || !mark->is_int64()) return fail(corrupt("The table's log does not tell which row ids it has given out (delta.rowTracking)"));
+    last = mark->get_int64();
+  }
+  const auto first = last;
+  for (auto& f : c.add) {
+    if (!f.extra.is_object()) f.extra = object{};
+    auto& extra = f.extra.get_object();
+    if (extra.contains("baseRowId")) continue;  // committed before
+    const auto stats = json::parse(f.stats.empty() ? "{}" : f.stats);
+    const auto rows = stats && stats->is_object() ? stat(stats->get_object(), "numRecords") : std::nullopt;
+    if (!rows) return fail(invalid("The added file '" + f.path + "' does not say how many rows it has, which row tracking needs"));
+    extra["baseRowId"] = last + 1;
+    extra["defaultRowCommitVersion"] = before.version + 1;
+    last += *rows;
+  }
+  if (last != first) c.domains[domain] = boost::json::serialize(object{{"rowIdHighWaterMark", last}, {"domainName", domain}});
+  return {};
 }
 
 namespace {
@@ -243,6 +326,8 @@ Publication publication(const Commit& c, const Snapshot* before, const Protocol&
   if (read_version >= 0) info["readVersion"] = read_version;
   info["isolationLevel"] = !changes_data(c) ? "SnapshotIsolation" : is_serializable(metadata) ? "Serializable" : "WriteSerializable";
   info["isBlindAppend"] = blind;
+  if (supports(protocol, "rowTracking"))
+    info["tags"] = object{{"delta.rowTracking.preserved", c.remove.empty() || c.row_ids_kept ? "true" : "false"}};
   info["operationMetrics"] = metrics_of(c);
   info["engineInfo"] = "Tarn/" TARN_VERSION;
   info["txnId"] = out.transaction_id;
@@ -251,9 +336,12 @@ Publication publication(const Commit& c, const Snapshot* before, const Protocol&
   out.text = boost::json::serialize(first) + "\n";
   if (c.protocol) out.text += print(*c.protocol) + "\n";
   if (c.metadata) out.text += print(*c.metadata) + "\n";
+  for (const auto& [domain, configuration] : c.domains)
+    out.text += print_domain(json::object{{"domain", domain}, {"configuration", configuration.value_or("")}, {"removed", !configuration}}) + "\n";
   if (c.transaction) out.text += print_txn(c.transaction->first, {c.transaction->second, now}) + "\n";
   for (const auto& f : c.remove) out.text += print(f) + "\n";
   for (const auto& f : c.add) out.text += print(f) + "\n";
+  for (const auto& f : c.changes) out.text += print(f) + "\n";
   return out;
 }
 

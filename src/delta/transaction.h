@@ -18,6 +18,10 @@ Result<void> check_against(const Commit& commit, const Snapshot& before, const o
 /// Fills what the log knows better than the writer: the times of added files, and the size, partition and deletion vector of removed ones.
 void complete(Commit& commit, const Snapshot& before, Millis now);
 
+/// Row tracking: gives the added files that lack them their base row ids and their commit version, and moves the mark. Errors: invalid_request,
+/// corrupt.
+Result<void> number_rows(Commit& commit, const Snapshot& before, const Protocol& protocol, const Metadata& metadata);
+
 struct Publication {
   std::string text;            // the commit file
   std::string transaction_id;  // in its commitInfo: tells our own file from somebody else's after a doubtful put

@@ -66,7 +66,7 @@ std::string encode(const WriteOrder& o) {
   const auto& r = o.request;
   Encoder e;
   e.text(r.query), e.text(r.directory), e.u64(static_cast<std::uint64_t>(r.most_rows_per_file)), e.texts(r.partition_by), e.text(r.compression),
-      e.text(o.token);
+      e.text(r.field_ids), e.text(o.token);
   return std::move(e.out);
 }
 
@@ -74,7 +74,7 @@ bool decode(std::string_view in, WriteOrder& o) {
   auto& r = o.request;
   Decoder d(in);
   r.query = d.text(), r.directory = d.text(), r.most_rows_per_file = static_cast<std::int64_t>(d.u64()), r.partition_by = d.texts(),
-  r.compression = d.text(), o.token = d.text();
+  r.compression = d.text(), r.field_ids = d.text(), o.token = d.text();
   return d.finished() && r.most_rows_per_file > 0;
 }
 

@@ -111,10 +111,12 @@ Result<Done> Executor::alter(const Call& c) {
     if (!own.empty()) TARN_CHECK(tables_.set_properties(location, own, ctx.caller.name));
     return finish(catalog_.alter_table(ctx, name, change));
   }
-  delta::Metadata metadata = target.table->snapshot->metadata;
-  auto& fields = metadata.schema.fields;
-  std::map<std::string, std::string> parameters;
+  std::optional<delta::Commit> commit;
   if (action == "add_columns") {
+    commit.emplace();
+    commit->operation = delta::Operation::change_columns;
+    commit->metadata = target.table->snapshot->metadata;
+    auto& fields = commit->metadata->schema.fields;
     TARN_TRY(added, schema_of(a.columns));
     for (auto& f : added.fields) {
       for (const auto& own : fields)
@@ -123,8 +125,12 @@ Result<Done> Executor::alter(const Call& c) {
                                            " already exists in the table's schema. SQLSTATE: 42710");
       fields.push_back(std::move(f));
     }
-    parameters["columns"] = std::to_string(a.columns.size());
-  } else {
+    commit->operation_parameters["columns"] = std::to_string(a.columns.size());
+  } else if (action == "column_comment" || action == "drop_not_null") {
+    commit.emplace();
+    commit->operation = delta::Operation::change_columns;
+    commit->metadata = target.table->snapshot->metadata;
+    auto& fields = commit->metadata->schema.fields;
     const auto at = std::ranges::find_if(fields, [&](const auto& f) { return same(f.name, a.columns.at(0).name); });
     if (at == fields.end())
       return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name " +
@@ -137,9 +143,13 @@ Result<Done> Executor::alter(const Call& c) {
     } else {
       at->nullable = true;
     }
-    parameters["column"] = at->name;
+    commit->operation_parameters["column"] = at->name;
+  } else {
+    TARN_TRY(changed, column_change(c, target, action));
+    commit = std::move(changed);
   }
-  TARN_CHECK(tables_.change_metadata(*target.table, std::move(metadata), std::move(parameters), ctx.caller.name));
+  if (!commit) return deliver(c, {}, {});
+  TARN_CHECK(tables_.commit(*target.table, *std::move(commit), ctx.caller.name));
   TARN_TRY(now, tables_.open(location));
   if (action == "column_comment") {
     change.columns = target.info.columns;

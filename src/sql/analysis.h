@@ -57,27 +57,36 @@ BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, del
                     describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
 
 /// A place in a query that reads something.
-enum class ReferenceKind { table, path, files, range };
-BOOST_DESCRIBE_ENUM(ReferenceKind, table, path, files, range)
+enum class ReferenceKind { table, path, files, range, changes };
+BOOST_DESCRIBE_ENUM(ReferenceKind, table, path, files, range, changes)
 
 struct Reference {
   ReferenceKind kind = ReferenceKind::table;
   std::vector<std::string> parts;              // as written, outermost first
   std::string path;                            // path, files: the URL; range: its arguments
-  std::map<std::string, std::string> options;  // files
+  std::map<std::string, std::string> options;  // files; changes: start_version or start_timestamp, and the same of the end
   std::optional<std::int64_t> version;         // VERSION AS OF
   std::optional<std::string> timestamp;        // TIMESTAMP AS OF
   std::string named_by;                        // IDENTIFIER(:parameter): `parts` is its value
 };
 BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version, timestamp, named_by))
 
+/// GENERATED … AS IDENTITY (START WITH start INCREMENT BY step).
+struct IdentityClause {
+  bool always = true;  // else BY DEFAULT: a user may give a value
+  std::int64_t start = 1, step = 1;
+};
+BOOST_DESCRIBE_STRUCT(IdentityClause, (), (always, start, step))
+
 struct ColumnClause {
   std::string name;
   std::string type;  // empty where only a name was given
   bool nullable = true;
   std::optional<std::string> comment;
+  std::optional<std::string> generated, default_value;  // expressions, as written
+  std::optional<IdentityClause> identity;
 };
-BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment))
+BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment, generated, default_value, identity))
 
 /// ROW FILTER function ON (columns), MASK function USING COLUMNS (columns).
 struct PolicyClause {
@@ -95,11 +104,11 @@ struct Analysis {
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
        by_name = false;
   std::vector<ColumnClause> columns;
-  std::vector<std::string> insert_columns, partitioned_by, privileges, files;
+  std::vector<std::string> insert_columns, partitioned_by, privileges, files, cluster_by;
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source
+  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition
   std::optional<std::int64_t> version;   // RESTORE
   std::optional<std::string> timestamp;  // RESTORE
   std::optional<PolicyClause> row_filter;
@@ -107,8 +116,9 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query,
-                       overwrite, by_name, columns, insert_columns, partitioned_by, privileges, files, comment, location, like, properties, options,
-                       copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter, masks))
+                       overwrite, by_name, columns, insert_columns, partitioned_by, privileges, files, cluster_by, comment, location, like,
+                       properties, options, copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter,
+                       masks))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -183,7 +193,8 @@ struct RewriteRequest {
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
-  std::vector<RelationColumn> target;  // DELETE, UPDATE, MERGE (whose only relation is its source)
+  std::vector<RelationColumn> target;           // INSERT, DELETE, UPDATE, MERGE (whose only relation is its source)
+  std::map<std::string, std::string> defaults;  // what DEFAULT means in a column of the target, by its name in lower case
   std::vector<FunctionDef> functions;
   std::map<std::string, int> routines;            // as a FunctionDef's: what the statement itself calls
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target

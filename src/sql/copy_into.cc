@@ -40,9 +40,13 @@ Result<Done> Executor::copy_into(const Call& c) {
     std::vector<std::optional<std::size_t>> places;
     // Columns go by name where the files have names, by place otherwise.
     const bool named = a.file_format != "csv" || lower(a.options.contains("header") ? a.options.at("header") : "false") == "true";
-    TARN_TRY(text, shaped(*table, query, {}, named, "`" + target.name.full() + "`", places));
+    TARN_TRY(text, shaped(c.session, *table, query, {}, named, "`" + target.name.full() + "`", places));
+    std::vector<std::string> provided;
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (places[i]) provided.push_back(table->columns[i].name);
+    TARN_TRY(ruled, rules(c.session, table->snapshot->metadata, provided, true));
     const auto transaction = force ? std::nullopt : std::optional(std::pair{app, std::int64_t{1}});
-    TARN_TRY(written, tables_.insert(*table, text, query.directories, false, transaction, c.session.ctx.caller.name, c.session.cancel));
+    TARN_TRY(written, tables_.insert(*table, text, query.directories, false, transaction, c.session.ctx.caller.name, c.session.cancel, ruled));
     rows += written.rows;
   }
   catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = {}, .written_table = target.name.full()});

@@ -1,4 +1,6 @@
 // SHOW and DESCRIBE: what the catalog lets this caller see.
+#include "delta/clustering.h"
+#include "delta/features.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -126,6 +128,16 @@ Result<Done> Executor::describe_table(const Call& c) {
       if (col.mask) add(("Mask of " + col.name).c_str(), call(col.mask->function_name, col.mask->using_column_names));
     if (!info.properties.empty()) add("Table Properties", properties_text(info.properties));
   }
+  if (info.table_type != catalog::TableType::VIEW && info.storage_location)
+    if (const auto table = tables_.open(*info.storage_location)) {
+      bool begun = false;
+      for (const auto& f : (*table)->snapshot->metadata.schema.fields) {
+        const auto* text = f.metadata.if_contains("CURRENT_DEFAULT");
+        if (!text || !text->is_string()) continue;
+        if (!std::exchange(begun, true)) rows.push_back({"", "", ""}), rows.push_back({"# Column Default Values", "", ""});
+        rows.push_back({f.name, delta::sql_type(f.type), std::string(text->get_string())});
+      }
+    }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 
@@ -145,21 +157,30 @@ Result<Done> Executor::describe_history(const Call& c) {
   if (c.analysis.kind == StatementKind::describe_detail) {
     TARN_TRY(table, tables_.open(*info.storage_location));
     const auto& s = *table->snapshot;
-    return deliver(c,
-                   {{"format", "string"},
-                    {"id", "string"},
-                    {"name", "string"},
-                    {"description", "string"},
-                    {"location", "string"},
-                    {"createdAt", "timestamp"},
-                    {"lastModified", "timestamp"},
-                    {"numFiles", "bigint"},
-                    {"sizeInBytes", "bigint"},
-                    {"minReaderVersion", "int"},
-                    {"minWriterVersion", "int"}},
-                   {{"delta", s.metadata.id, name.full(), info.comment, *info.storage_location, to_rfc3339(s.metadata.created_at),
-                     to_rfc3339(s.timestamp), std::to_string(s.files.size()), std::to_string(s.size_in_bytes()),
-                     std::to_string(s.protocol.min_reader), std::to_string(s.protocol.min_writer)}});
+    const auto list = [](const auto& names) {
+      json::array out;
+      for (const auto& n : names) out.push_back(json::value(n));
+      return boost::json::serialize(out);
+    };
+    return deliver(
+        c,
+        {{"format", "string"},
+         {"id", "string"},
+         {"name", "string"},
+         {"description", "string"},
+         {"location", "string"},
+         {"createdAt", "timestamp"},
+         {"lastModified", "timestamp"},
+         {"partitionColumns", "array<string>"},
+         {"clusteringColumns", "array<string>"},
+         {"numFiles", "bigint"},
+         {"sizeInBytes", "bigint"},
+         {"minReaderVersion", "int"},
+         {"minWriterVersion", "int"},
+         {"tableFeatures", "array<string>"}},
+        {{"delta", s.metadata.id, name.full(), info.comment, *info.storage_location, to_rfc3339(s.metadata.created_at), to_rfc3339(s.timestamp),
+          list(s.metadata.partition_columns), list(delta::clustering_columns(s)), std::to_string(s.files.size()), std::to_string(s.size_in_bytes()),
+          std::to_string(s.protocol.min_reader), std::to_string(s.protocol.min_writer), list(delta::features_of(s.protocol))}});
   }
   TARN_TRY(commits, tables_.history(*info.storage_location, 1000));
   Rows rows;

@@ -59,11 +59,23 @@ class Executor {
   Result<Done> maintain(const Call& c);   // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
   Result<Done> alter(const Call& c);      // alter.cc
   Result<Done> tag(const Call& c);
+  /// What a clause about columns, constraints or clustering commits; nothing: there is nothing to do.  alter_columns.cc
+  Result<std::optional<delta::Commit>> column_change(const Call& c, const Target& target, const std::string& action);
+  /// That generated columns, defaults and constraints can be compiled, and use what they may.
+  Result<void> check_expressions(const Session& session, const delta::Metadata& metadata);
+  Result<void> check_unused(const Session& session, const delta::Metadata& metadata, const std::string& column);
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
-  Result<std::string> shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name,
-                             std::string_view called, std::vector<std::optional<std::size_t>>& sources);
+  Result<std::string> shaped(const Session& session, const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns,
+                             bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources);
+  /// What the table asks of the rows of a statement that gives values for the columns `provided`; `inserts`: some of its rows are new. Errors:
+  /// invalid (a value for a column that has none to be given), and the parser's for an expression that it cannot read.  row_rules.cc
+  Result<RowRules> rules(const Session& session, const delta::Metadata& metadata, const std::vector<std::string>& provided, bool inserts);
+  /// What a new row has in a column that the statement says nothing of: its DEFAULT, as a DuckDB expression; else NULL.
+  Result<std::string> default_of(const Session& session, const delta::Field& field);
+  /// The rows of a table that break a condition.
+  Result<std::int64_t> breaking(const Session& session, const OpenTable& table, const std::string& condition);
   void record(const Session& session, const Compiled& query, const catalog::TableName& target, const std::vector<std::string>& target_columns,
               const std::vector<std::optional<std::size_t>>& sources);
 

@@ -62,7 +62,7 @@ const std::string* value_of(const MergeStep& c, const std::string& column) {
 }  // namespace
 
 Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, const std::vector<std::string>& sources, const MergePlan& plan,
-                             const std::string& user, engine::CancelToken* cancel) {
+                             const std::string& user, engine::CancelToken* cancel, const RowRules& rules) {
   if (!table.files.plain())
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
                                          " is not supported by this warehouse. SQLSTATE: 0A000");
@@ -146,6 +146,61 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   out.version = table.snapshot->version;
   if (hits.empty() && out.inserted == 0) return out;
 
+  // A column's value in a branch of CASE: of the step that applies first.
+  const auto branch = [&](std::string& text, const MergeStep& step, const std::string& when, const delta::DataColumn& c, const std::string& own) {
+    const auto* v = step.action == MergeAction::update ? value_of(step, c.name) : nullptr;
+    text += fmt::format(" WHEN {} AND {} THEN {}", when, condition(step), v ? "CAST((" + *v + ") AS " + c.duckdb + ")" : own);
+  };
+  const auto inserted_value = [&](const delta::DataColumn& c) {
+    std::string text = "CASE";
+    for (const auto* u : unmatched) {
+      const auto* v = value_of(*u, c.name);
+      text += fmt::format(" WHEN {} THEN CAST(({}) AS {})", condition(*u), v ? *v : "NULL", c.duckdb);
+    }
+    return text + " END";
+  };
+  if (is_staged(table)) {
+    const bool tracks = !table.files.row_ids.empty();
+    const std::string id = tracks ? t + "." + delta::sql_identifier(row + "_id") : "CAST(NULL AS BIGINT)";
+    delta::RelationOptions options{.file_column = file, .row_column = row};
+    if (tracks) options.row_id_column = row + "_id";
+    auto tracked = delta::relation_sql(table.files, options);
+    if (!tracked) return fail(from_delta(tracked.error()));
+    const auto changed = [&](const Clauses& steps) {
+      std::string list;
+      for (std::size_t i = 0; i < table.files.columns.size(); ++i) {
+        const auto& c = table.files.columns[i];
+        const auto own = t + "." + delta::sql_identifier(c.name);
+        std::string text = "CASE";
+        for (const auto* step : steps) branch(text, *step, "TRUE", c, own);
+        list += fmt::format("{} AS o{}, {} ELSE {} END AS n{}, ", own, i, text, own, i);
+      }
+      return fmt::format("{}CASE WHEN ({}) = 1 THEN 'd' ELSE 'u' END AS act, {}.{} AS f, {}.{} AS r, {} AS rid", list, deletes(steps), t,
+                         delta::sql_identifier(file), t, delta::sql_identifier(row), id);
+    };
+    std::vector<std::string> parts_of;
+    if (!matched.empty() && !hits.empty())
+      parts_of.push_back(fmt::format("SELECT * FROM (SELECT {} FROM {} AS {} JOIN {} ON ({}) WHERE {}) AS m_{}", changed(matched), *tracked, t,
+                                     from_source, plan.on, any(matched), only_delete ? " QUALIFY row_number() OVER (PARTITION BY f, r) = 1" : ""));
+    if (!lone.empty() && !hits.empty())
+      parts_of.push_back(fmt::format("SELECT {} FROM {} AS {} WHERE {} AND NOT {}", changed(lone), *tracked, t, any(lone), has_source));
+    if (out.inserted > 0) {
+      std::string list;
+      for (std::size_t i = 0; i < table.files.columns.size(); ++i) {
+        const auto& c = table.files.columns[i];
+        list += fmt::format("CAST(NULL AS {}) AS o{}, {} AS n{}, ", c.duckdb, i, inserted_value(c), i);
+      }
+      parts_of.push_back(fmt::format(
+          "SELECT {}'i' AS act, CAST(NULL AS VARCHAR) AS f, CAST(NULL AS BIGINT) AS r, CAST(NULL AS BIGINT) AS rid FROM {} WHERE {} AND {}", list,
+          from_source, any(unmatched), no_target));
+    }
+    std::string query;
+    for (const auto& part : parts_of) query += (query.empty() ? "" : " UNION ALL ") + ("SELECT * FROM (" + part + ") AS p_");
+    TARN_TRY(staged, stage(table.place(), query, scope.directories, scratch.path + "/rows", cancel));
+    TARN_TRY(done, apply(table, staged, scratch.path, delta::Operation::merge, user, cancel, rules));
+    return Merged{.version = done.version, .updated = done.updated, .deleted = done.deleted, .inserted = done.inserted};
+  }
+
   delta::Commit commit;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < table.files.files.size(); ++i) {
@@ -169,12 +224,8 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
     for (const auto& c : table.files.columns) {
       const auto own = t + "." + delta::sql_identifier(c.name);
       std::string text = "CASE";
-      const auto branch = [&](const MergeStep& step, const std::string& when) {
-        const auto* v = step.action == MergeAction::update ? value_of(step, c.name) : nullptr;
-        text += fmt::format(" WHEN {} AND {} THEN {}", when, condition(step), v ? "CAST((" + *v + ") AS " + c.duckdb + ")" : own);
-      };
-      for (const auto* m : matched) branch(*m, hit);
-      for (const auto* m : lone) branch(*m, alone);
+      for (const auto* m : matched) branch(text, *m, hit, c, own);
+      for (const auto* m : lone) branch(text, *m, alone, c, own);
       list += fmt::format("{}{} ELSE {} END AS {}", list.empty() ? "" : ", ", text, own, delta::sql_identifier(c.name));
     }
     for (const auto* m : matched)
@@ -189,19 +240,22 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   }
   if (out.inserted > 0) {
     std::string list;
-    for (const auto& c : table.files.columns) {
-      std::string text = "CASE";
-      for (const auto* u : unmatched) {
-        const auto* v = value_of(*u, c.name);
-        text += fmt::format(" WHEN {} THEN CAST(({}) AS {})", condition(*u), v ? *v : "NULL", c.duckdb);
-      }
-      list += fmt::format("{}{} END AS {}", list.empty() ? "" : ", ", text, delta::sql_identifier(c.name));
-    }
+    for (const auto& c : table.files.columns)
+      list += fmt::format("{}{} AS {}", list.empty() ? "" : ", ", inserted_value(c), delta::sql_identifier(c.name));
     query += fmt::format("{}SELECT {} FROM {} WHERE {} AND {}", query.empty() ? "" : " UNION ALL ", list, from_source, any(unmatched), no_target);
   }
+  if (rules.around) {
+    TARN_TRY(ruled, rules.around(query, {}));
+    query = std::move(ruled);
+  }
   std::int64_t kept = 0;
-  TARN_TRY(files, write_files(table.root, table.directory, table.snapshot->metadata, query, scope.directories, kept, cancel));
+  TARN_TRY(files, write_files(table.place(), table.snapshot->metadata, {.query = query, .sources = scope.directories}, kept, cancel));
+  if (!rules.identities.empty() && out.inserted > 0) {
+    commit.metadata = table.snapshot->metadata;
+    advance_identities(*commit.metadata, files, rules.identities);
+  }
   commit.operation = delta::Operation::merge;
+  commit.honours = honoured_features();
   commit.add = files;
   commit.blind_append = false;
   commit.read_whole_table = true;
@@ -244,8 +298,21 @@ Result<Done> Executor::merge(const Call& c) {
     columns.push_back({std::move(name), type == "void" ? "string" : std::move(type)});
   }
   TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table, target.info));
+  std::vector<std::string> provided;
+  bool inserts = false;
+  for (auto& step : plan.steps) {
+    for (const auto& [column, value] : step.values) provided.push_back(column);
+    if (step.action != MergeAction::insert) continue;
+    inserts = true;
+    for (const auto& f : target.table->snapshot->metadata.schema.fields) {
+      if (value_of(step, f.name) || !f.metadata.contains("CURRENT_DEFAULT")) continue;
+      TARN_TRY(otherwise, default_of(c.session, f));
+      step.values.emplace_back(f.name, std::move(otherwise));
+    }
+  }
+  TARN_TRY(ruled, rules(c.session, target.table->snapshot->metadata, provided, inserts));
   TARN_TRY(done, tables_.merge(*target.table, "SELECT " + list + " FROM (" + source.sql + ") AS src_(" + aliases + ")", source.directories, plan,
-                               c.session.ctx.caller.name, c.session.cancel));
+                               c.session.ctx.caller.name, c.session.cancel, ruled));
   catalog::LineageRecord record{.statement_id = c.session.statement_id, .read_tables = source.read_tables, .written_table = full};
   for (const auto& step : plan.steps)
     for (std::size_t i = 0; i < step.values.size() && i < step.sources.size(); ++i)

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "sql/file_sources.h"
+#include "sql/result_cache.h"
 #include "sql/system_tables.h"
 #include "sql/types.h"
 
@@ -13,6 +14,13 @@ constexpr std::size_t kDeepestView = 16;
 void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
   for (const auto& f : from)
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
+}
+
+std::map<std::string, std::string> defaults_of(const OpenTable& table) {
+  std::map<std::string, std::string> out;
+  for (const auto& f : table.snapshot->metadata.schema.fields)
+    if (const auto* v = f.metadata.if_contains("CURRENT_DEFAULT"); v && v->is_string()) out.emplace(lower(f.name), std::string(v->get_string()));
+  return out;
 }
 
 Result<std::string> literal(const Session& session, const std::string& name) {
@@ -113,6 +121,12 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   return compile(session, sql, analysis, rights);
 }
 
+Result<Compiled> Resolver::compile_insert(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target) {
+  Rights rights;
+  rights.target = &target;
+  return compile(session, sql, analysis, rights);
+}
+
 Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session, const Analysis& analysis, const Rights& rights) {
   std::vector<Relation> out;
   out.reserve(analysis.tables.size());
@@ -144,6 +158,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   request.kinds.resize(relations.size(), ReferenceKind::table);
   request.final = rights.final;
+  if (rights.target) request.target = rights.target->columns, request.defaults = defaults_of(*rights.target);
   for (const auto& name : analysis.parameters)
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
   TARN_TRY(rewritten, parser_.rewrite(request));
@@ -179,6 +194,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   request.target = target.columns;
+  request.defaults = defaults_of(target);
   TARN_CHECK(add_policy(session, info, target, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   CompiledChange out;
@@ -207,7 +223,8 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
 
 Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
                                           const OpenTable& target, const catalog::TableInfo& info) {
-  RewriteRequest request{.sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns};
+  RewriteRequest request{
+      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
   TARN_CHECK(add_policy(session, info, target, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
@@ -226,6 +243,31 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     out.steps.push_back(std::move(step));
   }
   return out;
+}
+
+Result<Around> Resolver::compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns) {
+  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {columns}, .kinds = {ReferenceKind::table}}));
+  const auto& pieces = rewritten->query;
+  const auto hole = std::ranges::find_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; });
+  if (hole == pieces.end() || std::ranges::count_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; }) != 1)
+    return refuse(Errc::invalid, "[UNSUPPORTED_FEATURE] A table's constraints and generated columns can only use its own columns. SQLSTATE: 0A000");
+  Around out{.types = rewritten->types};
+  out.volatile_ = std::ranges::any_of(pieces, [](const Piece& p) { return p.kind != Piece::Kind::text && p.kind != Piece::Kind::relation; });
+  TARN_TRY(before, fill(session, {pieces.begin(), hole}, {}));
+  TARN_TRY(after, fill(session, {hole + 1, pieces.end()}, {}));
+  out.before = std::move(before), out.after = std::move(after);
+  out.volatile_ = out.volatile_ || !ResultCache::repeatable(out.before + out.after);
+  for (const auto& column : rewritten->lineage) {
+    auto& reads = out.reads.emplace_back();
+    for (const auto& [rel, name] : column) reads.push_back(name);
+  }
+  return out;
+}
+
+Result<std::string> Resolver::compile_value(const Session& session, const std::string& expression) {
+  TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")"}));
+  TARN_TRY(text, fill(session, rewritten->query, {}));
+  return "(" + text + ")";
 }
 
 /// The parts of a name given as text: `a.b.c`, quoted or not.
@@ -274,6 +316,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       if (source.held) out.held.push_back(std::move(source.held));
       return out;
     }
+    case ReferenceKind::changes:
     case ReferenceKind::table:
       break;
   }
@@ -289,6 +332,8 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   TARN_TRY(name, qualify(session, parts));
   const auto full = name.full();
   if (system_.knows(name)) {
+    if (reference.kind == ReferenceKind::changes)
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] table_changes of " + full + " is not supported. SQLSTATE: 0A000");
     if (rights.owner)
       return refuse(Errc::unsupported,
                     "[UNSUPPORTED_FEATURE] A view over " + full + " is not supported: its rows depend on who reads. SQLSTATE: 0A000");
@@ -317,7 +362,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     info = *std::move(found);
   }
   if (info.table_type == catalog::TableType::VIEW) {
-    if (reference.version || reference.timestamp)
+    if (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes)
       return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the view " + full + " is not supported. SQLSTATE: 0A000");
     return view(session, info, rights);
   }
@@ -326,9 +371,19 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Table '" + full + "' has the format " + *info.data_source_format +
                                          "; this warehouse reads DELTA. SQLSTATE: 0A000");
   // An old version may have columns that had no mask yet, or have none any more.
-  if (info.governed() && (reference.version || reference.timestamp))
+  if (info.governed() && (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes))
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on table " + backticked({name.catalog, name.schema, name.table}) +
                                          " is not supported: it has a row filter or column masks. SQLSTATE: 0A000");
+  if (reference.kind == ReferenceKind::changes) {
+    TARN_TRY(changed, tables_.changes(*info.storage_location, reference.options));
+    out.name = full;
+    out.columns = std::move(changed.columns);
+    out.sql = std::move(changed.relation);
+    out.directories = {changed.table->directory};
+    if (changed.held) out.held.push_back(std::move(changed.held));
+    out.bases = {full};
+    return out;
+  }
   auto version = reference.version;
   if (reference.timestamp) {
     TARN_TRY(at, tables_.version_at(*info.storage_location, *reference.timestamp));
@@ -372,6 +427,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   inner.parameters.clear();
   Rights inside = rights;
   inside.final = false;
+  inside.target = nullptr;
   inside.owner = info.owner;
   inside.views.push_back(info.full_name);
   TARN_TRY(analysis, parser_.analyze(*info.view_definition));

@@ -60,6 +60,14 @@ class SystemTables;
 /// Files outside tables (read_files, csv.`s3://…`).
 class FileSources;
 
+/// A query over one relation: the text around it, and what its outputs are.
+struct Around {
+  std::string before, after;
+  std::vector<std::string> types;               // Databricks SQL's spelling
+  std::vector<std::vector<std::string>> reads;  // the relation's columns that each output uses
+  bool volatile_ = false;                       // it answers otherwise at another time or for another user
+};
+
 class Resolver {
  public:
   Resolver(catalog::Catalog& catalog, Parser& parser, Tables& tables, SystemTables& system, FileSources& files)
@@ -72,12 +80,19 @@ class Resolver {
 
   /// `final`: the rows go to a client, so that what the engine holds as numbers (intervals, times of day) becomes text.
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, bool final = false);
+  /// The query of an INSERT into a table.
+  Result<Compiled> compile_insert(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target);
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
   /// A MERGE's clauses, over the target and a source with these columns.
   Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target,
                                   const catalog::TableInfo& info);
+  /// A table's own expressions (constraints, generated columns) over rows with its columns: `sql` is a query of one table, called what it may. They
+  /// read nothing else, and call no function of the catalog.
+  Result<Around> compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns);
+  /// One value that reads nothing (a column's DEFAULT), as a DuckDB expression.
+  Result<std::string> compile_value(const Session& session, const std::string& expression);
   /// The body of a function as a query that yields one column of no rows, compiled as its owner's: for checking it when it is made.
   Result<Compiled> compile_function(const Session& session, const catalog::FunctionInfo& function);
   /// What a table with these columns, filter and masks would be to its readers, over no rows: for checking them before they are set.
@@ -96,6 +111,7 @@ class Resolver {
     std::optional<std::string> owner;  // of the view whose body is being compiled
     std::vector<std::string> views;    // the way here
     bool final = false;
+    const OpenTable* target = nullptr;  // of the INSERT whose query it is
   };
   struct Relation {
     std::string name;  // for lineage; empty: none

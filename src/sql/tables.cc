@@ -4,7 +4,11 @@
 #include <iterator>
 
 #include "base/ids.h"
+#include "delta/clustering.h"
+#include "delta/column_mapping.h"
+#include "delta/features.h"
 #include "delta/paths.h"
+#include "delta/protocol.h"
 #include "delta/stats.h"
 
 namespace tarn::sql {
@@ -27,7 +31,7 @@ Error from_delta(const delta::Error& e) {
     case delta::Errc::already_exists:
       return {Errc::already_exists, e.message};
     case delta::Errc::unsupported_feature:
-      return {Errc::unsupported, "[DELTA_UNSUPPORTED_FEATURES] " + e.message};
+      return {Errc::unsupported, e.message.starts_with("[") ? e.message : "[DELTA_UNSUPPORTED_FEATURES] " + e.message};
     case delta::Errc::conflict:
       return {Errc::conflict, e.message};
     case delta::Errc::corrupt:
@@ -54,6 +58,13 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
     f.type = *std::move(type);
     f.nullable = c.nullable;
     if (c.comment) f.metadata["comment"] = *c.comment;
+    if (c.generated) f.metadata["delta.generationExpression"] = *c.generated;
+    if (c.default_value) f.metadata["CURRENT_DEFAULT"] = *c.default_value;
+    if (c.identity) {
+      f.metadata["delta.identity.start"] = c.identity->start;
+      f.metadata["delta.identity.step"] = c.identity->step;
+      f.metadata["delta.identity.allowExplicitInsert"] = !c.identity->always;
+    }
     out.fields.push_back(std::move(f));
   }
   return out;
@@ -123,76 +134,144 @@ void Tables::discard(const objects::Url& root, const std::vector<delta::AddFile>
   for (const auto& f : files) (void)objects_.remove(delta::data_url(root, f.path));
 }
 
-Result<std::vector<delta::AddFile>> Tables::write_files(const objects::Url& root, const std::string& directory, const delta::Metadata& metadata,
-                                                        const std::string& query, const std::vector<std::string>& sources, std::int64_t& rows,
-                                                        engine::CancelToken* cancel) {
+const std::vector<std::string>& honoured_features() {
+  static const std::vector<std::string> features{"invariants",      "checkConstraints",    "generatedColumns",
+                                                 "identityColumns", "allowColumnDefaults", "changeDataFeed"};
+  return features;
+}
+
+Result<std::vector<delta::AddFile>> Tables::write_files(const OpenPlace& place, const delta::Metadata& metadata, const Output& output,
+                                                        std::int64_t& rows, engine::CancelToken* cancel) {
+  const auto directory = place.directory + (output.change_data ? "/_change_data" : "");
   std::error_code ec;
   std::filesystem::create_directories(directory, ec);
   if (ec) return refuse(Errc::unavailable, "The table's folder cannot be made: " + ec.message());
-  engine::Scope scope{.directories = sources, .writable = {directory}};
-  std::erase(scope.directories, directory);
+  engine::Scope scope{.directories = output.sources, .writable = {place.directory}};
+  std::erase(scope.directories, place.directory);
+  const auto physical = delta::physical_metadata(metadata);
   engine::WriteRequest request;
-  request.query = query;
+  request.query = output.query;
   request.directory = directory;
-  request.partition_by = metadata.partition_columns;
+  request.partition_by = physical.partition_columns;
+  request.field_ids = delta::field_ids(metadata);
+  const auto columns = delta::data_columns(metadata);
+  if (!output.hidden.empty() ||
+      std::ranges::any_of(columns, [](const auto& c) { return c.physical != c.name || c.stored != c.duckdb || c.type == "void"; })) {
+    std::string list;
+    for (const auto& c : columns)
+      if (c.type != "void")
+        list += (list.empty() ? "" : ", ") + delta::to_physical(c.type, "src_." + delta::sql_identifier(c.name)) + " AS " +
+                delta::sql_identifier(c.physical);
+    for (const auto& [from, to] : output.hidden) list += ", src_." + delta::sql_identifier(from) + " AS " + delta::sql_identifier(to);
+    request.query = "SELECT " + list + " FROM (" + output.query + ") AS src_";
+  }
   TARN_TRY(written, engine_.write(scope, request, cancel));
   std::vector<delta::AddFile> out;
   rows = 0;
   for (const auto& w : written) {
     delta::AddFile add;
-    add.path = w.path;
+    add.path = (output.change_data ? "_change_data/" : "") + w.path;
     add.partition_values = w.partition_values;
     add.size = w.bytes;
     add.modification_time = SystemClock().now();
     std::vector<delta::ColumnStats> stats;
     for (const auto& c : w.columns) stats.push_back({.path = c.path, .min = c.min, .max = c.max, .null_count = c.null_count, .has_nan = c.has_nan});
-    add.stats = delta::stats_json(metadata, w.rows, stats);
+    add.stats = delta::stats_json(physical, w.rows, stats);
     rows += w.rows;
     out.push_back(std::move(add));
   }
   for (const auto& f : out)
-    if (auto sent = objects_.publish_file(delta::data_url(root, f.path)); !sent) {
-      discard(root, out);
-      return refuse(Errc::unavailable, "A data file of the table at '" + root.text() + "' cannot be written: " + sent.error().message);
+    if (auto sent = objects_.publish_file(delta::data_url(place.root, f.path)); !sent) {
+      discard(place.root, out);
+      return refuse(Errc::unavailable, "A data file of the table at '" + place.root.text() + "' cannot be written: " + sent.error().message);
     }
   return out;
 }
 
-Result<Written> Tables::create(const std::string& location, const delta::Metadata& metadata, const std::string& query,
-                               const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel) {
+void Tables::advance_identities(delta::Metadata& metadata, const std::vector<delta::AddFile>& files, const std::vector<std::string>& columns) {
+  for (auto& f : metadata.schema.fields) {
+    if (std::ranges::find(columns, f.name) == columns.end()) continue;
+    const auto number = [&](const char* key) { return f.metadata.at(key).to_number<std::int64_t>(); };
+    const auto start = number("delta.identity.start"), step = number("delta.identity.step");
+    std::optional<std::int64_t> mark;
+    if (const auto* m = f.metadata.if_contains("delta.identity.highWaterMark"); m && m->is_int64()) mark = m->get_int64();
+    const auto physical = delta::physical_name(f);
+    for (const auto& file : files) {
+      const auto stats = json::parse(file.stats);
+      const auto* side = stats ? stats->as_object().if_contains(step > 0 ? "maxValues" : "minValues") : nullptr;
+      const auto* v = side && side->is_object() ? side->get_object().if_contains(physical) : nullptr;
+      if (!v || !v->is_int64()) continue;
+      // A value that a user gave may lie between those that the column gives out.
+      const auto steps = static_cast<std::int64_t>((static_cast<__int128>(v->get_int64()) - start) / step);
+      const auto reached = static_cast<std::int64_t>(start + static_cast<__int128>(steps) * step);
+      if (!mark || (step > 0 ? reached > *mark : reached < *mark)) mark = reached;
+    }
+    if (mark) f.metadata["delta.identity.highWaterMark"] = *mark;
+  }
+}
+
+Result<Written> Tables::create(const std::string& location, const delta::Metadata& wanted, const std::string& query,
+                               const std::vector<std::string>& sources, bool replace, const std::string& user, engine::CancelToken* cancel,
+                               const RowRules& rules, const std::vector<std::string>& clustered_by) {
   TARN_TRY(root, url_of(location));
-  if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
   const auto directory = objects_.local_path(root);
   if (!directory) return refuse(Errc::unavailable, "'" + location + "' is not reached by this server's engine");
   auto before = log_.snapshot(root);
   if (!before && before.error().code != delta::Errc::not_a_table) return fail(from_delta(before.error()));
   if (before && !replace) return refuse(Errc::already_exists, "[DELTA_TABLE_ALREADY_EXISTS] There is a Delta table at '" + location + "' already");
-  Written out;
-  std::vector<delta::AddFile> files;
-  if (!query.empty()) {
-    TARN_TRY(written, write_files(root, *directory, metadata, query, sources, out.rows, cancel));
-    files = std::move(written);
+  delta::Commit commit;
+  commit.operation = before ? delta::Operation::write_overwrite : delta::Operation::create_table;
+  commit.metadata = wanted;
+  if (auto ok = delta::check_properties(wanted.configuration, delta::SetBy::user); !ok) return fail(from_delta(ok.error()));
+  if (before) {
+    // A table that maps its columns goes on doing so: its old files are named by numbers that are never given out again.
+    const auto& old = (*before)->metadata;
+    commit.metadata->id = old.id;
+    commit.metadata->created_at = old.created_at;
+    if (delta::mapping_mode(old) != delta::MappingMode::none && !commit.metadata->configuration.contains("delta.columnMapping.mode"))
+      for (const char* key : {"delta.columnMapping.mode", "delta.columnMapping.maxColumnId"})
+        if (const auto at = old.configuration.find(key); at != old.configuration.end()) commit.metadata->configuration[key] = at->second;
   }
+  auto protocol = delta::settle(*commit.metadata, before ? &(*before)->metadata : nullptr, before ? (*before)->protocol : delta::Protocol{}, false);
+  if (!protocol) return fail(from_delta(protocol.error()));
+  commit.protocol = *std::move(protocol);
+  const auto& metadata = *commit.metadata;
+  if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns, delta::mapping_mode(metadata) != delta::MappingMode::none); !ok)
+    return fail(from_delta(ok.error()));
+  if (!clustered_by.empty()) {
+    auto domain = delta::clustering_domain(metadata, clustered_by);
+    if (!domain) return fail(from_delta(domain.error()));
+    commit.domains["delta.clustering"] = *std::move(domain);
+  } else if (before && (*before)->domains.contains("delta.clustering")) {
+    commit.domains["delta.clustering"] = std::nullopt;
+  }
+  Written out;
+  if (!query.empty()) {
+    Output output{.query = query, .sources = sources};
+    if (rules.around) {
+      TARN_TRY(ruled, rules.around(query, {}));
+      output.query = std::move(ruled);
+    }
+    TARN_TRY(written, write_files({root, *directory}, metadata, output, out.rows, cancel));
+    commit.add = std::move(written);
+    if (!rules.identities.empty()) advance_identities(*commit.metadata, commit.add, rules.identities);
+  }
+  const auto files = commit.add;
+  commit.honours = honoured_features();
+  commit.user_name = user;
   delta::Result<std::int64_t> version;
   if (!before) {
-    version = log_.create(root, metadata, files, user);
+    version = log_.create(root, std::move(commit));
   } else {
-    delta::Commit commit;
-    commit.operation = delta::Operation::write_overwrite;
     commit.operation_parameters = {{"mode", "Overwrite"}};
-    commit.add = files;
     for (const auto& f : (*before)->files) {
       delta::RemoveFile gone;
       gone.path = f.path;
       gone.deletion_timestamp = SystemClock().now();
       commit.remove.push_back(std::move(gone));
     }
-    commit.metadata = metadata;
-    commit.metadata->id = (*before)->metadata.id;
-    commit.metadata->created_at = (*before)->metadata.created_at;
     commit.blind_append = false;
     commit.read_whole_table = true;
-    commit.user_name = user;
     version = log_.commit(root, (*before)->version, std::move(commit));
   }
   if (!version) {
@@ -204,10 +283,15 @@ Result<Written> Tables::create(const std::string& location, const delta::Metadat
 }
 
 Result<Written> Tables::insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite,
-                               std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user,
-                               engine::CancelToken* cancel) {
+                               std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user, engine::CancelToken* cancel,
+                               const RowRules& rules) {
   Written out;
-  TARN_TRY(files, write_files(table.root, table.directory, table.snapshot->metadata, query, sources, out.rows, cancel));
+  Output output{.query = query, .sources = sources};
+  if (rules.around) {
+    TARN_TRY(ruled, rules.around(query, {}));
+    output.query = std::move(ruled);
+  }
+  TARN_TRY(files, write_files(table.place(), table.snapshot->metadata, output, out.rows, cancel));
   delta::Commit commit;
   commit.operation = overwrite ? delta::Operation::write_overwrite : delta::Operation::write_append;
   commit.operation_parameters = {{"mode", overwrite ? "Overwrite" : "Append"}};
@@ -221,88 +305,14 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
     }
     commit.read_whole_table = true;
   }
+  if (!rules.identities.empty() && !files.empty()) {
+    commit.metadata = table.snapshot->metadata;
+    advance_identities(*commit.metadata, files, rules.identities);
+  }
   commit.blind_append = !overwrite;
   commit.transaction = std::move(transaction);
+  commit.honours = honoured_features();
   commit.user_name = user;
-  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) {
-    discard(table.root, files);
-    return fail(from_delta(version.error()));
-  }
-  out.version = *version;
-  return out;
-}
-
-Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
-                                const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
-                                const std::string& user, engine::CancelToken* cancel) {
-  if (!table.files.plain())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
-                                         " is not supported by this warehouse. SQLSTATE: 0A000");
-  const std::string file_column = "tarn_file_" + new_hex(4);
-  auto with_file = delta::relation_sql(table.files, {.file_column = file_column});
-  if (!with_file) return fail(from_delta(with_file.error()));
-  const auto name = delta::sql_identifier(alias);
-  TARN_TRY(held, hold(table));
-  (void)held;
-  engine::Scope scope{.directories = sources};
-  scope.directories.push_back(table.directory);
-  std::ranges::sort(scope.directories);
-  scope.directories.erase(std::unique(scope.directories.begin(), scope.directories.end()), scope.directories.end());
-  std::map<std::string, std::int64_t> hits;
-  engine::Request request;
-  request.sql =
-      fmt::format("SELECT {0}.{1}, count(*) FROM {2} AS {0} WHERE {3} GROUP BY 1", name, delta::sql_identifier(file_column), *with_file, predicate);
-  engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
-                    .chunk =
-                        [&](std::string chunk, std::int64_t) {
-                          auto v = json::parse(chunk);
-                          if (!v) return false;
-                          for (const auto& row : v->as_array())
-                            hits[std::string(row.as_array().at(0).as_string())] = std::stoll(std::string(row.as_array().at(1).as_string()));
-                          return true;
-                        }};
-  TARN_TRY(summary, engine_.run(scope, request, sink, cancel));
-  (void)summary;
-  Written out;
-  out.version = table.snapshot->version;
-  if (hits.empty()) return out;
-  std::vector<std::size_t> places;
-  delta::Commit commit;
-  for (std::size_t i = 0; i < table.files.files.size(); ++i) {
-    const auto& f = table.files.files[i];
-    const auto hit = hits.find(f.location);
-    if (hit == hits.end()) continue;
-    places.push_back(i);
-    out.rows += hit->second;
-    delta::RemoveFile gone;
-    gone.path = f.path;
-    gone.deletion_timestamp = SystemClock().now();
-    commit.remove.push_back(std::move(gone));
-    commit.read_files.push_back(f.path);
-  }
-  if (places.size() != hits.size()) return refuse(Errc::engine, "The engine named a data file that the table does not have");
-  auto touched = delta::relation_sql(table.files, {.files = places});
-  if (!touched) return fail(from_delta(touched.error()));
-  std::string columns;
-  for (const auto& c : table.files.columns) {
-    if (!columns.empty()) columns += ", ";
-    const auto own = name + "." + delta::sql_identifier(c.name);
-    const auto set = std::ranges::find_if(assignments, [&](const auto& a) { return a.first == c.name; });
-    columns += set == assignments.end() ? own
-                                        : fmt::format("CASE WHEN {} THEN CAST({} AS {}) ELSE {} END AS {}", predicate, set->second, c.duckdb, own,
-                                                      delta::sql_identifier(c.name));
-  }
-  std::string query = fmt::format("SELECT {} FROM {} AS {}", columns, *touched, name);
-  if (assignments.empty()) query += fmt::format(" WHERE NOT coalesce(({}), false)", predicate);
-  std::int64_t kept = 0;
-  TARN_TRY(files, write_files(table.root, table.directory, table.snapshot->metadata, query, scope.directories, kept, cancel));
-  commit.operation = assignments.empty() ? delta::Operation::delete_ : delta::Operation::update;
-  commit.add = files;
-  commit.blind_append = false;
-  commit.read_whole_table = true;
-  commit.user_name = user;
-  commit.operation_metrics = {{assignments.empty() ? "numDeletedRows" : "numUpdatedRows", std::to_string(out.rows)}};
   auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
   if (!version) {
     discard(table.root, files);
@@ -319,13 +329,7 @@ Result<std::vector<delta::CommitInfo>> Tables::history(const std::string& locati
   return *std::move(h);
 }
 
-Result<void> Tables::change_metadata(const OpenTable& table, delta::Metadata metadata, std::map<std::string, std::string> parameters,
-                                     const std::string& user) {
-  if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
-  delta::Commit commit;
-  commit.operation = delta::Operation::change_columns;
-  commit.operation_parameters = std::move(parameters);
-  commit.metadata = std::move(metadata);
+Result<void> Tables::commit(const OpenTable& table, delta::Commit commit, const std::string& user) {
   commit.user_name = user;
   auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
   if (!version) return fail(from_delta(version.error()));

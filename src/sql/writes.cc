@@ -44,8 +44,8 @@ Result<Executor::Target> Executor::writable(const Session& session, const std::v
   return out;
 }
 
-Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns, bool by_name,
-                                     std::string_view called, std::vector<std::optional<std::size_t>>& sources) {
+Result<std::string> Executor::shaped(const Session& session, const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns,
+                                     bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources) {
   std::vector<std::string> own;
   for (const auto& c : table.columns) own.push_back(c.name);
   sources.assign(own.size(), std::nullopt);
@@ -80,8 +80,14 @@ Result<std::string> Executor::shaped(const OpenTable& table, const Compiled& que
   for (std::size_t i = 0; i < query.columns.size(); ++i) aliases += fmt::format("{}c{}", i ? ", " : "", i);
   for (std::size_t i = 0; i < own.size(); ++i) {
     const auto& type = table.files.columns[i].duckdb;
-    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", sources[i] ? "src_.c" + std::to_string(*sources[i]) : std::string("NULL"), type,
-                        delta::sql_identifier(own[i]));
+    std::string value;
+    if (sources[i]) {
+      value = "src_.c" + std::to_string(*sources[i]);
+    } else {
+      TARN_TRY(otherwise, default_of(session, table.snapshot->metadata.schema.fields[i]));
+      value = std::move(otherwise);
+    }
+    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", value, type, delta::sql_identifier(own[i]));
   }
   return fmt::format("SELECT {} FROM ({}) AS src_({})", list, query.sql, aliases);
 }
@@ -129,7 +135,7 @@ Result<Done> Executor::create_table(const Call& c) {
       if (!seen.insert(lower(called)).second)
         return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
                                          " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-      columns.push_back({called, std::move(type), true, std::nullopt});
+      columns.push_back({.name = called, .type = std::move(type)});
     }
   } else if (columns.empty()) {
     return refuse(
@@ -145,7 +151,7 @@ Result<Done> Executor::create_table(const Call& c) {
   metadata.description = a.comment.value_or("");
   for (const auto& [k, v] : a.properties)
     if (k.starts_with("delta.")) metadata.configuration[k] = v;
-  if (auto ok = delta::check_schema(metadata.schema, metadata.partition_columns); !ok) return fail(from_delta(ok.error()));
+  TARN_CHECK(check_expressions(c.session, metadata));
 
   catalog::NewTable wanted{.name = name, .type = a.location ? catalog::TableType::EXTERNAL : catalog::TableType::MANAGED};
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -205,7 +211,7 @@ Result<Done> Executor::create_table(const Call& c) {
     if (!made) return fail(Resolver::catalog_error(made.error()));
     return deliver(c, {}, {});
   }
-  TARN_TRY(written, tables_.create(location, metadata, text, query.directories, in_place, ctx.caller.name, c.session.cancel));
+  TARN_TRY(written, tables_.create(location, metadata, text, query.directories, in_place, ctx.caller.name, c.session.cancel, {}, a.cluster_by));
   auto made = catalog_.create_table(ctx, wanted, location, a.or_replace);
   if (!made) {
     // Nobody knows the new place yet; what was there before stays.
@@ -220,15 +226,19 @@ Result<Done> Executor::create_table(const Call& c) {
 
 Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
-  TARN_TRY(query, resolver_.compile(c.session, c.sql, c.analysis));
+  TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
   c.guarded = query.guarded;
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
-  TARN_TRY(text, shaped(*target.table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
-  TARN_TRY(written,
-           tables_.insert(*target.table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name, c.session.cancel));
-  std::vector<std::string> names;
-  for (const auto& col : target.table->columns) names.push_back(col.name);
+  TARN_TRY(text, shaped(c.session, *target.table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
+  std::vector<std::string> names, provided;
+  for (std::size_t i = 0; i < target.table->columns.size(); ++i) {
+    names.push_back(target.table->columns[i].name);
+    if (sources[i]) provided.push_back(names.back());
+  }
+  TARN_TRY(ruled, rules(c.session, target.table->snapshot->metadata, provided, true));
+  TARN_TRY(written, tables_.insert(*target.table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name,
+                                   c.session.cancel, ruled));
   record(c.session, query, target.name, names, sources);
   return affected(c, written.rows, true);
 }
@@ -241,8 +251,15 @@ Result<Done> Executor::change(const Call& c) {
     return fail(Resolver::table_error(ok.error(), target.name));
   TARN_TRY(compiled, resolver_.compile_change(c.session, c.sql, c.analysis, *target.table, target.info));
   c.guarded = compiled.guarded;
+  RowRules ruled;
+  if (!compiled.assignments.empty()) {
+    std::vector<std::string> provided;
+    for (const auto& [column, value] : compiled.assignments) provided.push_back(column);
+    TARN_TRY(of_table, rules(c.session, target.table->snapshot->metadata, provided, false));
+    ruled = std::move(of_table);
+  }
   TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories,
-                                    c.session.ctx.caller.name, c.session.cancel));
+                                    c.session.ctx.caller.name, c.session.cancel, ruled));
   catalog::LineageRecord record{
       .statement_id = c.session.statement_id, .read_tables = compiled.read_tables, .written_table = full, .columns = compiled.lineage};
   catalog_.record_lineage(c.session.ctx, record);

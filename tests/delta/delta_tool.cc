@@ -2,11 +2,13 @@
 // threads that append, update and delete on one table and say what they were told.
 //   delta_tool OBJECTS                                        s3://lake is the folder OBJECTS/lake
 //   delta_tool OBJECTS hammer TABLE TEMPLATE NAME THREADS OPERATIONS SEED
+// DELTA_TOOL_ROWS: how many rows the template has; with more than one, rows are also marked by deletion vectors. DELTA_TOOL_BUCKET: instead of lake.
 // DELTA_TOOL_KILL=before:N or after:N ends the process with SIGKILL around its Nth write to the object store.
 #include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <random>
 
@@ -14,6 +16,7 @@
 #include "delta/paths.h"
 #include "delta/stats.h"
 #include "objects/local_objects.h"
+#include "objects/remote_s3.h"
 
 namespace {
 
@@ -21,10 +24,24 @@ using namespace tarn;
 using json::object;
 using json::value;
 
-/// LocalObjects that dies where it is told to.
+/// Folders, or with DELTA_TOOL_S3 (an endpoint and keys, as JSON) a service that speaks S3.
+std::unique_ptr<objects::ObjectStore> store_of(const std::string& root, const Clock& clock) {
+  const char* s3 = std::getenv("DELTA_TOOL_S3");
+  if (!s3) return std::make_unique<objects::LocalObjects>(root);
+  const auto given = json::parse(s3)->get_object();
+  const auto text = [&](const char* key) { return std::string(given.at(key).get_string()); };
+  return std::make_unique<objects::RemoteS3>(objects::RemoteS3::Options{.endpoint = text("endpoint"),
+                                                                        .region = "us-east-1",
+                                                                        .access_key_id = text("access_key_id"),
+                                                                        .secret_access_key = text("secret_access_key"),
+                                                                        .session_token = text("session_token")},
+                                             clock);
+}
+
+/// A store that dies where it is told to.
 class MortalObjects final : public objects::ObjectStore {
  public:
-  explicit MortalObjects(const std::string& root) : inner_(root) {
+  MortalObjects(const std::string& root, const Clock& clock) : inner_owner_(store_of(root, clock)), inner_(*inner_owner_) {
     const char* kill = std::getenv("DELTA_TOOL_KILL");
     if (!kill) return;
     const std::string_view text(kill);
@@ -52,16 +69,17 @@ class MortalObjects final : public objects::ObjectStore {
   std::optional<std::string> local_path(const objects::Url& u) override { return inner_.local_path(u); }
 
  private:
-  objects::LocalObjects inner_;
+  std::unique_ptr<objects::ObjectStore> inner_owner_;
+  objects::ObjectStore& inner_;
   bool before_ = false;
   int at_ = -1;
   std::atomic<int> writes_{0};
 };
 
 struct Tool {
-  explicit Tool(const std::string& root) : objects(root), codec(delta::duckdb_parquet_codec(objects)), log(objects, *codec, clock) {}
-  MortalObjects objects;
+  explicit Tool(const std::string& root) : objects(root, clock), codec(delta::duckdb_parquet_codec(objects)), log(objects, *codec, clock) {}
   SystemClock clock;
+  MortalObjects objects;
   std::unique_ptr<delta::ParquetCodec> codec;
   delta::DeltaLog log;
 };
@@ -207,7 +225,10 @@ object answer(Tool& t, const object& o) {
 
 /// Each thread's rows are partitions of one shared template file, linked under a new name: the partition value is the row's identity.
 int hammer(Tool& t, char** argv) {
-  const objects::Url root{"lake", argv[0]};
+  const char* bucket = std::getenv("DELTA_TOOL_BUCKET");
+  const char* rows_text = std::getenv("DELTA_TOOL_ROWS");
+  const auto rows = rows_text ? static_cast<std::uint64_t>(std::atoi(rows_text)) : 1;
+  const objects::Url root{bucket ? bucket : "lake", argv[0]};
   const std::string source = argv[1], name = argv[2];
   const int threads = std::atoi(argv[3]), operations = std::atoi(argv[4]);
   const auto seed = static_cast<unsigned>(std::atoi(argv[5]));
@@ -231,7 +252,39 @@ int hammer(Tool& t, char** argv) {
       object told;
       const auto choice = random() % 10;
       const auto& files = (*before)->files;
-      if (choice < 6 || files.empty()) {
+      if (choice < 3 && rows > 1 && !files.empty()) {
+        // One row of a file, which is another one for each of its vectors.
+        const auto& victim = files[random() % files.size()];
+        delta::RowNumbers gone;
+        if (!victim.deletion_vector.is_null()) {
+          auto read = delta::read_vector(t.objects, root, victim.deletion_vector);
+          if (!read) {
+            say(failure(read.error()));
+            continue;
+          }
+          gone = *std::move(read);
+        }
+        std::uint64_t row = 0;
+        while (row < gone.size() && gone[row] == row) ++row;
+        gone.insert(gone.begin() + static_cast<std::ptrdiff_t>(row), row);
+        c.operation = delta::Operation::delete_;
+        c.remove.push_back({victim.path});
+        c.read_files = {victim.path};
+        c.read_partitions = {{{"who", victim.partition_values.at("who")}}};
+        c.blind_append = false;
+        if (gone.size() < rows) {
+          auto made = delta::write_vectors(t.objects, root, {gone});
+          if (!made) {
+            say(failure(made.error()));
+            continue;
+          }
+          c.add.push_back(victim);
+          c.add.back().deletion_vector = (*made)[0];
+          c.add.back().data_change = true;
+        }
+        told["mark"] = *victim.partition_values.at("who");
+        told["row"] = row;
+      } else if (choice < 6 || files.empty()) {
         told["add"] = id;
       } else {
         const auto& victim = files[random() % files.size()];
@@ -251,10 +304,19 @@ int hammer(Tool& t, char** argv) {
         f.path = "who=" + id + "/f.parquet";
         f.size = size;
         f.partition_values["who"] = id;
-        f.stats = R"({"numRecords":1})";
-        const std::filesystem::path local = *t.objects.local_path(delta::data_url(root, f.path));
-        std::filesystem::create_directories(local.parent_path());
-        std::filesystem::create_hard_link(source, local);
+        f.stats = fmt::format(R"({{"numRecords":{}}})", rows);
+        if (const auto at = t.objects.local_path(delta::data_url(root, f.path))) {
+          const std::filesystem::path local = *at;
+          std::filesystem::create_directories(local.parent_path());
+          std::filesystem::create_hard_link(source, local);
+        } else {
+          std::ifstream in(source, std::ios::binary);
+          const std::string content((std::istreambuf_iterator<char>(in)), {});
+          if (auto put = t.objects.put(delta::data_url(root, f.path), content, false); !put) {
+            say(object{{"error", "storage"}, {"message", put.error().message}});
+            continue;
+          }
+        }
         c.add.push_back(std::move(f));
       }
       auto done = t.log.commit(root, (*before)->version, std::move(c));

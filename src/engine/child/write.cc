@@ -167,6 +167,7 @@ std::string copy_statement(const WriteRequest& r, const fs::path& scratch) {
   const auto group_rows = std::clamp<std::int64_t>(r.most_rows_per_file, 2048, group);
   std::string sql = "COPY (" + r.query + "\n) TO " + literal(scratch.string());
   sql += fmt::format(" (FORMAT parquet, RETURN_STATS, COMPRESSION {}, ROW_GROUP_SIZE {}", r.compression, group_rows);
+  if (!r.field_ids.empty()) sql += ", FIELD_IDS " + r.field_ids;
   if (r.partition_by.empty()) {
     sql += fmt::format(", ROW_GROUPS_PER_FILE {})", std::max<std::int64_t>(1, r.most_rows_per_file / group_rows));
   } else {

@@ -8,6 +8,7 @@ from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
 import governance
 import merge
+import table_clauses
 import tokens
 from errors import Refused, syntax, unsupported
 from spark import Spark
@@ -18,7 +19,7 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
-    sql = governance.policy_clauses(sql)[0]
+    sql = table_clauses.clauses(governance.policy_clauses(sql)[0])[0]
     try:
         trees = [t for t in sqlglot.parse(sql, dialect=Spark, error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
@@ -188,7 +189,7 @@ def references(part):
             continue
         if isinstance(t.this, exp.Identifier) and not t.args.get("db") and t.this.name.lower() in visible_ctes(t):
             continue
-        if not isinstance(t.this, exp.Identifier) and not (isinstance(t.this, exp.Anonymous) and t.this.name.lower() in ("read_files", "identifier")):
+        if not isinstance(t.this, exp.Identifier) and not (isinstance(t.this, exp.Anonymous) and t.this.name.lower() in ("read_files", "identifier", "table_changes")):
             continue  # a function that makes rows
         out.append(t)
     return out
@@ -240,6 +241,18 @@ def reference(t):
             if not isinstance(a, (exp.Kwarg, exp.PropertyEQ)):
                 raise unsupported("A positional option of read_files")
             ref["options"][a.this.name.lower()] = literal(a.expression)
+        return ref
+    if name == "table_changes":
+        args = list(this.expressions)
+        if not 2 <= len(args) <= 3 or not isinstance(args[0], exp.Literal) or not args[0].is_string:
+            raise syntax("'table_changes'", "expected a table's name as a string, and where the changes begin and end")
+        ref.update(kind="changes", parts=tokens.name_in(args[0].this))
+        for key, value in zip(("start", "end"), args[1:]):
+            if isinstance(value, (exp.Cast, exp.TryCast, exp.Date, exp.TsOrDsToDate, exp.TsOrDsToTimestamp, exp.Timestamp)):
+                value = value.this
+            if not isinstance(value, exp.Literal):
+                raise unsupported("table_changes with an expression", "Write a version or a timestamp as a literal.")
+            ref["options"][key + ("_timestamp" if value.is_string else "_version")] = value.this
         return ref
     if name == "identifier":
         (only,) = this.expressions if len(this.expressions) == 1 else (None,)
@@ -294,6 +307,10 @@ def create(tree, sql, out):
         out["columns"] = column_defs(tree.this)
     if kind == "TABLE":
         out.update({k: v for k, v in governance.policy_clauses(sql)[1].items() if v})
+        more = table_clauses.clauses(governance.policy_clauses(sql)[0])[1]
+        out["cluster_by"] = more["cluster_by"] or []
+        for column in out.get("columns", []):
+            column.update(more["columns"].get(column["name"].lower(), {}))
     for p in tree.args["properties"].expressions if tree.args.get("properties") else []:
         if isinstance(p, exp.FileFormatProperty):
             out["file_format"] = p.this.name.lower()

@@ -13,6 +13,7 @@ import fn_numbers  # noqa: F401
 import fn_strings  # noqa: F401
 import fn_times  # noqa: F401
 import routines
+import table_defaults
 from analyze import parsed, query_of, references
 from errors import syntax, unsupported
 from expressions import DISPATCH, unresolved
@@ -38,6 +39,7 @@ def rewrite(request):
     tree = parsed(sql).copy()
     target = request.get("target")  # DELETE and UPDATE: the columns of the target, under the name it has in the statement
     parameters = {k: of_text(v.lower(), parse_kind) for k, v in (request.get("parameters") or {}).items()}
+    table_defaults.fill(tree, target, request.get("defaults"))
     if isinstance(tree, exp.Merge):
         import rewrite_merge  # which needs this module
 

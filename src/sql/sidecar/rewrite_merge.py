@@ -63,7 +63,7 @@ def rewritten(tree, source, target, hole, parameters, request):
                 pairs = [(c["name"], star(c["name"], names, source_alias, "INSERT")) for c in target]
             else:
                 values = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression.this if isinstance(then.expression, exp.Paren) else then.expression]
-                columns = [c.name for c in then.this.expressions] if isinstance(then.this, exp.Tuple) else [then.this.this.name if isinstance(then.this, exp.Paren) else then.this.name]
+                columns = [c["name"] for c in target] if then.this is None else [c.name for c in then.this.expressions] if isinstance(then.this, exp.Tuple) else [then.this.this.name if isinstance(then.this, exp.Paren) else then.this.name]
                 if len(columns) != len(values):
                     raise syntax("')'", f"{len(columns)} columns and {len(values)} values in INSERT")
                 pairs = list(zip(columns, values))

@@ -4,7 +4,8 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 import governance
-from errors import syntax, unsupported
+import table_clauses
+from errors import raised, syntax, unsupported
 
 
 class StrictTokenizer(Databricks.Tokenizer):
@@ -204,9 +205,31 @@ def restore(c):
 
 
 def optimize(c):
-    out = {"kind": "optimize", "target": c.name()}
-    if c.is_word("FULL", "WHERE", "ZORDER"):
-        raise unsupported("OPTIMIZE ... " + c.peek().text.upper(), "OPTIMIZE TABLE_NAME joins small files.")
+    out = {"kind": "optimize", "target": c.name(), "options": {}, "insert_columns": []}
+    if c.take("FULL"):
+        out["options"]["full"] = "true"
+    if c.is_word("WHERE"):
+        raise unsupported("OPTIMIZE ... WHERE", "OPTIMIZE TABLE_NAME joins small files.")
+    if c.take("ZORDER", "BY"):
+        if c.peek() is not None and c.peek().text == "(":
+            out["insert_columns"] = table_clauses.columns(c)
+        else:
+            out["insert_columns"].append(c.identifier())
+            while c.symbol(","):
+                out["insert_columns"].append(c.identifier())
+    return out
+
+
+def reorg(c):
+    c.expect("TABLE")
+    out = {"kind": "optimize", "target": c.name(), "options": {"purge": "true"}, "insert_columns": []}
+    if c.is_word("WHERE"):
+        raise unsupported("REORG TABLE ... WHERE")
+    c.expect("APPLY")
+    c.expect_symbol("(")
+    if not c.take("PURGE"):
+        raise unsupported("REORG TABLE ... APPLY (" + (c.peek().text.upper() if c.peek() else ""))
+    c.expect_symbol(")")
     return out
 
 
@@ -299,6 +322,8 @@ def alter(c):
                     return out
                 c.expect_symbol(",")
     if kind == "TABLE":
+        if table_clauses.alter(c, out):
+            return out
         if c.take("SET", "ROW", "FILTER"):
             o["action"] = "set_row_filter"
             out["row_filter"] = governance.row_filter(c)
@@ -311,7 +336,9 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
-                if c.is_word("NOT", "FIRST", "AFTER", "DEFAULT"):
+                if c.is_word("DEFAULT"):
+                    raise raised("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", "Failed to execute the command because DEFAULT values are not supported when adding new columns to previously existing Delta tables; please add the column without a default value first, then run a second ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.", "0AKDC")
+                if c.is_word("NOT", "FIRST", "AFTER"):
                     raise unsupported("ADD COLUMN ... " + c.peek().text.upper())
                 if c.take("COMMENT"):
                     column["comment"] = c.string()
@@ -341,6 +368,8 @@ def alter(c):
             if c.take("DROP", "MASK"):
                 o["action"] = "drop_mask"
                 out["columns"] = [{"name": name}]
+                return out
+            if table_clauses.alter_column(c, out, name):
                 return out
             raise unsupported("ALTER COLUMN ... " + (c.peek().text.upper() if c.peek() else ""))
     raise unsupported("ALTER " + kind + " ... " + " ".join(w.text.upper() for w in c.words[c.at:c.at + 2]))
@@ -551,5 +580,5 @@ def copy(c):
 
 STATEMENTS = {
     "SHOW": show, "DESCRIBE": describe, "DESC": describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
-    "RESTORE": restore, "OPTIMIZE": optimize, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
 }

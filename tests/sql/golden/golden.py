@@ -191,6 +191,8 @@ class Runner:
             return "right", ""
         if re.match(r"(SHOW|DESC|DESCRIBE)\b", case.sql, re.I):
             got, want = [[c.strip() for c in r] for r in got], [[c.strip() for c in r] for r in want]
+            if case.sql.upper().startswith("DESC"):  # the suite prints no comment as nothing; where and by whom the table was made is the server's own
+                got, want = undetailed([["" if c == "NULL" else c for c in r] for r in got]), undetailed(want)
             if case.sql.upper().startswith("SHOW TABLES"):  # the suite prints the names alone
                 got = [[r[1]] for r in got]
         flat = ["\t".join(r).strip("\n") for r in got]
@@ -206,6 +208,18 @@ class Runner:
         if other_zone(got, want):
             return "zone", ""
         return "wrong", f"want {goal[:4]} got {flat[:4]}"
+
+
+def undetailed(rows):
+    """A description without what stands under `# Detailed Table Information`."""
+    out, within = [], False
+    for r in rows:
+        if within and not any(r):
+            within = False
+        if not within:
+            out.append(r)
+        within = within or r[0] == "# Detailed Table Information"
+    return out
 
 
 def loose(text):
