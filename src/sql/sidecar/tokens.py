@@ -4,7 +4,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 import governance
-from errors import syntax, unsupported
+from errors import quoted, raised, syntax, unsupported
 
 
 class StrictTokenizer(Databricks.Tokenizer):
@@ -27,7 +27,11 @@ def words_of(sql):
         if t.token_type == TokenType.IDENTIFIER:
             out.append(Word(t.text, "quoted", t.start, t.end))
         elif t.token_type in (TokenType.STRING, TokenType.RAW_STRING):
-            out.append(Word(t.text, "string", t.start, t.end))
+            last = out[-1] if out else None
+            if last is not None and last.kind == "string" and last.end + 1 == t.start and sql[last.end] == sql[t.start]:
+                out[-1] = Word(last.text + sql[t.start] + t.text, "string", last.start, t.end)  # 'it''s' is one
+            else:
+                out.append(Word(t.text, "string", t.start, t.end))
         elif t.token_type == TokenType.NUMBER:
             out.append(Word(t.text, "number", t.start, t.end))
         else:
@@ -163,9 +167,10 @@ def show(c):
             raise syntax(c.near(), "expected IN")
         target = c.name()
         if c.take("IN") or c.take("FROM"):
-            if len(target) > 1:
-                raise syntax(c.near(), "the table is already qualified")
-            target = c.name(2) + target
+            place = c.name(2)
+            if len(target) > 1 and [p.lower() for p in target[:-1]][-len(place):] != [p.lower() for p in place]:
+                raise raised("SHOW_COLUMNS_WITH_CONFLICT_NAMESPACE", f"SHOW COLUMNS with conflicting namespace: {'.'.join(quoted(p) for p in place)} != {'.'.join(quoted(p) for p in target[:-1])}.", "42K05")
+            target = target if len(target) > 1 else place + target
         return {"kind": "show_columns", "target": target}
     if c.take("CREATE", "TABLE"):
         return {"kind": "show_create_table", "target": c.name()}
@@ -179,6 +184,24 @@ def show(c):
         out = securable(c)
         out.update(kind="show_grants", principal=principal)
         return out
+    if c.take("CURRENT"):
+        if not (c.take("SCHEMA") or c.take("DATABASE") or c.take("NAMESPACE")):
+            raise syntax(c.near(), "expected SCHEMA")
+        return {"kind": "show_current"}
+    if c.take("TABLE", "EXTENDED"):
+        if c.take("IN") or c.take("FROM"):
+            c.name(2)
+        if not c.take("LIKE"):
+            raise syntax(c.near(), "expected LIKE")
+        c.string()
+        if c.take("PARTITION"):
+            partition(c)
+        c.end()
+        raise unsupported("SHOW TABLE EXTENDED", "Use DESCRIBE EXTENDED.")
+    if c.is_word("POLICIES") or c.is_word("EFFECTIVE") and c.is_word("POLICIES", ahead=1):
+        effective = c.take("EFFECTIVE")
+        c.take("POLICIES")
+        return {"kind": "show_policies", "extended": effective, **governance.policy_home(c)}
     raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
 
 
@@ -311,6 +334,8 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
+                if "char(" in column["type"]:
+                    raise unsupported(f"The type {column['type'].upper()} of a column", "Use STRING.")
                 if c.is_word("NOT", "FIRST", "AFTER", "DEFAULT"):
                     raise unsupported("ADD COLUMN ... " + c.peek().text.upper())
                 if c.take("COMMENT"):
@@ -372,6 +397,9 @@ def comment(c):
 
 
 def describe(c):
+    if c.is_word("POLICY") and c.is_word("ON", ahead=2):
+        c.at += 1
+        return {"kind": "describe_policy", "name": c.identifier(), **governance.policy_home(c)}
     if c.take("HISTORY"):
         return {"kind": "describe_history", "target": c.name()}
     if c.take("DETAIL"):
@@ -380,11 +408,49 @@ def describe(c):
         if c.take(*words):
             extended = c.take("EXTENDED")
             return {"kind": kind, "extended": extended, "target": c.name(2 if kind == "describe_schema" else 1)}
-    if c.is_word("QUERY", "FUNCTION", "VOLUME", "SELECT", "WITH", "CREDENTIAL", "LOCATION", "EXTERNAL"):
+    if c.take("QUERY") or c.is_word("SELECT", "WITH", "VALUES") or c.is_word("FROM") and not c.is_word("FROM", ahead=1):
+        w = c.peek()
+        if w is None:
+            raise syntax("end of input", "expected a query")
+        c.at = len(c.words)
+        return {"kind": "describe_query", "query_text": c.sql[w.start:]}
+    if c.is_word("FUNCTION", "VOLUME", "CREDENTIAL", "LOCATION", "EXTERNAL") and c.peek(1) is not None:
         raise unsupported("DESCRIBE " + c.peek().text.upper())
     c.take("TABLE")
     extended = c.take("EXTENDED") or c.take("FORMATTED")
-    return {"kind": "describe_table", "extended": extended, "target": c.name()}
+    out = {"kind": "describe_table", "extended": extended, "target": c.name()}
+    if c.take("PARTITION"):
+        partition(c)
+        out["options"] = {"partition": "true"}
+    elif c.peek() is not None and not c.is_word("AS", "VERSION", "TIMESTAMP"):
+        column = c.name(9)
+        out["columns"] = [{"name": ".".join(column)}]
+        if len(column) > 1:
+            raise unsupported("DESCRIBE of a field")
+    if c.take("AS", "JSON"):
+        if out.get("columns"):
+            raise raised("UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", "DESC TABLE COLUMN AS JSON not supported for individual columns.", "0A000")
+        if not extended:
+            raise raised("DESCRIBE_JSON_NOT_EXTENDED", "DESCRIBE TABLE ... AS JSON only supported when [EXTENDED|FORMATTED] is specified. For example: DESCRIBE EXTENDED <tableName> AS JSON is supported but DESCRIBE <tableName> AS JSON is not.", "0A000")
+        raise unsupported("DESCRIBE ... AS JSON")
+    return out
+
+
+def partition(c):
+    """(column = value, …) after PARTITION."""
+    c.expect_symbol("(")
+    while True:
+        key = c.identifier()
+        if not c.symbol("="):
+            if c.peek() is not None and c.peek().text in (",", ")"):
+                raise raised("INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", f"Partition key {quoted(key)} must set value.", "42000")
+            raise syntax(c.near(), "expected '='")
+        if c.peek() is not None and c.peek().kind == "word" and c.peek(1) is not None and c.peek(1).kind == "string":
+            c.at += 1  # a typed literal
+        c.literal()
+        if c.symbol(")"):
+            return
+        c.expect_symbol(",")
 
 
 def use(c):
@@ -463,11 +529,13 @@ def clauses(c, comment=True):
 
 
 def create(c):
-    replace = c.is_word("OR") and c.is_word("REPLACE", ahead=1) and c.is_word("FUNCTION", ahead=2)
+    replace = c.is_word("OR") and c.is_word("REPLACE", ahead=1) and c.is_word("FUNCTION", "POLICY", ahead=2)
     if replace:
         c.at += 2
     if c.take("FUNCTION"):
         return governance.function(c, replace)
+    if c.take("POLICY"):
+        return governance.create_policy(c, replace)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE"):
         return None
     kind = "create_catalog" if c.is_word("CATALOG") else "create_schema"
@@ -479,6 +547,8 @@ def create(c):
 
 
 def drop(c):
+    if c.take("POLICY"):
+        return {"kind": "drop_policy", "name": c.identifier(), **governance.policy_home(c)}
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "FUNCTION"):
         if c.peek() is None:
             raise syntax("end of input")
