@@ -160,6 +160,62 @@ struct RowFilter {
 };
 BOOST_DESCRIBE_STRUCT(RowFilter, (), (function_name, input_column_names, function_id))
 
+enum class PolicyType { POLICY_TYPE_ROW_FILTER, POLICY_TYPE_COLUMN_MASK };
+BOOST_DESCRIBE_ENUM(PolicyType, POLICY_TYPE_ROW_FILTER, POLICY_TYPE_COLUMN_MASK)
+
+/// A condition that columns are looked for by, and what its function calls the column that is found.
+struct MatchColumn {
+  std::optional<std::string> alias;
+  std::string condition;
+};
+BOOST_DESCRIBE_STRUCT(MatchColumn, (), (alias, condition))
+
+struct PolicyArgument {
+  std::optional<std::string> alias, constant;  // one of the two
+};
+BOOST_DESCRIBE_STRUCT(PolicyArgument, (), (alias, constant))
+
+struct RowFilterOptions {
+  std::string function_name;
+  std::vector<PolicyArgument> using_;
+};
+BOOST_DESCRIBE_STRUCT(RowFilterOptions, (), (function_name, using_))
+
+struct ColumnMaskOptions {
+  std::string function_name, on_column;
+  std::vector<PolicyArgument> using_;
+};
+BOOST_DESCRIBE_STRUCT(ColumnMaskOptions, (), (function_name, on_column, using_))
+
+/// A policy over tags (wire: PolicyInfo).
+struct PolicyInfo {
+  std::optional<std::string> id;
+  std::string name;
+  std::optional<std::string> comment, on_securable_type, on_securable_fullname, for_securable_type, when_condition;
+  std::optional<PolicyType> policy_type;
+  std::vector<std::string> to_principals, except_principals;
+  std::vector<MatchColumn> match_columns;
+  std::optional<RowFilterOptions> row_filter;
+  std::optional<ColumnMaskOptions> column_mask;
+  std::optional<Millis> created_at, updated_at;
+  std::optional<std::string> created_by, updated_by;
+};
+BOOST_DESCRIBE_STRUCT(PolicyInfo, (),
+                      (id, name, comment, on_securable_type, on_securable_fullname, for_securable_type, when_condition, policy_type, to_principals,
+                       except_principals, match_columns, row_filter, column_mask, created_at, updated_at, created_by, updated_by))
+
+/// What a policy does to a reader of a table: a function over columns and constants that filters its rows, or masks `column`.
+struct EffectivePolicy {
+  struct Argument {
+    bool constant = false;
+    std::string text;  // a column's name, or a constant as text
+    bool operator==(const Argument&) const = default;
+  };
+  std::string function_name, function_id, definer;
+  std::string column;  // empty: rows
+  std::vector<Argument> arguments;
+};
+
 /// A SQL function, as queries expand it.
 struct FunctionInfo {
   struct Parameter {
@@ -170,13 +226,16 @@ struct FunctionInfo {
   std::vector<Parameter> parameters;
   bool deterministic = true;
   std::optional<std::string> comment;
+  bool table = false, reads_data = false;  // table: its body is a query, and it returns rows of `columns`
+  std::vector<Parameter> columns{};
 };
 
 /// What CREATE FUNCTION says.
 struct NewFunction {
   std::string catalog, schema, name, returns, body;
   std::vector<FunctionInfo::Parameter> parameters;
-  bool deterministic = true, reads_data = false;
+  bool deterministic = true, reads_data = false, table = false;
+  std::vector<FunctionInfo::Parameter> columns{};  // of a table
   std::optional<std::string> comment;
 };
 
@@ -215,9 +274,13 @@ struct TableInfo {
   std::string created_by, updated_by;
   std::optional<RowFilter> row_filter;  // set: never vended, reads go through a warehouse
   std::optional<bool> browse_only;      // the caller sees it by BROWSE alone
+  /// Of the policies over tags, what applies to the caller, as table() finds it; never shown. `conflict`: several that exclude each other do.
+  std::vector<EffectivePolicy> policies{};
+  bool conflict = false;
   /// Whether what a reader gets is not what the files hold.
   bool governed() const {
-    return row_filter.has_value() || std::ranges::any_of(columns, [](const ColumnInfo& c) { return c.mask.has_value(); });
+    return row_filter.has_value() || conflict || !policies.empty() ||
+           std::ranges::any_of(columns, [](const ColumnInfo& c) { return c.mask.has_value(); });
   }
 };
 BOOST_DESCRIBE_STRUCT(TableInfo, (),
@@ -351,6 +414,14 @@ class Catalog {
   /// Sets tags, or with nullopt removes them. Needs APPLY_TAG on the securable, or to own it. invalid: a key or value that is none.
   virtual Result<void> set_tags(const access::Context& ctx, std::string_view entity_type, std::string_view full_name,
                                 const std::map<std::string, std::optional<std::string>>& changes) = 0;
+  /// Policies over tags. They need MANAGE on the securable or its ownership, and EXECUTE on the function of a new one, which is run in its maker's
+  /// name.
+  virtual Result<PolicyInfo> create_policy(const access::Context& ctx, const PolicyInfo& policy, bool replace) = 0;
+  virtual Result<void> drop_policy(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view name) = 0;
+  /// `inherited`: also those of the schema and catalog above that the caller manages.
+  virtual Result<std::vector<PolicyInfo>> policies(const access::Context& ctx, SecurableType type, std::string_view full_name, bool inherited) = 0;
+  /// Of a catalog and of all in it, where the caller manages.
+  virtual Result<std::vector<PolicyInfo>> all_policies(const access::Context& ctx, std::string_view catalog) = 0;
   /// The tags of a catalog and of all in it that the caller may see.
   virtual Result<std::vector<TagRow>> tags(const access::Context& ctx, std::string_view catalog) = 0;
 

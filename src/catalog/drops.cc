@@ -1,6 +1,7 @@
 #include "catalog/drops.h"
 
 #include "base/ids.h"
+#include "catalog/tag_policies.h"
 #include "catalog/tags.h"
 
 namespace tarn::catalog {
@@ -17,10 +18,13 @@ void drop_claims(store::WriteTxn& t, std::string_view holder_id) {
   for (const auto& c : kClaims.scan_index(t, "holder", holder_id)) kClaims.erase(t, c.store_key());
 }
 
-void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table) {
+void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table, bool replaced) {
   if (table.info.table_type == TableType::MANAGED && table.info.storage_location) remove_later(t, core, *table.info.storage_location);
   drop_claims(t, table.info.table_id);
-  drop_tags(t, table.info.table_id);
+  if (!replaced) {
+    drop_tags(t, table.info.table_id);
+    drop_tag_policies(t, table.info.table_id);
+  }
   kTables.erase(t, table.store_key());
 }
 
@@ -48,6 +52,7 @@ void drop_schema_tree(store::WriteTxn& t, const Core& core, const SchemaRecord& 
   for (const auto& volume : kVolumes.scan(t, store::prefix({schema.info.schema_id}))) drop_volume(t, core, volume);
   drop_claims(t, schema.info.schema_id);
   drop_tags(t, schema.info.schema_id);
+  drop_tag_policies(t, schema.info.schema_id);
   kSchemas.erase(t, schema.store_key());
 }
 
@@ -55,6 +60,7 @@ void drop_catalog_tree(store::WriteTxn& t, const Core& core, const CatalogRecord
   for (const auto& schema : kSchemas.scan(t, store::prefix({catalog.info.id}))) drop_schema_tree(t, core, schema);
   drop_claims(t, catalog.info.id);
   drop_tags(t, catalog.info.id);
+  drop_tag_policies(t, catalog.info.id);
   kCatalogs.erase(t, catalog.store_key());
 }
 

@@ -8,7 +8,8 @@ namespace tarn::catalog {
 inline constexpr Millis kRetention = 7LL * 24 * 3600 * 1000;
 
 void drop_claims(store::WriteTxn& t, std::string_view holder_id);
-void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table);
+/// `replaced`: another takes its place under its id, which keeps its tags and policies.
+void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table, bool replaced = false);
 void drop_volume(store::WriteTxn& t, const Core& core, const VolumeRecord& volume);
 /// A function, or a model with its versions.
 void drop_routine(store::WriteTxn& t, const Core& core, const RoutineRecord& routine);

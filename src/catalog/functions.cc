@@ -155,8 +155,19 @@ Result<void> Functions::define(const access::Context& ctx, const NewFunction& f,
           parameters.push_back(std::move(one));
         }
         r.comment = f.comment;
-        r.function = json::object{{"data_type", wire_type(f.returns)},
-                                  {"full_data_type", f.returns},
+        json::array columns;
+        std::string row;
+        for (const auto& p : f.columns) {
+          row += (row.empty() ? "(" : ", ") + p.name + " " + p.type;
+          columns.push_back(json::object{{"name", p.name},
+                                         {"type_text", p.type},
+                                         {"type_name", wire_type(p.type)},
+                                         {"position", columns.size()},
+                                         {"parameter_mode", "IN"},
+                                         {"parameter_type", "COLUMN"}});
+        }
+        r.function = json::object{{"data_type", f.table ? "TABLE_TYPE" : wire_type(f.returns)},
+                                  {"full_data_type", f.table ? row + ")" : f.returns},
                                   {"routine_body", "SQL"},
                                   {"routine_definition", f.body},
                                   {"parameter_style", "S"},
@@ -165,6 +176,7 @@ Result<void> Functions::define(const access::Context& ctx, const NewFunction& f,
                                   {"is_null_call", false},
                                   {"security_type", "DEFINER"},
                                   {"specific_name", *name}};
+        if (f.table) r.function.as_object()["return_params"] = json::object{{"parameters", std::move(columns)}};
         if (!parameters.empty()) r.function.as_object()["input_params"] = json::object{{"parameters", std::move(parameters)}};
         if (!kRoutines.put(t, r)) throw std::logic_error("a function slipped past its checks");
         return {};
@@ -188,14 +200,17 @@ Result<FunctionInfo> Functions::executable(const access::Context& ctx, std::stri
   if (json::text_at(o, "routine_body") != "SQL")
     return fail(Error{Errc::unsupported, fmt::format("Function '{}' is not written in SQL: queries cannot run it.", out.full_name)});
   if (const auto* d = o.if_contains("is_deterministic"); d && d->is_bool()) out.deterministic = d->as_bool();
-  if (const auto* input = o.if_contains("input_params"); input && input->is_object())
-    if (const auto* list = input->as_object().if_contains("parameters"); list && list->is_array())
-      for (const auto& p : list->as_array()) {
-        if (!p.is_object()) continue;
-        FunctionInfo::Parameter one{json::text_at(p.as_object(), "name"), json::text_at(p.as_object(), "type_text"), std::nullopt};
-        if (const auto* d = p.as_object().if_contains("parameter_default"); d && d->is_string()) one.default_value = std::string(d->as_string());
-        out.parameters.push_back(std::move(one));
-      }
+  out.table = json::text_at(o, "data_type") == "TABLE_TYPE";
+  out.reads_data = json::text_at(o, "sql_data_access") == "READS_SQL_DATA";
+  for (const auto& [field, to] : {std::pair{"input_params", &out.parameters}, std::pair{"return_params", &out.columns}})
+    if (const auto* input = o.if_contains(field); input && input->is_object())
+      if (const auto* list = input->as_object().if_contains("parameters"); list && list->is_array())
+        for (const auto& p : list->as_array()) {
+          if (!p.is_object()) continue;
+          FunctionInfo::Parameter one{json::text_at(p.as_object(), "name"), json::text_at(p.as_object(), "type_text"), std::nullopt};
+          if (const auto* d = p.as_object().if_contains("parameter_default"); d && d->is_string()) one.default_value = std::string(d->as_string());
+          to->push_back(std::move(one));
+        }
   out.comment = r.comment;
   return out;
 }

@@ -81,6 +81,7 @@ std::vector<api::Route> routes(UnityCatalog& uc) {
   add_exchange_routes(out, uc);
   add_table_routes(out, uc);
   add_tag_routes(out, uc);
+  add_policy_routes(out, uc);
   add_grant_routes(out, uc);
   add_lineage_routes(out, uc);
   return out;

@@ -22,6 +22,7 @@ void add_registry_routes(std::vector<api::Route>& out, UnityCatalog& uc);  // /a
 void add_exchange_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_table_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_tag_routes(std::vector<api::Route>& out, UnityCatalog& uc);
+void add_policy_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_grant_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 void add_lineage_routes(std::vector<api::Route>& out, UnityCatalog& uc);
 

@@ -6,16 +6,31 @@
 
 namespace tarn::catalog {
 
-Result<TableInfo> UnityCatalog::table(const access::Context& ctx, const TableName& name) {
+Result<TableInfo> UnityCatalog::table(const access::Context& ctx, const TableName& name) { return table_seen(ctx, ctx, name); }
+
+Result<TableInfo> UnityCatalog::table_seen(const access::Context& as, const access::Context& asker, const TableName& name) {
   const auto generation = core_.store.generation();
   const std::string full_name = name.full();
-  const std::string key = caller_key(ctx) + full_name;
+  const std::string key = caller_key(as) + (&as == &asker ? std::string() : caller_key(asker)) + full_name;
   auto cached = table_cache_.get(generation, key);
   if (!cached) {
-    auto place = core_.store.read_as([&](store::ReadTxn& t) { return locate_to_see(t, ctx, SecurableType::TABLE, full_name, true); });
-    cached = place ? Result<std::shared_ptr<const TableInfo>>(
-                         std::make_shared<const TableInfo>(shown(core_, *place->table, *place->catalog, *place->schema)))
-                   : fail(place.error());
+    Effect found;
+    auto place = core_.store.read_as([&](store::ReadTxn& t) -> Result<Place> {
+      TARN_TRY(at, locate_to_see(t, as, SecurableType::TABLE, full_name, true));
+      found = effect(t, at, subject(asker));
+      return std::move(at);
+    });
+    if (place) {
+      auto info = shown(core_, *place->table, *place->catalog, *place->schema);
+      info.conflict = found.conflict;
+      for (auto& one : found.policies) {
+        one.policy.definer = name_of(core_, one.definer);
+        info.policies.push_back(std::move(one.policy));
+      }
+      cached = Result<std::shared_ptr<const TableInfo>>(std::make_shared<const TableInfo>(std::move(info)));
+    } else {
+      cached = fail(place.error());
+    }
     table_cache_.put(generation, key, *cached);
   }
   if (!*cached) return fail(cached->error());
@@ -78,7 +93,7 @@ std::optional<access::Context> UnityCatalog::owner_context(const access::Context
 Result<TableInfo> UnityCatalog::table_as_owner(const access::Context& ctx, std::string_view owner, const TableName& name) {
   const auto as = owner_context(ctx, owner);
   if (!as) return fail(Error{Errc::permission_denied, fmt::format("The owner '{}' is not a principal of this account any more.", owner)});
-  return table(*as, name);
+  return table_seen(*as, ctx, name);
 }
 
 Result<void> UnityCatalog::require_as_owner(const access::Context& ctx, std::string_view owner, Privilege privilege, SecurableType type,

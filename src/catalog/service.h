@@ -13,6 +13,7 @@
 #include "catalog/models.h"
 #include "catalog/schemas.h"
 #include "catalog/tables.h"
+#include "catalog/tag_policies.h"
 #include "catalog/tags.h"
 #include "catalog/temporary.h"
 #include "catalog/volumes.h"
@@ -35,6 +36,7 @@ class UnityCatalog final : public Catalog {
   Models& models() { return models_; }
   Functions& functions() { return functions_; }
   Tags& tag_service() { return tags_; }
+  TagPolicies& tag_policies() { return tag_policies_; }
   Exchange& exchange() { return exchange_; }
   Grants& grant_service() { return grants_; }
   Bindings& bindings() { return bindings_; }
@@ -88,6 +90,18 @@ class UnityCatalog final : public Catalog {
     return tags_.set(ctx, entity_type, full_name, changes);
   }
   Result<std::vector<TagRow>> tags(const access::Context& ctx, std::string_view catalog) override { return tags_.all(ctx, catalog); }
+  Result<PolicyInfo> create_policy(const access::Context& ctx, const PolicyInfo& policy, bool replace) override {
+    return tag_policies_.create(ctx, policy, replace);
+  }
+  Result<void> drop_policy(const access::Context& ctx, SecurableType type, std::string_view full_name, std::string_view name) override {
+    return tag_policies_.remove(ctx, json::name_of(type), full_name, name);
+  }
+  Result<std::vector<PolicyInfo>> policies(const access::Context& ctx, SecurableType type, std::string_view full_name, bool inherited) override {
+    return tag_policies_.list(ctx, json::name_of(type), full_name, inherited);
+  }
+  Result<std::vector<PolicyInfo>> all_policies(const access::Context& ctx, std::string_view catalog) override {
+    return tag_policies_.all(ctx, catalog);
+  }
   void record_lineage(const access::Context& ctx, const LineageRecord& record) override;
   Result<std::vector<LineageRow>> lineage_rows(const access::Context& ctx, bool column_level) override;
   Result<std::vector<store::AuditRecord>> audit_rows(const access::Context& ctx, const store::AuditFilter& filter, std::size_t limit) override;
@@ -97,6 +111,8 @@ class UnityCatalog final : public Catalog {
   std::optional<access::Context> owner_context(const access::Context& ctx, std::string_view owner);
   /// A table's filter and masks run in its owner's name: who may not EXECUTE the function could never read the table again.
   Result<void> owner_may_run(const access::Context& ctx, const TableName& name, std::string_view function);
+  /// A table as `as` may see it, with the policies over tags that apply to the person who asks.
+  Result<TableInfo> table_seen(const access::Context& as, const access::Context& asker, const TableName& name);
   Core core_;
   Metastores metastores_{core_};
   Credentials credentials_{core_};
@@ -108,6 +124,7 @@ class UnityCatalog final : public Catalog {
   Models models_{core_};
   Functions functions_{core_};
   Tags tags_{core_};
+  TagPolicies tag_policies_{core_};
   Exchange exchange_{core_};
   Grants grants_{core_};
   Bindings bindings_{core_};

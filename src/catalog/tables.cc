@@ -228,7 +228,7 @@ Result<TableInfo> Tables::create(const access::Context& ctx, const NewTable& tab
       if (old->value.info.storage_location == location)
         drop_claims(t, r.info.table_id), kTables.erase(t, key);
       else
-        drop_table(t, core_, old->value);
+        drop_table(t, core_, old->value, table.type != TableType::VIEW);
       place.table.reset();
     }
     if (table.type == TableType::MANAGED) {

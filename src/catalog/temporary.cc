@@ -2,6 +2,7 @@
 
 #include "catalog/claims.h"
 #include "catalog/names.h"
+#include "catalog/tag_policies.h"
 
 namespace tarn::catalog {
 namespace {
@@ -61,6 +62,10 @@ Result<TemporaryCredentials> Temporary::for_table(const access::Context& ctx, st
         if (place.table->info.governed())
           return fail(Error{Errc::permission_denied,
                             fmt::format("Table '{}' has a row filter or column masks: its files are never handed out. Read it through a warehouse.",
+                                        place.full_name())});
+        if (under_policy(t, place))
+          return fail(Error{Errc::permission_denied,
+                            fmt::format("A policy over tags is in force on Table '{}': its files are never handed out. Read it through a warehouse.",
                                         place.full_name())});
         if (!place.table->info.storage_location)
           return fail(invalid(fmt::format("'{}' has no storage of its own (it is a {}): credentials are vended for tables only", place.full_name(),

@@ -18,8 +18,9 @@ std::string expression_in(const delta::Field& f, const char* key) {
   return v && v->is_string() ? std::string(v->get_string()) : std::string();
 }
 
-/// A column that a mask or the row filter knows by its name keeps it: under another one it would be seen by who may not see it.
-Result<void> ungoverned(const catalog::TableInfo& info, const std::string& column) {
+/// A column that a mask, the row filter or a tag (and with it a policy) knows by its name keeps it: under another one it would be seen by who may not
+/// see it.
+Result<void> ungoverned(catalog::Catalog& in, const access::Context& ctx, const catalog::TableInfo& info, const std::string& column) {
   const auto among = [&](const std::vector<std::string>& names) {
     return std::ranges::any_of(names, [&](const auto& n) { return is_named(n, column); });
   };
@@ -32,6 +33,10 @@ Result<void> ungoverned(const catalog::TableInfo& info, const std::string& colum
     if (k.mask && among(k.mask->using_column_names)) return held("the mask of column " + k.name + " uses it");
   }
   if (info.row_filter && among(info.row_filter->input_column_names)) return held("the table's row filter uses it");
+  auto tags = in.tags(ctx, info.catalog_name);
+  if (!tags) return fail(Resolver::catalog_error(tags.error()));
+  for (const auto& tag : *tags)
+    if (tag.entity_type == "columns" && is_named(tag.entity_name, info.full_name + "." + column)) return held("it has the tag " + tag.key);
   return {};
 }
 
@@ -195,7 +200,7 @@ Result<std::optional<delta::Commit>> Executor::column_change(const Call& c, cons
       if (i != at && is_named(fields[i].name, next))
         return refuse(Errc::invalid, "[FIELD_ALREADY_EXISTS] Cannot rename column, because " + backticked(std::string_view(next)) +
                                          " already exists in the table's schema. SQLSTATE: 42710");
-    TARN_CHECK(ungoverned(target.info, fields[at].name));
+    TARN_CHECK(ungoverned(catalog_, c.session.ctx, target.info, fields[at].name));
     TARN_CHECK(check_unused(c.session, m, fields[at].name));
     commit.operation = delta::Operation::rename_column;
     commit.operation_parameters = {{"oldColumnPath", fields[at].name}, {"newColumnPath", next}};
@@ -220,7 +225,7 @@ Result<std::optional<delta::Commit>> Executor::column_change(const Call& c, cons
       if (std::ranges::find(clustered, own) != clustered.end())
         return refuse(Errc::invalid,
                       "[DELTA_UNSUPPORTED_DROP_CLUSTERING_COLUMN] Dropping clustering columns (" + own + ") is not allowed. SQLSTATE: 0AKDC");
-      TARN_CHECK(ungoverned(target.info, own));
+      TARN_CHECK(ungoverned(catalog_, c.session.ctx, target.info, own));
       TARN_CHECK(check_unused(c.session, m, own));
       fields.erase(fields.begin() + static_cast<std::ptrdiff_t>(*at));
       dropped.push_back(json::value(own));

@@ -49,12 +49,19 @@ enum class StatementKind {
   describe_catalog,
   describe_schema,
   use_catalog,
-  use_schema
+  use_schema,
+  create_policy,
+  drop_policy,
+  show_policies,
+  describe_policy,
+  describe_query,
+  show_current
 };
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
                     explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
                     revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-                    describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema)
+                    describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema, create_policy,
+                    drop_policy, show_policies, describe_policy, describe_query, show_current)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range, changes };
@@ -83,7 +90,7 @@ struct ColumnClause {
   std::string type;  // empty where only a name was given
   bool nullable = true;
   std::optional<std::string> comment;
-  std::optional<std::string> generated, default_value;  // expressions, as written
+  std::optional<std::string> generated, default_value;  // expressions, as written; a function's parameter has only a default
   std::optional<IdentityClause> identity;
 };
 BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment, generated, default_value, identity))
@@ -94,6 +101,25 @@ struct PolicyClause {
 };
 BOOST_DESCRIBE_STRUCT(PolicyClause, (), (function, columns))
 
+/// CREATE POLICY. Conditions are as written; an argument is an alias or a constant.
+struct PolicyDefinition {
+  struct Argument {
+    std::string text;
+    bool constant = false;
+  };
+  struct Column {
+    std::string condition, alias;
+  };
+  bool mask = false;
+  std::vector<std::string> function, to, except;
+  std::string when, on_column;
+  std::vector<Column> match;
+  std::vector<Argument> arguments;
+};
+BOOST_DESCRIBE_STRUCT(PolicyDefinition::Argument, (), (text, constant))
+BOOST_DESCRIBE_STRUCT(PolicyDefinition::Column, (), (condition, alias))
+BOOST_DESCRIBE_STRUCT(PolicyDefinition, (), (mask, function, to, except, when, on_column, match, arguments))
+
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
@@ -103,7 +129,7 @@ struct Analysis {
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
        by_name = false;
-  std::vector<ColumnClause> columns;
+  std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
   std::vector<std::string> insert_columns, partitioned_by, privileges, files, cluster_by;
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
@@ -113,12 +139,14 @@ struct Analysis {
   std::optional<std::string> timestamp;  // RESTORE
   std::optional<PolicyClause> row_filter;
   std::map<std::string, PolicyClause> masks;  // by column
+  std::optional<PolicyDefinition> policy;
+  std::string name;  // of a policy; `target` is what it is on
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query,
-                       overwrite, by_name, columns, insert_columns, partitioned_by, privileges, files, cluster_by, comment, location, like,
+                       overwrite, by_name, columns, returned, insert_columns, partitioned_by, privileges, files, cluster_by, comment, location, like,
                        properties, options, copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter,
-                       masks))
+                       masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -173,9 +201,13 @@ struct Rewrite {
 struct FunctionDef {
   std::string name;  // full
   std::vector<RelationColumn> parameters;
-  std::string returns, body;
+  std::string returns, body;            // returns: empty while it is not known yet
   std::vector<int> relations;           // what the tables of its body are, in their order: places in RewriteRequest::relations
   std::map<std::string, int> routines;  // what its body calls, by the name in it (lower case): places in RewriteRequest::functions
+  std::vector<std::string> defaults{};  // of the parameters; empty text: none
+  bool table = false;                   // its body is a query that makes rows of `columns`, or as it comes
+  std::vector<RelationColumn> columns{};
+  bool reads_data = false;  // by itself, or by what it says
 };
 
 /// A table's row filter and column masks, as calls of functions over its columns.
@@ -183,6 +215,7 @@ struct Policy {
   struct Call {
     int function = 0;  // place in RewriteRequest::functions
     std::vector<std::string> columns;
+    std::vector<bool> constants{};  // where true, the text in `columns` is a value; empty: nowhere
   };
   std::optional<Call> filter;
   std::map<std::string, Call> masks;  // by column
@@ -199,6 +232,7 @@ struct RewriteRequest {
   std::map<std::string, int> routines;            // as a FunctionDef's: what the statement itself calls
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
   std::map<std::string, std::string> parameters;  // name -> type
+  std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   bool final = false;                             // for a client: intervals and times of day as text
 };
 
@@ -207,6 +241,16 @@ struct RewriteRequest {
 class Parser {
  public:
   virtual ~Parser() = default;
+  /// A parameter's text (nothing: NULL) and type, by its name.
+  using Given = std::map<std::string, std::pair<std::optional<std::string>, std::string>>;
+  /// The statement with EXECUTE IMMEDIATE's text and the names that IDENTIFIER() gives in their places. Not cached.
+  virtual Result<std::string> prepare(const std::string& sql, const Given& parameters) = 0;
+  /// A value on its way into a column.
+  struct Stored {
+    std::string sql, from, to;  // types: Databricks SQL's spelling
+  };
+  /// The text of each as its column takes it: Spark's casts. Not cached; asked only where types differ.
+  virtual Result<std::vector<std::string>> assign(const std::vector<Stored>& values) = 0;
   virtual Result<std::shared_ptr<const Analysis>> analyze(const std::string& sql) = 0;
   virtual Result<std::shared_ptr<const Rewrite>> rewrite(const RewriteRequest& request) = 0;
 };

@@ -91,7 +91,25 @@ Result<Done> Executor::show(const Call& c) {
 Result<Done> Executor::describe_table(const Call& c) {
   catalog::TableName name;
   TARN_TRY(info, readable(c.session, c.analysis.target, name));
+  if (c.analysis.options.contains("partition")) {
+    if (info.table_type == catalog::TableType::VIEW)
+      return refuse(Errc::invalid, "[FORBIDDEN_OPERATION] The operation DESC PARTITION is not allowed on the VIEW: " +
+                                       backticked({name.catalog, name.schema, name.table}) + ". SQLSTATE: 42809");
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] DESCRIBE ... PARTITION is not supported by this warehouse. SQLSTATE: 0A000");
+  }
   Rows rows;
+  if (!c.analysis.columns.empty()) {
+    const auto& wanted = c.analysis.columns[0].name;
+    const auto own = std::ranges::find_if(info.columns, [&](const auto& k) {
+      return std::ranges::equal(
+          k.name, wanted, {}, [](unsigned char x) { return std::tolower(x); }, [](unsigned char x) { return std::tolower(x); });
+    });
+    if (own == info.columns.end())
+      return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name " +
+                                          backticked(std::string_view(wanted)) + " cannot be resolved. SQLSTATE: 42703");
+    return deliver(c, {{"info_name", "string"}, {"info_value", "string"}},
+                   {{"col_name", own->name}, {"data_type", own->type_text}, {"comment", own->comment.value_or("NULL")}});
+  }
   for (const auto& col : info.columns) rows.push_back({col.name, col.type_text, col.comment});
   std::vector<const catalog::ColumnInfo*> partitions;
   for (const auto& col : info.columns)
@@ -138,6 +156,16 @@ Result<Done> Executor::describe_table(const Call& c) {
         rows.push_back({f.name, delta::sql_type(f.type), std::string(text->get_string())});
       }
     }
+  return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
+}
+
+Result<Done> Executor::describe_query(const Call& c) {
+  TARN_TRY(inner, parser_.analyze(c.analysis.query_text));
+  if (inner->kind != StatementKind::query)
+    return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near 'QUERY': a query is expected. SQLSTATE: 42601");
+  TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
+  Rows rows;
+  for (std::size_t i = 0; i < compiled.columns.size(); ++i) rows.push_back({compiled.columns[i], compiled.types.at(i), std::nullopt});
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 

@@ -36,7 +36,7 @@ constexpr std::pair<const char*, const char*> kSparks[] = {
     {"Could not cast value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"\" to DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"DECIMAL value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
-    {"in addition of DECIMAL", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"of DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"can't be cast because the value is out of range",
      "[CAST_OVERFLOW] {} Use `try_cast` to tolerate overflow and return NULL instead. SQLSTATE: 22003"},
     {"Overflow in ", "[ARITHMETIC_OVERFLOW] {} If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22003"},

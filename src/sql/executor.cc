@@ -4,7 +4,29 @@
 
 namespace tarn::sql {
 
-Result<Done> Executor::run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink) {
+namespace {
+
+/// Whether a statement may have to be rewritten before it is read: it begins with EXECUTE, or says IDENTIFIER( somewhere.
+bool to_prepare(std::string_view sql) {
+  const auto fits = [&](std::size_t at, std::string_view word) {
+    return sql.size() - at >= word.size() &&
+           std::ranges::equal(sql.substr(at, word.size()), word, {}, [](unsigned char c) { return std::tolower(c); });
+  };
+  for (std::size_t i = 0; i < sql.size(); ++i)
+    if (((sql[i] == 'i' || sql[i] == 'I') && fits(i, "identifier")) || ((sql[i] == 'e' || sql[i] == 'E') && fits(i, "execute"))) return true;
+  return false;
+}
+
+}  // namespace
+
+Result<Done> Executor::run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink) {
+  std::string sql = given;
+  if (to_prepare(sql)) {
+    Parser::Given parameters;
+    for (const auto& [name, p] : session.parameters) parameters[name] = {p.value, p.type};
+    TARN_TRY(prepared, parser_.prepare(sql, parameters));
+    sql = std::move(prepared);
+  }
   TARN_TRY(analysis, parser_.analyze(sql));
   bool guarded = false;
   Metrics metrics;
@@ -62,8 +84,17 @@ Result<Done> Executor::run(const Session& session, const std::string& sql, const
       case StatementKind::show_create_table:
       case StatementKind::show_properties:
         return show(c);
+      case StatementKind::create_policy:
+      case StatementKind::drop_policy:
+      case StatementKind::show_policies:
+      case StatementKind::describe_policy:
+        return policies(c);
       case StatementKind::describe_table:
         return describe_table(c);
+      case StatementKind::describe_query:
+        return describe_query(c);
+      case StatementKind::show_current:
+        return deliver(c, {{"catalog", "string"}, {"namespace", "string"}}, {{session.catalog, session.schema}});
       case StatementKind::describe_history:
       case StatementKind::describe_detail:
         return describe_history(c);

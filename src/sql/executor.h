@@ -24,7 +24,7 @@ class Executor {
 
   /// The rows of system.query.history; set once, before the first statement.
   void set_history(HistorySource source) { system_.set_history(std::move(source)); }
-  Result<Done> run(const Session& session, const std::string& sql, const ResultOptions& options, ResultSink& sink);
+  Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }
 
@@ -82,6 +82,7 @@ class Executor {
   Result<Done> create_function(const Call& c);  // functions.cc
   Result<Done> drop_function(const Call& c);
   Result<Done> govern(const Call& c, const catalog::TableName& name);
+  Result<Done> policies(const Call& c);  // policies.cc: policies over tags
   Result<void> name_policies(const Call& c, catalog::NewTable& wanted);
   /// Whether the policies can be applied at all; ok where the catalog will refuse them anyway.
   Result<void> try_policies(const Call& c, catalog::TableInfo info);
@@ -95,6 +96,7 @@ class Executor {
 
   Result<Done> show(const Call& c);  // descriptions.cc
   Result<Done> describe_table(const Call& c);
+  Result<Done> describe_query(const Call& c);
   Result<Done> describe_history(const Call& c);
   Result<Done> describe_namespace(const Call& c);
   Result<catalog::TableInfo> readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name);

@@ -21,10 +21,14 @@ bool same_name(std::string_view a, std::string_view b) {
 Result<Done> Executor::create_function(const Call& c) {
   const auto& a = c.analysis;
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
+  const auto option = [&](const char* key) {
+    const auto found = a.options.find(key);
+    return found == a.options.end() ? std::string() : found->second;
+  };
   catalog::NewFunction wanted{.catalog = name.catalog,
                               .schema = name.schema,
                               .name = name.table,
-                              .returns = a.options.at("returns"),
+                              .returns = option("returns"),
                               .body = a.query_text,
                               .deterministic = a.options.at("deterministic") == "true",
                               .comment = a.comment};
@@ -35,11 +39,21 @@ Result<Done> Executor::create_function(const Call& c) {
                              .owner = c.session.ctx.caller.name,
                              .returns = wanted.returns,
                              .body = wanted.body};
-  for (const auto& p : a.columns) wanted.parameters.push_back({p.name, p.type, std::nullopt});
-  info.parameters = wanted.parameters;
+  for (const auto& p : a.columns) wanted.parameters.push_back({p.name, p.type, p.default_value});
+  info.table = wanted.table = a.options.contains("table");
+  for (const auto& p : a.returned) wanted.columns.push_back({p.name, p.type, std::nullopt});
+  info.parameters = wanted.parameters, info.columns = wanted.columns;
   // Compiled under the maker's rights, as a view is; a replaced function stays its owner's, who is asked again when it runs.
   TARN_TRY(body, resolver_.compile_function(c.session, info));
-  wanted.reads_data = !body.read_tables.empty();
+  if (body.outside && option("access") == "CONTAINS_SQL")
+    return refuse(
+        Errc::invalid,
+        "[INVALID_SQL_FUNCTION_DATA_ACCESS] Cannot create a SQL function with CONTAINS SQL that accesses a table/view or a SQL function that "
+        "reads SQL data. Please use READS SQL DATA instead. SQLSTATE: 42K0E");
+  wanted.reads_data = body.outside || option("access") == "READS_SQL_DATA";
+  if (wanted.table && wanted.columns.empty())
+    for (std::size_t i = 0; i < body.columns.size(); ++i) wanted.columns.push_back({body.columns[i], body.types.at(i), std::nullopt});
+  if (!wanted.table && wanted.returns.empty()) wanted.returns = body.types.at(0);
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = body.directories}, body.sql, c.session.cancel));
   (void)found;
   auto made = catalog_.create_function(c.session.ctx, wanted, a.or_replace);

@@ -1,5 +1,5 @@
-// Grants, owners, groups, row filters, column masks and views at random, and queries by everybody over them: what the platform answers is compared
-// with a small model that knows nothing of it, row by row. A case is one query.
+// Grants, owners, groups, row filters, column masks, tags, policies over them and views at random, and queries by everybody over them: what the
+// platform answers is compared with a small model that knows nothing of it, row by row. A case is one query.
 //   TARN_FUZZ_CASES (default 600), TARN_FUZZ_SEED (default 1): a failure names its seed.
 #include <charconv>
 #include <random>
@@ -76,6 +76,20 @@ class Fuzz {
       must(world_.catalog->create_function(admin, definition(*f), false));
       model_.functions.push_back(std::move(f));
     }
+    for (int i = 0; i < 4; ++i) {
+      auto f = std::make_unique<ModelFunction>();
+      f->name = "m" + std::to_string(i);
+      f->owner = Model::kAdmin;
+      f->of_policy = true;
+      f->column = i % 2 ? 3 : 2, f->other = chance(2) ? Cell{} : f->column == 3 ? Cell::of(std::string("###")) : Cell::of(-2);
+      do f->rule = rule(2);
+      while (!uses_only(f->rule, {f->column, 0, 1}));
+      must(world_.catalog->create_function(admin, definition(*f), false));
+      policy_masks_.push_back(std::move(f));
+    }
+    grant("main", Model::kAdmin, Privilege::APPLY_TAG);  // also once the tables have other owners
+    for (const char* t : {"t0", "t1", "t2"})
+      for (const char* c : kColumns) must(world_.catalog->set_tags(admin, "columns", fmt::format("main.s.{}.{}", t, c), {{"called", c}}));
     for (int i = 0; i < 4; ++i) make_view("v" + std::to_string(i));
     for (const char* u : {"ana", "bob", "eve"}) {
       grant("main", name_of(u), Privilege::USE_CATALOG);
@@ -87,7 +101,11 @@ class Fuzz {
   /// Something of who may do what, or of what they see, becomes another.
   void change() {
     const auto ctx = world_.as("automation");
-    switch (below(8)) {
+    switch (below(10)) {
+      case 8:
+        return change_policy();
+      case 9:
+        return change_tag();
       case 0:
       case 1:
       case 2: {
@@ -181,7 +199,7 @@ class Fuzz {
     if (!done) {
       if (done.error().code == Errc::permission_denied) return wanted ? told(done.error().message) : "";
       if (done.error().code == Errc::engine && wanted && *wanted == std::vector<std::string>{"!"}) {
-        const bool governed = model_.governed(q.sql.substr(q.sql.find("main.s.") + 7, 2));
+        const bool governed = model_.governed(q.sql.substr(q.sql.find("main.s.") + 7, 2), asker);
         return governed && done.error().message.find("secret") != std::string::npos ? told(done.error().message) : "";
       }
       return told(done.error().message);
@@ -191,7 +209,7 @@ class Fuzz {
       // Of one governed table, the plan names nothing behind it. (A view's own condition may read what the asker may read himself.)
       const auto from = q.sql.find("main.s.");
       const bool behind =
-          q.sql[from + 7] == 't' && q.sql.find("main.s.", from + 1) == std::string::npos && model_.governed(q.sql.substr(from + 7, 2));
+          q.sql[from + 7] == 't' && q.sql.find("main.s.", from + 1) == std::string::npos && model_.governed(q.sql.substr(from + 7, 2), asker);
       for (const auto& row : sink.rows)
         if (behind && (row.find("READ_PARQUET") != std::string::npos ||
                        (row.find("'secret") != std::string::npos && q.sql.find("'secret") == std::string::npos)))
@@ -283,13 +301,88 @@ class Fuzz {
     catalog::NewFunction out{
         .catalog = "main", .schema = "s", .name = f.name, .returns = f.column < 0 ? "boolean" : kTypes[static_cast<std::size_t>(f.column)]};
     std::vector<int> order{0, 1, 2, 3};
-    if (f.column >= 0) std::rotate(order.begin(), order.begin() + f.column, order.begin() + f.column + 1);
+    if (f.of_policy)
+      order = {f.column, 0, 1};
+    else if (f.column >= 0)
+      std::rotate(order.begin(), order.begin() + f.column, order.begin() + f.column + 1);
     for (const int i : order)
       out.parameters.push_back({fmt::format("p_{}", kColumns[static_cast<std::size_t>(i)]), kTypes[static_cast<std::size_t>(i)], {}});
     const auto text = sql_of(f.rule, [](int c) { return fmt::format("p_{}", kColumns[static_cast<std::size_t>(c)]); });
     const auto other = f.other.null ? "NULL" : f.other.text ? "'" + f.other.s + "'" : f.other.shown();
     out.body = f.column < 0 ? text : fmt::format("CASE WHEN {} THEN p_{} ELSE {} END", text, kColumns[static_cast<std::size_t>(f.column)], other);
     return out;
+  }
+
+  /// A policy over tags comes, is replaced, or goes.
+  void change_policy() {
+    const auto ctx = world_.as("automation");
+    const auto name = "p" + std::to_string(below(4));
+    if (const auto old = model_.policies.find(name); old != model_.policies.end()) {
+      must(world_.catalog->drop_policy(ctx, securable_of(old->second.on), old->second.on, name));
+      model_.policies.erase(old);
+      if (chance(2)) return;
+    }
+    ModelPolicy p;
+    static const std::vector<std::string> homes{"main", "main.s", "main.s.t0", "main.s.t1", "main.s.t2"};
+    p.on = homes[below(homes.size())];
+    for (std::size_t i = 0, n = 1 + below(2); i < n; ++i) p.to.insert(principal());
+    if (chance(2)) p.except.insert(principal());
+    if (chance(2)) p.zone = chance(2) ? "a" : "b", p.not_zone = chance(3);
+    const bool mask = chance(2);
+    p.function = mask ? policy_masks_[below(policy_masks_.size())].get() : model_.functions[below(5)].get();
+    if (p.function->dropped) return;  // cannot be named
+    catalog::PolicyInfo wanted{.id = {}, .name = name};
+    wanted.on_securable_type = json::name_of(securable_of(p.on));
+    wanted.on_securable_fullname = p.on;
+    wanted.for_securable_type = "TABLE";
+    wanted.to_principals = {p.to.begin(), p.to.end()};
+    wanted.except_principals = {p.except.begin(), p.except.end()};
+    if (!p.zone.empty()) wanted.when_condition = fmt::format("{}has_tag_value('zone', '{}')", p.not_zone ? "NOT " : "", p.zone);
+    std::vector<catalog::PolicyArgument> arguments;
+    for (int c = 0; c < (mask ? 2 : 4); ++c) {
+      wanted.match_columns.push_back({fmt::format("c{}", c), fmt::format("has_tag_value('called', '{}')", kColumns[static_cast<std::size_t>(c)])});
+      arguments.push_back({fmt::format("c{}", c), std::nullopt});
+    }
+    if (mask) {
+      wanted.policy_type = catalog::PolicyType::POLICY_TYPE_COLUMN_MASK;
+      wanted.match_columns.push_back(
+          {"hidden", fmt::format("has_tag('pii') AND has_tag_value('called', '{}')", kColumns[static_cast<std::size_t>(p.function->column)])});
+      wanted.column_mask = catalog::ColumnMaskOptions{"main.s." + p.function->name, "hidden", std::move(arguments)};
+    } else {
+      wanted.policy_type = catalog::PolicyType::POLICY_TYPE_ROW_FILTER;
+      wanted.row_filter = catalog::RowFilterOptions{"main.s." + p.function->name, std::move(arguments)};
+    }
+    must(world_.catalog->create_policy(ctx, wanted, false));
+    model_.policies[name] = std::move(p);
+  }
+
+  void change_tag() {
+    const auto ctx = world_.as("automation");
+    if (chance(2)) {
+      const std::pair<std::string, std::size_t> column{"t" + std::to_string(below(3)), 2 + below(2)};
+      const bool off = model_.pii.contains(column);
+      must(world_.catalog->set_tags(ctx, "columns", fmt::format("main.s.{}.{}", column.first, kColumns[column.second]),
+                                    {{"pii", off ? std::nullopt : std::optional<std::string>("yes")}}));
+      if (off)
+        model_.pii.erase(column);
+      else
+        model_.pii.insert(column);
+      return;
+    }
+    static const std::vector<std::pair<std::string, std::string>> homes{
+        {"catalogs", "main"}, {"schemas", "main.s"}, {"tables", "main.s.t0"}, {"tables", "main.s.t1"}, {"tables", "main.s.t2"}};
+    const auto& [type, name] = homes[below(homes.size())];
+    const auto value = chance(3) ? std::nullopt : std::optional<std::string>(chance(2) ? "a" : "b");
+    must(world_.catalog->set_tags(ctx, type, name, {{"zone", value}}));
+    if (value)
+      model_.zones[name] = *value;
+    else
+      model_.zones.erase(name);
+  }
+
+  static SecurableType securable_of(const std::string& name) {
+    const auto dots = std::ranges::count(name, '.');
+    return dots == 0 ? SecurableType::CATALOG : dots == 1 ? SecurableType::SCHEMA : SecurableType::TABLE;
   }
 
   void make_view(const std::string& name) {
@@ -410,6 +503,7 @@ class Fuzz {
   World world_;
   Model model_;
   std::vector<std::unique_ptr<ModelFunction>> gone_;  // tables may still point at them
+  std::vector<std::unique_ptr<ModelFunction>> policy_masks_;
   std::vector<Query> queries_;
   const std::vector<std::string> names_{"t0", "t1", "t2", "v0", "v1", "v2", "v3"};
 };

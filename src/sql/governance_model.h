@@ -122,13 +122,29 @@ inline bool reads_map(const Expr& e) { return e.op == Op::mapped || std::ranges:
 
 // --- the model -------------------------------------------------------------------------------------------------------------------------
 
-/// A function of all four columns (so that any table can use any): a filter's, or a mask's of one column.
+inline bool uses_only(const Expr& e, const std::set<int>& columns) {
+  const bool row = e.op != Op::member && e.op != Op::user && e.op != Op::both && e.op != Op::either && e.op != Op::negated;
+  return (!row || columns.contains(e.column)) && std::ranges::all_of(e.parts, [&](const Expr& p) { return uses_only(p, columns); });
+}
+
+/// A function of all four columns (so that any table can use any): a filter's, or a mask's of one column. One for policies over tags masks with
+/// three.
 struct ModelFunction {
   std::string name, owner;
   Expr rule;
   int column = -1;  // masks: the column where the rule holds, else `other`
   Cell other;
   bool dropped = false;
+  bool of_policy = false;  // its parameters: the masked column, k, g
+};
+
+/// A policy over tags. A mask's column is one that is tagged `pii`.
+struct ModelPolicy {
+  std::string on;  // main, main.s, main.s.t0
+  std::set<std::string> to, except;
+  std::string zone;  // the value that the nearest tag `zone` must have; empty: any
+  bool not_zone = false;
+  const ModelFunction* function = nullptr;
 };
 
 struct ModelTable {
@@ -148,6 +164,9 @@ struct Model {
   std::map<std::string, ModelTable> tables;
   std::map<std::string, ModelView> views;
   std::vector<std::unique_ptr<ModelFunction>> functions;
+  std::map<std::string, ModelPolicy> policies;        // by name
+  std::map<std::string, std::string> zones;           // of main, main.s, main.s.t0
+  std::set<std::pair<std::string, std::size_t>> pii;  // table and column
   std::string maps_owner;
   std::set<std::tuple<std::string, std::string, Privilege>> grants;  // securable, principal, privilege
 
@@ -170,6 +189,34 @@ struct Model {
     if (f.dropped || !can(t.owner, f.name, f.owner, Privilege::EXECUTE)) return false;
     return !reads_map(f.rule) || can(f.owner, "maps", maps_owner, Privilege::SELECT);
   }
+  /// The functions that filter a table for an asker, and mask its columns: its own, and those of the policies that mean him. Several: it is closed.
+  struct Seen {
+    std::set<const ModelFunction*> filters;
+    std::array<std::set<const ModelFunction*>, 4> masks;
+  };
+  Seen seen(const std::string& name, const Asker& asker) const {
+    const auto& t = tables.at(name);
+    Seen out;
+    if (t.filter) out.filters.insert(t.filter);
+    for (std::size_t i = 0; i < 4; ++i)
+      if (t.masks[i]) out.masks[i].insert(t.masks[i]);
+    std::string zone;
+    for (const auto& level : {std::string("main"), std::string("main.s"), "main.s." + name})
+      if (const auto z = zones.find(level); z != zones.end()) zone = z->second;
+    const auto named = [&](const std::set<std::string>& who) {
+      return who.contains(asker.user) || std::ranges::any_of(asker.groups, [&](const auto& g) { return who.contains(g); });
+    };
+    for (const auto& [_, p] : policies) {
+      if (p.on != "main" && p.on != "main.s" && p.on != "main.s." + name) continue;
+      if (!p.zone.empty() && (zone == p.zone) == p.not_zone) continue;
+      if (!named(p.to) || named(p.except)) continue;
+      if (p.function->column < 0)
+        out.filters.insert(p.function);
+      else if (pii.contains({name, static_cast<std::size_t>(p.function->column)}))
+        out.masks[static_cast<std::size_t>(p.function->column)].insert(p.function);
+    }
+    return out;
+  }
   /// What `who` gets for `asker` from a table or view; nothing: refused.
   std::optional<std::vector<Tuple>> read(const std::string& name, const std::string& who, const Asker& asker) const {
     if (const auto v = views.find(name); v != views.end()) {
@@ -187,20 +234,25 @@ struct Model {
     if (t.filter && !runs(*t.filter, t)) return std::nullopt;
     for (const auto* m : t.masks)
       if (m && !runs(*m, t)) return std::nullopt;
+    const auto all = seen(name, asker);
+    // A policy's function runs in its maker's name, who owns it too: gone is all that can befall it.
+    const auto one = [](const std::set<const ModelFunction*>& of) { return of.empty() ? nullptr : *of.begin(); };
+    for (const auto* of : {&all.filters, &all.masks[0], &all.masks[1], &all.masks[2], &all.masks[3]})
+      if (of->size() > 1 || (one(*of) && one(*of)->dropped)) return std::nullopt;
     std::vector<Tuple> out;
     for (const auto& row : t.rows) {
-      if (t.filter && holds(t.filter->rule, row, asker, facts) != true) continue;
-      Tuple seen = row;
+      if (const auto* f = one(all.filters); f && holds(f->rule, row, asker, facts) != true) continue;
+      Tuple shown = row;
       for (std::size_t i = 0; i < 4; ++i)
-        if (const auto* m = t.masks[i]; m && holds(m->rule, row, asker, facts) != true) seen[i] = m->other;
-      out.push_back(std::move(seen));
+        if (const auto* m = one(all.masks[i]); m && holds(m->rule, row, asker, facts) != true) shown[i] = m->other;
+      out.push_back(std::move(shown));
     }
     return out;
   }
-  bool governed(const std::string& name) const {
-    if (const auto v = views.find(name); v != views.end()) return governed(v->second.base);
-    const auto& t = tables.at(name);
-    return t.filter || std::ranges::any_of(t.masks, [](const auto* m) { return m != nullptr; });
+  bool governed(const std::string& name, const Asker& asker) const {
+    if (const auto v = views.find(name); v != views.end()) return governed(v->second.base, asker);
+    const auto all = seen(name, asker);
+    return !all.filters.empty() || std::ranges::any_of(all.masks, [](const auto& m) { return !m.empty(); });
   }
 
   static constexpr const char* kAdmin = "11111111-2222-3333-4444-555555555555";

@@ -15,6 +15,13 @@ Error closed(const catalog::TableInfo& info, const std::string& function) {
           "what it reads may not be used). The table's owner can mend it. SQLSTATE: 42501"};
 }
 
+Error closed_by_conflict(const catalog::TableInfo& info) {
+  return {Errc::permission_denied,
+          "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nTable '" + info.full_name +
+              "' cannot be read: several policies over its rows or one of its columns are in force for you and exclude each other, or one of them "
+              "does not say which of several columns it means. Who manages the table can mend it. SQLSTATE: 42501"};
+}
+
 /// Whether the failure says something about the policy itself; others (no parser, cancelled, …) keep their own name.
 bool about_policy(Errc code) { return code != Errc::unavailable && code != Errc::cancelled && code != Errc::timeout; }
 
@@ -48,17 +55,32 @@ std::string barrier(const std::string& relation) { return "(SELECT * FROM " + re
 Result<FunctionDef> Resolver::define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights,
                                      std::vector<Relation>& relations, std::vector<FunctionDef>& functions) {
   if (std::ranges::find(rights.views, function.full_name) != rights.views.end())
-    return refuse(Errc::invalid, "[RECURSIVE_FUNCTION] Function " + function.full_name + " refers to itself. SQLSTATE: 42K0H");
+    return refuse(Errc::invalid, "[CYCLIC_FUNCTION_REFERENCE] Cyclic function reference detected: " + function.full_name + ". SQLSTATE: 42887");
   Rights inside{.owner = function.owner, .views = rights.views};
   inside.views.push_back(function.full_name);
   Session inner = session;
   inner.catalog = function.catalog_name;
   inner.schema = function.schema_name;
   inner.parameters.clear();
-  TARN_TRY(analysis, parser_.analyze("SELECT (" + function.body + "\n)"));
+  std::string text = function.table ? function.body : "SELECT (" + function.body + "\n)";
+  TARN_TRY(analysis, parser_.analyze(text));
   FunctionDef out{function.full_name, columns_of(function.parameters), function.returns, function.body, {}, {}};
+  out.table = function.table;
+  out.columns = columns_of(function.columns);
+  out.reads_data = function.reads_data || !analysis->tables.empty();
+  // What defaults call is found with what the body calls.
+  std::string values;
+  for (const auto& p : function.parameters) {
+    out.defaults.push_back(p.default_value.value_or(""));
+    if (p.default_value) values += (values.empty() ? "SELECT (" : ", (") + *p.default_value + "\n)";
+  }
+  if (!values.empty()) {
+    TARN_TRY(of_defaults, parser_.analyze(values));
+    TARN_TRY(called, routines(inner, *of_defaults, inside, relations, functions));
+    out.routines = std::move(called);
+  }
   TARN_TRY(called, routines(inner, *analysis, inside, relations, functions));
-  out.routines = std::move(called);
+  out.routines.merge(called);
   for (const auto& reference : analysis->tables) {
     TARN_TRY(r, resolve(inner, reference, inside));
     out.relations.push_back(static_cast<int>(relations.size()));
@@ -106,16 +128,39 @@ Result<Policy> Resolver::policy_of(const Session& session, const catalog::TableI
     return Policy::Call{static_cast<int>(functions.size()) - 1, std::move(given)};
   };
   Policy out;
+  // What policies over tags do to this reader; the catalog has decided which apply.
+  if (info.conflict) return fail(closed_by_conflict(info));
+  for (const auto& p : info.policies) {
+    auto function = catalog_.function_as_owner(session.ctx, p.definer, p.function_name);
+    const std::size_t masked = p.column.empty() ? 0 : 1;
+    if (!function || function->function_id != p.function_id || function->parameters.size() != p.arguments.size() + masked)
+      return fail(closed(info, p.function_name));
+    auto defined = define(session, *function, inside, relations, functions);
+    if (!defined) return fail(about_policy(defined.error().code) ? closed(info, p.function_name) : defined.error());
+    functions.push_back(*std::move(defined));
+    Policy::Call one{static_cast<int>(functions.size()) - 1, {}, {}};
+    if (masked) one.columns.push_back(p.column), one.constants.push_back(false);
+    for (const auto& a : p.arguments) {
+      if (!a.constant && std::ranges::none_of(columns, [&](const RelationColumn& c) { return c.name == a.text; }))
+        return fail(closed(info, p.function_name));
+      one.columns.push_back(a.text), one.constants.push_back(a.constant);
+    }
+    if (masked)
+      out.masks[p.column] = std::move(one);
+    else
+      out.filter = std::move(one);
+  }
+  // The table's own must be in order even where a policy calls the same function.
   if (info.row_filter) {
     TARN_TRY(filter, call(info.row_filter->function_name, info.row_filter->function_id, info.row_filter->input_column_names));
-    out.filter = std::move(filter);
+    if (!out.filter) out.filter = std::move(filter);
   }
   for (const auto& c : info.columns) {
     if (!c.mask) continue;
     auto given = c.mask->using_column_names;
     given.insert(given.begin(), c.name);
     TARN_TRY(mask, call(c.mask->function_name, c.mask->function_id, std::move(given)));
-    out.masks[c.name] = std::move(mask);
+    out.masks.try_emplace(c.name, std::move(mask));
   }
   return out;
 }
@@ -191,24 +236,22 @@ Result<Compiled> Resolver::compile_policies(const Session& session, const catalo
 Result<Compiled> Resolver::compile_function(const Session& session, const catalog::FunctionInfo& function) {
   std::vector<Relation> relations(1);
   relations[0].columns = columns_of(function.parameters);
-  relations[0].columns.push_back({"result", function.returns});
   for (std::size_t i = 0; i < function.parameters.size(); ++i) relations[0].columns[i].name = fmt::format("p{}", i);
   RewriteRequest request;
   TARN_TRY(columns, stub(relations[0].columns));
-  relations[0].sql = "(SELECT " + columns + " WHERE false)";
+  relations[0].sql = "(SELECT " + (columns.empty() ? "1 AS nothing_" : columns) + " WHERE false)";
   TARN_TRY(defined, define(session, function, Rights{}, relations, request.functions));
+  Compiled out;
+  out.outside = defined.reads_data || std::ranges::any_of(request.functions, &FunctionDef::reads_data);
   request.functions.push_back(std::move(defined));
-  Policy::Call call;
-  for (std::size_t i = 0; i < function.parameters.size(); ++i) call.columns.push_back(fmt::format("p{}", i));
-  call.function = static_cast<int>(request.functions.size()) - 1;
-  request.policy = Policy{.masks = {{"result", std::move(call)}}};
+  request.probe = static_cast<int>(request.functions.size()) - 1;
   for (const auto& r : relations) request.relations.push_back(r.columns);
   request.kinds.assign(relations.size(), ReferenceKind::table);
   TARN_TRY(rewritten, parser_.rewrite(request));
-  Compiled out;
   TARN_TRY(text, fill(session, rewritten->query, relations));
-  out.sql = "SELECT result FROM (" + text + ")";
-  out.columns = {"result"};
+  out.sql = std::move(text);
+  out.columns = rewritten->columns;
+  out.types = rewritten->types;
   for (const auto& r : relations) {
     out.directories.insert(out.directories.end(), r.directories.begin(), r.directories.end());
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());

@@ -43,6 +43,21 @@ const std::map<std::string, Columns>& shapes() {
       {"row_filters", text({"table_catalog", "table_schema", "table_name", "filter_name", "filter_catalog", "filter_schema", "filter_col_usage"})},
       {"column_masks",
        text({"table_catalog", "table_schema", "table_name", "column_name", "mask_name", "mask_catalog", "mask_schema", "mask_col_usage"})},
+      {"abac_policy_definitions",
+       {{"policy_id", "string"},
+        {"policy_name", "string"},
+        {"policy_type", "string"},
+        {"catalog_name", "string"},
+        {"schema_name", "string"},
+        {"securable_name", "string"},
+        {"on_securable_type", "string"},
+        {"to_principals", "array<string>"},
+        {"except_principals", "array<string>"},
+        {"for_securable_type", "string"},
+        {"privileges", "array<string>"},
+        {"when_condition", "string"},
+        {"match_columns", "array<string>"},
+        {"created_by", "string"}}},
       {"catalog_privileges", text({"grantor", "grantee", "catalog_name", "privilege_type", "is_grantable", "inherited_from"})},
       {"schema_privileges", text({"grantor", "grantee", "catalog_name", "schema_name", "privilege_type", "is_grantable", "inherited_from"})},
       {"table_privileges",
@@ -83,6 +98,7 @@ class Filler {
       return;
     }
     if (table_.ends_with("_tags")) return tags(c);
+    if (table_ == "abac_policy_definitions") return policies(c);
     if (table_ == "catalog_privileges") return privileges(catalog::SecurableType::CATALOG, c, {c});
     const auto schemas = catalog_.schemas(ctx_, c);
     if (!schemas) return;  // visible, but without USE CATALOG
@@ -156,6 +172,27 @@ class Filler {
       row["tag_name"] = t.key;
       row["tag_value"] = t.value;
       rows_.push_back(std::move(row));
+    }
+  }
+
+  void policies(const std::string& c) {
+    const auto found = catalog_.all_policies(ctx_, c);
+    if (!found) return;
+    const auto list = [](const std::vector<std::string>& names) {
+      json::array out;
+      for (const auto& n : names) out.emplace_back(n);
+      return out;
+    };
+    for (const auto& p : *found) {
+      const auto on = p.on_securable_fullname.value_or("");
+      const auto levels = static_cast<std::size_t>(std::ranges::count(on, '.')) + 1;
+      const auto parts = name_parts(on, 3);
+      json::array columns;
+      for (const auto& m : p.match_columns) columns.emplace_back(m.condition + (m.alias ? " AS " + *m.alias : ""));
+      add({known(p.id), p.name, p.policy_type == catalog::PolicyType::POLICY_TYPE_COLUMN_MASK ? "COLUMN_MASK" : "ROW_FILTER", parts[0],
+           levels > 1 ? json::value(parts[1]) : json::value(nullptr), levels > 2 ? json::value(parts[2]) : json::value(nullptr),
+           known(p.on_securable_type), list(p.to_principals), list(p.except_principals), known(p.for_securable_type), nullptr,
+           known(p.when_condition), std::move(columns), known(p.created_by)});
     }
   }
 

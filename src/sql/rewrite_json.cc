@@ -11,7 +11,11 @@ json::array columns_json(const std::vector<RelationColumn>& columns) {
 
 json::object call_json(const Policy::Call& c) {
   json::array columns;
-  for (const auto& n : c.columns) columns.emplace_back(n);
+  for (std::size_t i = 0; i < c.columns.size(); ++i)
+    if (i < c.constants.size() && c.constants[i])
+      columns.push_back(json::object{{"constant", c.columns[i]}});
+    else
+      columns.emplace_back(c.columns[i]);
   return {{"function", c.function}, {"columns", std::move(columns)}};
 }
 
@@ -26,8 +30,13 @@ json::array functions_json(const std::vector<FunctionDef>& functions) {
   for (const auto& f : functions) {
     json::array relations;
     for (const int r : f.relations) relations.emplace_back(r);
+    auto parameters = columns_json(f.parameters);
+    for (std::size_t i = 0; i < f.defaults.size() && i < parameters.size(); ++i)
+      if (!f.defaults[i].empty()) parameters[i].as_object()["default"] = f.defaults[i];
     out.push_back({{"name", f.name},
-                   {"parameters", columns_json(f.parameters)},
+                   {"parameters", std::move(parameters)},
+                   {"table", f.table},
+                   {"columns", columns_json(f.columns)},
                    {"returns", f.returns},
                    {"body", f.body},
                    {"relations", std::move(relations)},
@@ -117,6 +126,7 @@ json::object to_json(const RewriteRequest& request) {
   if (!request.functions.empty()) out["functions"] = functions_json(request.functions);
   if (!request.routines.empty()) out["routines"] = places_json(request.routines);
   if (request.policy) out["policy"] = policy_json(*request.policy);
+  if (request.probe) out["probe"] = *request.probe;
   if (request.final) out["final"] = true;
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
@@ -160,6 +170,7 @@ std::string cache_key(const RewriteRequest& request) {
   if (!request.routines.empty()) key += '\x1c' + boost::json::serialize(places_json(request.routines));
   if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));
   if (request.policy) key += '\x1c' + boost::json::serialize(policy_json(*request.policy));
+  if (request.probe) key += fmt::format("\x1cprobe{}", *request.probe);
   key += request.final ? "\x1d"
                          "f"
                        : "\x1d";

@@ -191,7 +191,7 @@ Result<json::value> SidecarParser::ask(const json::object& request) {
   return fail(unavailable("it ended twice"));
 }
 
-Result<std::shared_ptr<const Analysis>> SidecarParser::analyze(const std::string& sql) {
+Result<void> SidecarParser::readable(const std::string& sql) const {
   if (sql.size() > options_.most_statement_bytes)
     return refuse(
         Errc::too_large,
@@ -199,6 +199,31 @@ Result<std::shared_ptr<const Analysis>> SidecarParser::analyze(const std::string
                     sql.size(), options_.most_statement_bytes));
   if (sql.find('\0') != std::string::npos)
     return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near '\\0': the statement holds a NUL character. SQLSTATE: 42601");
+  return {};
+}
+
+Result<std::string> SidecarParser::prepare(const std::string& sql, const Given& parameters) {
+  TARN_CHECK(readable(sql));
+  json::object given;
+  for (const auto& [name, p] : parameters)
+    given[name] = json::object{{"value", p.first ? json::value(*p.first) : json::value(nullptr)}, {"type", p.second}};
+  TARN_TRY(answer, ask({{"op", "prepare"}, {"sql", sql}, {"parameters", std::move(given)}}));
+  if (!answer.is_string()) return fail(unavailable("it answered with garbage"));
+  return std::string(answer.as_string());
+}
+
+Result<std::vector<std::string>> SidecarParser::assign(const std::vector<Stored>& values) {
+  json::array pairs;
+  for (const auto& v : values) pairs.push_back(json::object{{"sql", v.sql}, {"from", v.from}, {"to", v.to}});
+  TARN_TRY(answer, ask({{"op", "assign"}, {"pairs", std::move(pairs)}}));
+  if (!answer.is_array() || answer.as_array().size() != values.size()) return fail(unavailable("it answered with garbage"));
+  std::vector<std::string> out;
+  for (const auto& text : answer.as_array()) out.emplace_back(text.as_string());
+  return out;
+}
+
+Result<std::shared_ptr<const Analysis>> SidecarParser::analyze(const std::string& sql) {
+  TARN_CHECK(readable(sql));
   if (auto hit = analyses_.get(sql)) return hit;
   TARN_TRY(answer, ask({{"op", "analyze"}, {"sql", sql}}));
   auto decoded = json::decode<Analysis>(answer, {.absent = json::Absent::keep});

@@ -78,17 +78,27 @@ Result<std::string> Executor::shaped(const Session& session, const OpenTable& ta
   }
   std::string list, aliases;
   for (std::size_t i = 0; i < query.columns.size(); ++i) aliases += fmt::format("{}c{}", i ? ", " : "", i);
+  // Values of another type are cast as Spark casts them, not as the engine would.
+  std::vector<Parser::Stored> others;
+  std::vector<std::size_t> at;
+  std::vector<std::string> values(own.size(), "NULL");
   for (std::size_t i = 0; i < own.size(); ++i) {
-    const auto& type = table.files.columns[i].duckdb;
-    std::string value;
-    if (sources[i]) {
-      value = "src_.c" + std::to_string(*sources[i]);
-    } else {
+    if (!sources[i]) {
       TARN_TRY(otherwise, default_of(session, table.snapshot->metadata.schema.fields[i]));
-      value = std::move(otherwise);
+      values[i] = std::move(otherwise);
+      continue;
     }
-    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", value, type, delta::sql_identifier(own[i]));
+    values[i] = "src_.c" + std::to_string(*sources[i]);
+    if (*sources[i] >= query.types.size() || lower(query.types[*sources[i]]) == lower(table.columns[i].type)) continue;
+    others.push_back({values[i], query.types[*sources[i]], table.columns[i].type});
+    at.push_back(i);
   }
+  if (!others.empty()) {
+    TARN_TRY(cast, parser_.assign(others));
+    for (std::size_t k = 0; k < at.size(); ++k) values[at[k]] = cast[k];
+  }
+  for (std::size_t i = 0; i < own.size(); ++i)
+    list += fmt::format("{}CAST({} AS {}) AS {}", i ? ", " : "", values[i], table.files.columns[i].duckdb, delta::sql_identifier(own[i]));
   return fmt::format("SELECT {} FROM ({}) AS src_({})", list, query.sql, aliases);
 }
 

@@ -82,6 +82,38 @@ def finished(caller, statement, **request):
     return answer
 
 
+def test_a_policy_over_tags_over_the_wire(server):
+    admin, base, table = server.admin(), f"{UC}/policies", "landing_raw.governed.tagged"
+    server.run(f"CREATE TABLE {table} (id BIGINT, ssn STRING)")
+    server.run(f"INSERT INTO {table} VALUES (1, '111')")
+    server.run(f"GRANT SELECT ON TABLE {table} TO `account users`")
+    nora = lambda: server.nora.sql("landing", server.warehouses["landing"], f"SELECT ssn FROM {table}")
+    body = {"name": "hide", "on_securable_type": "SCHEMA", "on_securable_fullname": "landing_raw.governed", "for_securable_type": "TABLE", "policy_type": "POLICY_TYPE_COLUMN_MASK",
+            "to_principals": ["account users"], "match_columns": [{"condition": "has_tag('pii')", "alias": "c"}], "column_mask": {"function_name": "landing_raw.governed.stars", "on_column": "c"}}
+    assert admin.workspace("landing", "POST", base, body)["name"] == "hide"
+    one = f"{base}/SCHEMA/landing_raw.governed/hide"
+    assert nora() == [["111"]]  # no column has the tag
+    server.run(f"ALTER TABLE {table} ALTER COLUMN ssn SET TAGS ('pii' = 'yes')")
+    assert nora() == [["***"]] and server.run(f"SELECT ssn FROM {table}") == [["111"]]
+    table_id = admin.workspace("landing", "GET", f"{UC}/tables/{table}")["table_id"]
+    for person in (admin, server.nora):
+        with pytest.raises(Refused) as refused:
+            person.workspace("landing", "POST", f"{UC}/temporary-table-credentials", {"table_id": table_id, "operation": "READ"})
+        assert refused.value.status == 403
+    assert admin.workspace("landing", "PATCH", one + "?update_mask=comment,except_principals", {"comment": "for all but her", "except_principals": ["nora@acme.example"]})["comment"] == "for all but her"
+    assert nora() == [["111"]]
+    assert [p["name"] for p in admin.workspace("landing", "GET", f"{base}/TABLE/{table}?include_inherited=true")["policies"]] == ["hide"]
+    assert not admin.workspace("landing", "GET", f"{base}/TABLE/{table}").get("policies")
+    for method, path, sent in (("GET", one, None), ("DELETE", one, None), ("POST", base, {**body, "name": "other"})):
+        with pytest.raises(Refused) as refused:
+            server.nora.workspace("landing", method, path, sent)
+        assert refused.value.status in (403, 404)
+    admin.workspace("landing", "DELETE", one)
+    with pytest.raises(Refused) as refused:
+        admin.workspace("landing", "GET", one)
+    assert refused.value.status == 404
+
+
 def test_csv_through_links_that_end(server):
     admin = server.admin()
     answer = finished(admin, "SELECT id, concat('a,\"', id) AS text FROM range(3)", warehouse_id=server.warehouses["landing"], disposition="EXTERNAL_LINKS", format="CSV")

@@ -101,8 +101,9 @@ Text to_char(std::string_view number, std::string_view format) {
     for (const char c : fw) {
       if (c == '0' || c == '9') {
         zeros = zeros || c == '0';
+        // Nothing before the point is a zero.
         if (seen++ < skip)
-          body += zeros ? '0' : ' ';
+          body += zeros || (seen == places && whole.empty()) ? '0' : ' ';
         else
           body += whole[used++];
       } else {
@@ -125,8 +126,7 @@ Text to_char(std::string_view number, std::string_view format) {
   if (sign_back) body += negative ? "-" : "+";
   if (mi_back) body += negative ? "-" : " ";
   if (brackets) body += negative ? ">" : " ";
-  if (!sign_front && !sign_back && !mi_front && !mi_back && !brackets && negative) body.insert(0, "-");
-  return body;
+  return body;  // a format without a sign shows none
 }
 
 Text format_number(std::string_view number, std::int32_t places) {

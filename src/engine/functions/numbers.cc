@@ -70,7 +70,9 @@ std::optional<double> string_to_double(std::string_view text, std::string_view t
                         (body[0] == '-' && !plus && body.size() > 1 && (std::isdigit(static_cast<unsigned char>(body[1])) || body[1] == '.')));
   if (shape && r.ec == std::errc::result_out_of_range && r.ptr == body.data() + body.size()) {
     const auto e = body.find("e-");
-    return e != std::string_view::npos ? 0.0 : body[0] == '-' ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+    return e != std::string_view::npos ? (body[0] == '-' ? -0.0 : 0.0)
+           : body[0] == '-'            ? -std::numeric_limits<double>::infinity()
+                                       : std::numeric_limits<double>::infinity();
   }
   if (!shape || r.ec != std::errc() || r.ptr != body.data() + body.size()) {
     if (attempt) return {};
@@ -478,7 +480,54 @@ Text seeded_text(std::int32_t length, std::int64_t seed) {
   return out;
 }
 
+/// e^x as Java's StrictMath says it: the argument is reduced by ln 2 in two parts and a rational function of five terms does the rest. The last digit
+/// may be another than the nearest, and is Spark's.
+std::optional<double> strict_exp(double x) {
+  if (std::isnan(x)) return x;
+  if (x > 7.09782712893383973096e+02) return std::numeric_limits<double>::infinity();
+  if (x < -7.45133219101941108420e+02) return 0.0;
+  constexpr double kHigh = 6.93147180369123816490e-01, kLow = 1.90821492927058770002e-10, kInverse = 1.44269504088896338700e+00;
+  const double size = std::abs(x);
+  double high = 0, low = 0, rest = x;
+  int k = 0;
+  if (size > 0.5 * 0.69314718055994530942) {
+    if (size < 1.5 * 0.69314718055994530942) {
+      k = x > 0 ? 1 : -1;
+      high = x - k * kHigh, low = k * kLow;
+    } else {
+      k = static_cast<int>(kInverse * x + (x > 0 ? 0.5 : -0.5));
+      high = x - k * kHigh, low = k * kLow;
+    }
+    rest = high - low;
+  } else if (size < 0x1p-28) {
+    return 1.0 + x;
+  }
+  const double t = rest * rest;
+  const double c =
+      rest -
+      t * (1.66666666666666019037e-01 +
+           t * (-2.77777777770155933842e-03 + t * (6.61375632143793436117e-05 + t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))));
+  if (k == 0) return 1.0 - ((rest * c) / (c - 2.0) - rest);
+  return std::ldexp(1.0 - ((low - (rest * c) / (2.0 - c)) - high), k);
+}
+std::optional<double> strict_cosh(double x) {
+  const double size = std::abs(x);
+  if (std::isnan(x) || size > 709.0) return std::cosh(x);
+  if (size < 0.5 * 0.69314718055994530942) {
+    const double t = std::expm1(size), w = 1 + t;
+    return size < 0x1p-55 ? w : 1 + (t * t) / (w + w);
+  }
+  const double t = *strict_exp(size);
+  return size < 22 ? 0.5 * t + 0.5 / t : 0.5 * t;
+}
+std::optional<double> exp_minus_one(double x) { return std::expm1(x); }
+std::optional<double> log_of_more(double x) { return std::log1p(x); }
+
 constexpr Entry entries_of_numbers[] = {
+    {"spark_exp", Scalar<strict_exp>::make},
+    {"spark_cosh", Scalar<strict_cosh>::make},
+    {"spark_expm1", Scalar<exp_minus_one>::make},
+    {"spark_log1p", Scalar<log_of_more>::make},
     {"spark_rand", Scalar<seeded_uniform>::make},
     {"spark_randn", Scalar<seeded_gaussian>::make},
     {"spark_randstr", Scalar<seeded_text>::make},

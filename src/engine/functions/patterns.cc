@@ -28,7 +28,20 @@ struct Piece {
         "42K0B");
 }
 
-std::vector<Piece> pieces_of(std::string_view pattern, bool parsing) {
+/// A pattern that Spark's formatter refuses: by whether the formatter of old took it, which is what Spark tells of then.
+[[noreturn]] void bad_pattern(std::string_view pattern, char c) {
+  if (std::string_view("GyYMLwWDdFEuaHkKhmsSzZ").find(c) != std::string_view::npos) unknown_pattern(pattern);
+  if (std::string_view("ABnNp").find(c) != std::string_view::npos)
+    raise("INVALID_DATETIME_PATTERN.ILLEGAL_CHARACTER",
+          fmt::format("Unrecognized datetime pattern: '{}'. Illegal pattern character found in datetime pattern: '{}'.", pattern, c), "22007");
+  if (c == 'q' || c == 'Q')
+    raise("INVALID_DATETIME_PATTERN.LENGTH",
+          fmt::format("Unrecognized datetime pattern: '{}'. Too many letters in datetime pattern: '{}'. Please reduce pattern length.", pattern, c),
+          "22007");
+  raise("INVALID_DATETIME_PATTERN.WITH_SUGGESTION", fmt::format("Unrecognized datetime pattern: '{}'.", pattern), "22007");
+}
+
+std::vector<Piece> pieces_of(std::string_view pattern) {
   std::vector<Piece> out;
   const auto literal = [&](char c) {
     if (out.empty() || out.back().letter != 0) out.push_back({});
@@ -39,14 +52,15 @@ std::vector<Piece> pieces_of(std::string_view pattern, bool parsing) {
     if (std::isalpha(static_cast<unsigned char>(c))) {
       std::size_t n = 1;
       while (i + n < pattern.size() && pattern[i + n] == c) ++n;
-      if (std::string_view("YWwuec").find(c) != std::string_view::npos)
+      if (std::string_view("YWwu").find(c) != std::string_view::npos) unknown_pattern(pattern);
+      if (std::string_view("ec").find(c) != std::string_view::npos)
         raise("INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME_WEEK_BASED_PATTERN",
               fmt::format("You may get a different result due to the upgrading to Spark >= 3.0: All week-based patterns are unsupported since Spark "
                           "3.0, detected week-based character: {}.",
                           c),
               "42K0B");
       static constexpr std::string_view known = "GyMLdQqDEFahHkKmsSVzOXxZ";
-      if (known.find(c) == std::string_view::npos || (parsing && c == 'E' && false)) unknown_pattern(pattern);
+      if (known.find(c) == std::string_view::npos) bad_pattern(pattern, c);
       const auto most = c == 'y'                                                                           ? 6u
                         : c == 'D'                                                                         ? 3u
                         : c == 'S'                                                                         ? 9u
@@ -56,7 +70,7 @@ std::vector<Piece> pieces_of(std::string_view pattern, bool parsing) {
                         : c == 'V'                                                                         ? 2u
                         : c == 'O'                                                                         ? 4u
                                                                                                            : 2u;
-      if (n > most || (c == 'V' && n != 2) || (c == 'O' && n != 1 && n != 4)) unknown_pattern(pattern);
+      if (n > most || (c == 'V' && n != 2) || (c == 'O' && n != 1 && n != 4)) bad_pattern(pattern, c);
       out.push_back({c, static_cast<int>(n), {}});
       i += n;
     } else if (c == '\'') {
@@ -111,7 +125,7 @@ std::string formatted(std::int64_t days, std::int64_t micros, std::string_view p
   const auto d = ymd_from(days);
   const auto hour = micros / kHour;
   std::string out;
-  for (const auto& p : pieces_of(pattern, false)) {
+  for (const auto& p : pieces_of(pattern)) {
     const auto number = [&](std::int64_t v) { out += fmt::format("{:0{}}", v, p.count); };
     if (!dated && p.letter && std::string_view("ahHkKmsS[]").find(p.letter) == std::string_view::npos) unknown_pattern(pattern);
     if (!zoned && p.letter && std::string_view("VzOXxZ").find(p.letter) != std::string_view::npos)
@@ -412,7 +426,7 @@ std::optional<std::int64_t> instant_of(Fields f) {
 }
 
 std::optional<Timestamp> parse_timestamp(std::string_view text, std::string_view pattern, bool local, bool attempt) {
-  const auto pieces = pieces_of(pattern, true);
+  const auto pieces = pieces_of(pattern);
   Fields f;
   auto s = text;
   const bool read = read_all(s, pieces, text, pattern, f) && s.empty();
@@ -433,7 +447,7 @@ std::optional<std::int64_t> parse_time(std::string_view text, std::string_view p
   } else {
     Fields f;
     auto s = text;
-    const auto pieces = pieces_of(pattern, true);
+    const auto pieces = pieces_of(pattern);
     for (const auto& p : pieces)
       if (p.letter && std::string_view("ahHkKmsS[]").find(p.letter) == std::string_view::npos) unknown_pattern(pattern);
     if (read_all(s, pieces, text, pattern, f) && s.empty()) out = clock_of(f);

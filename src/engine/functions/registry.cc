@@ -4,6 +4,7 @@
 
 #include "engine/functions/fallible.h"
 #include "engine/functions/families.h"
+#include "engine/functions/moments.h"
 #include "engine/functions/strings.h"
 #include "engine/functions/vectors.h"
 
@@ -45,7 +46,7 @@ std::string register_all(duckdb_connection connection) {
   for (const auto family : {std::span<const Entry>(entries), text_entries(), format_entries(), number_entries(), time_entries(), pattern_entries(),
                             interval_entries(), json_entries()})
     if (auto failure = register_family(connection, family); !failure.empty()) return failure;
-  return {};
+  return register_moments(connection);
 }
 
 }  // namespace tarn::engine::functions

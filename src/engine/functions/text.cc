@@ -332,9 +332,14 @@ Text hex_number(std::int64_t n) { return fmt::format("{:X}", static_cast<std::ui
 std::optional<Blob> base64(std::string_view s, bool strict, bool attempt) {
   std::string digits;
   std::size_t padding = 0;
-  for (const char c : s) {
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    const char c = s[i];
     if (c == '=') {
-      ++padding;
+      // Two of padding stand together.
+      if (++padding == 1 && strict && digits.size() % 4 == 2 && (i + 1 == s.size() || s[i + 1] != '=')) {
+        if (attempt) return {};
+        bad_conversion(s, "BASE64");
+      }
       continue;
     }
     if (std::isspace(static_cast<unsigned char>(c))) continue;
@@ -365,6 +370,11 @@ std::optional<Blob> base64(std::string_view s, bool strict, bool attempt) {
 std::optional<Blob> unbase64(std::string_view s, bool attempt) { return base64(s, true, attempt); }
 std::optional<Blob> to_binary(std::string_view s, std::string_view format, bool attempt) {
   if (format == "base64") return base64(s, true, attempt);
+  if (format == "utf-8" || format == "utf8") return Blob{std::string(s)};
+  if (format != "hex")
+    raise("DATATYPE_MISMATCH.INVALID_ARG_VALUE",
+          fmt::format("The `fmt` value must to be a \"STRING\" literal of one of ('hex', 'utf-8', 'utf8', 'base64'), but got '{}'.", format),
+          "42K09");
   auto out = unhex(s);
   if (!out && !attempt) bad_conversion(s, "HEX");
   return out;

@@ -29,13 +29,33 @@ def parsed(sql):
         raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
     except TokenError as e:
         raise syntax("end of input", str(e).split("\n")[0])
+    if re.search(r"\*\s*except\b", sql, re.I):
+        excepted(sql)
     if re.search(r"\bselect\s+all\s*,", sql, re.I):
         raise unsupported("A column called ALL at the head of a list", "Quote it.")
     if not trees:
         raise syntax("end of input", "the statement is empty")
     if len(trees) > 1:
         raise syntax("';'", "one statement at a time is accepted")
-    return trees[0]
+    tree = trees[0]
+    # WITH … INSERT INTO t SELECT …: the query's own.
+    if isinstance(tree, exp.Insert) and tree.args.get("with_") and isinstance(tree.expression, exp.Query) and not tree.expression.args.get("with_"):
+        given = tree.args["with_"]
+        tree.set("with_", None)
+        tree.expression.set("with_", given)
+    return tree
+
+
+def excepted(sql):
+    """* EXCEPT wants its columns in parentheses; sqlglot does not."""
+    words = tokens.Cursor(sql).words
+    for a, b, *rest in zip(words, words[1:], words[2:] + [None], words[3:] + [None, None]):
+        if a.kind == "symbol" and a.text == "*" and b.kind == "word" and b.text.upper() == "EXCEPT":
+            following, after = rest
+            if following is None or following.text != "(":
+                raise syntax(f"'{following.text}'" if following else "end of input", "expected '('")
+            if after is not None and after.kind == "symbol" and after.text == ")":
+                raise syntax("')'", "expected a column")
 
 
 def analyze(sql, path="`current`.`schema`"):
@@ -109,6 +129,8 @@ def routines_of(parts):
                 names = found[0] if found is not None and found[1] is node else None
                 if names is None:
                     continue
+            elif isinstance(node.parent, exp.Table) and node.parent.this is node and node.parent.args.get("db") is not None:
+                names = [p.name for p in (node.parent.args.get("catalog"), node.parent.args.get("db")) if p is not None] + [node.name]
             else:
                 names = [node.name]
                 if node.name.lower() in FUNCTIONS or node.name.lower() in AGGREGATES or node.name.lower() in GENERATORS or node.name.lower() in WINDOW_ONLY:
@@ -266,6 +288,13 @@ def reference(t):
     raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function. SQLSTATE: 42883")
 
 
+def bounded(kind):
+    """CHAR(n) and VARCHAR(n) of a column: the length would have to be held, and CHAR filled up."""
+    found = re.search(r"\b(var)?char(acter)?\s*\(", kind)
+    if found:
+        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING.")
+
+
 def column_defs(schema):
     out = []
     for c in schema.expressions:
@@ -277,6 +306,7 @@ def column_defs(schema):
         col = {"name": c.name, "nullable": True}
         if c.args.get("kind") is not None:
             col["type"] = c.args["kind"].sql("databricks").lower()
+            bounded(col["type"])
         for constraint in c.args.get("constraints") or []:
             kind = constraint.kind
             if isinstance(kind, exp.NotNullColumnConstraint):

@@ -61,7 +61,9 @@ class Expressions:
             word = parts[0].lower()
             if word == "grouping__id" and scope.layer is not None and scope.layer.sets is not None:
                 return scope.layer.grouping(self, exp.Anonymous(this="grouping_id", expressions=[]), [])
-            if word in PLAIN_WORDS and scope.lookup(self, parts) is None:
+            # A column of the sources comes first, then the function; aliases, parameters and what is around come after it.
+            own = word in scope.lambdas or scope.alias_first and word in scope.aliases or scope.in_sources_quietly(self, parts) is not None
+            if word in PLAIN_WORDS and not own:
                 return FUNCTIONS[word](self, exp.Anonymous(this=word, expressions=[]), scope)
         return self.resolve(parts, scope)
 
@@ -231,6 +233,9 @@ class Expressions:
     def local_routine(self, parts, node, scope):
         return None
 
+    def is_local(self, parts):
+        return False
+
     # --- nested values -----------------------------------------------------------------------------------------------------------------------
     def given(self, node, scope):
         return node.e
@@ -254,7 +259,11 @@ class Expressions:
         to = of_node(node.to)
         if node.args.get("format") is not None:
             raise syntax("FORMAT")
-        return cast(e, to, "try" if isinstance(node, exp.TryCast) else "ansi", self.shown(node.this))
+        out = cast(e, to, "try" if isinstance(node, exp.TryCast) else "ansi", self.shown(node.this))
+        if out is e:
+            out = e.with_(e.sql, e.kind, e.lit)
+        out.source = "cast"  # no literal as arithmetic with decimals counts its digits
+        return out
 
     def interval(self, node, scope):
         return interval_literal(self, node, scope)

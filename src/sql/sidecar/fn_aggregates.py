@@ -3,7 +3,7 @@ from sqlglot import exp
 
 from catalogue import aggregate, wrong_count, wrong_type
 from errors import mismatch, quoted, raised, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TINYINT, VOID, Kind, all_common, array, bounded, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text
+from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TINYINT, VOID, all_common, array, capped, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text, Kind
 from values import E, cast, implicit, literal_of, made
 from windows import TAIL
 
@@ -86,7 +86,7 @@ def sum_(c, call, scope):
         return made(f"CAST(spark_check_sum(CAST({inner} AS HUGEINT), '{'bigint' if k == BIGINT else k.name}') AS {physical(k)})", k, a)
     if a.kind.name == "decimal":
         p, s = a.kind.args
-        k = bounded(p + 10, s)
+        k = capped(p + 10, s)
         return made(f"{'TRY_CAST' if attempt else 'CAST'}({inner} AS {physical(k)})", k, a)
     return made(f"sum({distinct(call)}CAST({a.sql} AS DOUBLE)){TAIL}", DOUBLE, a)
 
@@ -99,8 +99,10 @@ def avg(c, call, scope):
     d = distinct(call)
     if a.kind.name == "decimal":
         p, s = a.kind.args
-        k = bounded(p + 4, s + 4)
+        k = capped(p + 4, s + 4)
         return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{a.sql}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
+    if a.kind.name in ("ym", "dt") and call.name == "try_avg":
+        raise unsupported("try_avg of intervals")
     if a.kind.name in ("ym", "dt"):
         k = Kind(a.kind.name, ("year", "month") if a.kind.name == "ym" else ("day", "second"))
         return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{a.sql}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), 0) AS {physical(k)})", k, a)
@@ -151,10 +153,12 @@ def statistic(names, duck, guard=""):
         e = implicit(a, DOUBLE)
         if e is None:
             raise wrong_type(call.name, shown(c, call), 0, '"DOUBLE"', a.kind)
+        if call.window is not None:  # each frame from its first row on, as Spark goes through it
+            return made(f"list_aggregate(list({distinct(call)}{e.sql}){TAIL}, '{duck}')", DOUBLE, e)
         return made(f"{duck}({distinct(call)}{e.sql}){TAIL}", DOUBLE, e)
 
 
-for _n, _d in (("stddev std stddev_samp", "stddev_samp"), ("stddev_pop", "stddev_pop"), ("variance var_samp", "var_samp"), ("var_pop", "var_pop")):
+for _n, _d in (("stddev std stddev_samp", "spark_stddev_samp"), ("stddev_pop", "spark_stddev_pop"), ("variance var_samp", "spark_var_samp"), ("var_pop", "spark_var_pop")):
     statistic(_n, _d)
 
 
@@ -169,10 +173,14 @@ def two_numbers(names, duck):
             if e is None:
                 raise wrong_type(call.name, shown(c, call), i, '"DOUBLE"', a.kind)
             es.append(e)
+        if call.name.startswith("regr_") and duck.startswith("spark_"):
+            es.reverse()  # (y, x)
         return made(f"{duck}({distinct(call)}{es[0].sql}, {es[1].sql}){TAIL}", DOUBLE, *es)
 
 
-for _n in ("corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept", "regr_r2", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy"):
+for _n in ("corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept", "regr_r2", "regr_sxx", "regr_syy", "regr_sxy"):
+    two_numbers(_n, "spark_" + _n)
+for _n in ("regr_avgx", "regr_avgy"):
     two_numbers(_n, _n)
 
 
@@ -253,7 +261,7 @@ def moments(c, call, scope):
     e = implicit(a, DOUBLE)
     if e is None:
         raise wrong_type(call.name, shown(c, call), 0, '"DOUBLE"', a.kind)
-    raise unsupported(f"The function `{call.name}`")
+    return made(f"spark_{call.name}({distinct(call)}{e.sql}){TAIL}", DOUBLE, e)
 
 
 @aggregate("grouping grouping_id")

@@ -237,6 +237,10 @@ def sort_array(c, node, scope):
 @special("array_sort")
 def array_sort(c, node, scope):
     if len(node.expressions) == 2:
+        if not isinstance(node.expressions[1], exp.Lambda):
+            by = c.compile(node.expressions[1], scope)
+            if by.kind != INT:
+                raise mismatch("UNEXPECTED_RETURN_TYPE", c.shown(node), f'The `lambdafunction` requires return "INT" type, but the actual is "{by.kind.sql}" type.')
         raise unsupported("array_sort with a comparator", "Use sort_array.")
     (a,) = arguments(c, "array_sort", node, "array", scope)
     return made(f"list_sort({a.sql}, 'ASC', 'NULLS LAST')", a.kind, a)

@@ -217,8 +217,8 @@ def json_tuple(c, node, scope, outer):
     if len(node.expressions) < 2:
         raise wrong_count("json_tuple", "> 1", len(node.expressions))
     args = [c.compile(a, scope) for a in node.expressions]
-    for a in args:
-        if a.kind.name not in ("string", "void"):
+    for i, a in enumerate(args):
+        if a.kind.name != "string" and (i > 0 or a.kind.name != "void"):
             raise mismatch("NON_STRING_TYPE", c.shown(node), "All arguments of the function `json_tuple` must be strings.")
     columns = [Col(f"c{i}", STRING, f'"c{i}"', args[0].refs) for i in range(len(args) - 1)]
     return columns, "SELECT " + ", ".join(f"spark_json_tuple({cast(args[0], STRING).sql}, {cast(a, STRING).sql}) AS {col.ref}" for a, col in zip(args[1:], columns))

@@ -4,12 +4,12 @@ from sqlglot import exp
 from catalogue import FUNCTIONS, arguments, define, same, special, wrong_count, wrong_type
 from errors import mismatch, raised, unsupported
 from kinds import (
-    BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, FLOAT, INT, SMALLINT, STRING, TIMESTAMP, TINYINT, VOID, Kind, all_common, array, bounded, decimal, decimal_of, fractional, integral, interval, numeric, orderable, physical, text, wider,
+    BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, FLOAT, INT, SMALLINT, STRING, TIMESTAMP, TINYINT, VOID, Kind, all_common, array, bounded, capped, decimal, decimal_of, fractional, integral, interval, numeric, orderable, physical, text, wider,
 )
 from operators import combine
 from values import E, cast, implicit, literal_of, made
 
-for _n, _duck in (("sqrt", None), ("cbrt", "cbrt"), ("exp", "exp"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"), ("atan", "atan"), ("sinh", "sinh"), ("cosh", "cosh"), ("tanh", "tanh"), ("degrees", "degrees"), ("radians", "radians"),
+for _n, _duck in (("sqrt", None), ("cbrt", "cbrt"), ("exp", "spark_exp"), ("sin", "sin"), ("cos", "cos"), ("tan", "tan"), ("atan", "atan"), ("sinh", "sinh"), ("cosh", "spark_cosh"), ("tanh", "tanh"), ("degrees", "degrees"), ("radians", "radians"),
                   ("asinh", "asinh"), ("rint", None), ("signum", None)):
     if _duck:
         define(_n, "double", DOUBLE, _duck + "({0})")
@@ -22,10 +22,11 @@ define("rint", "double", DOUBLE, "round_even({0}, 0)")
 define("ln", "double", DOUBLE, "CASE WHEN {0} <= 0 THEN NULL ELSE ln({0}) END")
 define("log2", "double", DOUBLE, "CASE WHEN {0} <= 0 THEN NULL ELSE log2({0}) END")
 define("log10", "double", DOUBLE, "CASE WHEN {0} <= 0 THEN NULL ELSE log10({0}) END")
-define("log1p", "double", DOUBLE, "CASE WHEN {0} <= -1 THEN NULL ELSE ln(1 + {0}) END")
-define("expm1", "double", DOUBLE, "(exp({0}) - 1)")
+define("log1p", "double", DOUBLE, "CASE WHEN {0} <= -1 THEN NULL ELSE spark_log1p({0}) END")
+define("expm1", "double", DOUBLE, "spark_expm1({0})")
 define("log", "double,double?", DOUBLE, lambda a, b=None: f"CASE WHEN {a.sql} <= 0 THEN NULL ELSE ln({a.sql}) END" if b is None else f"CASE WHEN {a.sql} <= 0 OR {b.sql} <= 0 THEN NULL ELSE ln({b.sql}) / ln({a.sql}) END")
-define("pow power", "double,double", DOUBLE, "pow({0}, {1})")
+# Java: a power by NaN is NaN, and so is 1 to an endless power.
+define("pow power", "double,double", DOUBLE, "CASE WHEN isnan({1}) OR abs({0}) = 1 AND isinf({1}) THEN CAST('NaN' AS DOUBLE) ELSE pow({0}, {1}) END")
 define("atan2", "double,double", DOUBLE, "atan2({0}, {1})")
 define("hypot", "double,double", DOUBLE, "sqrt({0} * {0} + {1} * {1})")
 define("cot", "double", DOUBLE, "(1 / tan({0}))")
@@ -165,7 +166,7 @@ def round_(c, node, scope):
     if e.kind.name == "decimal":
         p, s = e.kind.args
         whole = p - s + 1
-        k = bounded(max(whole + min(s, scale), 1), min(s, scale)) if scale >= 0 else bounded(max(whole, -scale + 1), 0)
+        k = capped(max(whole + min(s, scale), 1), min(s, scale)) if scale >= 0 else capped(max(whole, -scale + 1), 0)
         return made(f"CAST(spark_decimal_math('{mode}', CAST({e.sql} AS VARCHAR), '', {scale}) AS {physical(k)})", k, e)
     return made(f"CAST(spark_round_double(CAST({e.sql} AS DOUBLE), {scale}, {'TRUE' if mode == 'b' else 'FALSE'}) AS {physical(e.kind)})" if e.kind == DOUBLE else f"CAST(spark_round_double(CAST(spark_to_string({e.sql}) AS DOUBLE), {scale}, {'TRUE' if mode == 'b' else 'FALSE'}) AS FLOAT)", e.kind, e)
 

@@ -268,7 +268,7 @@ def regexp_extract(c, node, scope):
         raise raised("INVALID_PARAMETER_VALUE.REGEX_GROUP_INDEX", f"The value of parameter(s) `idx` in `{name}` is invalid: Expects group index between 0 and {groups}, but got {group.lit}.", "22023")
     if name == "regexp_extract":
         return made(f"regexp_extract({args[0].sql}, {pattern}, {group.lit})", STRING, *args)
-    return made(f"regexp_extract_all({args[0].sql}, {pattern}, {group.lit})", array(STRING), *args)
+    return made(f"list_transform(regexp_extract_all({args[0].sql}, {pattern}, {group.lit}), lambda g_: coalesce(g_, ''))", array(STRING), *args)
 
 
 @special("regexp_substr regexp_instr")
@@ -276,7 +276,7 @@ def regexp_find(c, node, scope):
     name = node.name.lower()
     args = arguments(c, name, node, "string,string,int?", scope)
     if name == "regexp_substr" and len(args) == 2:
-        return made(f"CASE WHEN regexp_matches({args[0].sql}, {java_pattern(args[1])}) THEN regexp_extract({args[0].sql}, {java_pattern(args[1])}, 0) END", STRING, *args)
+        return made(f"CASE WHEN regexp_matches({args[0].sql}, {java_pattern(args[1])}) THEN nullif(regexp_extract({args[0].sql}, {java_pattern(args[1])}, 0), '') END", STRING, *args)
     raise unsupported(f"The function `{name}`")
 
 
@@ -343,7 +343,7 @@ def to_binary(c, node, scope):
             if fmt not in ("hex", "utf-8", "utf8", "base64"):
                 raise mismatch("INVALID_ARG_VALUE", c.shown(node), f"The `fmt` value must to be a \"STRING\" literal of one of ('hex', 'utf-8', 'utf8', 'base64'), but got '{args[1].lit}'.")
         else:
-            raise unsupported("to_binary with a computed format")
+            return made(f"spark_to_binary({args[0].sql}, lower({args[1].sql}), {attempt})", BINARY, *args)
     if fmt in ("utf-8", "utf8"):
         return made(f"encode({args[0].sql})", BINARY, *args)
     return made(f"spark_to_binary({args[0].sql}, '{fmt}', {attempt})", BINARY, *args)
@@ -397,6 +397,8 @@ def number_format_kind(f, name):
 
 @special("format_string printf")
 def format_string(c, node, scope):
+    if not node.expressions:
+        raise wrong_count(node.name.lower(), "> 0", 0)
     raise unsupported(f"The function `{node.name.lower()}`")
 
 

@@ -476,7 +476,7 @@ def make_time(c, node, scope):
 def to_time(c, node, scope):
     name = node.name.lower()
     flag = "TRUE" if name.startswith("try") else "FALSE"
-    args = arguments(c, name, node, "string,string?", scope)
+    args = arguments(c, name, node, "text,string?" if flag == "TRUE" else "string,string?", scope)
     if len(args) == 1:
         return made(f"spark_string_to_time({args[0].sql}, 'TIME(6)', {flag})" if flag == "TRUE" else f"spark_parse_time({args[0].sql}, '', {flag})", time(6), *args)
     return made(f"spark_parse_time({args[0].sql}, {args[1].sql}, {flag})", time(6), *args)

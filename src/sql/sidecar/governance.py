@@ -1,6 +1,6 @@
 """Clauses of governance: tags, row filters, column masks, and CREATE FUNCTION."""
 import tokens
-from errors import raised, syntax, unsupported
+from errors import quoted, raised, syntax, unsupported
 
 
 def tags(c, out):
@@ -88,6 +88,138 @@ def blanked(text, start, end):
     return text[:start] + " " * (end + 1 - start) + text[end + 1:]
 
 
+def principals(c):
+    out = [c.identifier()]
+    while c.symbol(","):
+        out.append(c.identifier())
+    return out
+
+
+def condition_text(c, *ends):
+    """A condition as it is written, up to one of these words, a comma, or the end; its alias, if it has one."""
+    start, depth = c.peek(), 0
+    last = None
+    while c.peek() is not None:
+        w = c.peek()
+        if depth == 0 and (c.is_word(*ends) or w.kind == "symbol" and w.text == ","):
+            break
+        # `condition [AS] alias`: a name after a whole condition.
+        if depth == 0 and last is not None and last.text == ")" and w.kind in ("word", "quoted") and not c.is_word("AND", "OR"):
+            break
+        depth += {"(": 1, ")": -1}.get(w.text, 0) if w.kind == "symbol" else 0
+        last = w
+        c.at += 1
+    if last is None:
+        raise syntax(c.near(), "expected a condition")
+    return c.sql[start.start:last.end + 1]
+
+
+def policy_home(c):
+    """ON CATALOG c | SCHEMA s | TABLE t."""
+    c.expect("ON")
+    for word, most in (("CATALOG", 1), ("SCHEMA", 2), ("DATABASE", 2), ("TABLE", 3)):
+        if c.take(word):
+            return {"securable_type": "SCHEMA" if word == "DATABASE" else word, "target": c.name(most)}
+    if c.is_word("METASTORE"):
+        raise unsupported("A policy on a metastore")
+    raise raised("POLICY_ON_SECURABLE_TYPE_NOT_SUPPORTED", f"Policies are for a CATALOG, SCHEMA or TABLE; got {c.near()}.", "42000")
+
+
+def create_policy(c, replace):
+    """CREATE POLICY, after the word."""
+    out = {"kind": "create_policy", "or_replace": replace, "name": c.identifier()}
+    out.update(policy_home(c))
+    if c.take("COMMENT"):
+        out["comment"] = c.string()
+    p = {"mask": False, "function": [], "to": [], "except": [], "when": "", "on_column": "", "match": [], "arguments": []}
+    if c.take("COLUMN", "MASK"):
+        p["mask"] = True
+    elif not c.take("ROW", "FILTER"):
+        if c.is_word("GRANT", "DENY"):
+            raise unsupported(f"CREATE POLICY ... {c.peek().text.upper()}", "Use a ROW FILTER or a COLUMN MASK.")
+        raise syntax(c.near(), "expected ROW FILTER or COLUMN MASK")
+    p["function"] = c.name()
+    c.expect("TO")
+    p["to"] = principals(c)
+    if c.take("EXCEPT"):
+        p["except"] = principals(c)
+    c.expect("FOR")
+    if not c.take("TABLES"):
+        raise unsupported(f"A policy FOR {c.peek().text.upper() if c.peek() else ''}", "Use FOR TABLES.")
+    if c.take("WHEN"):
+        p["when"] = condition_text(c, "MATCH", "ON", "USING")
+    if c.take("MATCH", "COLUMNS"):
+        while True:
+            one = {"condition": condition_text(c, "AS", "ON", "USING"), "alias": ""}
+            if c.take("AS") or c.peek() is not None and c.peek().kind in ("word", "quoted") and not c.is_word("ON", "USING"):
+                one["alias"] = c.identifier()
+            p["match"].append(one)
+            if not c.symbol(","):
+                break
+    if p["mask"]:
+        c.expect("ON", "COLUMN")
+        p["on_column"] = c.identifier()
+    if c.take("USING", "COLUMNS"):
+        c.expect_symbol("(")
+        while True:
+            w = c.peek()
+            if w is not None and (w.kind in ("string", "number") or c.is_word("TRUE", "FALSE")):
+                p["arguments"].append({"text": c.literal(), "constant": True})
+            elif w is not None and w.kind == "symbol" and w.text == "-":
+                c.at += 1
+                p["arguments"].append({"text": "-" + c.literal(), "constant": True})
+            else:
+                p["arguments"].append({"text": c.identifier(), "constant": False})
+            if c.symbol(")"):
+                break
+            c.expect_symbol(",")
+    out["policy"] = p
+    return out
+
+
+def kept_as_text(kind):
+    """CHAR and VARCHAR are no types of parameters and results."""
+    if kind.startswith(("varchar", "char")) and not kind.startswith("character"):
+        raise raised("UNSUPPORTED_CHAR_OR_VARCHAR_AS_STRING", "The char/varchar type can't be used in the table schema.", "0A000")
+
+
+def default_text(c):
+    """An expression as it is written, up to the next parameter."""
+    start, depth, last = c.peek(), 0, None
+    while c.peek() is not None:
+        w = c.peek()
+        if depth == 0 and (w.kind == "symbol" and w.text in ",)" or c.is_word("COMMENT")):
+            break
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(w.text, 0) if w.kind == "symbol" else 0
+        last = w
+        c.at += 1
+    if last is None:
+        raise syntax(c.near(), "expected an expression")
+    return c.sql[start.start:last.end + 1]
+
+
+def returned_columns(c, called):
+    """(name type [COMMENT text], …) after RETURNS TABLE, or nothing."""
+    out = []
+    if not c.symbol("("):
+        return out
+    while True:
+        column = {"name": c.identifier(), "type": tokens.type_text(c)}
+        if c.take("NOT", "NULL"):
+            raise raised("USER_DEFINED_FUNCTIONS.NOT_NULL_ON_FUNCTION_PARAMETERS", "Cannot specify NOT NULL on the columns of a function's result.", "42601")
+        if c.take("COMMENT"):
+            c.string()
+        out.append(column)
+        if c.symbol(")"):
+            break
+        c.expect_symbol(",")
+    names = [p["name"].lower() for p in out]
+    for n in names:
+        if names.count(n) > 1:
+            raise raised("DUPLICATE_ROUTINE_RETURNS_COLUMNS", f"Found duplicate column(s) in the RETURNS clause column list of the user-defined routine {called}: {quoted(n)}.", "42711")
+    return out
+
+
 def function(c, replace):
     """CREATE FUNCTION, after the word."""
     out = {"kind": "create_function", "or_replace": replace, "if_not_exists": c.take("IF", "NOT", "EXISTS"), "columns": [], "options": {}}
@@ -95,8 +227,11 @@ def function(c, replace):
     c.expect_symbol("(")
     while not c.symbol(")"):
         parameter = {"name": c.identifier(), "type": tokens.type_text(c)}
-        if c.is_word("DEFAULT"):
-            raise unsupported("DEFAULT of a parameter")
+        kept_as_text(parameter["type"])
+        if c.take("DEFAULT"):
+            parameter["default_value"] = default_text(c)
+        elif any("default_value" in p for p in out["columns"]):
+            raise raised("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_PARAMETER_POSITION", f"In routine {out['target'][-1]} parameter {quoted(parameter['name'])} with no DEFAULT follows one that has a DEFAULT.", "42601")
         if c.take("NOT", "NULL"):
             raise raised("USER_DEFINED_FUNCTIONS.NOT_NULL_ON_FUNCTION_PARAMETERS", "Cannot specify NOT NULL on function parameters.", "42601")
         if c.is_word("GENERATED"):
@@ -116,9 +251,12 @@ def function(c, replace):
     out["options"]["deterministic"] = "true"
     while not c.take("RETURN"):
         if c.take("RETURNS"):
-            if c.is_word("TABLE"):
-                raise unsupported("A function that returns a table", "Make a view.")
-            out["options"]["returns"] = tokens.type_text(c)
+            if c.take("TABLE"):
+                out["options"]["table"] = "true"
+                out["returned"] = returned_columns(c, out["target"][-1])
+            else:
+                out["options"]["returns"] = tokens.type_text(c)
+                kept_as_text(out["options"]["returns"])
         elif c.take("LANGUAGE"):
             language = c.identifier().upper()
             if language != "SQL":
@@ -127,13 +265,17 @@ def function(c, replace):
             out["options"]["deterministic"] = "false"
         elif c.take("COMMENT"):
             out["comment"] = c.string()
-        elif not (c.take("DETERMINISTIC") or c.take("CONTAINS", "SQL") or c.take("READS", "SQL", "DATA") or c.take("SQL", "SECURITY", "DEFINER")):
+        elif c.take("CONTAINS", "SQL"):
+            out["options"]["access"] = "CONTAINS_SQL"
+        elif c.take("READS", "SQL", "DATA"):
+            out["options"]["access"] = "READS_SQL_DATA"
+        elif not (c.take("DETERMINISTIC") or c.take("SQL", "SECURITY", "DEFINER")):
             raise syntax(c.near(), "expected RETURN and an expression")
-    if "returns" not in out["options"]:
-        raise unsupported("CREATE FUNCTION without RETURNS", "Say the type that it returns.")
     w = c.peek()
     if w is None:
         raise syntax("end of input", "expected an expression")
+    if "table" in out["options"] and not (c.is_word("SELECT", "WITH", "VALUES", "FROM", "TABLE") or w.kind == "symbol" and w.text == "("):
+        raise raised("USER_DEFINED_FUNCTIONS.SQL_TABLE_UDF_BODY_MUST_BE_A_QUERY", f"SQL table function {out['target'][-1]} body must be a query.", "42601")
     out["query_text"] = c.sql[w.start:c.words[-1].end + 1]
     c.at = len(c.words)
     return out

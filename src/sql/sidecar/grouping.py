@@ -179,6 +179,8 @@ class Layer:
         group = ""
         if self.sets is not None:
             group = " GROUP BY GROUPING SETS (" + ", ".join("(" + ", ".join(key_sql(self.keys[i]) for i in s) + ")" for s in self.sets) + ")"
+            if [] in self.sets and len(self.sets) > 1:
+                group += " HAVING count(*) > 0"  # over no rows, Spark makes no grand total beside other sets
         elif self.keys:
             group = " GROUP BY " + ", ".join(key_sql(k) for k in self.keys)
         return f"SELECT {', '.join(listed)}{source}{where}{group}"

@@ -139,6 +139,11 @@ def bounded(p, s):
     return decimal(38, max(38 - whole, min(s, 6)))
 
 
+def capped(p, s):
+    """Spark's DecimalType.bounded: both no more than 38."""
+    return decimal(min(p, 38), min(s, 38))
+
+
 def decimal_of(k):
     """The decimal that holds an exact number."""
     return k.args if k.name == "decimal" else AS_DECIMAL[k.name]
@@ -158,7 +163,8 @@ def wider(a, b):
                 return DOUBLE
             (p1, s1), (p2, s2) = decimal_of(a), decimal_of(b)
             scale, whole = max(s1, s2), max(p1 - s1, p2 - s2)
-            return bounded(whole + scale, scale)
+            p = whole + scale
+            return decimal(p, scale) if p <= 38 else decimal(38, max(0, scale - (p - 38)))
         if "float" in (a.name, b.name) and ("bigint" in (a.name, b.name) or "int" in (a.name, b.name)):
             return DOUBLE
         return a if ORDER[a.name] >= ORDER[b.name] else b

@@ -14,6 +14,8 @@ MICROS = {**UNIT_MICROS, "week": 7 * 86400000000, "millisecond": 1000, "microsec
 def number_literal(digits):
     low = digits.lower()
     if "e" in low:
+        if float(low) == float("inf"):
+            raise raised("INVALID_NUMERIC_LITERAL_RANGE", f"Numeric literal {digits} is outside the valid range for double with minimum value of -1.7976931348623157E+308 and maximum value of 1.7976931348623157E+308. Please adjust the value accordingly.", "22003")
         return E(f"CAST('{low}' AS DOUBLE)", DOUBLE, lit=float(low), foldable=True)
     if "." in low:
         whole, fraction = low.split(".")

@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from analyze import analyze  # noqa: E402
 from errors import Refused  # noqa: E402
-from rewrite import rewrite  # noqa: E402
+from prepare import prepare  # noqa: E402
+from rewrite import assign, rewrite  # noqa: E402
 
 # Frames that a pathological statement may nest; each Python frame of 3.11 costs about 500 bytes of heap, none of the C stack.
 DEEPEST = 3000
@@ -26,6 +27,10 @@ def answer(request):
         op = request.get("op")
         if op == "analyze":
             return {"ok": analyze(request["sql"], request.get("path", ""))}
+        if op == "prepare":
+            return {"ok": prepare(request["sql"], request.get("parameters") or {})}
+        if op == "assign":
+            return {"ok": assign(request)}
         if op == "rewrite":
             return {"ok": rewrite(request)}
         return {"error": {"code": "internal", "message": f"unknown operation {op}"}}

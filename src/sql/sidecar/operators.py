@@ -101,7 +101,7 @@ def exact(e):
     """The decimal that an operand is in decimal arithmetic: a literal has just its own digits."""
     if e.kind.name == "decimal":
         return e
-    if e.is_literal and isinstance(e.lit, int):
+    if e.is_literal and isinstance(e.lit, int) and e.source != "cast":
         p = max(len(str(abs(e.lit))), 1)
         return e.with_(f"CAST({e.lit} AS DECIMAL({p},0))", decimal(p, 0), e.lit)
     return cast(e, decimal(*decimal_of(e.kind)))
@@ -317,6 +317,11 @@ def logic(word):
 
 def not_(c, node, scope):
     inner = node.this
+    while isinstance(inner, exp.Paren):
+        inner = inner.this
+    if isinstance(inner, exp.In) and inner.args.get("query") is not None:
+        return in_query(c, inner, inner.args["query"], scope, negated=True, filtering=bool(node.args.get("filtering")))
+    inner = node.this
     e = c.boolean(inner, scope)
     if e is None:
         raise mismatch("UNEXPECTED_INPUT_TYPE", c.shown(node), 'The first parameter requires the "BOOLEAN" type.')
@@ -326,6 +331,8 @@ def not_(c, node, scope):
 def is_(c, node, scope):
     e = c.compile(node.this, scope)
     other = node.expression
+    if isinstance(other, (exp.Cast, exp.TryCast)):
+        raise syntax("'::'", "a predicate cannot be cast here")
     if node.args.get("negate") and not isinstance(other, exp.Null):
         raise unsupported("This predicate with IS NOT")
     if isinstance(other, exp.Null):
@@ -341,7 +348,7 @@ def is_(c, node, scope):
 def in_(c, node, scope):
     query = node.args.get("query")
     if query is not None:
-        return in_query(c, node, query, scope)
+        return in_query(c, node, query, scope, filtering=bool(node.args.get("filtering")))
     if not node.expressions:
         raise raised("INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", "Empty IN predicate is not allowed.", "42000")
     parts = [c.compile(node.this, scope)] + [c.compile(x, scope) for x in c.expanded(node.expressions, scope)]
@@ -354,7 +361,18 @@ def in_(c, node, scope):
     return made(f"({parts[0].sql} IN ({', '.join(p.sql for p in parts[1:])}))", BOOLEAN, *parts)
 
 
-def in_query(c, node, query, scope):
+def in_filter(node):
+    """Marks what a condition only lets pass: there, NULL is as good as FALSE."""
+    if isinstance(node, (exp.And, exp.Or)):
+        in_filter(node.this), in_filter(node.expression)
+    elif isinstance(node, exp.Paren):
+        in_filter(node.this)
+    elif isinstance(node, (exp.In, exp.Not)):
+        node.args["filtering"] = True
+
+
+def in_query(c, node, query, scope, negated=False, filtering=False):
+    """IN and NOT IN over a query. Spark answers FALSE where SQL would say NULL; several columns are compared one by one."""
     inner = query.this if isinstance(query, exp.Subquery) else query
     q = c.query(inner, scope)
     left = [c.compile(x, scope) for x in (node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this])]
@@ -373,8 +391,15 @@ def in_query(c, node, query, scope):
         casts.append(f"{inner_e.sql} AS {col.ref}")
         changed = changed or col.kind != k
     sql = f"SELECT {', '.join(casts)} FROM ({q.sql}) AS \"q_\"" if changed else q.sql
-    subject = left[0].sql if len(left) == 1 else "(" + ", ".join(x.sql for x in left) + ")"
-    e = made(f"({subject} IN ({sql}))", BOOLEAN, *left)
+    if len(left) == 1:
+        text = f"({left[0].sql} {'NOT ' if negated else ''}IN ({sql}))"
+        e = made(text if filtering else f"coalesce({text}, FALSE)", BOOLEAN, *left)
+    else:
+        alias = ident(c.fresh())
+        pairs = [f"{x.sql} = {alias}.{col.ref}" for x, col in zip(left, q.columns)]
+        if negated:
+            pairs = [f"({p} OR ({p}) IS NULL)" for p in pairs]
+        e = made(f"({'NOT ' if negated else ''}EXISTS (SELECT 1 FROM ({sql}) AS {alias} WHERE {' AND '.join(pairs)}))", BOOLEAN, *left)
     e.refs |= q.refs
     return e
 

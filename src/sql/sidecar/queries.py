@@ -7,9 +7,10 @@ from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts
 from grouping import Layer
 from kinds import BOOLEAN, INT, VOID, any_in, common, ident, integral, orderable, physical
 from names import output_name
-from relations import Relations
+from operators import in_filter
+from relations import Relations, misplaced
 from scopes import Col, Item, Query, Scope, Source
-from values import E, cast, castable, implicit, literal_of, made
+from values import E, cast, castable, implicit, literal_of, made, string_sql as sql_text
 from windows import Windows
 
 
@@ -21,6 +22,7 @@ class Compiler(Expressions, Relations, Windows):
         self.named_functions = {k.lower(): v for k, v in ((request or {}).get("routines") or {}).items()}
         self.expanding = 0
         self.ctes = [{}]
+        self.recursion = []  # the scopes around the steps of recursive queries that are being compiled
         self.aliases = 0
 
     def fresh(self):
@@ -30,29 +32,33 @@ class Compiler(Expressions, Relations, Windows):
 
     def local_routine(self, parts, node, scope):
         """A call of a function of the catalog, by the name that it was called by."""
-        place = self.named_functions.get(".".join(p.lower() for p in parts))
-        if place is None or len(parts) == 1 and parts[0].lower() in FUNCTIONS:
+        if not self.is_local(parts):
             return None
         import routines  # which compiles bodies with this
 
-        return routines.expanded(self, self.functions[place], [self.compile(a, scope) for a in node.expressions])
+        return routines.called(self, self.functions[self.named_functions[".".join(p.lower() for p in parts)]], node, scope)
+
+    def is_local(self, parts):
+        return ".".join(p.lower() for p in parts) in self.named_functions and not (len(parts) == 1 and parts[0].lower() in FUNCTIONS)
 
     # --- any query ---------------------------------------------------------------------------------------------------------------------------
     def query(self, node, outer=None):
         """`outer`: the scope around a subquery."""
         if isinstance(node, exp.Subquery):
+            if node.args.get("joins") or node.args.get("laterals") or node.args.get("pivots"):
+                raise unsupported("A join in parentheses here")
             return self.wrapped(node, outer)
         withs = node.args.get("with_") or node.args.get("with")
         if withs is None:
             return self.body(node, outer)
         self.ctes.append(dict(self.ctes[-1]))
         try:
-            texts = [self.cte(c, bool(withs.args.get("recursive")), outer) for c in withs.expressions]
+            texts = self.common_tables(withs, outer)
             q = self.body(node, outer)
         finally:
             self.ctes.pop()
         recursive = "RECURSIVE " if any(t[1] for t in texts) else ""
-        return Query(f"WITH {recursive}{', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs)
+        return Query(f"WITH {recursive}{', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs, q.level)
 
     def wrapped(self, node, outer):
         """(query) with a WITH, an order or a limit of its own."""
@@ -60,11 +66,12 @@ class Compiler(Expressions, Relations, Windows):
         if withs is not None:
             self.ctes.append(dict(self.ctes[-1]))
             try:
-                texts = [self.cte(c, bool(withs.args.get("recursive")), outer) for c in withs.expressions]
+                texts = self.common_tables(withs, outer)
                 q = self.query(node.this, outer)
             finally:
                 self.ctes.pop()
-            q = Query(f"WITH {', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs)
+            recursive = "RECURSIVE " if any(t[1] for t in texts) else ""
+            q = Query(f"WITH {recursive}{', '.join(t[0] for t in texts)} {q.sql}", q.columns, q.refs, q.level)
         elif isinstance(node.this, exp.Table):
             q = self.query(exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.this)), outer)
         else:
@@ -84,6 +91,14 @@ class Compiler(Expressions, Relations, Windows):
             return self.query(exp.Select(expressions=[exp.Star()], from_=exp.From(this=node)), outer)
         raise unsupported(f"The query {self.shown(node)}")
 
+    def common_tables(self, withs, outer):
+        seen = set()
+        for c in withs.expressions:
+            if c.alias.lower() in seen:
+                raise raised("DUPLICATED_CTE_NAMES", f"CTE definition can't have duplicate names: `{c.alias}`.", "42602")
+            seen.add(c.alias.lower())
+        return [self.cte(c, bool(withs.args.get("recursive")), outer) for c in withs.expressions]
+
     def cte(self, node, recursive, outer):
         name = node.alias
         inner = node.this
@@ -92,24 +107,48 @@ class Compiler(Expressions, Relations, Windows):
         if recursive and any(isinstance(t.this, exp.Identifier) and t.name.lower() == name.lower() and not t.args.get("db") for t in inner.find_all(exp.Table)):
             return self.recursive_cte(node, name, inner, columns, alias, outer)
         q = self.query(inner, outer)
-        self.ctes[-1][name.lower()] = (alias, renamed(q.columns, columns, name))
+        self.ctes[-1][name.lower()] = (alias, renamed(q.columns, columns, name), q.level)
         return f"{ident(alias)} AS ({q.sql})", False
 
     def recursive_cte(self, node, name, inner, columns, alias, outer):
         if not isinstance(inner, exp.Union):
             raise raised("INVALID_RECURSIVE_CTE", "Invalid recursive definition found. Recursive queries must contain an UNION or an UNION ALL statement with 2 children. The first child needs to be the anchor term without any recursive references.", "42836")
-        if node.args.get("max_recursion") or inner.args.get("order") or inner.args.get("limit"):
+        refers = lambda part: any(isinstance(t.this, exp.Identifier) and t.name.lower() == name.lower() and not t.args.get("db") for t in part.find_all(exp.Table))
+        if inner.args.get("with_") is not None and any(refers(w.this) for w in inner.args["with_"].expressions if w.alias.lower() != name.lower()):
+            raise raised("INVALID_RECURSIVE_CTE", "Invalid recursive definition found. Recursive references stand in the second child of the UNION ALL only.", "42836")
+        if node.args.get("max_recursion") or inner.args.get("order") or inner.args.get("limit") or inner.args.get("with_") is not None:
             raise unsupported("This recursive query")
+        if inner.args.get("distinct"):
+            raise raised("UNION_NOT_SUPPORTED_IN_RECURSIVE_CTE", "The UNION operator is not yet supported within recursive common table expressions (WITH clauses that refer to themselves, directly or indirectly). Please use UNION ALL instead.", "42836")
+        if not refers(inner.expression) or refers(inner.this) and name.lower() not in self.ctes[-1]:
+            own_with = inner.this.args.get("with_") or (inner.this.this.args.get("with_") if isinstance(inner.this, exp.Subquery) else None)
+            if own_with is None or not any(w.alias.lower() == name.lower() for w in own_with.expressions):
+                raise raised("INVALID_RECURSIVE_CTE", "Invalid recursive definition found. Recursive queries must contain an UNION or an UNION ALL statement with 2 children. The first child needs to be the anchor term without any recursive references.", "42836")
         anchor = self.query(inner.this, outer)
         own = [Col(c.name, c.kind if c.kind != VOID else INT, c.ref, c.refs) for c in renamed(anchor.columns, columns, name)]
-        self.ctes[-1][name.lower()] = (alias, own)
-        step = self.query(inner.expression, outer)
+        level = '"level_"'
+        self.ctes[-1][name.lower()] = (alias, own, level)
+        self.recursion.append(outer)
+        try:
+            step = self.query(inner.expression, outer)
+        finally:
+            self.recursion.pop()
+        self.ctes[-1][name.lower()] = (alias, own, None)
+        if step.level is None:
+            if inner.expression.args.get("order") or inner.expression.args.get("limit") or isinstance(inner.expression, exp.Subquery) and (inner.expression.this.args.get("order") or inner.expression.this.args.get("limit")):
+                raise misplaced()
+            raise unsupported("A recursive reference in this place")
         if len(step.columns) != len(own):
             raise columns_differ("UNION", len(own), len(step.columns))
         first = ", ".join(f"CAST({c.ref} AS {physical(c.kind)}) AS {c.ref}" for c in own)
         second = ", ".join(f"{cast(E(c.ref, c.kind), o.kind).sql} AS {o.ref}" for c, o in zip(step.columns, own))
-        word = "UNION" if inner.args.get("distinct") else "UNION ALL"
-        return f"{ident(alias)}({', '.join(c.ref for c in own)}) AS (SELECT {first} FROM ({anchor.sql}) {word} SELECT {second} FROM ({step.sql}))", True
+        # Spark's limits: 100 levels, a million rows. What goes on for ever ends with its name.
+        told = lambda what: f"error({sql_text(what)} || substr(CAST({level} AS VARCHAR), 1, 0))"
+        most = told("[RECURSION_LEVEL_LIMIT_EXCEEDED] Recursion level limit 100 reached but query has not exhausted, try increasing it like 'WITH RECURSIVE t(col) MAX RECURSION LEVEL 200'. SQLSTATE: 42836")
+        wide = told("[RECURSION_ROW_LIMIT_EXCEEDED] Recursion row limit 1000000 reached but query has not exhausted. SQLSTATE: 42836")
+        guard = f'CASE WHEN {level} >= 99 THEN {most} WHEN "row_" > 1000000 THEN {wide} ELSE TRUE END'
+        return (f"{ident(alias)}({', '.join([c.ref for c in own] + [level])}) AS (SELECT {first}, 0 AS {level} FROM ({anchor.sql}) UNION ALL "
+                f'SELECT {second}, {level} + 1 AS {level} FROM (SELECT *, row_number() OVER () AS "row_" FROM ({step.sql})) WHERE {guard})'), True
 
     # --- set operations ----------------------------------------------------------------------------------------------------------------------
     def set_operation(self, node, outer):
@@ -155,6 +194,8 @@ class Compiler(Expressions, Relations, Windows):
 
     # --- SELECT ------------------------------------------------------------------------------------------------------------------------------
     def select(self, node, outer):
+        if node.args.get("sample"):
+            raise syntax("'TABLESAMPLE'", "it stands before the alias")
         for key in ("into", "connect", "match", "prewhere", "operation_modifiers", "kind", "locks", "exclude"):
             if node.args.get(key):
                 raise unsupported(f"{key.upper()} in SELECT")
@@ -203,6 +244,14 @@ class Compiler(Expressions, Relations, Windows):
                     raise unsupported(f"DISTINCT over a {i.e.kind.sql}")
         columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs) for n, i in enumerate(items)]
         listed = ", ".join(f"{i.e.sql} AS {c.ref}" for i, c in zip(items, columns))
+        levels, level = [s.level for s in scope.sources if s.level], None
+        if levels:
+            if scope.layer is not None or distinct is not None or any(i.e.window for i in items):
+                raise misplaced()
+            if not self.recursion or outer is not self.recursion[-1]:
+                raise unsupported("A recursive reference in a subquery")
+            level = '"level_"'
+            listed += f", {levels[0] if len(levels) == 1 else 'greatest(' + ', '.join(levels) + ')'} AS {level}"
         order = "" if distinct is not None else self.order_by(node, scope, items)
         if scope.layer is not None:
             source, where = f" FROM ({scope.layer.sql(source, where)}) AS {ident(scope.layer.alias)}", ""
@@ -212,7 +261,10 @@ class Compiler(Expressions, Relations, Windows):
             raise unsupported("LIMIT in a correlated subquery")
         if distinct is not None:
             return self.arranged(node, Query(sql, columns, refs), outer)
-        return Query(sql + order + self.limits(node, scope), columns, refs)
+        ended = order + self.limits(node, scope)
+        if level and ended:
+            raise misplaced()
+        return Query(sql + ended, columns, refs, level)
 
     def condition(self, node, scope, clause):
         if clause == "WHERE":
@@ -222,6 +274,7 @@ class Compiler(Expressions, Relations, Windows):
                 raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: window functions.', "42903")
         if clause == "QUALIFY" and self.plain_aggregate(node) and scope.layer is None:
             raise raised("QUALIFY_AGGREGATE_NOT_ALLOWED", "Aggregate functions are not allowed in QUALIFY without GROUP BY.", "42903")
+        in_filter(node)
         e = self.compile(node, scope)
         if e.kind == BOOLEAN:
             return e
@@ -250,7 +303,7 @@ class Compiler(Expressions, Relations, Windows):
                     raise raised("CANNOT_RESOLVE_STAR_EXPAND", f"Cannot resolve {self.shown(inner)}.", "42704")
                 out += [ColumnNode(i.e, i.name) for i in scope.without(self, [Item(f, self.field(base, f)) for f, _ in base.kind.args], inner.expression)]
                 continue
-            if isinstance(inner, exp.Anonymous) and inner.name.lower() in GENERATORS and self.local_routine([inner.name], inner, scope) is None:
+            if isinstance(inner, exp.Anonymous) and inner.name.lower() in GENERATORS and not self.is_local([inner.name]):
                 generators += 1
                 if generators > 1:
                     raise raised("UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "The generator is not supported: only one generator allowed per SELECT clause but found 2.", "42K0E")
@@ -271,9 +324,18 @@ class Compiler(Expressions, Relations, Windows):
         keys = order_keys(node)
         if not keys:
             return ""
-        aliases = {}
+        # A name that two outputs have means neither: then it is a column below.
+        aliases, twice = {}, set()
         for i in items:
-            aliases.setdefault(i.name.lower(), i.e)
+            key = i.name.lower()
+            if key in aliases and (aliases[key].sql != i.e.sql or i.e.name.lower() != key):
+                twice.add(key)
+            aliases.setdefault(key, i.e)
+        plain = {k.name.lower() for k in (k.this if isinstance(k, exp.Ordered) else k for k in keys) if isinstance(k, exp.Column) and not k.table}
+        for key in twice & plain:
+            if scope.in_sources_quietly(self, [key]) is None:
+                raise raised("AMBIGUOUS_REFERENCE", f"Reference {quoted(key)} is ambiguous.", "42704")
+            del aliases[key]
         at = scope.with_aliases(aliases, first=True)
         out = []
         for key in keys:
@@ -316,6 +378,9 @@ class Compiler(Expressions, Relations, Windows):
             value = given.expression
             if isinstance(value, (exp.Column, exp.Var)) and value.name.lower() == "all":
                 continue
+            for call in value.find_all(exp.Anonymous):
+                if self.is_local([call.name]):
+                    raise raised("UNSUPPORTED_SQL_UDF_USAGE", f"Using SQL function {quoted(call.name)} in {key.upper()} is not supported.", "0A000")
             e = self.compile(value, Scope())
             if not e.foldable:
                 raise raised(f"INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", f"The limit like expression \"{self.shown(value)}\" is invalid. The {key} expression must evaluate to a constant value.", "42K0E")

@@ -37,14 +37,15 @@ class Relations(Pivots):
         if isinstance(node, exp.Table):
             out = self.table(node, scope)
         elif isinstance(node, exp.Subquery):
-            if isinstance(node.this, (exp.Table, exp.Subquery)) and not isinstance(node.this, exp.Query) or isinstance(node.this, exp.Table):
-                out = "(" + self.relation(node.this, scope) + ")"
+            inner = node.this
+            if isinstance(inner, exp.Table) or isinstance(inner, exp.Subquery) and (inner.args.get("joins") or inner.args.get("laterals") or inner.alias):
+                out = "(" + self.relation(inner, scope) + ")"
                 alias = node.alias
                 if alias:
                     for s in scope.sources[before:]:
                         s.names, s.shown = [alias.lower()], [alias]
             else:
-                q = self.query(node, scope.parent_for_relation())
+                q = self.wrapped(node, scope.parent_for_relation())  # its joins come below
                 out = self.derived_table(node, q, scope)
         elif isinstance(node, exp.Values):
             columns, sql = self.values_rows(node, scope)
@@ -69,6 +70,8 @@ class Relations(Pivots):
         own = self.fresh()
         name = node.alias
         scope.sources.append(Source([name] if name else names or [], own, renamed(q.columns, columns, name)))
+        if q.level:
+            scope.sources[-1].level = f"{ident(own)}.{q.level}"
         return f"({q.sql}) AS {ident(own)}"
 
     def table(self, node, scope):
@@ -79,10 +82,11 @@ class Relations(Pivots):
         if not isinstance(this, exp.Identifier) and "rel" not in node.args:
             return self.table_function(node, scope)
         if "rel" not in node.args:
-            alias, columns = self.ctes[-1].get(node.name.lower(), (None, None))
+            alias, columns, level = self.ctes[-1].get(node.name.lower(), (None, None, None))
             if alias is None:
                 raise unsupported(f"The name {node.name}")
-            return self.derived_table(node, Query(f"SELECT {', '.join(c.ref for c in columns)} FROM {ident(alias)}", columns), scope, [node.name])
+            listed = [c.ref for c in columns] + ([level] if level else [])
+            return self.derived_table(node, Query(f"SELECT {', '.join(listed)} FROM {ident(alias)}", columns, level=level), scope, [node.name])
         i = node.args["rel"]
         rel = self.relations[i]
         columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}) for c in rel["columns"]]
@@ -130,7 +134,9 @@ class Relations(Pivots):
         if name in GENERATORS:
             alias = node.args.get("alias")
             names = [i.name for i in (alias.args.get("columns") or [])] if isinstance(alias, exp.TableAlias) else []
-            return self.generated_relation(call, scope, node.alias, names, False)
+            alone = not scope.sources
+            sql = self.generated_relation(call, scope, node.alias, names, False)
+            return f"(SELECT 1) AS one_ LEFT JOIN {sql} ON TRUE" if alone and name.endswith("_outer") else sql
         from catalogue import AGGREGATES, FUNCTIONS
 
         if name in FUNCTIONS or name in AGGREGATES:
@@ -138,7 +144,14 @@ class Relations(Pivots):
         raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve {quoted(call.name)} to a table-valued function. Please make sure that {quoted(call.name)} is defined as a table-valued function and that all required parameters are provided correctly. SQLSTATE: 42883")
 
     def table_routine(self, node, call, scope):
-        return None
+        """A function of the catalog that returns a table."""
+        parts = [p.name for p in (node.args.get("catalog"), node.args.get("db")) if p is not None] + [call.name]
+        if not self.is_local(parts):
+            return None
+        import routines
+
+        q = routines.table_called(self, self.functions[self.named_functions[".".join(p.lower() for p in parts)]], call, scope)
+        return "LATERAL " + self.derived_table(node, q, scope, [call.name])
 
     def generated_relation(self, call, scope, alias, names, outer):
         columns, sql = GENERATORS[call.name.lower()](self, call, scope.for_lateral(), outer or call.name.lower().endswith("_outer"))
@@ -199,6 +212,8 @@ class Relations(Pivots):
             pass
         added = scope.sources[before:]
         right_items = [i for s in added for i in s.items if not i.hidden]
+        if side in ("LEFT", "FULL") and any(s.level for s in added) or side in ("RIGHT", "FULL") and any(s.level for s in scope.sources[:before]) or kind in ("SEMI", "ANTI") and any(s.level for s in added):
+            raise misplaced()
         scope.order = left_order + right_items if saved is not None or scope.order is not None else None
         word = {"": "", "LEFT": "LEFT ", "RIGHT": "RIGHT ", "FULL": "FULL "}.get(side)
         semi = kind in ("SEMI", "ANTI")
@@ -213,6 +228,8 @@ class Relations(Pivots):
             condition = self.merge_columns(using, left_order, left_merged, right_items, side, scope, semi)
         elif on is not None:
             scope.order = None if not scope.merged else scope.order
+            if any(isinstance(n, exp.Anonymous) and n.name.lower() in ("rand", "random", "randn", "uuid") for n in on.walk(prune=lambda x: isinstance(x, exp.Query))):
+                raise raised("INVALID_NON_DETERMINISTIC_EXPRESSIONS", f'The operator expects a deterministic expression, but the actual expression is "{self.shown(on)}".', "42K0E")
             e = self.condition(on, scope, "JOIN")
             if on.find(exp.Query) is not None and (side or semi):
                 raise unsupported("A subquery in the condition of an outer join")
@@ -270,7 +287,34 @@ class Relations(Pivots):
         sample = node.args.get("sample")
         if sample is None:
             return out
-        raise unsupported("TABLESAMPLE")
+        if len(scope.sources) != before + 1:
+            raise unsupported("TABLESAMPLE of this relation")
+        if sample.args.get("seed") is not None:
+            raise unsupported("TABLESAMPLE ... REPEATABLE", "The engine samples with several threads.")
+        whole = lambda key: int(sample.args[key].this) if isinstance(sample.args.get(key), exp.Literal) and not sample.args[key].is_string and sample.args[key].this.isdigit() else None
+        own = ident(scope.sources[before].alias)
+        if sample.args.get("size") is not None:
+            n = whole("size")
+            if n is None:
+                raise unsupported("TABLESAMPLE by this size", "Give a number of ROWS.")
+            return f"(SELECT * FROM {out} LIMIT {n}) AS {own}"
+        if sample.args.get("bucket_numerator") is not None:
+            x, y = whole("bucket_numerator"), whole("bucket_denominator")
+            if not x or not y or x > y or sample.args.get("bucket_field") is not None:
+                raise unsupported("TABLESAMPLE of this bucket")
+            percent = 100 * x / y
+        else:
+            given = sample.args.get("percent")
+            if not isinstance(given, exp.Literal) or given.is_string:
+                raise unsupported("TABLESAMPLE by this share", "Give a number of PERCENT.")
+            percent = float(given.this)
+        if not 0 <= percent <= 100:
+            raise raised("_LEGACY_ERROR_TEMP_0064", f"Sampling fraction ({percent / 100}) must be on interval [0, 1].", "42000")
+        return f"(SELECT * FROM {out} USING SAMPLE {percent!r} PERCENT (bernoulli)) AS {own}"
+
+
+def misplaced():
+    return raised("INVALID_RECURSIVE_REFERENCE.PLACE", "Invalid recursive reference found inside WITH RECURSIVE clause. Recursive references cannot be used on the right side of left outer/semi/anti joins, on the left side of right outer joins, in full outer joins, in aggregates, and in subquery expressions.", "42836")
 
 
 def parent_for_relation(self):

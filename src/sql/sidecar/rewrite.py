@@ -17,11 +17,11 @@ import table_defaults
 from analyze import parsed, query_of, references
 from errors import syntax, unsupported
 from expressions import DISPATCH, unresolved
-from kinds import BOOLEAN, KNOWN, STRING, ident, of_text
+from kinds import BOOLEAN, KNOWN, STRING, ident, of_text, physical
 from queries import Compiler
 from relations import parse_kind
 from scopes import Col, Scope, Source
-from values import E, delivered
+from values import E, cast, delivered
 
 DISPATCH[exp.Extract] = fn_times.extract_node
 DISPATCH[exp.Trim] = fn_strings.trim_node
@@ -34,9 +34,13 @@ for _kind in (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls):
 def rewrite(request):
     sql, relations = request["sql"], request["relations"]
     hole = Holes(sql, [relations, request.get("functions"), request.get("policy")])
+    if request.get("probe") is not None:
+        return probed(request, hole)
     if not sql:
         return governed(request, hole)
     tree = parsed(sql).copy()
+    if isinstance(tree, exp.TruncateTable):
+        tree = exp.Delete(this=tree.expressions[0])
     target = request.get("target")  # DELETE and UPDATE: the columns of the target, under the name it has in the statement
     parameters = {k: of_text(v.lower(), parse_kind) for k, v in (request.get("parameters") or {}).items()}
     table_defaults.fill(tree, target, request.get("defaults"))
@@ -98,6 +102,47 @@ def governed(request, hole):
     listed = ", ".join(f"{i.e.sql} AS {ident(i.name)}" for i in source.items)
     text = f"SELECT {listed} FROM {hole.quoted({'rel': 0})} AS {ident(source.alias)}" + (f" WHERE {seen.sql}" if seen is not None else "")
     return {"query": hole.pieces(text), "columns": [i.name for i in source.items], "types": [str(i.e.kind) for i in source.items], "lineage": [sorted(list(r) for r in i.e.refs) for i in source.items]}
+
+
+def stored(e, wanted):
+    """A value as a column of this type takes it: Spark's own cast, not the engine's."""
+    kind = of_text(wanted, parse_kind)
+    if e.kind == kind or nested(kind) or nested(e.kind):
+        return e
+    return cast(e, kind)
+
+
+def nested(kind):
+    return kind.name in ("array", "map", "struct", "variant")
+
+
+def assign(request):
+    """The DuckDB text of each value as its column takes it."""
+    out = []
+    for pair in request["pairs"]:
+        e = stored(E(pair["sql"], of_text(pair["from"], parse_kind)), pair["to"])
+        out.append(f"CAST({e.sql} AS {physical(of_text(pair['to'], parse_kind))})" if nested(e.kind) else e.sql)
+    return out
+
+
+def probed(request, hole):
+    """A function by itself, called with the columns of relation 0: the query that it is, what it yields, and that it can be compiled at all."""
+    c = Compiler(hole, request["relations"], {}, request)
+    function, base = request["functions"][request["probe"]], request["relations"][0]
+    source = Source([], c.fresh(), [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(0, x["name"])}) for x in base["columns"]])
+    from_ = f"{hole.quoted({'rel': 0})} AS {ident(source.alias)}"
+    args = [i.e for i in source.items][:len(function["parameters"])]
+    for p in function["parameters"]:
+        routines.default_of(c, function, p)
+    if function.get("table"):
+        q = routines.expanded_table(c, function, args)
+        text = f"SELECT t_.* FROM {from_}, LATERAL ({q.sql}) AS t_"
+        columns = q.columns
+    else:
+        e = routines.expanded(c, function, args)
+        text = f"SELECT {e.sql} AS result FROM {from_}"
+        columns = [Col("result", e.kind, "result", e.refs)]
+    return {"query": hole.pieces(text), "columns": [k.name for k in columns], "types": [str(k.kind) for k in columns], "lineage": [[] for _ in columns]}
 
 
 def one_query(query, relations, hole, parameters, request, final=True):
@@ -162,7 +207,7 @@ def over_target(tree, relations, target, hole, parameters, request):
             raise unsupported("This assignment")
         if e.this.name.lower() not in by_name:
             raise unresolved("`" + e.this.name + "`", e.this.name, [(alias, x["name"]) for x in target])
-        value = c.compile(e.expression, scope)
+        value = stored(c.compile(e.expression, scope), next(x["type"] for x in target if x["name"] == by_name[e.this.name.lower()]))
         out["assignments"].append({"column": by_name[e.this.name.lower()], "value": hole.pieces(value.sql)})
         out["lineage"].append(sorted(list(r) for r in value.refs))
     if policy.applies and c.outer_depths:

@@ -75,7 +75,7 @@ def rewritten(tree, source, target, hole, parameters, request):
             if own[name.lower()] in clause["columns"]:
                 raise syntax(f"'{name}'", "a column is assigned twice")
             clause["columns"].append(own[name.lower()])
-            clause["values"].append(side.add(value))
+            clause["values"].append(side.add(value, ("store", next(x["type"] for x in target if x["name"] == own[name.lower()]))))
         clauses.append(clause)
     for side in (both, only_source, only_target):
         side.finish(doubled, source_alias)
@@ -119,6 +119,8 @@ class Side:
         return len(self.expressions) - 1
 
     def finish(self, doubled, source_alias):
+        from rewrite import stored
+
         self.text, self.sources = [], []
         c = Compiler(self.hole, [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
         scope = Scope()
@@ -128,6 +130,8 @@ class Side:
         place = next((i for i, (alias, _) in enumerate(self.tables) if alias == source_alias), None)
         for node, where in self.expressions:
             e = c.compile(node, scope) if where != "on" or seen is None else joined(c, node, scope, seen)
+            if isinstance(where, tuple):
+                e = stored(e, where[1])
             if where == "condition":
                 e.sql = routines.guarded(seen, e.sql)
             used = sorted(name for i, name in e.refs if i == place)

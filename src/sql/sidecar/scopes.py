@@ -14,10 +14,11 @@ class Col:
 
 
 class Query:
-    __slots__ = ("sql", "columns", "refs", "ordered")
+    __slots__ = ("sql", "columns", "refs", "ordered", "level")
 
-    def __init__(self, sql, columns, refs=frozenset()):
-        self.sql, self.columns, self.refs = sql, columns, frozenset(refs)
+    def __init__(self, sql, columns, refs=frozenset(), level=None):
+        """`level`: in the step of a recursive query, the hidden column that says how deep its rows are."""
+        self.sql, self.columns, self.refs, self.level = sql, columns, frozenset(refs), level
 
 
 class Item:
@@ -35,6 +36,7 @@ class Source:
     def __init__(self, names, alias, columns):
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
+        self.level = None  # as a Query's
         self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in columns]
 
     def answers_to(self, parts):
@@ -99,7 +101,8 @@ class Scope:
         while s is not None:
             e = s.outer(c, parts)
             if e is not None:
-                c.outer_depths.append(s.depth)
+                if not e.foldable:
+                    c.outer_depths.append(s.depth)
                 return e
             s = s.parent
         return self.variable(c, parts)

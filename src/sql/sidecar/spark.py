@@ -4,6 +4,8 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.parsers.databricks import DatabricksParser
 from sqlglot.tokens import Token, TokenType
 
+from errors import unsupported
+
 KEPT = ("CAST", "TRY_CAST", "EXTRACT", "TRIM")
 UNITS = {u + s for u in ("YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND") for s in ("", "S")}
 TYPED = {"DATE": "DATE", "TIMESTAMP": "TIMESTAMPTZ", "TIMESTAMP_NTZ": "TIMESTAMPNTZ", "TIMESTAMP_LTZ": "TIMESTAMPTZ", "TIME": "TIME"}
@@ -20,6 +22,25 @@ class SparkParser(DatabricksParser):
     }
     FUNCTIONS_WITH_ALIASED_ARGS = {"STRUCT", "NAMED_STRUCT"}
     ARRAY_CONSTRUCTORS = {}
+    UNARY_PARSERS = {**DatabricksParser.UNARY_PARSERS, TokenType.PLUS: lambda self: self._parse_signed()}
+
+    def _parse_signed(self):
+        """+x: the text '1' becomes a number by it."""
+        this = self._operand(self._parse_unary())
+        return this if isinstance(this, exp.Literal) and not this.is_string else self.expression(exp.Anonymous(this="positive", expressions=[this]))
+
+    def _parse_string_as_identifier(self):
+        """"x" is a text here, never a name."""
+        return None
+
+    def _advance_any(self, ignore_reserved=False):
+        return None if self._curr is not None and self._curr.token_type == TokenType.STRING else super()._advance_any(ignore_reserved)
+
+    def _parse_pipe_syntax_aggregate_fields(self):
+        out = super()._parse_pipe_syntax_aggregate_fields()
+        if isinstance(out, exp.Literal) and not out.is_string:
+            raise unsupported("A place in the GROUP BY of a pipe", "Write the expression.")
+        return out
 
     def _parse_plain(self, name):
         return self.expression(exp.Anonymous(this=name, expressions=self._parse_csv(self._parse_lambda)))
@@ -139,7 +160,7 @@ class SparkParser(DatabricksParser):
                     name = "shiftrightunsigned"
             else:
                 return this
-            this = self.expression(exp.Anonymous(this=name, expressions=[this, self._operand(self._parse_joined())]))
+            this = self.expression(exp.Anonymous(this=name, expressions=[self._operand(this), self._operand(self._parse_joined())]))
 
     def _touching(self, kind):
         """Two of one sign with nothing between them."""

@@ -4,6 +4,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 import governance
+import show
 import table_clauses
 from errors import raised, syntax, unsupported
 
@@ -28,7 +29,11 @@ def words_of(sql):
         if t.token_type == TokenType.IDENTIFIER:
             out.append(Word(t.text, "quoted", t.start, t.end))
         elif t.token_type in (TokenType.STRING, TokenType.RAW_STRING):
-            out.append(Word(t.text, "string", t.start, t.end))
+            last = out[-1] if out else None
+            if last is not None and last.kind == "string" and last.end + 1 == t.start and sql[last.end] == sql[t.start]:
+                out[-1] = Word(last.text + sql[t.start] + t.text, "string", last.start, t.end)  # 'it''s' is one
+            else:
+                out.append(Word(t.text, "string", t.start, t.end))
         elif t.token_type == TokenType.NUMBER:
             out.append(Word(t.text, "number", t.start, t.end))
         else:
@@ -141,46 +146,6 @@ def parse(sql):
         return None
     c.end()
     return out
-
-
-def pattern(c):
-    if c.take("LIKE") or (c.peek() is not None and c.peek().kind == "string"):
-        return c.string()
-    return None
-
-
-def show(c):
-    if c.take("CATALOGS"):
-        return {"kind": "show_catalogs", "like": pattern(c)}
-    if c.take("SCHEMAS") or c.take("DATABASES"):
-        target = c.name(1) if c.take("IN") or c.take("FROM") else []
-        return {"kind": "show_schemas", "target": target, "like": pattern(c)}
-    for word, kind in (("TABLES", "show_tables"), ("VIEWS", "show_views")):
-        if c.take(word):
-            target = c.name(2) if c.take("IN") or c.take("FROM") else []
-            return {"kind": kind, "target": target, "like": pattern(c)}
-    if c.take("COLUMNS"):
-        if not (c.take("IN") or c.take("FROM")):
-            raise syntax(c.near(), "expected IN")
-        target = c.name()
-        if c.take("IN") or c.take("FROM"):
-            if len(target) > 1:
-                raise syntax(c.near(), "the table is already qualified")
-            target = c.name(2) + target
-        return {"kind": "show_columns", "target": target}
-    if c.take("CREATE", "TABLE"):
-        return {"kind": "show_create_table", "target": c.name()}
-    if c.take("TBLPROPERTIES"):
-        return {"kind": "show_properties", "target": c.name()}
-    if c.take("GRANTS") or c.take("GRANT"):
-        principal = ""
-        if not c.is_word("ON") or c.is_word("ON", ahead=1):
-            principal = c.identifier()
-        c.expect("ON")
-        out = securable(c)
-        out.update(kind="show_grants", principal=principal)
-        return out
-    raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
 
 
 def moment(c):
@@ -336,6 +301,8 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
+                if "char(" in column["type"]:
+                    raise unsupported(f"The type {column['type'].upper()} of a column", "Use STRING.")
                 if c.is_word("DEFAULT"):
                     raise raised("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", "Failed to execute the command because DEFAULT values are not supported when adding new columns to previously existing Delta tables; please add the column without a default value first, then run a second ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.", "0AKDC")
                 if c.is_word("NOT", "FIRST", "AFTER"):
@@ -398,22 +365,6 @@ def comment(c):
     c.expect("IS")
     out["comment"] = text_or_null(c)
     return out
-
-
-def describe(c):
-    if c.take("HISTORY"):
-        return {"kind": "describe_history", "target": c.name()}
-    if c.take("DETAIL"):
-        return {"kind": "describe_detail", "target": c.name()}
-    for words, kind in ((("CATALOG",), "describe_catalog"), (("SCHEMA",), "describe_schema"), (("DATABASE",), "describe_schema")):
-        if c.take(*words):
-            extended = c.take("EXTENDED")
-            return {"kind": kind, "extended": extended, "target": c.name(2 if kind == "describe_schema" else 1)}
-    if c.is_word("QUERY", "FUNCTION", "VOLUME", "SELECT", "WITH", "CREDENTIAL", "LOCATION", "EXTERNAL"):
-        raise unsupported("DESCRIBE " + c.peek().text.upper())
-    c.take("TABLE")
-    extended = c.take("EXTENDED") or c.take("FORMATTED")
-    return {"kind": "describe_table", "extended": extended, "target": c.name()}
 
 
 def use(c):
@@ -492,11 +443,13 @@ def clauses(c, comment=True):
 
 
 def create(c):
-    replace = c.is_word("OR") and c.is_word("REPLACE", ahead=1) and c.is_word("FUNCTION", ahead=2)
+    replace = c.is_word("OR") and c.is_word("REPLACE", ahead=1) and c.is_word("FUNCTION", "POLICY", ahead=2)
     if replace:
         c.at += 2
     if c.take("FUNCTION"):
         return governance.function(c, replace)
+    if c.take("POLICY"):
+        return governance.create_policy(c, replace)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE"):
         return None
     kind = "create_catalog" if c.is_word("CATALOG") else "create_schema"
@@ -508,6 +461,8 @@ def create(c):
 
 
 def drop(c):
+    if c.take("POLICY"):
+        return {"kind": "drop_policy", "name": c.identifier(), **governance.policy_home(c)}
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "FUNCTION"):
         if c.peek() is None:
             raise syntax("end of input")
@@ -579,6 +534,6 @@ def copy(c):
 
 
 STATEMENTS = {
-    "SHOW": show, "DESCRIBE": describe, "DESC": describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
+    "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
 }

@@ -58,6 +58,22 @@ def taken_apart(node):
     return call
 
 
+RANDOM = {"rand", "random", "randn", "uuid", "shuffle", "randstr", "uniform", "monotonically_increasing_id", "spark_partition_id"}
+
+
+def random_call(c, node):
+    """Whether an expression calls a random function itself: not as an argument of a function of the catalog, nor in a subquery."""
+    stack = [node]
+    while stack:
+        n = stack.pop()
+        if isinstance(n, exp.Query) or isinstance(n, exp.Anonymous) and c.is_local([n.name]):
+            continue
+        if isinstance(n, exp.Anonymous) and n.name.lower() in RANDOM:
+            return True
+        stack += list(n.iter_expressions())
+    return False
+
+
 class Windows:
     def aggregate(self, node, scope):
         """An aggregate's call without OVER: a column of the aggregation below."""
@@ -69,6 +85,8 @@ class Windows:
         if call.name in ("grouping", "grouping_id"):
             if scope.layer is None:
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
+            if not scope.layer.keys and scope.layer.sets is not None and (scope.inside == "HAVING" or scope.alias_first):
+                raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
             return scope.layer.grouping(self, call.node, [self.compile(a, scope.base("GROUP BY")) for a in call.args])
         if scope.layer is None:
             if scope.inside == "aggregate":
@@ -78,6 +96,10 @@ class Windows:
             if scope.inside == "GROUP BY":
                 raise raised("GROUP_BY_AGGREGATE", f"Aggregate functions are not allowed in GROUP BY, but found {self.shown(node)}.", "42903")
             raise unsupported("An aggregate function here")
+        if any(random_call(self, a) for a in call.args):
+            raise raised("AGGREGATE_FUNCTION_WITH_NONDETERMINISTIC_EXPRESSION", f'Non-deterministic expression "{self.shown(node)}" should not appear in the arguments of an aggregate function.', "42845")
+        if call.filter is not None and random_call(self, call.filter):
+            raise raised("INVALID_AGGREGATE_FILTER.NON_DETERMINISTIC", f'The FILTER expression "{self.shown(call.filter)}" in an aggregate function is invalid. Expected a deterministic FILTER expression.', "42903")
         base = scope.base("aggregate")
         base.aliases = scope.aliases
         e = AGGREGATES[call.name](self, call, base)

@@ -11,7 +11,7 @@ import golden  # noqa: E402
 from harness import ROOT, platform  # noqa: E402
 
 # Statements that were right when this was last measured; raise it with what is gained.
-RIGHT = 2170
+RIGHT = 2220
 
 
 def jar():

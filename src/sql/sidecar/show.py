@@ -1,0 +1,120 @@
+"""SHOW and DESCRIBE."""
+import governance
+import tokens
+from errors import quoted, raised, syntax, unsupported
+
+
+def pattern(c):
+    if c.take("LIKE") or (c.peek() is not None and c.peek().kind == "string"):
+        return c.string()
+    return None
+
+
+def show(c):
+    if c.take("CATALOGS"):
+        return {"kind": "show_catalogs", "like": pattern(c)}
+    if c.take("SCHEMAS") or c.take("DATABASES"):
+        target = c.name(1) if c.take("IN") or c.take("FROM") else []
+        return {"kind": "show_schemas", "target": target, "like": pattern(c)}
+    for word, kind in (("TABLES", "show_tables"), ("VIEWS", "show_views")):
+        if c.take(word):
+            target = c.name(2) if c.take("IN") or c.take("FROM") else []
+            return {"kind": kind, "target": target, "like": pattern(c)}
+    if c.take("COLUMNS"):
+        if not (c.take("IN") or c.take("FROM")):
+            raise syntax(c.near(), "expected IN")
+        target = c.name()
+        if c.take("IN") or c.take("FROM"):
+            place = c.name(2)
+            if len(target) > 1 and [p.lower() for p in target[:-1]][-len(place):] != [p.lower() for p in place]:
+                raise raised("SHOW_COLUMNS_WITH_CONFLICT_NAMESPACE", f"SHOW COLUMNS with conflicting namespace: {'.'.join(quoted(p) for p in place)} != {'.'.join(quoted(p) for p in target[:-1])}.", "42K05")
+            target = target if len(target) > 1 else place + target
+        return {"kind": "show_columns", "target": target}
+    if c.take("CREATE", "TABLE"):
+        return {"kind": "show_create_table", "target": c.name()}
+    if c.take("TBLPROPERTIES"):
+        return {"kind": "show_properties", "target": c.name()}
+    if c.take("GRANTS") or c.take("GRANT"):
+        principal = ""
+        if not c.is_word("ON") or c.is_word("ON", ahead=1):
+            principal = c.identifier()
+        c.expect("ON")
+        out = tokens.securable(c)
+        out.update(kind="show_grants", principal=principal)
+        return out
+    if c.take("CURRENT"):
+        if not (c.take("SCHEMA") or c.take("DATABASE") or c.take("NAMESPACE")):
+            raise syntax(c.near(), "expected SCHEMA")
+        return {"kind": "show_current"}
+    if c.take("TABLE", "EXTENDED"):
+        if c.take("IN") or c.take("FROM"):
+            c.name(2)
+        if not c.take("LIKE"):
+            raise syntax(c.near(), "expected LIKE")
+        c.string()
+        if c.take("PARTITION"):
+            partition(c)
+        c.end()
+        raise unsupported("SHOW TABLE EXTENDED", "Use DESCRIBE EXTENDED.")
+    if c.is_word("POLICIES") or c.is_word("EFFECTIVE") and c.is_word("POLICIES", ahead=1):
+        effective = c.take("EFFECTIVE")
+        c.take("POLICIES")
+        return {"kind": "show_policies", "extended": effective, **governance.policy_home(c)}
+    raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
+
+
+def describe(c):
+    if c.is_word("POLICY") and c.is_word("ON", ahead=2):
+        c.at += 1
+        return {"kind": "describe_policy", "name": c.identifier(), **governance.policy_home(c)}
+    if c.take("HISTORY"):
+        return {"kind": "describe_history", "target": c.name()}
+    if c.take("DETAIL"):
+        return {"kind": "describe_detail", "target": c.name()}
+    for words, kind in ((("CATALOG",), "describe_catalog"), (("SCHEMA",), "describe_schema"), (("DATABASE",), "describe_schema")):
+        if c.take(*words):
+            extended = c.take("EXTENDED")
+            return {"kind": kind, "extended": extended, "target": c.name(2 if kind == "describe_schema" else 1)}
+    if c.take("QUERY") or c.is_word("SELECT", "WITH", "VALUES") or c.is_word("FROM") and not c.is_word("FROM", ahead=1):
+        w = c.peek()
+        if w is None:
+            raise syntax("end of input", "expected a query")
+        c.at = len(c.words)
+        return {"kind": "describe_query", "query_text": c.sql[w.start:]}
+    if c.is_word("FUNCTION", "VOLUME", "CREDENTIAL", "LOCATION", "EXTERNAL") and c.peek(1) is not None:
+        raise unsupported("DESCRIBE " + c.peek().text.upper())
+    c.take("TABLE")
+    extended = c.take("EXTENDED") or c.take("FORMATTED")
+    out = {"kind": "describe_table", "extended": extended, "target": c.name()}
+    if c.take("PARTITION"):
+        partition(c)
+        out["options"] = {"partition": "true"}
+    elif c.peek() is not None and not c.is_word("AS", "VERSION", "TIMESTAMP"):
+        column = c.name(9)
+        out["columns"] = [{"name": ".".join(column)}]
+        if len(column) > 1:
+            raise unsupported("DESCRIBE of a field")
+    if c.take("AS", "JSON"):
+        if out.get("columns"):
+            raise raised("UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", "DESC TABLE COLUMN AS JSON not supported for individual columns.", "0A000")
+        if not extended:
+            raise raised("DESCRIBE_JSON_NOT_EXTENDED", "DESCRIBE TABLE ... AS JSON only supported when [EXTENDED|FORMATTED] is specified. For example: DESCRIBE EXTENDED <tableName> AS JSON is supported but DESCRIBE <tableName> AS JSON is not.", "0A000")
+        raise unsupported("DESCRIBE ... AS JSON")
+    return out
+
+
+def partition(c):
+    """(column = value, …) after PARTITION."""
+    c.expect_symbol("(")
+    while True:
+        key = c.identifier()
+        if not c.symbol("="):
+            if c.peek() is not None and c.peek().text in (",", ")"):
+                raise raised("INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", f"Partition key {quoted(key)} must set value.", "42000")
+            raise syntax(c.near(), "expected '='")
+        if c.peek() is not None and c.peek().kind == "word" and c.peek(1) is not None and c.peek(1).kind == "string":
+            c.at += 1  # a typed literal
+        c.literal()
+        if c.symbol(")"):
+            return
+        c.expect_symbol(",")
