@@ -22,7 +22,7 @@ test:
 
 # Every figure of docs/performance.md, on this machine, with its peer beside it.
 bench:
-	@scripts/setup build run test clients
+	@scripts/setup build run test clients spark bench
 	@scripts/clients
 	@cmake --preset release >$(CURDIR)/.cmake.log 2>&1 || { cat $(CURDIR)/.cmake.log; exit 1; }
 	@cmake --build build --target tarn bench_plan bench_gateway bench_engine bench_delta
@@ -30,6 +30,8 @@ bench:
 	@bench/server.py build/tarn
 	@bench/gateway.py build/bench/bench_gateway
 	@"$${TARN_CACHE:-$$HOME/.cache/tarn}/test-venv/bin/python" bench/terraform.py build/tarn
+	@"$${TARN_CACHE:-$$HOME/.cache/tarn}/test-venv/bin/python" bench/tpch.py
+	@"$${TARN_CACHE:-$$HOME/.cache/tarn}/test-venv/bin/python" bench/tables.py
 
 lint:
 	@scripts/setup build run lint
