@@ -11,23 +11,13 @@
 #include "delta/features.h"
 #include "delta/protocol.h"
 #include "sql/executor.h"
+#include "sql/scratch.h"
 
 namespace tarn::sql {
 namespace {
 
 /// Beyond this many changed rows files are written anew: the vectors would have to pass through this process.
 constexpr std::int64_t kMostMarked = 4'000'000;
-
-/// A folder that goes with the statement.
-struct StageFolder {
-  explicit StageFolder(std::string p) : path(std::move(p)) {}
-  ~StageFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  StageFolder(const StageFolder&) = delete;
-  std::string path;
-};
 
 std::string quoted_columns(const std::vector<delta::DataColumn>& columns, const std::string& of = {}) {
   std::string out;
@@ -253,7 +243,7 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   std::ranges::sort(scope.directories);
   scope.directories.erase(std::unique(scope.directories.begin(), scope.directories.end()), scope.directories.end());
   if (is_staged(table)) {
-    const StageFolder scratch(table.directory + "/_tarn_change_" + new_hex(8));
+    const Scratch scratch(table.directory + "/_tarn_change_" + new_hex(8));
     const auto& unique = file_column;
     delta::RelationOptions options{.file_column = unique, .row_column = unique + "_row"};
     const bool tracks = !table.files.row_ids.empty();
@@ -334,15 +324,10 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   commit.add = files;
   commit.blind_append = false;
   commit.read_whole_table = true;
-  commit.user_name = user;
   commit.honours = honoured_features();
   commit.operation_metrics = {{assignments.empty() ? "numDeletedRows" : "numUpdatedRows", std::to_string(out.rows)}};
-  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) {
-    discard(table.root, files);
-    return fail(from_delta(version.error()));
-  }
-  out.version = *version;
+  TARN_TRY(version, this->commit(table, std::move(commit), user));
+  out.version = version;
   return out;
 }
 

@@ -282,12 +282,7 @@ Result<Tables::Optimized> Tables::optimize(const OpenTable& table, const Optimiz
   commit.add = files;
   commit.blind_append = false;
   commit.row_ids_kept = tracks;
-  commit.user_name = user;
-  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) {
-    discard(table.root, files);
-    return fail(from_delta(version.error()));
-  }
+  TARN_CHECK(this->commit(table, std::move(commit), user));
   return out;
 }
 

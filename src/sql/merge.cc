@@ -5,21 +5,11 @@
 #include "base/ids.h"
 #include "delta/paths.h"
 #include "sql/executor.h"
+#include "sql/scratch.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
-
-/// A folder that goes with the statement.
-struct Scratch {
-  explicit Scratch(std::string p) : path(std::move(p)) {}
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  std::string path;
-};
 
 constexpr std::string_view kAmbiguous =
     "[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] Cannot perform Merge as multiple source rows matched and attempted to modify the same\n"
@@ -259,16 +249,11 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   commit.add = files;
   commit.blind_append = false;
   commit.read_whole_table = true;
-  commit.user_name = user;
   commit.operation_metrics = {{"numTargetRowsInserted", std::to_string(out.inserted)},
                               {"numTargetRowsUpdated", std::to_string(out.updated)},
                               {"numTargetRowsDeleted", std::to_string(out.deleted)}};
-  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) {
-    discard(table.root, files);
-    return fail(from_delta(version.error()));
-  }
-  out.version = *version;
+  TARN_TRY(version, this->commit(table, std::move(commit), user));
+  out.version = version;
   return out;
 }
 

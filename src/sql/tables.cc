@@ -312,13 +312,8 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
   commit.blind_append = !overwrite;
   commit.transaction = std::move(transaction);
   commit.honours = honoured_features();
-  commit.user_name = user;
-  auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) {
-    discard(table.root, files);
-    return fail(from_delta(version.error()));
-  }
-  out.version = *version;
+  TARN_TRY(version, this->commit(table, std::move(commit), user));
+  out.version = version;
   return out;
 }
 
@@ -329,11 +324,13 @@ Result<std::vector<delta::CommitInfo>> Tables::history(const std::string& locati
   return *std::move(h);
 }
 
-Result<void> Tables::commit(const OpenTable& table, delta::Commit commit, const std::string& user) {
+Result<std::int64_t> Tables::commit(const OpenTable& table, delta::Commit commit, const std::string& user) {
   commit.user_name = user;
+  const auto written = commit.add;
   auto version = log_.commit(table.root, table.snapshot->version, std::move(commit));
-  if (!version) return fail(from_delta(version.error()));
-  return {};
+  if (version) return *version;
+  discard(table.root, written);
+  return fail(from_delta(version.error()));
 }
 
 Result<void> Tables::set_properties(const std::string& location, const std::map<std::string, std::optional<std::string>>& changes,

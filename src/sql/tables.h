@@ -90,8 +90,9 @@ class Tables {
   /// as rewrite's.
   Result<Merged> merge(const OpenTable& table, const std::string& source, const std::vector<std::string>& sources, const MergePlan& plan,
                        const std::string& user, engine::CancelToken* cancel, const RowRules& rules = {});
-  /// A commit of the writer's own making, on top of the version opened: changed metadata, domains.
-  Result<void> commit(const OpenTable& table, delta::Commit commit, const std::string& user);
+  /// A commit of the writer's own making, on top of the version opened; the version it became. Where it does not come about, the files that it adds
+  /// are removed: they are new, and nobody else's.
+  Result<std::int64_t> commit(const OpenTable& table, delta::Commit commit, const std::string& user);
   /// Sets delta.* properties; nullopt unsets. Error: invalid for one that we do not know or cannot honour.
   Result<void> set_properties(const std::string& location, const std::map<std::string, std::optional<std::string>>& changes, const std::string& user);
   /// The version that was the newest at a time (a literal in UTC). Errors: invalid (no time, or outside the log's reach).
