@@ -183,6 +183,7 @@ asio::awaitable<Connection::Next> Connection::read_head(Exchange& x, RequestRead
     if (reader.is_header_done()) break;
     if (ec == http::error::need_more) {
       ec = {};
+      transport_->acknowledge();
       if (co_await fill(2048)) continue;
       if (timed_out_) {
         const WireError error = too_slow("request's head");
@@ -264,6 +265,7 @@ asio::awaitable<bool> Connection::read_body(std::shared_ptr<Exchange> x, Request
       co_return false;
     }
     deadline_ = started + core_.limits.body_grace + std::chrono::milliseconds(x->body.size() * 1000 / core_.limits.body_rate);
+    transport_->acknowledge();
     const auto left = reader.content_length_remaining().value_or(kBodyBuffer);
     if (co_await fill(static_cast<std::size_t>(std::clamp<std::uint64_t>(left, 2048, kBodyBuffer)))) continue;
     if (timed_out_) {

@@ -1,5 +1,6 @@
 #include "gateway/transport.h"
 
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 
 #include <boost/asio/redirect_error.hpp>
@@ -11,6 +12,11 @@ namespace tarn::gateway {
 namespace asio = boost::asio;
 
 namespace {
+
+void acknowledge_on(int socket) {
+  const int on = 1;
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));  // without it the peer waits, no more
+}
 
 auto quietly(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
 
@@ -41,6 +47,9 @@ class Plain final : public Transport {
   asio::awaitable<void> finish_writing(error_code& ec) override {
     socket_.shutdown(Socket::shutdown_send, ec);
     co_return;
+  }
+  void acknowledge() override {
+    if constexpr (std::is_same_v<Socket, asio::ip::tcp::socket>) acknowledge_on(socket_.native_handle());
   }
   void cancel() override {
     error_code ignored;
@@ -98,6 +107,7 @@ class Tls final : public TlsTransport {
     // SSL_shutdown sends close_notify and then waits for the peer's; the connection's clock bounds that.
     co_await stream_.async_shutdown(quietly(ec));
   }
+  void acknowledge() override { acknowledge_on(stream_.lowest_layer().native_handle()); }
   void cancel() override {
     error_code ignored;
     stream_.lowest_layer().cancel(ignored);

@@ -23,6 +23,9 @@ class Transport {
   virtual boost::asio::awaitable<std::size_t> send_some(int fd, std::uint64_t offset, std::size_t length, error_code& ec) = 0;
   /// Tells the peer that nothing more comes; its bytes can still be read.
   virtual boost::asio::awaitable<void> finish_writing(error_code& ec) = 0;
+  /// Acknowledges what came now, not with the answer: a peer under Nagle's algorithm sends the rest of a request only then, and the kernel would
+  /// wait up to 40 ms for something to carry it.
+  virtual void acknowledge() {}
   /// Ends pending operations with operation_aborted; the stream stays usable for a last word (plain) or not (TLS).
   virtual void cancel() = 0;
   virtual void close() = 0;
