@@ -81,6 +81,7 @@ std::string Instance::bind(const Scope& scope) {
       "SET GLOBAL arrow_large_buffer_size = false",
       "SET GLOBAL arrow_lossless_conversion = false",
       "SET GLOBAL arrow_output_list_view = false",
+      "SET GLOBAL parquet_metadata_cache = true",  // a table's data files never change
       fmt::format("SET GLOBAL memory_limit = '{}B'", s.memory_bytes),
       "SET GLOBAL temp_directory = " + literal(s.spill_directory),
   };
