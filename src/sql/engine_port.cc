@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <boost/algorithm/string/replace.hpp>
+
 namespace tarn::sql {
 namespace {
 
@@ -47,6 +49,7 @@ constexpr std::pair<const char*, const char*> kSparks[] = {
     {"No magic bytes found", "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file: {} SQLSTATE: KD001"},
     {"Failed to read file", "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file: {} SQLSTATE: KD001"},
     {"No files found that match", "[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file: {} SQLSTATE: KD001"},
+    {"No space left on device", "[TASK_WRITE_FAILED] Task failed while writing rows: {} SQLSTATE: 58030"},
     {"Unknown TimeZone", "[INVALID_TIMEZONE] {} SQLSTATE: 22009"},
     {"Not implemented Error", "[UNSUPPORTED_FEATURE] {} SQLSTATE: 0A000"},
     {"non-inner join on subquery", "[UNSUPPORTED_FEATURE] {} SQLSTATE: 0A000"},
@@ -54,7 +57,21 @@ constexpr std::pair<const char*, const char*> kSparks[] = {
     {"out of range", "[DATETIME_OVERFLOW] Datetime operation overflow: {} SQLSTATE: 22008"},
 };
 
-Error translated(const engine::Error& e) {
+/// Where tables lie on this machine is no caller's business: files keep their names below the folders that the statement was given.
+std::string without_places(std::string text, const engine::Scope& scope) {
+  for (const auto* list : {&scope.directories, &scope.writable})
+    for (std::string directory : *list) {
+      while (directory.ends_with('/')) directory.pop_back();
+      if (directory.empty()) continue;
+      boost::algorithm::replace_all(text, directory + "/", "");
+      boost::algorithm::replace_all(text, "'" + directory + "'", "of the table");
+      boost::algorithm::replace_all(text, directory, "of the table");
+    }
+  return text;
+}
+
+Error translated(engine::Error e, const engine::Scope& scope) {
+  e.message = without_places(std::move(e.message), scope);
   // Our own checks inside a statement speak the vendor's language already; the engine only puts its kind before them.
   const auto at = e.message.find("Error: [");
   if (e.code == engine::Errc::sql && at != std::string::npos) {
@@ -74,18 +91,18 @@ class PoolEngine final : public Engine {
   Result<engine::Summary> run(const engine::Scope& scope, const engine::Request& request, const engine::Sink& sink,
                               engine::CancelToken* cancel) override {
     auto r = pool_.run(scope, request, sink, cancel);
-    if (!r) return fail(translated(r.error()));
+    if (!r) return fail(translated(std::move(r).error(), scope));
     return *std::move(r);
   }
   Result<std::vector<engine::WrittenFile>> write(const engine::Scope& scope, const engine::WriteRequest& request,
                                                  engine::CancelToken* cancel) override {
     auto r = pool_.write_parquet(scope, request, cancel);
-    if (!r) return fail(translated(r.error()));
+    if (!r) return fail(translated(std::move(r).error(), scope));
     return *std::move(r);
   }
   Result<std::vector<engine::Column>> describe(const engine::Scope& scope, const std::string& sql, engine::CancelToken* cancel) override {
     auto r = pool_.describe(scope, sql, cancel);
-    if (!r) return fail(translated(r.error()));
+    if (!r) return fail(translated(std::move(r).error(), scope));
     return *std::move(r);
   }
 
