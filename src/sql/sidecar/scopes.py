@@ -92,9 +92,7 @@ class Scope:
             return self.alias(lowered[0], parts[0])
         found = self.in_sources(c, parts)
         if found is not None:
-            if self.layer is not None and not found.foldable:
-                raise self.layer.missing(c, parts, found)
-            return found
+            return self.grouped(c, parts, found) if self.layer is not None and not found.foldable else found
         if lowered[0] in self.aliases:
             return self.fields(c, self.alias(lowered[0], parts[0]), parts[1:])
         s = self.parent
@@ -126,17 +124,21 @@ class Scope:
             return self.fields(c, self.lambdas[lowered], parts[1:])
         e = self.in_sources(c, parts)
         if e is not None and self.layer is not None:
-            ref = self.layer.ref_of(e)
-            for n in range(len(parts) - 1, 0, -1):  # a field of a key
-                if ref is None and self.in_sources_quietly(c, parts[:n]) is not None:
-                    key = self.layer.ref_of(self.in_sources_quietly(c, parts[:n]))
-                    ref = self.fields(c, key, parts[n:]) if key is not None else None
-            if ref is None:
-                raise self.layer.missing(c, parts, e)
-            return ref
+            return self.grouped(c, parts, e)
         if e is None and lowered in self.aliases:
             return self.fields(c, self.aliases[lowered], parts[1:])
         return self.variable(c, parts) if e is None else e
+
+    def grouped(self, c, parts, e):
+        """The key that a column of the sources is, or a field of one."""
+        ref = self.layer.ref_of(e)
+        for n in range(len(parts) - 1, 0, -1):
+            if ref is None and self.in_sources_quietly(c, parts[:n]) is not None:
+                key = self.layer.ref_of(self.in_sources_quietly(c, parts[:n]))
+                ref = self.fields(c, key, parts[n:]) if key is not None else None
+        if ref is None:
+            raise self.layer.missing(c, parts, e)
+        return ref
 
     def fields(self, c, e, rest):
         for name in rest:

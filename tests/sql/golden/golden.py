@@ -240,6 +240,8 @@ class Runner:
             got, want = [[c.strip() for c in r] for r in got], [[c.strip() for c in r] for r in want]
             if case.sql.upper().startswith("DESC"):  # the suite prints no comment as nothing; where and by whom the table was made is the server's own
                 got, want = undetailed([["" if c == "NULL" and i == 2 else c for i, c in enumerate(r)] for r in got]), undetailed(want)
+                # The suite's files end without trailing blanks, and so does their last row.
+                got, want = [r[:2] if r[2:] == [""] else r for r in got], [r[:2] if r[2:] == [""] else r for r in want]
             if re.match(r"SHOW (TABLES|VIEWS)", case.sql, re.I):  # the suite prints the names alone
                 got = [[r[1]] for r in got]
         flat = ["\t".join(r).strip("\n") for r in got]
