@@ -1,4 +1,5 @@
 // SHOW and DESCRIBE: what the catalog lets this caller see.
+#include "base/text.h"
 #include "delta/clustering.h"
 #include "delta/features.h"
 #include "sql/executor.h"
@@ -8,6 +9,20 @@ namespace tarn::sql {
 namespace {
 
 std::optional<std::string> known(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
+
+/// Properties as Spark shows them: what looks like a secret or names a place is redacted (`spark.redaction.regex` and
+/// `spark.sql.redaction.options.regex` of its SQLConf), and what a view keeps for itself is left out.
+std::map<std::string, std::string> shown(const std::map<std::string, std::string>& properties) {
+  const auto hidden = [](const std::string& text) {
+    const auto low = lower(text);
+    return std::ranges::any_of(std::array{"secret", "password", "token", "accesskey", "access.key", "url"},
+                               [&](const char* word) { return low.find(word) != std::string::npos; });
+  };
+  std::map<std::string, std::string> out;
+  for (const auto& [k, v] : properties)
+    if (!k.starts_with("view.")) out[k] = hidden(k) || hidden(v) ? "*********(redacted)" : v;
+  return out;
+}
 
 std::string properties_text(const std::map<std::string, std::string>& p) {
   std::string out = "[";
@@ -68,7 +83,7 @@ Result<Done> Executor::show(const Call& c) {
     return deliver(c, {{"col_name", "string"}}, rows);
   }
   if (a.kind == StatementKind::show_properties) {
-    for (const auto& [k, v] : info.properties) rows.push_back({k, v});
+    for (const auto& [k, v] : shown(info.properties)) rows.push_back({k, v});
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
   std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
@@ -144,7 +159,7 @@ Result<Done> Executor::describe_table(const Call& c) {
     if (info.row_filter) add("Row Filter", call(info.row_filter->function_name, info.row_filter->input_column_names));
     for (const auto& col : info.columns)
       if (col.mask) add(("Mask of " + col.name).c_str(), call(col.mask->function_name, col.mask->using_column_names));
-    if (!info.properties.empty()) add("Table Properties", properties_text(info.properties));
+    if (const auto properties = shown(info.properties); !properties.empty()) add("Table Properties", properties_text(properties));
   }
   if (info.table_type != catalog::TableType::VIEW && info.storage_location)
     if (const auto table = tables_.open(*info.storage_location)) {

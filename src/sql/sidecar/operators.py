@@ -321,11 +321,38 @@ def not_(c, node, scope):
         inner = inner.this
     if isinstance(inner, exp.In) and inner.args.get("query") is not None:
         return in_query(c, inner, inner.args["query"], scope, negated=True, filtering=bool(node.args.get("filtering")))
+    if asks_query(inner):
+        deeper = negated(inner)
+        if node.args.get("filtering"):
+            in_filter(deeper)
+        return c.compile(deeper, scope)
     inner = node.this
     e = c.boolean(inner, scope)
     if e is None:
         raise mismatch("UNEXPECTED_INPUT_TYPE", c.shown(node), 'The first parameter requires the "BOOLEAN" type.')
     return made(f"(NOT {e.sql})", BOOLEAN, e)
+
+
+def asks_query(node):
+    """Whether an IN over a query is among the conditions that AND, OR and NOT connect."""
+    if isinstance(node, exp.In):
+        return node.args.get("query") is not None
+    if isinstance(node, (exp.And, exp.Or)):
+        return asks_query(node.this) or asks_query(node.expression)
+    return isinstance(node, (exp.Not, exp.Paren)) and asks_query(node.this)
+
+
+def negated(node):
+    """NOT of a condition, down to what AND and OR connect. There an IN over a query is FALSE where it is unknown, and so is a NOT IN: not the
+    opposite of each other, wherefore NOT must reach them before they are asked, as in Spark."""
+    if isinstance(node, exp.Paren):
+        return negated(node.this)
+    if isinstance(node, exp.Not):
+        return node.this.copy()
+    if isinstance(node, (exp.And, exp.Or)):
+        both = [exp.Paren(this=negated(side)) for side in (node.this, node.expression)]
+        return (exp.Or if isinstance(node, exp.And) else exp.And)(this=both[0], expression=both[1])
+    return exp.Not(this=node.copy())
 
 
 def is_(c, node, scope):
