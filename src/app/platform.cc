@@ -27,6 +27,7 @@
 #include "app/mailer.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
+#include "app/quality_room.h"
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
@@ -193,6 +194,7 @@ struct Platform::Impl {
   jobs::Scheduler job_scheduler;
   jobs::Watcher job_watcher;
   jobs::Notifier job_notifier;
+  QualityRoom quality;
   api::Router router, control;
   std::unique_ptr<gateway::Server> server;
   std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
@@ -331,7 +333,8 @@ struct Platform::Impl {
                       .sender = job_webhooks,
                       .mail = mailer.get(),
                       .clock = clock,
-                      .server_id = server_of(data)}) {
+                      .server_id = server_of(data)}),
+        quality(*store, catalog, directory, executor, clock, server_of(data)) {
     executor.set_questions(&serving.questions);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
@@ -349,7 +352,7 @@ struct Platform::Impl {
       for (auto& t : tables) executor.system().add(std::move(t));
     }
   }
-  ~Impl() { serving.stop(); }  // it asks rooms that end before it
+  ~Impl() { quality.monitors.stop(), serving.stop(); }  // both ask rooms that end before them
 
   /// The catalog that the workspace's administrators set for names without one.
   std::string default_catalog(const access::Context& ctx) {
@@ -541,6 +544,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(jobs::routes(p.job_service));
   p.router.add(jobs::destination_routes(p.destinations));
   p.router.add(p.serving.routes());
+  p.router.add(quality::routes(p.quality.monitors));
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
@@ -555,6 +559,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.job_scheduler.start();
   p.alert_runs.start();
   p.serving.start();
+  p.quality.monitors.start();
   p.job_watcher.start();
   p.job_notifier.start();
   p.listen();
@@ -578,6 +583,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   p.alert_runs.stop();
   p.job_scheduler.stop();
   p.job_git.stop();
+  p.quality.monitors.stop();
   p.serving.stop();
   p.fleet.stop();
   p.clusters.stop();
