@@ -181,6 +181,7 @@ bool Conversation::answer(const Frame& asked) {
   if (ending_ == Ending::no)
     answers = handlers_.answer ? handlers_.answer(question, ends)
                                : fail(std::string("[UNSUPPORTED_FEATURE] ai_query is not supported by this warehouse. SQLSTATE: 0A000"));
+  if (ending_ == Ending::no && ends()) return true;  // the process hears that the statement ends, and why is told by whoever waits for it
   if (answers && answers->size() != question.inputs.size()) answers = fail(std::string("ai_query: not one answer an input"));
   Encoder e;
   e.u64(id), e.u8(answers.has_value());
