@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Tracking against the MLflow server itself, over the same wire: log-metric, log-batch and search-runs.
 
-    bench/ml.py [--build build] [--peer sqlite|postgresql|none] [--seconds 8] [--runs 100000]
+    bench/ml.py [--build build] [--peer sqlite|postgresql|none] [--seconds 8] [--runs 1000000]
 
 Both servers answer the same REST calls (/api/2.0/mlflow/…) from the same raw-socket clients, keep-alive, in the same run; Tarn over plain HTTP
 on its workspace's loopback port, with a token and the access list checked; the MLflow server without either. Each call is durable when answered
-(SQLite with a sync). --runs fills both with that many runs before searching; the peer takes one run per request, so it is filled directly in
-its database, with the rows its own client would have written. Prints JSON lines.
+(SQLite with a sync). --runs fills both with that many runs first (three metrics and two params each), directly in their databases with the rows
+that their own clients would have written, because a peer that takes one run a request would be filled for hours. Tarn keeps what runs log in
+SQLite in both cases. Clients run in processes of their own, so that Python's lock does not bound the faster server. A search is asked until its time is
+over, at least once. Prints JSON lines, the last with the ratios.
 """
 import argparse
 import contextlib
 import http.client
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -21,9 +24,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -49,29 +50,38 @@ class Client:
 
 
 def rate(make, call, clients, seconds):
-    """Calls a second of `clients` at once, and their latencies."""
-    latencies, stop = [], time.monotonic() + seconds
-    lock = threading.Lock()
-
-    def work(number):
+    """Calls a second of `clients` processes at once, and their latencies."""
+    def work(number, pipe):
         client, mine, i = make(), [], 0
-        while time.monotonic() < stop:
+        pipe.send("ready")
+        pipe.recv()
+        stop = time.monotonic() + seconds
+        while time.monotonic() < stop or not mine:
             begin = time.perf_counter()
             call(client, number, i)
             mine.append(time.perf_counter() - begin)
             i += 1
-        with lock:
-            latencies.extend(mine)
+        pipe.send(mine)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(clients)]
+    context = multiprocessing.get_context("fork")
+    workers = []
+    for n in range(clients):
+        ours, theirs = context.Pipe()
+        p = context.Process(target=work, args=(n, theirs), daemon=True)
+        p.start()
+        theirs.close()
+        workers.append((p, ours))
+    for _, pipe in workers:
+        pipe.recv()
     begin = time.monotonic()
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    latencies.sort()
-    return {"per_second": round(len(latencies) / (time.monotonic() - begin), 1), "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
-            "p99_ms": round(latencies[int(len(latencies) * 0.99)] * 1e3, 2), "clients": clients}
+    for _, pipe in workers:
+        pipe.send("go")
+    latencies = sorted(x for _, pipe in workers for x in pipe.recv())
+    spent = time.monotonic() - begin
+    for p, _ in workers:
+        p.join()
+    return {"per_second": round(len(latencies) / spent, 1), "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
+            "p99_ms": round(latencies[min(len(latencies) - 1, int(len(latencies) * 0.99))] * 1e3, 2), "calls": len(latencies), "clients": clients}
 
 
 @contextlib.contextmanager
@@ -82,7 +92,8 @@ def tarn(build):
     with platform() as server:
         token = server.person("emil@acme.example", "pipeline").token
         port = int(server.status()["plain_http"]["pipeline"].rsplit(":", 1)[1])
-        yield {"name": "tarn", "make": lambda: Client(port, token), "experiment": "/Users/emil@acme.example/bench", "server": server}
+        yield {"name": "tarn", "make": lambda: Client(port, token), "experiment": "/Users/emil@acme.example/bench",
+               "fill": lambda e, n: fill_tarn(server.data / "tracking.db", e, n)}
 
 
 @contextlib.contextmanager
@@ -110,49 +121,74 @@ def mlflow(kind):
                     if time.monotonic() > deadline or process.poll() is not None:
                         raise
                     time.sleep(0.5)
-            yield {"name": "mlflow-" + kind, "make": lambda: Client(port), "experiment": "bench", "url": url}
+            yield {"name": "mlflow-" + kind, "make": lambda: Client(port), "experiment": "bench",
+                   "fill": lambda e, n: (fill_mlflow_postgresql if kind == "postgresql" else fill_mlflow_sqlite)(url, e, n)}
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
 
 
-def fill_tarn(target, experiment, count):
-    """As a client would, from 8 connections: one create and one log-batch a run."""
-    per = count // 8
+BATCH = 20_000
 
-    def work(number):
-        client = target["make"]()
-        rng = random.Random(number)
-        for i in range(per):
-            run = client.call("POST", "/runs/create", {"experiment_id": experiment, "run_name": f"r{number}-{i}", "start_time": 1_700_000_000_000 + rng.randrange(10**9)})
-            client.call("POST", "/runs/log-batch", {"run_id": run["run"]["info"]["run_id"],
-                                                    "metrics": [{"key": k, "value": rng.random(), "timestamp": 1, "step": 0} for k in ("rmse", "mae", "r2")],
-                                                    "params": [{"key": "depth", "value": str(rng.randrange(20))}, {"key": "rare", "value": str(rng.randrange(count))}]})
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return per * 8
+def made_up(count):
+    """Batches of (number, start time, metrics, params)."""
+    rng = random.Random(1)
+    for first in range(0, count, BATCH):
+        yield [(i, 1_700_000_000_000 + rng.randrange(10**9), [("rmse", rng.random()), ("mae", rng.random()), ("r2", rng.random())],
+                [("depth", str(rng.randrange(20))), ("rare", str(rng.randrange(count)))]) for i in range(first, min(count, first + BATCH))]
+
+
+def filling(path):
+    db = sqlite3.connect(path, timeout=60)
+    db.execute("PRAGMA synchronous=OFF")
+    db.execute("PRAGMA cache_size=-1000000")
+    return db
+
+
+def fill_tarn(path, experiment, count):
+    db = filling(path)
+    workspace, = db.execute("SELECT workspace FROM ml_run LIMIT 1").fetchone()
+    rid, = db.execute("SELECT max(rid) FROM ml_run").fetchone()
+    for batch in made_up(count):
+        with db:
+            runs = [(rid + 1 + i, f"{i:032x}", workspace, experiment, f"r{i}", "x", "RUNNING", at, f"dbfs:/databricks/mlflow-tracking/{experiment}/{i:032x}/artifacts") for i, at, _, _ in batch]
+            db.executemany("INSERT INTO ml_run (rid, run_id, workspace, experiment, name, user_name, status, start_time, artifact_uri) VALUES (?,?,?,?,?,?,?,?,?)", runs)
+            db.executemany("INSERT INTO ml_metric (rid, key, at, step, value, is_nan) VALUES (?,?,1,0,?,0)", [(rid + 1 + i, k, v) for i, _, m, _ in batch for k, v in m])
+            db.executemany("INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan) VALUES (?,?,?,1,0,?,0)", [(rid + 1 + i, k, experiment, v) for i, _, m, _ in batch for k, v in m])
+            db.executemany("INSERT INTO ml_param (rid, key, experiment, value) VALUES (?,?,?,?)", [(rid + 1 + i, k, experiment, v) for i, _, _, p in batch for k, v in p])
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+
+
+RUN = "INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, lifecycle_stage, artifact_uri, experiment_id) VALUES "
 
 
 def fill_mlflow_sqlite(url, experiment, count):
-    db = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=60)
-    rng = random.Random(1)
-    with db:
-        for i in range(count):
-            run = uuid.uuid4().hex
-            db.execute("INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, lifecycle_stage, artifact_uri, experiment_id) "
-                       "VALUES (?, ?, 'UNKNOWN', 'x', 'RUNNING', ?, 'active', 'x', ?)", (run, f"r{i}", 1_700_000_000_000 + rng.randrange(10**9), experiment))
-            for k in ("rmse", "mae", "r2"):
-                v = rng.random()
-                db.execute("INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, 1, ?, 0, 0)", (k, v, run))
-                db.execute("INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, 1, 0, 0, ?)", (k, v, run))
-            for k, v in (("depth", rng.randrange(20)), ("rare", rng.randrange(count))):
-                db.execute("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", (k, str(v), run))
+    db = filling(url.removeprefix("sqlite:///"))
+    for batch in made_up(count):
+        with db:
+            db.executemany(RUN + "(?, ?, 'UNKNOWN', 'x', 'RUNNING', ?, 'active', 'x', ?)", [(f"{i:032x}", f"r{i}", at, experiment) for i, at, _, _ in batch])
+            db.executemany("INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, 1, ?, 0, 0)", [(k, v, f"{i:032x}") for i, _, m, _ in batch for k, v in m])
+            db.executemany("INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, 1, 0, 0, ?)", [(k, v, f"{i:032x}") for i, _, m, _ in batch for k, v in m])
+            db.executemany("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", [(k, v, f"{i:032x}") for i, _, _, p in batch for k, v in p])
     db.close()
-    return count
+
+
+def fill_mlflow_postgresql(url, experiment, count):
+    """By COPY through psql, a table at a time."""
+    where = url.split("host=", 1)[1]
+
+    def copy(table, rows):
+        text = "".join("\t".join(map(str, r)) + "\n" for r in rows)
+        subprocess.run(["psql", "-q", "-h", where, "-U", "tarn", "-d", "postgres", "-c", f"COPY {table} FROM STDIN"], input=text, text=True, check=True)
+
+    for batch in made_up(count):
+        copy("runs (run_uuid, name, source_type, user_id, status, start_time, lifecycle_stage, artifact_uri, experiment_id)",
+             [(f"{i:032x}", f"r{i}", "UNKNOWN", "x", "RUNNING", at, "active", "x", experiment) for i, at, _, _ in batch])
+        copy("metrics (key, value, timestamp, run_uuid, step, is_nan)", [(k, v, 1, f"{i:032x}", 0, "f") for i, _, m, _ in batch for k, v in m])
+        copy("latest_metrics (key, value, timestamp, step, is_nan, run_uuid)", [(k, v, 1, 0, "f", f"{i:032x}") for i, _, m, _ in batch for k, v in m])
+        copy("params (key, value, run_uuid)", [(k, v, f"{i:032x}") for i, _, _, p in batch for k, v in p])
 
 
 SEARCHES = {
@@ -163,11 +199,15 @@ SEARCHES = {
 }
 
 
-def measure(target, args, fill):
+def measure(target, args):
     client = target["make"]()
     experiment = client.call("POST", "/experiments/create", {"name": target["experiment"]})["experiment_id"]
     run = client.call("POST", "/runs/create", {"experiment_id": experiment, "start_time": 1})["run"]["info"]["run_id"]
     out = {"server": target["name"]}
+    if args.runs:
+        begin = time.monotonic()
+        target["fill"](int(experiment), args.runs)
+        out["runs"], out["filled_in_s"] = args.runs, round(time.monotonic() - begin, 1)
 
     def metric(c, n, i):
         c.call("POST", "/runs/log-metric", {"run_id": run, "key": f"m{n}", "value": i * 0.5, "timestamp": i, "step": i})
@@ -175,18 +215,16 @@ def measure(target, args, fill):
     def batch(c, n, i):
         c.call("POST", "/runs/log-batch", {"run_id": run, "metrics": [{"key": f"b{n}-{k}", "value": i, "timestamp": i, "step": i} for k in range(100)]})
 
+    for name, search in SEARCHES.items():
+        body = {"experiment_ids": [experiment], **search}
+        found = client.call("POST", "/runs/search", body).get("runs", [])  # warm
+        one = rate(target["make"], lambda c, n, i: c.call("POST", "/runs/search", body), 1, args.seconds / 2)
+        out["search: " + name] = {**one, "found": len(found)}
     for clients in (1, 16):
         out[f"log-metric x{clients}"] = rate(target["make"], metric, clients, args.seconds)
     out["log-batch of 100 x4"] = rate(target["make"], batch, 4, args.seconds)
-    if args.runs:
-        begin = time.monotonic()
-        n = fill(experiment)
-        out["runs"], out["filled_in_s"] = n, round(time.monotonic() - begin, 1)
-        for name, search in SEARCHES.items():
-            body = {"experiment_ids": [experiment], **search}
-            target["make"]().call("POST", "/runs/search", body)
-            out["search: " + name] = rate(target["make"], lambda c, n, i: c.call("POST", "/runs/search", body), 1, args.seconds / 2)
     print(json.dumps(out), flush=True)
+    return out
 
 
 def main():
@@ -194,15 +232,16 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--peer", choices=("sqlite", "postgresql", "none"), default="sqlite")
     parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=1_000_000)
     args = parser.parse_args()
     with tarn(args.build.resolve()) as target:
-        measure(target, args, lambda e: fill_tarn(target, e, args.runs))
-    if args.peer != "none":
-        with mlflow(args.peer) as target:
-            if args.peer != "sqlite":
-                args.runs = 0  # what would fill it is SQLite's
-            measure(target, args, lambda e: fill_mlflow_sqlite(target["url"], e, args.runs))
+        ours = measure(target, args)
+    if args.peer == "none":
+        return
+    with mlflow(args.peer) as target:
+        peer = measure(target, args)
+    print(json.dumps({"ratio": {k: round(v["per_second"] / peer[k]["per_second"], 1) for k, v in ours.items() if isinstance(v, dict)},
+                      "p99_ms": {k: v["p99_ms"] for k, v in ours.items() if isinstance(v, dict)}}), flush=True)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ Expected<json::object, std::string> CodeDoor::api(const access::Context& ctx, co
                       {"expires_at", lent.expires_at},
                       {"user", owner.name},
                       {"workspace_id", owner.workspace_id},
-                      {"cluster_id", owner.cluster_id}};
+                      {"cluster_id", owner.cluster_id},
+                      {"storage", parts_.storage_url()},
+                      {"region", parts_.region}};
 }
 
 void CodeDoor::closed(const std::string& context_id) {

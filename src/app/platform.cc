@@ -27,6 +27,7 @@
 #include "app/mailer.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
+#include "app/quality_room.h"
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
@@ -151,6 +152,7 @@ struct Platform::Impl {
   billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
+  ServingRoom serving;                                       // before those that ask it
   std::unique_ptr<compute::node::ServerGroup> engine_group;  // before the engines, which end first
   engine::Pool engines;
   sql::SidecarParser parser;
@@ -192,7 +194,7 @@ struct Platform::Impl {
   jobs::Scheduler job_scheduler;
   jobs::Watcher job_watcher;
   jobs::Notifier job_notifier;
-  ServingRoom serving;
+  QualityRoom quality;
   api::Router router, control;
   std::unique_ptr<gateway::Server> server;
   std::uint16_t tls_port = 0, proxy_port = 0, storage_port = 0, account_port = 0, metrics_port = 0;
@@ -236,6 +238,7 @@ struct Platform::Impl {
         log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
         parquet(delta::duckdb_parquet_codec(objects)),
         delta(objects, *parquet, clock),
+        serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}),
         engine_group(o.isolate_nodes ? std::make_unique<compute::node::ServerGroup>("sql-" + server_of(data), compute::this_host().cpus * 256)
                                      : nullptr),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
@@ -244,7 +247,8 @@ struct Platform::Impl {
                  .started =
                      [this](int pid) {
                        if (engine_group) engine_group->join(pid);
-                     }}),
+                     },
+                 .answer = [this](const engine::Question& q, const std::function<bool()>& ends) { return serving.questions.answer(q, ends); }}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
         warehouses(*store, permissions, clock),
@@ -330,14 +334,12 @@ struct Platform::Impl {
                       .mail = mailer.get(),
                       .clock = clock,
                       .server_id = server_of(data)}),
-        serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}) {
+        quality(*store, catalog, directory, executor, clock, server_of(data)) {
+    executor.set_questions(&serving.questions);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
     job_service.notify(&destinations);
     workspace_rooms.saved_queries.destinations([this](std::int64_t workspace, const std::string& id) { return destinations.exists(workspace, id); });
-    auto lakeflow = lakeflow_tables(job_service, account_id);
-    catalog.metastores().provide(securables_of(lakeflow));
-    for (auto& table : lakeflow) executor.system().add(std::move(table));
     clusters.scripts_from(&cluster_scripts);
     clusters.runtimes_from(&spark_files);
     clusters.tell_when_up([this] { job_scheduler.wake(); });
@@ -345,10 +347,12 @@ struct Platform::Impl {
     workspace_rooms.dbfs.shut_by([this](std::int64_t id) { return settings.legacy_dbfs_off(id); });
     clusters.blocked_by([this](std::int64_t workspace, const auto& tags) { return budget_watch.blocked(workspace, tags); });
     usage.also(&clusters);
-    auto tables = compute_tables(clusters, usage, clock, account_id);
-    catalog.metastores().provide(as_securables(tables));
-    for (auto& t : tables) executor.system().add(std::move(t));
+    for (auto tables : {lakeflow_tables(job_service, account_id), compute_tables(clusters, usage, clock, account_id)}) {
+      catalog.metastores().provide(securables_of(tables));
+      for (auto& t : tables) executor.system().add(std::move(t));
+    }
   }
+  ~Impl() { quality.monitors.stop(), serving.stop(); }  // both ask rooms that end before them
 
   /// The catalog that the workspace's administrators set for names without one.
   std::string default_catalog(const access::Context& ctx) {
@@ -422,8 +426,7 @@ struct Platform::Impl {
          .allow_host = [this](const std::string& host) { doors.allow(host); },
          .lend_bucket = [this](const std::string& bucket, bool write) { return lend_bucket(bucket, write); },
          .blocked_ways = network ? std::function([this] { return network->blocked_ways(workspaces); }) : nullptr});
-    const std::string socket = data + "/run/control.sock";
-    ready(server->listen({.protocol = Protocol::http, .unix_path = socket, .control = &control}));
+    ready(server->listen({.protocol = Protocol::http, .unix_path = data + "/run/control.sock", .control = &control}));
   }
 
   /// For the owner's own tools that keep files beside the platform's (a Terraform state): S3 credentials of 12 hours for one bucket.
@@ -541,6 +544,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(jobs::routes(p.job_service));
   p.router.add(jobs::destination_routes(p.destinations));
   p.router.add(p.serving.routes());
+  p.router.add(quality::routes(p.quality.monitors));
   p.statements.recover();
   p.parser.warm();
   p.provisioner.start();
@@ -555,6 +559,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.job_scheduler.start();
   p.alert_runs.start();
   p.serving.start();
+  p.quality.monitors.start();
   p.job_watcher.start();
   p.job_notifier.start();
   p.listen();
@@ -578,6 +583,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   p.alert_runs.stop();
   p.job_scheduler.stop();
   p.job_git.stop();
+  p.quality.monitors.stop();
   p.serving.stop();
   p.fleet.stop();
   p.clusters.stop();

@@ -74,6 +74,27 @@ std::string serving_onnx_library() {
   return "";
 }
 
+Expected<std::string, std::string> ServedModels::type_of(const access::Context& ctx, const std::string& endpoint) {
+  auto out = batches_.type_of(ctx, endpoint);
+  if (!out) return fail(out.error().message);
+  return *std::move(out);
+}
+
+Expected<std::vector<engine::Answer>, std::string> ServedModels::ask(const access::Context& ctx, const engine::Question& question,
+                                                                     const std::function<bool()>& ends) {
+  auto answers = batches_.ask(ctx, question.name, question.inputs, question.each, ends);
+  if (!answers) return fail(answers.error().message);
+  std::vector<engine::Answer> out;
+  for (auto& a : *answers) {
+    using Kind = serving::RowAnswer::Kind;
+    out.push_back({a.kind == Kind::null     ? engine::Answer::Kind::null
+                   : a.kind == Kind::failed ? engine::Answer::Kind::failed
+                                            : engine::Answer::Kind::value,
+                   std::move(a.text)});
+  }
+  return out;
+}
+
 ServingRoom::ServingRoom(const Ground& g)
     : online([&executor = g.executor](const access::Context& ctx, const std::string& sql) -> features::Result<features::Rows> {
         AllRows sink;
@@ -93,6 +114,8 @@ ServingRoom::ServingRoom(const Ground& g)
                 if (!done) return fail(done.error().message);
                 return sink.value;
               }),
+      models(runtime, capture, g.permissions, g.clock),
+      questions(models),
       permissions_(g.permissions),
       store_(g.store),
       clock_(g.clock) {}

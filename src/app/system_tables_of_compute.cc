@@ -142,13 +142,4 @@ std::vector<sql::RoomTable> compute_tables(compute::Clusters& clusters, billing:
   };
 }
 
-std::vector<catalog::SystemTable> as_securables(const std::vector<sql::RoomTable>& tables) {
-  std::vector<catalog::SystemTable> out;
-  for (const auto& t : tables) {
-    auto& one = out.emplace_back(catalog::SystemTable{t.schema, t.name, {}});
-    for (const auto& c : t.columns) one.columns.emplace_back(c.name, c.type);
-  }
-  return out;
-}
-
 }  // namespace tarn::app

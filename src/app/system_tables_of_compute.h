@@ -10,7 +10,5 @@ namespace tarn::app {
 
 /// All must outlive the tables.
 std::vector<sql::RoomTable> compute_tables(compute::Clusters& clusters, billing::Usage& usage, const Clock& clock, const std::string& account_id);
-/// The same as securables of the system catalog.
-std::vector<catalog::SystemTable> as_securables(const std::vector<sql::RoomTable>& tables);
 
 }  // namespace tarn::app

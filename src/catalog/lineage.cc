@@ -9,7 +9,10 @@ namespace {
 
 constexpr std::size_t kMostPending = 20'000;
 
-/// Whether the caller may see a table of a lineage edge; each table is asked once.
+/// A model's version stands in an edge as catalog.schema.model/VERSION.
+bool is_model_version(std::string_view name) { return name.find('/') != name.npos; }
+
+/// Whether the caller may see a table, or the model of a version, of a lineage edge; each is asked once.
 class Seen {
  public:
   Seen(store::ReadTxn& t, const access::Context& ctx) : t_(t), ctx_(ctx) {}
@@ -17,7 +20,8 @@ class Seen {
     if (full_name.empty()) return true;
     const auto known = known_.find(full_name);
     if (known != known_.end()) return known->second;
-    return known_[full_name] = locate_to_see(t_, ctx_, SecurableType::TABLE, full_name, true).has_value();
+    const auto type = is_model_version(full_name) ? SecurableType::FUNCTION : SecurableType::TABLE;
+    return known_[full_name] = locate_to_see(t_, ctx_, type, full_name.substr(0, full_name.find('/')), true).has_value();
   }
 
  private:
@@ -162,7 +166,7 @@ Result<Neighbours<N>> Lineage::neighbours(const access::Context& ctx, std::strin
                   std::map<std::string, LineageEdgeRecord> latest;
                   for (const auto& e : kLineage.scan_index(t, index, key)) {
                     const auto& [here, there] = upstream ? std::tie(e.target_column, e.source_table) : std::tie(e.source_column, e.target_table);
-                    if (there.empty() || (!column.empty() && folded(here) != folded(column)) || !seen(there)) continue;
+                    if (there.empty() || is_model_version(there) || (!column.empty() && folded(here) != folded(column)) || !seen(there)) continue;
                     auto& slot = latest[there + '\x1f' + (upstream ? e.source_column : e.target_column)];
                     if (slot.id.empty() || e.event_time >= slot.event_time) slot = e;
                   }

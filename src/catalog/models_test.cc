@@ -164,6 +164,19 @@ TEST_F(ModelsTest, LineageRunsFromTheTablesOfTheRunToTheVersion) {
   EXPECT_EQ(edges[0].statement_id, "r1");
 }
 
+TEST_F(ModelsTest, LineageOfAModelIsSeenByWhoSeesTheModel) {
+  runs.tables = {"main.s.t"};
+  ok(uc.models().create_version(as(automation), {.full_name = "main.s.delay", .source = "s", .run_id = "r1"}));
+  grant(CATALOG, "system", "ana@acme.test", {USE_CATALOG, USE_SCHEMA, SELECT});
+  grant(TABLE, "main.s.t", "ana@acme.test", {SELECT});
+  EXPECT_TRUE(uc.lineage_rows(as(ana), false)->empty());
+  grant(FUNCTION, "main.s.delay", "ana@acme.test", {EXECUTE});
+  const auto hers = uc.lineage_rows(as(ana), false);
+  ASSERT_EQ(hers->size(), 1u);
+  EXPECT_EQ(hers->front().edge.target_table, "main.s.delay/1");
+  EXPECT_TRUE(uc.lineage().table(as(ana), "main.s.t")->downstreams.empty());  // which tells of tables only
+}
+
 TEST_F(ModelsTest, MlflowsClientSpeaksItsOwnDialect) {
   const std::string base = "/api/2.0/mlflow/unity-catalog";
   EXPECT_EQ(call(Method::POST, base + "/registered-models/create", automation, R"({"name":"flat"})").code(), "INVALID_PARAMETER_VALUE");

@@ -82,7 +82,6 @@ void add_exchange_routes(std::vector<api::Route>& out, UnityCatalog& uc) {
   };
   for (const Method m : {Method::GET, Method::DELETE}) none(m, "/online-tables/{name}", "Online tables");
   none(Method::POST, "/online-tables", "Online tables");
-  for (const Method m : {Method::GET, Method::POST, Method::PUT, Method::DELETE}) none(m, "/tables/{full_name}/monitor", "Quality monitors");
 }
 
 }  // namespace tarn::catalog

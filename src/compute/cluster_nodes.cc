@@ -62,6 +62,7 @@ std::map<std::string, std::string> Clusters::environment_of(const ClusterRecord&
   auto out = c.spec.spark_env_vars;
   const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
   if (runtime && runtime->apache) out["TARN_SPARK"] = "apache";
+  out["TARN_NODE_RUNTIME"] = (runtime && runtime->ml) || c.spec.use_ml_runtime.value_or(false) ? "ml" : "";
   if (c.cluster_source == "JOB") out["TARN_NODE_AHEAD"] = "1";  // code is about to come: the driver begins its interpreter at once
   return out;
 }

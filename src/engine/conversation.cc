@@ -114,6 +114,9 @@ std::optional<Result<Summary>> Conversation::handle(Frame frame) {
       if (handlers_.schema && ending_ == Ending::no) handlers_.schema(columns);
       return {};
     }
+    case FrameType::question:
+      if (!answer(frame)) break;
+      return {};
     case FrameType::part:
       assembling_ += frame.payload;
       return {};
@@ -158,6 +161,39 @@ std::optional<Result<Summary>> Conversation::handle(Frame frame) {
   }
   process_.kill(true);
   return Result<Summary>(fail(Error{Errc::died, "The SQL engine's process answered what is no answer and was ended"}));
+}
+
+bool Conversation::answer(const Frame& asked) {
+  Decoder d(asked.payload);
+  const auto id = d.u64();
+  Question question;
+  question.token = d.text(), question.name = d.text();
+  question.each = d.u8() != 0;
+  question.inputs = d.texts();
+  if (!d.finished()) return false;
+  const auto call = call_;
+  const auto ends = [&] {
+    if (Clock::now() > limits_.deadline) return true;
+    std::lock_guard lock(call->mutex);
+    return call->woken || call->ended;
+  };
+  Expected<std::vector<Answer>, std::string> answers = fail(std::string("the statement ends"));
+  if (ending_ == Ending::no)
+    answers = handlers_.answer ? handlers_.answer(question, ends)
+                               : fail(std::string("[UNSUPPORTED_FEATURE] ai_query is not supported by this warehouse. SQLSTATE: 0A000"));
+  if (ending_ == Ending::no && ends()) return true;  // the process hears that the statement ends, and why is told by whoever waits for it
+  if (answers && answers->size() != question.inputs.size()) answers = fail(std::string("ai_query: not one answer an input"));
+  Encoder e;
+  e.u64(id), e.u8(answers.has_value());
+  if (!answers) e.text(answers.error());
+  if (answers)
+    for (const auto& a : *answers) e.u8(static_cast<std::uint8_t>(a.kind)), e.text(a.text);
+  if (e.out.size() > most_payload) {
+    e = {};
+    e.u64(id), e.u8(0), e.text("ai_query: the answers for 2048 rows are larger than 16 MB");
+  }
+  process_.send(FrameType::reply, id_, e.out);
+  return true;
 }
 
 Result<Summary> Conversation::outcome(Error error) {

@@ -33,6 +33,7 @@ struct Handlers {
   std::function<void(const std::vector<Column>&)> schema;
   std::function<bool(std::string, std::int64_t)> chunk;
   std::function<void(std::vector<WrittenFile>)> written;
+  Answerer answer;
 };
 
 class Conversation {
@@ -50,6 +51,7 @@ class Conversation {
   enum class Ending { no, cancelled, timeout, enough };
   void end(Ending how);
   std::optional<Result<Summary>> handle(Frame frame);
+  bool answer(const Frame& question);
   Result<Summary> ended_early();
   Result<Summary> outcome(Error error);
 

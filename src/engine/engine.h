@@ -109,6 +109,20 @@ class CancelToken {
   std::function<void()> wake_;
 };
 
+/// What a statement that calls tarn_ask(TOKEN, NAME, INPUT) asks; tarn_ask_each() sets `each`.
+struct Question {
+  std::string token, name;
+  bool each = false;  // an answer may be `failed`
+  std::vector<std::string> inputs;
+};
+struct Answer {
+  enum class Kind : std::uint8_t { null, value, failed } kind = Kind::null;
+  std::string text;
+};
+/// One answer an input, or a text for people, which becomes the statement's error. Called on the thread that runs the request; blocks, and asks
+/// `ends` while it waits: true once nobody will hear the answers.
+using Answerer = std::function<Expected<std::vector<Answer>, std::string>(const Question& question, const std::function<bool()>& ends)>;
+
 struct Options {
   std::string binary;  // the engine program (tarn-engine, beside tarn)
   int threads = 2;
@@ -121,6 +135,7 @@ struct Options {
   std::uint64_t most_row_bytes = 64u << 20;
   std::optional<unsigned> run_as_uid;         // root only: the child's user; every folder of a scope must be readable by it
   std::function<void(int pid)> started = {};  // told of each child, before it gets its first order: to hold it to its part of the machine
+  Answerer answer = {};                       // none: statements that ask fail
 };
 
 /// The pinned extensions of the cache that Tarn's SQL needs (delta), by path.

@@ -16,7 +16,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
-bool known(std::uint32_t type) { return (type >= 1 && type <= 7) || (type >= 16 && type <= 22); }
+bool known(std::uint32_t type) { return (type >= 1 && type <= 8) || (type >= 16 && type <= 23); }
 
 }  // namespace
 

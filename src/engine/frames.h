@@ -20,14 +20,16 @@ enum class FrameType : std::uint32_t {
   describe = 5,
   cancel = 6,  // empty; the answer is still error or done
   ack = 7,     // u64: bytes of results consumed
+  reply = 8,   // u64 question, u8 answered, then (u8 kind, text) an input; or a text why not
   // process -> pool
-  ready = 16,    // text: the hardening in force
-  schema = 17,   // columns
-  part = 18,     // bytes of a chunk, more to come
-  chunk = 19,    // u64 rows, then the (last) bytes of the chunk
-  done = 20,     // u64 rows, u8 truncated, u64 microseconds
-  error = 21,    // u32 Errc, text
-  written = 22,  // files
+  ready = 16,     // text: the hardening in force
+  schema = 17,    // columns
+  part = 18,      // bytes of a chunk, more to come
+  chunk = 19,     // u64 rows, then the (last) bytes of the chunk
+  done = 20,      // u64 rows, u8 truncated, u64 microseconds
+  error = 21,     // u32 Errc, text
+  written = 22,   // files
+  question = 23,  // u64 question, text token, text name, u8 each, inputs: child/questions.h
 };
 
 constexpr std::size_t most_payload = 16u << 20;

@@ -356,6 +356,7 @@ Result<Summary> Pool::run(const Scope& scope, const Request& request, const Sink
   if (request.chunk_rows == 0 || request.chunk_bytes == 0 || request.row_limit.value_or(0) < 0)
     return fail(Error{Errc::sql, "chunk_rows and chunk_bytes must be positive, row_limit not negative"});
   Handlers handlers;
+  handlers.answer = impl_->options.answer;
   handlers.schema = sink.schema;
   handlers.chunk = sink.chunk;
   return impl_->perform(scope, FrameType::run, encode(request), Limits::within(request.timeout_ms, cancel), handlers);
@@ -366,6 +367,7 @@ Result<std::vector<WrittenFile>> Pool::write_parquet(const Scope& scope, const W
   const WriteOrder order{request, new_uuid()};
   std::vector<WrittenFile> files;
   Handlers handlers;
+  handlers.answer = impl_->options.answer;
   handlers.written = [&](std::vector<WrittenFile> f) { files = std::move(f); };
   const auto done = impl_->perform(scope, FrameType::write, encode(order), Limits::within(request.timeout_ms, cancel), handlers);
   if (done) return files;
@@ -377,6 +379,7 @@ Result<std::vector<WrittenFile>> Pool::write_parquet(const Scope& scope, const W
 Result<std::vector<Column>> Pool::describe(const Scope& scope, const std::string& sql, CancelToken* cancel) {
   std::vector<Column> columns;
   Handlers handlers;
+  handlers.answer = impl_->options.answer;
   handlers.schema = [&](const std::vector<Column>& c) { columns = c; };
   TARN_CHECK(impl_->perform(scope, FrameType::describe, sql, Limits::within(0, cancel), handlers));
   return columns;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -44,6 +45,12 @@ std::uint64_t bytes_in(const fs::path& folder) {
 }
 
 }  // namespace
+
+bool sampled(double fraction) {
+  if (fraction >= 1) return true;
+  thread_local std::mt19937 engine{std::random_device{}()};
+  return std::uniform_real_distribution<>(0, 1)(engine) < fraction;
+}
 
 CaptureLog::CaptureLog(std::string folder, identity::Directory& directory, Run run)
     : folder_(std::move(folder)), directory_(directory), run_(std::move(run)) {}

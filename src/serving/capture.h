@@ -32,6 +32,9 @@ struct CaptureTarget {
 };
 BOOST_DESCRIBE_STRUCT(CaptureTarget, (), (endpoint_id, endpoint_name, catalog, schema, table, workspace_id, as_principal))
 
+/// Whether a request is among those that are kept.
+bool sampled(double fraction);
+
 class CaptureLog {
  public:
   /// Runs a statement as a caller: its first value, or a text for people.

@@ -219,6 +219,10 @@ Result<Model> parse_model(const std::string& mlmodel) {
       m.has_onnx = true;
       m.onnx_file = onnx["data"] ? onnx["data"].as<std::string>() : "model.onnx";
     }
+    // Loaders whose models predict row by row; what a person wrote (mlflow.pyfunc.model) may look at all rows it is given.
+    static const std::set<std::string> row_wise{"mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm", "mlflow.catboost"};
+    if (const auto python = doc["flavors"]["python_function"]; python && python["loader_module"])
+      m.row_wise = row_wise.contains(python["loader_module"].as<std::string>());
     const auto signature = doc["signature"];
     if (signature && signature["inputs"] && !signature["inputs"].IsNull()) m.inputs_json = signature["inputs"].as<std::string>();
     if (signature && signature["outputs"] && !signature["outputs"].IsNull()) m.outputs_json = signature["outputs"].as<std::string>();

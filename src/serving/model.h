@@ -23,6 +23,7 @@ struct Model {
   std::vector<Column> inputs;
   bool tensors = false;  // its inputs are tensors: the model itself checks their shapes
   bool has_python = false, has_onnx = false;
+  bool row_wise = false;       // its rows do not know of each other: rows of several requests may be asked in one call
   std::string python_version;  // that wrote the pyfunc flavour
   std::string onnx_file;       // relative to the model's folder
   std::string inputs_json, outputs_json;

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int kTries = 2;
 constexpr auto kMoreAfter = std::chrono::milliseconds(100);  // a request waits so long before another scorer is started for it
-constexpr auto kExtraIdle = std::chrono::seconds(60);
 constexpr std::size_t kOutcomes = 200;
 
 double ms_since(Steady::time_point t) { return std::chrono::duration<double, std::milli>(Steady::now() - t).count(); }
@@ -87,6 +86,13 @@ void Runtime::State::enqueue(const std::shared_ptr<LiveServed>& s, std::unique_p
   serve(s);
 }
 
+/// Whether requests wait so long, in the queue or behind others in a scorer, that another scorer is due.
+static bool crowded(const LiveServed& s, Steady::time_point now) {
+  if (!s.queue.empty() && now - s.queue.front()->queued > kMoreAfter) return true;
+  return std::ranges::any_of(s.replicas,
+                             [&](const auto& r) { return r->in_flight.size() > 1 && now - r->in_flight.begin()->second->sent > kMoreAfter; });
+}
+
 void Runtime::State::serve(const std::shared_ptr<LiveServed>& s) {
   const auto now = Steady::now();
   while (!s->queue.empty()) {
@@ -113,8 +119,7 @@ void Runtime::State::serve(const std::shared_ptr<LiveServed>& s) {
   const bool needed = !s->queue.empty() || (!s->retired && (!s->entity.scale_to_zero_enabled || !s->verified));
   if (live == 0 && needed)
     start_replica(s);
-  else if (!starting && !s->queue.empty() && static_cast<int>(live) < s->most_replicas && now - s->queue.front()->queued > kMoreAfter &&
-           replicas_of(s->workspace_id) < options.workspace_replicas)
+  else if (!starting && static_cast<int>(live) < s->most_replicas && crowded(*s, now) && replicas_of(s->workspace_id) < options.workspace_replicas)
     start_replica(s);
 }
 
@@ -142,7 +147,7 @@ void Runtime::State::start_replica(const std::shared_ptr<LiveServed>& s) {
     order.environment.emplace("MLFLOW_DISABLE_TELEMETRY", "true");
     order.environment.emplace("OMP_NUM_THREADS", "1");
     order.environment.emplace("OPENBLAS_NUM_THREADS", "1");
-    order.command = {"/mnt/environment/bin/python", "/mnt/scripts/pyfunc.py", "/mnt/model"};
+    order.command = {"/mnt/environment/bin/python", "/mnt/scripts/pyfunc.py", "/mnt/model", std::to_string(s->per_replica)};
   }
   compute::NodeShare share{.memory_bytes = order.memory_bytes, .cpus = static_cast<double>(times), .cpu_weight = 1024 * times, .pids = 256};
   auto made = start_scorer(options.program, order, share);
@@ -334,7 +339,7 @@ void Runtime::State::watch(const std::shared_ptr<LiveServed>& s, Steady::time_po
     const auto live = s->live();
     for (const auto& r : std::vector(s->replicas)) {
       if (r->state != Replica::State::ready || r->ending || !r->in_flight.empty()) continue;
-      const bool extra = live > 1 && now - r->last_used > kExtraIdle;
+      const bool extra = live > 1 && now - r->last_used > std::min(options.idle, std::chrono::seconds(60));
       const bool last = live == 1 && s->entity.scale_to_zero_enabled && now - r->last_used > options.idle;
       if (!extra && !last) continue;
       s->said(fmt::format("scorer {} ended: idle\n", r->number));

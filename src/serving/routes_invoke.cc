@@ -1,5 +1,4 @@
 #include <boost/asio/awaitable.hpp>
-#include <random>
 
 #include "base/ids.h"
 #include "serving/routes.h"
@@ -48,12 +47,6 @@ std::string client_request_id(std::string_view body) {
   const auto from = body.find('"', body.find(':', at));
   const auto to = from == body.npos ? from : body.find('"', from + 1);
   return to == body.npos ? "" : std::string(body.substr(from + 1, std::min<std::size_t>(to - from - 1, 200)));
-}
-
-bool sampled(double fraction) {
-  if (fraction >= 1) return true;
-  thread_local std::mt19937 engine{std::random_device{}()};
-  return std::uniform_real_distribution<>(0, 1)(engine) < fraction;
 }
 
 asio::awaitable<Result<ScoreReply>> ask(Doors d, std::shared_ptr<const View> view, std::shared_ptr<Served> served, const Request& r,

@@ -7,7 +7,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <random>
 
 #include "base/ids.h"
@@ -20,6 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::size_t kTogether = 32;  // requests that a scorer of a row-wise model may answer from one call
 constexpr auto kTick = std::chrono::milliseconds(25);
 constexpr auto kRetireGrace = std::chrono::seconds(2);
 constexpr std::size_t kMostModelFiles = 10'000;
@@ -221,24 +221,6 @@ asio::awaitable<Result<ScoreReply>> Runtime::score(std::shared_ptr<const View> v
   auto waiting = state_->ask(std::static_pointer_cast<LiveServed>(served), std::move(p), outcome);
   co_await std::move(waiting);
   co_return *std::move(*outcome);
-}
-
-Result<ScoreReply> Runtime::score_blocking(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body,
-                                           Steady::time_point deadline) {
-  State& s = *state_;
-  while (!served->model() && !served->failed() && Steady::now() < deadline && !s.stopping) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  auto promised = std::make_shared<std::promise<Result<ScoreReply>>>();
-  auto answer = promised->get_future();
-  auto p = std::make_unique<Pending>();
-  p->body = std::move(body);
-  p->deadline = deadline;
-  p->view = view;
-  p->done = [promised](Result<ScoreReply> r) { promised->set_value(std::move(r)); };
-  if (s.stopping) return refuse(Errc::unavailable, "The server is stopping.", 1);
-  asio::post(s.io, [&s, live = std::static_pointer_cast<LiveServed>(served), p = std::move(p)]() mutable { s.enqueue(live, std::move(p)); });
-  if (answer.wait_until(deadline + std::chrono::seconds(2)) != std::future_status::ready)
-    return refuse(Errc::timed_out, "The model did not answer in time.");
-  return answer.get();
 }
 
 asio::awaitable<void> Runtime::on_helper(std::function<void()> job) const {
@@ -556,7 +538,7 @@ void Runtime::State::fetched(const std::shared_ptr<LiveServed>& s, Result<Model>
   const int size = s->entity.workload_size == "Large" ? 64 : s->entity.workload_size == "Medium" ? 16 : 4;
   const auto asked = static_cast<int>(s->entity.max_provisioned_concurrency.value_or(size));
   s->most_replicas = std::max(1, std::min(asked, s->onnx ? cores : 2 * cores));
-  s->per_replica = s->onnx ? 8 : 1;
+  s->per_replica = s->onnx ? 8 : model->row_wise ? kTogether : 1;
   s->most_queued = static_cast<std::size_t>(16 * std::max(4, asked));
   s->set_model(std::make_shared<const Model>(*std::move(model)));
   s->set_failed(false);

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -108,8 +109,10 @@ class Runtime {
   /// Asks the model. Resumes on the caller's executor. Errors: too_many_requests, unavailable, timed_out, model_failed, invalid.
   boost::asio::awaitable<Result<ScoreReply>> score(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body,
                                                    Steady::time_point deadline);
-  /// The same for a thread that may block.
-  Result<ScoreReply> score_blocking(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body, Steady::time_point deadline);
+  /// The same for a thread that may block. The future may come after the deadline, by the time that a scorer takes to be ended.
+  std::future<Result<ScoreReply>> score_later(std::shared_ptr<const View> view, std::shared_ptr<Served> served, std::string body,
+                                              Steady::time_point deadline);
+  bool stopping() const;
   /// Counts a call against the endpoint's limits; seconds to wait if one is reached.
   std::optional<int> limited(const View& view, const access::Caller& caller);
   /// Runs a short blocking job off the I/O threads, and resumes on the caller's executor.

@@ -125,6 +125,7 @@ struct Analysis {
   std::vector<std::string> target;
   std::vector<Reference> tables;                   // in the order that Rewrite's pieces count them
   std::vector<std::vector<std::string>> routines;  // functions that are not built in, as written
+  std::vector<std::string> endpoints;              // that ai_query asks without saying what they answer
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
@@ -143,14 +144,14 @@ struct Analysis {
   std::string name;  // of a policy; `target` is what it is on
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
-                      (kind, target, tables, routines, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended, has_query,
-                       overwrite, by_name, columns, returned, insert_columns, partitioned_by, privileges, files, cluster_by, comment, location, like,
-                       properties, options, copy_options, file_format, securable_type, principal, source, query_text, version, timestamp, row_filter,
-                       masks, policy, name))
+                      (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
+                       has_query, overwrite, by_name, columns, returned, insert_columns, partitioned_by, privileges, files, cluster_by, comment,
+                       location, like, properties, options, copy_options, file_format, securable_type, principal, source, query_text, version,
+                       timestamp, row_filter, masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
-  enum class Kind { text, relation, target, parameter, user, member, local_member, catalog, schema } kind = Kind::text;
+  enum class Kind { text, relation, target, parameter, asker, user, member, local_member, catalog, schema } kind = Kind::text;
   std::string text;  // text; the parameter's or the group's name
   int index = 0;     // relation: place in Analysis::tables
 };
@@ -233,6 +234,7 @@ struct RewriteRequest {
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
   std::map<std::string, std::string> parameters;  // name -> type
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
+  std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text
 };
 

@@ -126,7 +126,7 @@ Result<Done> Executor::query(const Call& c) {
   };
   const auto now = SystemClock().now();
   std::string key;
-  if (c.options.use_cache && !compiled.outside && ResultCache::repeatable(compiled.sql)) {
+  if (c.options.use_cache && !compiled.outside && !compiled.asks && ResultCache::repeatable(compiled.sql)) {
     key = ResultCache::key(compiled.sql, c.options);
     if (const auto known = cache_.get(key, now)) {
       c.metrics.from_cache = true;
@@ -145,8 +145,9 @@ Result<Done> Executor::query(const Call& c) {
   request.chunk_bytes = c.options.chunk_bytes;
   request.timeout_ms = c.options.timeout_ms;
   // Tables are read by the files of a snapshot, which never change; files named by the statement may. (No view reads files.)
-  request.keep_plan =
-      std::ranges::all_of(c.analysis.tables, [](const Reference& r) { return r.kind == ReferenceKind::table || r.kind == ReferenceKind::range; });
+  request.keep_plan = !compiled.asks && std::ranges::all_of(c.analysis.tables, [](const Reference& r) {
+    return r.kind == ReferenceKind::table || r.kind == ReferenceKind::range;
+  });
   std::optional<Error> broken;
   auto kept = key.empty() ? nullptr : std::make_shared<CachedResult>();
   std::size_t bytes = 0;

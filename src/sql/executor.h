@@ -24,6 +24,8 @@ class Executor {
 
   /// The rows of system.query.history; set once, before the first statement.
   void set_history(HistorySource source) { system_.set_history(std::move(source)); }
+  /// What ai_query asks. At start-up; must outlive this. Without it ai_query is refused.
+  void set_questions(Questions* questions) { resolver_.set_questions(questions); }
   Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }

@@ -177,13 +177,17 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   const std::string first = request.functions.empty() ? info.full_name : request.functions[0].name;
   auto rewritten = parser_.rewrite(request);
   if (!rewritten) return fail(about_policy(rewritten.error().code) ? closed(info, first) : rewritten.error());
-  TARN_TRY(text, fill(session, (*rewritten)->query, relations));
+  std::vector<std::shared_ptr<const void>> held;
+  TARN_TRY(text, fill(session, (*rewritten)->query, relations, held));
   Relation out = std::move(relations[0]);
+  out.asks = out.asks || !held.empty();
+  out.held.insert(out.held.end(), held.begin(), held.end());
   out.sql = "(" + text + ")";
   for (std::size_t i = 1; i < relations.size(); ++i) {
     out.directories.insert(out.directories.end(), relations[i].directories.begin(), relations[i].directories.end());
     out.held.insert(out.held.end(), relations[i].held.begin(), relations[i].held.end());
     out.outside = out.outside || relations[i].outside;
+    out.asks = out.asks || relations[i].asks;
   }
   return guarded(session, std::move(out));
 }
@@ -248,7 +252,7 @@ Result<Compiled> Resolver::compile_function(const Session& session, const catalo
   for (const auto& r : relations) request.relations.push_back(r.columns);
   request.kinds.assign(relations.size(), ReferenceKind::table);
   TARN_TRY(rewritten, parser_.rewrite(request));
-  TARN_TRY(text, fill(session, rewritten->query, relations));
+  TARN_TRY(text, fill(session, rewritten->query, relations, out.held));
   out.sql = std::move(text);
   out.columns = rewritten->columns;
   out.types = rewritten->types;

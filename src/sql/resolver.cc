@@ -161,9 +161,11 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   if (rights.target) request.target = rights.target->columns, request.defaults = defaults_of(*rights.target);
   for (const auto& name : analysis.parameters)
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
+  TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   Compiled out;
-  TARN_TRY(text, fill(session, rewritten->query, relations));
+  TARN_TRY(text, fill(session, rewritten->query, relations, out.held));
+  out.asks = !out.held.empty();
   out.sql = std::move(text);
   out.columns = rewritten->columns;
   out.types = rewritten->types;
@@ -173,6 +175,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     add_unique(out.bases, r.bases);
     out.guarded = out.guarded || r.guarded;
     out.outside = out.outside || r.outside;
+    out.asks = out.asks || r.asks;
     out.files += r.files, out.bytes += r.bytes;
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
@@ -186,6 +189,16 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   return out;
 }
 
+Result<void> Resolver::add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const {
+  for (const auto& name : analysis.endpoints) {
+    if (!questions_) break;
+    auto type = questions_->type_of(session.ctx, name);
+    if (!type) return refuse(Errc::invalid, type.error());
+    request.endpoints[name] = *std::move(type);
+  }
+  return {};
+}
+
 Result<CompiledChange> Resolver::compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                                 const catalog::TableInfo& info) {
   const std::string& target_name = info.full_name;
@@ -196,14 +209,15 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   request.target = target.columns;
   request.defaults = defaults_of(target);
   TARN_CHECK(add_policy(session, info, target, request));
+  TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   CompiledChange out;
   out.guarded = request.policy.has_value();
-  TARN_TRY(predicate, fill(session, rewritten->predicate, relations));
+  TARN_TRY(predicate, fill(session, rewritten->predicate, relations, out.held));
   out.predicate = std::move(predicate);
   out.alias = rewritten->target_alias;
   for (const auto& a : rewritten->assignments) {
-    TARN_TRY(value, fill(session, a.value, relations));
+    TARN_TRY(value, fill(session, a.value, relations, out.held));
     out.assignments.emplace_back(a.column, std::move(value));
   }
   for (const auto& r : relations) {
@@ -229,15 +243,15 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
-  MergePlan out{m.target_alias, m.source_alias, {}, {}};
-  TARN_TRY(on, fill(session, m.on, {}));
+  MergePlan out{m.target_alias, m.source_alias, {}, {}, {}};
+  TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
   for (const auto& clause : m.clauses) {
     MergeStep step{clause.kind, clause.action, {}, {}, clause.sources};
-    TARN_TRY(condition, fill(session, clause.condition, {}));
+    TARN_TRY(condition, fill(session, clause.condition, {}, out.held));
     step.condition = std::move(condition);
     for (std::size_t i = 0; i < clause.columns.size(); ++i) {
-      TARN_TRY(value, fill(session, clause.values.at(i), {}));
+      TARN_TRY(value, fill(session, clause.values.at(i), {}, out.held));
       step.values.emplace_back(clause.columns[i], std::move(value));
     }
     out.steps.push_back(std::move(step));
@@ -251,10 +265,13 @@ Result<Around> Resolver::compile_around(const Session& session, const std::strin
   const auto hole = std::ranges::find_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; });
   if (hole == pieces.end() || std::ranges::count_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; }) != 1)
     return refuse(Errc::invalid, "[UNSUPPORTED_FEATURE] A table's constraints and generated columns can only use its own columns. SQLSTATE: 0A000");
+  if (std::ranges::any_of(pieces, [](const Piece& p) { return p.kind == Piece::Kind::asker; }))
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A table's constraints and generated columns cannot use ai_query. SQLSTATE: 0A000");
   Around out{.types = rewritten->types};
   out.volatile_ = std::ranges::any_of(pieces, [](const Piece& p) { return p.kind != Piece::Kind::text && p.kind != Piece::Kind::relation; });
-  TARN_TRY(before, fill(session, {pieces.begin(), hole}, {}));
-  TARN_TRY(after, fill(session, {hole + 1, pieces.end()}, {}));
+  std::vector<std::shared_ptr<const void>> none;
+  TARN_TRY(before, fill(session, {pieces.begin(), hole}, {}, none));
+  TARN_TRY(after, fill(session, {hole + 1, pieces.end()}, {}, none));
   out.before = std::move(before), out.after = std::move(after);
   out.volatile_ = out.volatile_ || !ResultCache::repeatable(out.before + out.after);
   for (const auto& column : rewritten->lineage) {
@@ -266,7 +283,10 @@ Result<Around> Resolver::compile_around(const Session& session, const std::strin
 
 Result<std::string> Resolver::compile_value(const Session& session, const std::string& expression) {
   TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")"}));
-  TARN_TRY(text, fill(session, rewritten->query, {}));
+  if (std::ranges::any_of(rewritten->query, [](const Piece& p) { return p.kind == Piece::Kind::asker; }))
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A column's default cannot use ai_query. SQLSTATE: 0A000");
+  std::vector<std::shared_ptr<const void>> none;
+  TARN_TRY(text, fill(session, rewritten->query, {}, none));
   return "(" + text + ")";
 }
 
@@ -451,13 +471,14 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   add_unique(out.views, {info.full_name});
   out.bases = std::move(body.bases);
   out.files = body.files, out.bytes = body.bytes;
-  out.guarded = body.guarded, out.outside = body.outside;
+  out.guarded = body.guarded, out.outside = body.outside, out.asks = body.asks;
   // A view that shows what its reader may not read directly: its own conditions come first.
   if (!sees_all(session, rights, out.bases)) return guarded(session, std::move(out));
   return out;
 }
 
-Result<std::string> Resolver::fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations) const {
+Result<std::string> Resolver::fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations,
+                                   std::vector<std::shared_ptr<const void>>& held) const {
   std::string out;
   const auto& caller = session.ctx.caller;
   const auto boolean = [](bool b) { return b ? "TRUE" : "FALSE"; };
@@ -474,6 +495,13 @@ Result<std::string> Resolver::fill(const Session& session, const std::vector<Pie
       case Piece::Kind::parameter: {
         TARN_TRY(text, literal(session, p.text));
         out += text;
+        break;
+      }
+      case Piece::Kind::asker: {
+        if (!questions_) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] ai_query is not supported by this warehouse. SQLSTATE: 0A000");
+        auto admitted = questions_->admit(session.ctx);
+        out += delta::sql_string(admitted.token);
+        held.push_back(std::move(admitted.held));
         break;
       }
       case Piece::Kind::user:

@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "sql/analysis.h"
 #include "sql/engine_port.h"
+#include "sql/questions.h"
 #include "sql/tables.h"
 
 namespace tarn::sql {
@@ -43,6 +44,7 @@ struct Compiled {
   std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
   bool outside = false;                                                   // reads files that are no table's, or the platform's own rows
   bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
+  bool asks = false;                                                      // models (ai_query): its text is good for one run
 };
 
 /// A DELETE's or UPDATE's expressions over its target.
@@ -73,6 +75,8 @@ class Resolver {
   Resolver(catalog::Catalog& catalog, Parser& parser, Tables& tables, SystemTables& system, FileSources& files)
       : catalog_(catalog), parser_(parser), tables_(tables), system_(system), files_(files) {}
 
+  /// At start-up; must outlive this. Without it ai_query is refused.
+  void set_questions(Questions* questions) { questions_ = questions; }
   /// A name of one to three parts with the session's defaults. Error: not_found where a default is missing, invalid for more parts.
   Result<catalog::TableName> qualify(const Session& session, const std::vector<std::string>& parts) const;
   /// The same for `catalog.schema` or `schema`.
@@ -121,7 +125,7 @@ class Resolver {
     std::vector<std::shared_ptr<const void>> held;
     std::vector<std::string> bases;
     std::int64_t files = 0, bytes = 0;
-    bool guarded = false, outside = false;
+    bool guarded = false, outside = false, asks = false;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
@@ -144,13 +148,16 @@ class Resolver {
   /// A relation that whoever reads it may not see behind: what he asks of its rows is asked after it, never within it.
   static Result<Relation> guarded(const Session& session, Relation relation);
   bool sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases);
-  Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations) const;
+  Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations,
+                           std::vector<std::shared_ptr<const void>>& held) const;
+  Result<void> add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const;
 
   catalog::Catalog& catalog_;
   Parser& parser_;
   Tables& tables_;
   SystemTables& system_;
   FileSources& files_;
+  Questions* questions_ = nullptr;
 };
 
 }  // namespace tarn::sql

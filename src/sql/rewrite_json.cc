@@ -69,6 +69,8 @@ std::vector<Piece> pieces_of(const json::value& v) {
       piece.kind = Piece::Kind::target;
     else if (kind == "param")
       piece.kind = Piece::Kind::parameter, piece.text = hole.value().as_string();
+    else if (kind == "asker")
+      piece.kind = Piece::Kind::asker;
     else if (kind == "user")
       piece.kind = Piece::Kind::user;
     else if (kind == "member")
@@ -128,6 +130,11 @@ json::object to_json(const RewriteRequest& request) {
   if (request.policy) out["policy"] = policy_json(*request.policy);
   if (request.probe) out["probe"] = *request.probe;
   if (request.final) out["final"] = true;
+  if (!request.endpoints.empty()) {
+    json::object endpoints;
+    for (const auto& [name, type] : request.endpoints) endpoints[name] = type;
+    out["endpoints"] = std::move(endpoints);
+  }
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);

@@ -54,7 +54,8 @@ struct MergeStep {
 };
 struct MergePlan {
   std::string target_alias, source_alias, on;
-  std::vector<MergeStep> steps;  // in the order written: of its kind the first that applies wins
+  std::vector<MergeStep> steps;                   // in the order written: of its kind the first that applies wins
+  std::vector<std::shared_ptr<const void>> held;  // as Compiled's
 };
 struct Merged {
   std::int64_t version = 0, updated = 0, deleted = 0, inserted = 0;

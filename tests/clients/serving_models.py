@@ -14,7 +14,7 @@ mlflow.set_registry_uri("databricks-uc")
 client = MlflowClient()
 schema = os.environ.get("MODEL_SCHEMA", "pipeline_gold.flights")
 folder = os.environ["FOLDER"]
-wanted = os.environ.get("WANTED", "odd,odd2,odd3,linear,onnx,old").split(",")
+wanted = os.environ.get("WANTED", "odd,odd2,odd3,odd4,linear,onnx,old").split(",")
 
 
 class Odd(mlflow.pyfunc.PythonModel):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import TARN, Refused, platform
+from harness import TARN, Refused, StatementFailed, platform
 
 CACHE = pathlib.Path(os.environ.get("TARN_CACHE") or pathlib.Path.home() / ".cache" / "tarn")
 SCRIPT = str(pathlib.Path(__file__).with_name("serving_models.py"))
@@ -187,6 +187,125 @@ def test_a_canary_that_fails_is_rolled_back(server, odd):
     while odd.raw({"inputs": {"x": [1]}}).status_code != 200 and time.monotonic() < deadline:
         pass
     assert {odd.raw({"inputs": {"x": [1]}}).status_code for _ in range(30)} == {200}
+
+
+def test_a_canary_that_is_slow_is_rolled_back(server, odd):
+    routes = [{"served_model_name": "one", "traffic_percentage": 50}, {"served_model_name": "slow", "traffic_percentage": 50}]
+    odd.update([("one", "odd", server.versions["odd2"], {}), ("slow", "odd", server.versions["odd4"], {})],
+               traffic_config={"routes": routes, "canary": {"served_model_name": "slow", "max_p95_latency_ms": 250, "min_requests": 4}})
+    assert odd.settled()["state"]["config_update"] == "NOT_UPDATING"
+    answers = {odd.ask(1)[0] for _ in range(30)}  # each of the slow one takes 300 ms and more
+    assert answers == {3.0, 7.0}
+    shown = odd.until(lambda d: d["config"]["traffic_config"]["routes"][1]["traffic_percentage"] == 0)
+    assert "canary slow rolled back: its p95 latency over" in shown["events"][-1], shown["events"]
+    odd.update([("one", "odd", server.versions["odd2"], {})])
+    odd.settled()
+
+
+def test_a_full_queue_pushes_back_and_answers_everybody(server):
+    e = Endpoint(server, "narrow")
+    e.create(("one", "odd", server.versions["odd"], {"max_provisioned_concurrency": 1}))
+
+    def hang(session):
+        return session.post(f"{e.base}/serving-endpoints/narrow/invocations", json={"inputs": {"x": [1001]}}, timeout=60, headers={"Authorization": f"Bearer {e.who.token}"})
+
+    sessions = [server.session() for _ in range(80)]
+    with concurrent.futures.ThreadPoolExecutor(80) as pool:
+        asked = [pool.submit(hang, s) for s in sessions]  # one at the scorer, 64 wait
+        concurrent.futures.wait(asked, timeout=60, return_when=concurrent.futures.FIRST_COMPLETED)
+        e.call("DELETE")
+        answers = collections.Counter(a.result().status_code for a in asked)
+    assert sum(answers.values()) == 80 and set(answers) <= {404, 429, 503, 504} and answers[429] > 0, answers
+    pushed = [a.result() for a in asked if a.result().status_code == 429]
+    assert all(a.headers["Retry-After"] == "1" and "64 requests waiting" in a.json()["message"] for a in pushed), [a.text for a in pushed]
+
+
+def test_scorers_grow_with_the_load_and_go_with_it(server):
+    e = Endpoint(server, "growing")
+    e.create(("one", "odd", server.versions["odd"], {"max_provisioned_concurrency": 2}))
+    scorers = lambda: int(next(line.split()[-1] for line in e.who.http.get(e.base + e.path + "/metrics", headers={"Authorization": f"Bearer {e.who.token}"}, timeout=20).text.splitlines()
+                               if line.startswith("provisioned_concurrent_requests_total{")))
+    assert scorers() == 1
+    going = [True]
+
+    def load():
+        mine = Endpoint(server, "growing")
+        while going[0]:
+            assert mine.ask(1005) == [2010.0]  # half a second each
+
+    def until(wanted):
+        deadline = time.monotonic() + 60
+        while scorers() != wanted:
+            assert time.monotonic() < deadline, (scorers(), wanted)
+            time.sleep(0.1)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(load) for _ in range(4)]
+        try:
+            until(2)
+        finally:
+            going[0] = False
+        [r.result() for r in runs]
+    until(1)  # the last stays, for it may not scale to zero
+    e.call("DELETE")
+
+
+def test_requests_to_a_row_wise_model_are_answered_together(server):
+    e = Endpoint(server, "together")
+    e.create(("one", "linear", server.versions["linear"], {"max_provisioned_concurrency": 1}))
+    wanted = lambda a, n: pytest.approx(a + n + 18, abs=1e-6)  # its columns go together, of which the least squares are a - b + n + 19
+
+    def load(k):
+        mine = Endpoint(server, "together")
+        for i in range(40):
+            rows = [{"a": float(i + k), "b": 1.0, "n": j} for j in range(1 + (i + k) % 3)]
+            answer = mine.raw({"dataframe_records": rows})
+            assert answer.status_code == 200 and answer.json()["predictions"] == [wanted(r["a"], r["n"]) for r in rows], answer.text
+            if i % 10 == k:  # another's mistake is its own
+                assert mine.raw({"dataframe_records": [{"a": 1.0, "b": 1.0, "n": "x"}]}).status_code == 400
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        [r.result() for r in [pool.submit(load, k) for k in range(8)]]
+    e.call("DELETE")
+
+
+def test_ai_query_asks_as_the_caller_wherever_an_expression_may_stand(server):
+    asked = Endpoint(server, "asked")
+    asked.create(("one", "odd", server.versions["odd"], {}))
+    nora, warehouse = server.person(NORA, "pipeline"), server.warehouses["pipeline"]
+
+    def sql(statement, who=nora, **more):
+        return who.sql("pipeline", warehouse, statement, **more)
+
+    call = "ai_query('asked', cast(id as double), returnType => 'DOUBLE')"
+    assert sql(f"SELECT id, {call} p, ai_query('asked', struct(cast(id as double) AS x)) s FROM range(3) ORDER BY id") == [["0", "0.0", "0.0"], ["1", "2.0", "2.0"], ["2", "4.0", "4.0"]]
+    assert sql(f"SELECT count(*), sum({call}) FROM range(3000) WHERE id < 1001 AND {call} >= 10") == [["996", "1000980.0"]]
+    sql(f"CREATE TABLE {SCHEMA}.scored AS SELECT id, {call} p FROM range(5)")
+    sql(f"INSERT INTO {SCHEMA}.scored SELECT id, {call} FROM range(5, 6)")
+    assert sql(f"SELECT sum(p) FROM {SCHEMA}.scored") == [["30.0"]]
+    lineage = nora.workspace("pipeline", "GET", f"/api/2.0/lineage-tracking/column-lineage?table_name={SCHEMA}.scored&column_name=p")
+    assert lineage.get("upstream_cols", []) == []  # of range(), which is no table
+    sql(f"UPDATE {SCHEMA}.scored SET p = ai_query('asked', p, 'DOUBLE') WHERE id = 5")
+    assert sql(f"SELECT p, ai_query('asked', CAST(NULL AS DOUBLE)) FROM {SCHEMA}.scored WHERE id = 5") == [["20.0", None]]
+    # A row that the model refuses is its own answer where the statement says so; the others of its batch are answered.
+    rows = sql("SELECT id, r.result, r.errorMessage FROM (SELECT id, ai_query('asked', cast(id as double), failOnError => false) r FROM range(1004, 1009) WHERE id NOT IN (1005, 1006)) "
+               "ORDER BY id")
+    assert [(r[0], r[1]) for r in rows] == [("1004", None), ("1007", "2014.0"), ("1008", "2016.0")] and "no such value" in rows[0][2] and rows[1][2] is None, rows
+    sql(f"CREATE TABLE {SCHEMA}.rescored AS SELECT ai_query('asked', p, 'DOUBLE') q FROM {SCHEMA}.scored")
+    upstream = nora.workspace("pipeline", "GET", f"/api/2.0/lineage-tracking/column-lineage?table_name={SCHEMA}.rescored&column_name=q")["upstream_cols"]
+    assert [(u["table_name"], u["name"]) for u in upstream] == [("scored", "p")]
+    for statement, told in (("SELECT ai_query('none', 1D, returnType => 'DOUBLE')", "The serving endpoint 'none' does not exist"), ("SELECT ai_query('none', 1D)", "does not exist"),
+                            ("SELECT ai_query('asked', 'a', returnType => 'DOUBLE')", "must be a double"), ("SELECT ai_query('asked', 1004D)", "[AI_FUNCTION_HTTP_REQUEST_ERROR]"),
+                            ("SELECT ai_query('asked', 1D, returnType => 'BOOLEAN')", "[AI_FUNCTION_HTTP_PARSE_CAST_ERROR]"), ("SELECT tarn_ask('a', 'asked', '1')", "UNRESOLVED_ROUTINE"),
+                            ("SELECT ai_query('asked', 1D, modelParameters => named_struct('a', 1))", "ai_query with modelParameters"), ("SELECT ai_query('asked')", "`request` is required")):
+        with pytest.raises(StatementFailed) as failed:
+            sql(statement)
+        assert told in str(failed.value), (statement, str(failed.value))
+    for statement in ("SELECT ai_query('asked', 1D)", "SELECT ai_query('asked', 1D, returnType => 'DOUBLE')"):
+        with pytest.raises(StatementFailed) as failed:
+            sql(statement, server.person(EMIL, "pipeline"))
+        assert "does not exist" in str(failed.value)  # an endpoint that one may not see
+    asked.call("DELETE")
 
 
 def test_onnx_runtime_answers_as_the_model_itself(server):

@@ -145,6 +145,15 @@ std::vector<ScriptFile> script_names(const Order& o) {
 
 struct Paths {
   std::string home, driver, site, packages;
+
+  /// The packages of runtimes for machine learning (MLflow, scikit-learn, …): an environment of its own, with its own numpy. Empty: not installed
+  /// here.
+  std::string ml() const {
+    std::error_code ignored;
+    for (const auto& version : fs::directory_iterator(packages + "/mlflow-venv/lib", ignored))
+      if (fs::is_directory(version.path() / "site-packages", ignored)) return (version.path() / "site-packages").string();
+    return "";
+  }
 };
 
 /// In the child, as root, in mounts of its own: what the instance needs under /mnt, an empty /tmp, its own /proc.
@@ -194,6 +203,7 @@ void set_limit(int what, std::uint64_t value) {
                                        "TARN_PACKAGES=" + p.packages,
                                        "TARN_NODE_ISOLATION=" + json::encode_text(isolation),
                                        "DB_CLUSTER_ID=" + o.cluster_id,
+                                       "TARN_NODE_ML=" + p.ml(),
                                        "TARN_NODE_ROLE=" + std::string(json::name_of(o.role)),
                                        "TARN_NODE_SCRIPTS=" + json::encode_text(script_names(o))};
   for (const auto& [name, value] : o.environment) environment.push_back(name + "=" + value);

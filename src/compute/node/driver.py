@@ -190,7 +190,13 @@ class Output:
 
 def surroundings():
     """What an interpreter starts with: more, once a waiting node has its cluster or a library is installed."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("TARN_NODE")}
+    out = {k: v for k, v in os.environ.items() if not k.startswith("TARN_NODE")}
+    if os.environ.get("TARN_NODE_RUNTIME") == "ml" and os.environ.get("TARN_NODE_ML"):
+        # Packages of an environment of their own come first: theirs is another numpy than ours.
+        out["PYTHONPATH"] = os.environ["TARN_NODE_ML"] + os.pathsep + out.get("PYTHONPATH", "")
+        for name, value in (("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_REGISTRY_URI", "databricks-uc"), ("MLFLOW_DISABLE_TELEMETRY", "true")):
+            out.setdefault(name, value)
+    return out
 
 
 class Kernel:
@@ -213,6 +219,9 @@ class Kernel:
         environment.update(TARN_DOOR=os.path.join(self.folder, "door"), DATABRICKS_RUNTIME_VERSION="tarn", TARN_PIP_TARGET=os.path.join(self.folder, "pip"),
                            TARN_ISOLATED="0" if ISOLATION.get("summary", "not isolated") == "not isolated" else "1",
                            TARN_MEMORY_BYTES=str(ISOLATION.get("memory_bytes", 0)), TARN_CPUS=str(ISOLATION.get("cpus", 1)))
+        if environment.get("MLFLOW_TRACKING_URI") == "databricks":
+            # MLflow takes this name for a JVM that it may ask for credentials; without, it takes host and token from the environment, as anywhere else.
+            del environment["DATABRICKS_RUNTIME_VERSION"]
         log = open(os.path.join(self.folder, "log"), "wb")
         self.manager.start_kernel(env=environment, cwd=os.environ["HOME"], stdout=log, stderr=log)
         self.client = self.manager.blocking_client()

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/child/questions.h"
 #include "engine/child/statements.h"
 #include "engine/functions/registry.h"
 
@@ -61,6 +62,7 @@ std::string Instance::open(const Settings& settings) {
   if (duckdb_connect(database_, &control_) != DuckDBSuccess) return "DuckDB gave no connection";
   for (const auto& path : settings.extensions)
     if (auto failure = execute("LOAD " + literal(path)); !failure.empty()) return failure;
+  if (auto failure = register_questions(control_); !failure.empty()) return failure;
   return functions::register_all(control_);
 }
 

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "engine/child/chunks.h"
+#include "engine/child/questions.h"
 #include "engine/child/requests.h"
 #include "engine/child/statements.h"
 #include "engine/child/type_text.h"
@@ -72,6 +73,7 @@ void run(Instance& instance, Task& task, FrameWriter& out) {
   Request request;
   if (!decode(task.payload, request)) throw Refused{{Errc::unavailable, "malformed request"}};
   task.payload = {};
+  const Asking asking(task, out, request.sql);
   try {
     stream(instance, task, request, out);
   } catch (const Refused& refused) {

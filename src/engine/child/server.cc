@@ -75,6 +75,9 @@ class Server {
       case FrameType::cancel:
         if (const auto task = find(frame.request)) task->interrupt();
         return true;
+      case FrameType::reply:
+        if (const auto task = find(frame.request)) task->take_reply(std::move(frame.payload));
+        return true;
       case FrameType::ack: {
         Decoder d(frame.payload);
         const auto bytes = d.u64();

@@ -4,7 +4,9 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "engine/messages.h"
@@ -46,6 +48,21 @@ class Task {
     unacknowledged_ += bytes;
     return !cancelled_;
   }
+  /// Keeps a reply's payload for whoever waits for it.
+  void take_reply(std::string reply) {
+    Decoder d(reply);
+    const auto question = d.u64();
+    std::lock_guard lock(mutex_);
+    replies_[question] = std::move(reply);
+    changed_.notify_all();
+  }
+  /// Nothing: cancelled meanwhile.
+  std::optional<std::string> await_reply(std::uint64_t question) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return cancelled_ || replies_.contains(question); });
+    if (cancelled_) return std::nullopt;
+    return std::move(replies_.extract(question).mapped());
+  }
   void acknowledge(std::uint64_t bytes) {
     std::lock_guard lock(mutex_);
     unacknowledged_ -= std::min(bytes, unacknowledged_);
@@ -58,6 +75,7 @@ class Task {
   bool cancelled_ = false;
   duckdb_connection connection_ = nullptr;
   std::uint64_t unacknowledged_ = 0;
+  std::map<std::uint64_t, std::string> replies_;
 };
 
 /// Attaches a connection to a task for a scope.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "engine/child/questions.h"
 #include "engine/child/requests.h"
 #include "engine/child/statements.h"
 #include "engine/child/type_text.h"
@@ -217,6 +218,7 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
   if (!decode(task.payload, order)) throw Refused{{Errc::unavailable, "malformed request"}};
   task.payload = {};
   const auto& request = order.request;
+  const Asking asking(task, out, request.query);
   const fs::path directory(request.directory);
   if (!within(instance.scope().writable, directory))
     throw Refused{{Errc::sql, "Permission Error: '" + request.directory + "' is not below a writable folder of the scope"}};

@@ -6,6 +6,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
+import fn_ai
 import governance
 import merge
 import table_clauses
@@ -101,7 +102,9 @@ def analyze(sql, path="`current`.`schema`"):
             else:
                 count += 1
     out["tables"] = refs
-    out["routines"] = routines_of(([body] if body is not None else []) + extra_parts(tree))
+    parts = ([body] if body is not None else []) + extra_parts(tree)
+    out["routines"] = routines_of(parts)
+    out["endpoints"] = fn_ai.endpoints_of(parts)
     out["parameters"] = names
     out["positional"] = count
     return out

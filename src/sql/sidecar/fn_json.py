@@ -82,7 +82,7 @@ def written(x, k, options, depth):
         fmt = options.get("dateformat")
         return f"spark_json_quote(spark_date_format(CAST({x} AS TIMESTAMP), {text(fmt)}, TRUE))" if fmt else f"spark_json_quote({to_text(x, k)})"
     if n in ("timestamp", "timestamp_ntz"):
-        return f"map(spark_json_keys({x}), list_transform(spark_json_values({x}), lambda {v}: {read(v, k.args[1], options, depth + 1)}))"
+        fmt = options.get("timestampformat") or ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX" if n == "timestamp" else "yyyy-MM-dd'T'HH:mm:ss.SSS")
         return f"spark_json_quote(spark_date_format(CAST({x} AS TIMESTAMP), {text(fmt)}, {'FALSE' if n == 'timestamp' else 'TRUE'}))"
     if interval(k) or n == "time":
         return f"spark_json_quote({to_text(x, k)})"

@@ -20,6 +20,7 @@ class Compiler(Expressions, Relations, Windows):
         self.relations = relations
         self.functions = (request or {}).get("functions") or []
         self.named_functions = {k.lower(): v for k, v in ((request or {}).get("routines") or {}).items()}
+        self.endpoints = (request or {}).get("endpoints") or {}  # of ai_query: what type each answers
         self.expanding = 0
         self.ctes = [{}]
         self.recursion = []  # the scopes around the steps of recursive queries that are being compiled

@@ -6,6 +6,7 @@ Holes are named with a prefix that occurs in none of the inputs, so no identifie
 from sqlglot import exp
 
 import fn_aggregates  # noqa: F401  the function tables fill themselves
+import fn_ai  # noqa: F401
 import fn_collections  # noqa: F401
 import fn_generators  # noqa: F401
 import fn_json  # noqa: F401

@@ -44,16 +44,21 @@ def redact(secret):
 
 _lock = threading.Lock()
 _lent = {}
+_storage = ""
 
 
 def access(fresh=False):
-    """host, token, user, workspace_id, cluster_id."""
+    """host, token, user, workspace_id, cluster_id, storage, region."""
+    global _storage
     with _lock:
         if fresh or not _lent or time.time() * 1000 > _lent["expires_at"] - 10 * 60 * 1000:
             _lent.clear()
             _lent.update(ask({"what": "api"}))
             # What the vendor's SDKs look for.
             os.environ["DATABRICKS_HOST"], os.environ["DATABRICKS_TOKEN"] = _lent["host"], _lent["token"]
+            if _lent.get("storage") and os.environ.get("AWS_ENDPOINT_URL_S3", "") in ("", _storage):
+                _storage = os.environ["AWS_ENDPOINT_URL_S3"] = _lent["storage"]  # where vended credentials are good
+                os.environ["AWS_DEFAULT_REGION"] = _lent["region"]
         return dict(_lent)
 
 

@@ -84,7 +84,7 @@ def _engine(folder, back, start):
     storage.bind(("127.0.0.1", 0))
     storage.listen(128)
     secret = os.urandom(16).hex()
-    for name in ("AWS_SESSION_TOKEN", "DATABRICKS_TOKEN", "TARN_DOOR"):
+    for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "DATABRICKS_TOKEN", "TARN_DOOR"):
         os.environ.pop(name, None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

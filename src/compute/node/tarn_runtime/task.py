@@ -7,7 +7,7 @@ import sys
 import tempfile
 import zipfile
 
-from tarn_runtime import dbutils, magics, notebooks
+from tarn_runtime import dbutils, door, magics, notebooks
 
 
 def _wheels(all, space):
@@ -55,6 +55,8 @@ def run(text, space):
     if order.get("warehouse_id"):
         os.environ["TARN_WAREHOUSE_ID"] = order["warehouse_id"]
     space["dbutils"].widgets._take(order.get("widgets", {}))
+    if os.environ.get("MLFLOW_TRACKING_URI") == "databricks":
+        door.access()  # MLflow asks for host and token in the environment, and nothing before it
     try:
         _wheels(order["wheels"], space)
         if order["kind"] == "notebook":
