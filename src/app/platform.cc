@@ -334,7 +334,7 @@ struct Platform::Impl {
                       .mail = mailer.get(),
                       .clock = clock,
                       .server_id = server_of(data)}),
-        quality(*store, catalog, directory, executor, clock, server_of(data)) {
+        quality(*store, catalog, directory, executor, clock, mailer.get(), server_of(data)) {
     executor.set_questions(&serving.questions);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);

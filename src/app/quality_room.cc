@@ -24,7 +24,7 @@ constexpr std::int64_t kRefreshStatement = 3'600'000;  // milliseconds
 }  // namespace
 
 QualityRoom::QualityRoom(store::Store& store, catalog::Catalog& catalog, identity::Directory& directory, sql::Executor& executor, const Clock& clock,
-                         std::string server_id)
+                         jobs::MailSender* mail, std::string server_id)
     : monitors(
           store, catalog, directory, clock,
           [&executor](const access::Context& ctx, const std::string& sql, std::stop_token stop) -> Expected<quality::Rows, std::string> {
@@ -37,6 +37,12 @@ QualityRoom::QualityRoom(store::Store& store, catalog::Catalog& catalog, identit
             const auto done = executor.run(session, sql, {.timeout_ms = kRefreshStatement}, sink);
             if (!done) return fail(done.error().message);
             return std::move(sink.rows);
+          },
+          !mail ? quality::Mail()
+                : [mail](const std::vector<std::string>& to, const std::string& subject, const std::string& text) -> Expected<void, std::string> {
+            const auto answer = mail->send(to, subject, text);
+            if (answer.status == 250) return {};
+            return fail(answer.error.empty() ? fmt::format("The mail relay answered {}", answer.status) : answer.error);
           },
           std::move(server_id)) {}
 

@@ -1,6 +1,7 @@
 #include "jobs/destinations.h"
 
 #include "base/ids.h"
+#include "base/mail_address.h"
 #include "jobs/records.h"
 
 namespace tarn::jobs {
@@ -14,12 +15,6 @@ Error no_destination(const std::string& id) { return {Errc::not_found, "Notifica
 
 }  // namespace
 
-static bool mail_address(std::string_view text) {
-  const bool plain = std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '<' && c != '>' && c != ','; });
-  const auto at = text.find('@');
-  return plain && text.size() <= 254 && at != text.npos && at > 0 && at + 1 < text.size();
-}
-
 Result<Destinations::Judged> Destinations::judged(const DestinationConfigs& c) {
   if (!c.pagerduty.is_null()) return refuse(Errc::not_enabled, "PagerDuty destinations are not available on this platform: use a generic webhook");
   if (c.generic_webhook.has_value() + c.slack.has_value() + c.microsoft_teams.has_value() + c.email.has_value() != 1)
@@ -29,7 +24,7 @@ Result<Destinations::Judged> Destinations::judged(const DestinationConfigs& c) {
     if (c.email->addresses.empty() || c.email->addresses.size() > 100)
       return refuse(Errc::invalid, "Field 'config.email.addresses' must have 1 to 100 addresses");
     for (const auto& one : c.email->addresses)
-      if (!mail_address(one)) return refuse(Errc::invalid, "Field 'config.email.addresses': '" + one.substr(0, 100) + "' is no e-mail address");
+      if (!is_mail_address(one)) return refuse(Errc::invalid, "Field 'config.email.addresses': '" + one.substr(0, 100) + "' is no e-mail address");
     return Judged{.type = "EMAIL", .addresses = c.email->addresses};
   }
   auto out = c.generic_webhook ? Judged{.type = "WEBHOOK", .hook = *c.generic_webhook}

@@ -33,7 +33,6 @@ bool is_number(const std::string& type) {
   static const std::set<std::string> plain{"tinyint", "smallint", "int", "bigint", "float", "double"};
   return plain.contains(type) || type.starts_with("decimal");
 }
-bool is_text(const std::string& type) { return type == "string"; }
 
 /// N of "N week" or "N weeks"; 0: something else.
 int weeks_of(const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include "base/cron.h"
 #include "base/log.h"
+#include "base/mail_address.h"
 #include "quality/metrics.h"
 
 namespace tarn::quality {
@@ -12,7 +13,7 @@ namespace {
 using catalog::Privilege;
 using catalog::SecurableType;
 constexpr const char* kService = "lakehouseMonitoring";
-constexpr std::size_t kMostSlices = 20, kMostColumns = 500;
+constexpr std::size_t kMostSlices = 20, kMostColumns = 500, kMostAddresses = 5;
 constexpr auto kLook = std::chrono::milliseconds(500);
 
 std::string lower_case(std::string text) {
@@ -88,8 +89,15 @@ Result<Millis> next_of(const Definition& d, Millis now) {
 
 }  // namespace
 
-Monitors::Monitors(store::Store& store, catalog::Catalog& catalog, identity::Directory& directory, const Clock& clock, Run run, std::string server_id)
-    : store_(store), catalog_(catalog), directory_(directory), clock_(clock), run_(std::move(run)), server_id_(std::move(server_id)) {}
+Monitors::Monitors(store::Store& store, catalog::Catalog& catalog, identity::Directory& directory, const Clock& clock, Run run, Mail mail,
+                   std::string server_id)
+    : store_(store),
+      catalog_(catalog),
+      directory_(directory),
+      clock_(clock),
+      run_(std::move(run)),
+      mail_(std::move(mail)),
+      server_id_(std::move(server_id)) {}
 
 Result<catalog::TableInfo> Monitors::table_of(const access::Context& ctx, const std::string& given, Privilege privilege) {
   const auto name = parts_of_name(given);
@@ -144,6 +152,19 @@ Result<void> Monitors::check(const access::Context& ctx, const catalog::TableInf
     if (!tried) return refuse(Errc::invalid, fmt::format("Field 'slicing_exprs[{}]': {}", i, tried.error()));
   }
   TARN_CHECK(next_of(d, clock_.now()));
+  if (d.notifications) {
+    const auto& n = *d.notifications;
+    if (n.on_new_classification_tag_detected && !n.on_new_classification_tag_detected->email_addresses.empty())
+      return refuse(Errc::not_enabled, "Data classification by a monitor (notifications.on_new_classification_tag_detected)");
+    if (n.on_failure && !n.on_failure->email_addresses.empty()) {
+      if (!mail_) return refuse(Errc::not_enabled, "Mail from a monitor (notifications.on_failure), without a mail relay (tarn serve --smtp),");
+      if (n.on_failure->email_addresses.size() > kMostAddresses)
+        return refuse(Errc::invalid, fmt::format("Field 'notifications.on_failure.email_addresses' must have at most {} entries", kMostAddresses));
+      for (const auto& address : n.on_failure->email_addresses)
+        if (!is_mail_address(address))
+          return refuse(Errc::invalid, "Field 'notifications.on_failure.email_addresses': '" + address.substr(0, 100) + "' is no e-mail address");
+    }
+  }
   return {};
 }
 
@@ -397,12 +418,26 @@ void Monitors::perform(const Refresh& r, const std::stop_token& ends) {
     running_.clear();
   }
   if (ends.stop_requested() && !made) return;  // begins again with the next start
-  move(r, [&](Refresh& now) {
+  const auto done = move(r, [&](Refresh& now) {
     now.state = made ? RefreshState::SUCCESS : RefreshState::FAILED;
     now.message = made ? "" : made.error().substr(0, 4000);
     now.end_time_ms = clock_.now();
     return true;
   });
+  if (done && !made && m) tell(m->value, *done);
+}
+
+void Monitors::tell(const Monitor& m, const Refresh& r) {
+  if (!mail_ || !m.notifications || !m.notifications->on_failure || m.notifications->on_failure->email_addresses.empty()) return;
+  const auto sent = mail_(m.notifications->on_failure->email_addresses, "Monitor of " + m.table_name + " failed",
+                          fmt::format("Refresh {} of the quality monitor of {} failed:\n\n{}\n", r.refresh_id, m.table_name, r.message));
+  auto event = access::system_context().event(kService, "notify", {{"table_name", m.table_name}, {"refresh_id", std::to_string(r.refresh_id)}});
+  if (!sent) {
+    event.outcome = store::Outcome::failed;
+    event.status = 502;
+    event.error = sent.error();
+  }
+  store_.write(std::move(event), [](store::WriteTxn&) { return true; });
 }
 
 Expected<void, std::string> Monitors::make(const Monitor& m, std::stop_token stop) {

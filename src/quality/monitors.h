@@ -21,12 +21,16 @@ namespace tarn::quality {
 using Rows = std::vector<std::vector<std::optional<std::string>>>;
 using Run = std::function<Expected<Rows, std::string>(const access::Context& ctx, const std::string& sql, std::stop_token stop)>;
 
+/// Hands a message to the operator's mail relay; the error is a text for people. Empty: there is no relay, and who asks for mail is refused.
+using Mail = std::function<Expected<void, std::string>(const std::vector<std::string>& to, const std::string& subject, const std::string& text)>;
+
 class Monitors {
  public:
   static constexpr std::size_t kKeptRefreshes = 200;  // of a table
 
   /// All must outlive this.
-  Monitors(store::Store& store, catalog::Catalog& catalog, identity::Directory& directory, const Clock& clock, Run run, std::string server_id);
+  Monitors(store::Store& store, catalog::Catalog& catalog, identity::Directory& directory, const Clock& clock, Run run, Mail mail,
+           std::string server_id);
   ~Monitors() { stop(); }
   void start();
   /// Ends what runs; it begins again with the next start.
@@ -59,6 +63,8 @@ class Monitors {
   std::optional<Refresh> next();
   void perform(const Refresh& r, const std::stop_token& ends);
   Expected<void, std::string> make(const Monitor& m, std::stop_token stop);
+  /// Mails who is to know of a refresh that failed. The audit log says what became of it.
+  void tell(const Monitor& m, const Refresh& r);
   std::optional<Refresh> move(const Refresh& r, const std::function<bool(Refresh&)>& change);
 
   store::Store& store_;
@@ -66,6 +72,7 @@ class Monitors {
   identity::Directory& directory_;
   const Clock& clock_;
   const Run run_;
+  const Mail mail_;
   const std::string server_id_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -181,6 +181,25 @@ def test_a_job_evaluates_an_older_alert(server, admin, hook):
     wait(lambda: len(hook.seen) > before)
 
 
+def test_a_monitor_mails_that_its_refresh_failed(server, admin, relay):
+    sql(server, admin, "CREATE TABLE landing_raw.alerts.watched AS SELECT 1 AS a")
+    sql(server, admin, "CREATE TABLE landing_raw.alerts.before AS SELECT 2 AS a")
+    monitor = "/api/2.1/unity-catalog/tables/landing_raw.alerts.watched/monitor"
+    wanted = {"output_schema_name": "landing_raw.alerts", "assets_dir": "/x", "snapshot": {}, "baseline_table_name": "landing_raw.alerts.before"}
+    with pytest.raises(Refused, match="is no e-mail address"):
+        admin.workspace(LANDING, "POST", monitor, {**wanted, "notifications": {"on_failure": {"email_addresses": ["a@x\r\nBcc: all@x"]}}})
+    admin.workspace(LANDING, "POST", monitor, {**wanted, "notifications": {"on_failure": {"email_addresses": ["data@acme.example"]}}})
+    state = lambda: admin.workspace(LANDING, "GET", monitor + "/refreshes")["refreshes"][0]["state"]
+    wait(lambda: state() == "SUCCESS")
+    assert not any(to == ["data@acme.example"] for to, _ in relay.taken)
+    sql(server, admin, "DROP TABLE landing_raw.alerts.before")
+    admin.workspace(LANDING, "POST", monitor + "/refreshes", {})
+    wait(lambda: state() == "FAILED")
+    message = wait(lambda: next((m for to, m in relay.taken if to == ["data@acme.example"]), None))
+    subject = email.header.make_header(email.header.decode_header(message["Subject"]))
+    assert str(subject) == "Monitor of landing_raw.alerts.watched failed" and "landing_raw.alerts.before" in message.get_payload(decode=True).decode()
+
+
 def setting(admin, kind, value, call=None):
     call = call or (lambda *a: admin.workspace(LANDING, *a))
     path = f"{'/settings' if call.__name__ == 'account' else '/api/2.0/settings'}/types/{kind}/names/default"

@@ -209,7 +209,9 @@ def test_bad_input_and_rights(server):
                        ({**good, "snapshot": {}, "slicing_exprs": ["nothing"]}, "Field 'slicing_exprs[0]'"), ({**good, "snapshot": {}, "baseline_table_name": "pipeline_gold.flights.none"}, "baseline_table_name"),
                        ({**good, "snapshot": {}, "schedule": {"quartz_cron_expression": "x", "timezone_id": "UTC"}}, "schedule.quartz_cron_expression"),
                        ({**good, "snapshot": {}, "schedule": {"quartz_cron_expression": "0 0 * * * ?", "timezone_id": "Mars"}}, "no time zone 'Mars'"),
-                       ({**good, "snapshot": {}, "custom_metrics": [{"name": "x"}]}, "Custom metrics")):
+                       ({**good, "snapshot": {}, "custom_metrics": [{"name": "x"}]}, "Custom metrics"),
+                       ({**good, "snapshot": {}, "notifications": {"on_failure": {"email_addresses": ["a@acme.example"]}}}, "without a mail relay"),
+                       ({**good, "snapshot": {}, "notifications": {"on_new_classification_tag_detected": {"email_addresses": ["a@acme.example"]}}}, "classification")):
         with pytest.raises(Refused) as refused:
             call(server.emil, body)
         assert refused.value.status in (400, 404) and told in refused.value.message, (body, refused.value)
