@@ -71,6 +71,10 @@ std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>&
     add(sql_string(t.row_commit_versions), "__row_version", "BIGINT");
   std::string out = "read_parquet([" + list + "], hive_partitioning = false, schema = MAP {" + schema + "}";
   if (file_names) out += ", filename = '__file'";
+  // With its schema given no file is opened while the plan is made, and the order of joins is guessed without a number of rows.
+  std::int64_t rows = 0;
+  for (const auto* f : files) rows = f->rows && rows >= 0 ? rows + *f->rows : -1;
+  if (rows > 0) out += fmt::format(", explicit_cardinality = {}", rows);
   return out + ")";
 }
 

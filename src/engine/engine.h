@@ -70,7 +70,8 @@ struct Summary {
 struct WriteRequest {
   std::string query;      // one SELECT; its column names and types become the files'
   std::string directory;  // absolute, within Scope::writable
-  std::int64_t most_rows_per_file = 4'000'000;
+  /// DuckDB reads a single file whose schema it is told with one thread, so a large table is several.
+  std::int64_t most_rows_per_file = 1'000'000;
   std::vector<std::string> partition_by;  // columns of the query; they are not stored in the files
   std::string compression = "snappy";     // or zstd, uncompressed
   std::string field_ids;                  // Parquet field ids as COPY's FIELD_IDS takes them, {'a': 1, …}; empty: none
