@@ -35,13 +35,13 @@ class Spark:
 
 
 @contextlib.contextmanager
-def spark(folder):
-    """`folder`: for its log and its scratch files."""
+def spark(folder, measured=False):
+    """`folder`: for its log and its scratch files. Set up for many small statements, or as users have it on this machine where it is `measured`."""
     home = next((CACHE / "pyspark-4.2.0").glob("*/deps"))
     jars = sorted(str(p) for p in (CACHE / "java-spark").glob("*.jar") if p.name.startswith(("delta-", "unitycatalog-client")))
     path = [str(home.parent), str(next((home.parent / "lib").glob("py4j-*.zip")))]
     with open(folder / "spark.log", "w") as log:
-        process = subprocess.Popen([sys.executable, __file__, ",".join(jars), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
+        process = subprocess.Popen([sys.executable, __file__, ",".join(jars), str(folder), "measured" if measured else "quick"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
                                    env={**os.environ, "SPARK_HOME": str(home), "PYTHONPATH": ":".join(path), "SPARK_LOCAL_IP": "127.0.0.1"})
         try:
             yield Spark(process)
@@ -69,7 +69,7 @@ def plain(value):
 def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the JVM says is no answer
-    jars, folder = sys.argv[1:]
+    jars, folder, use = sys.argv[1:]
     from pyspark.sql import SparkSession
 
     settings = {"spark.jars": jars, "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.driver.memory": "1g", "spark.sql.session.timeZone": "UTC",
@@ -78,7 +78,11 @@ def main():
                 "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC", "spark.driver.host": "127.0.0.1", "spark.ui.showConsoleProgress": "false",
                 "spark.sql.timestampType": "TIMESTAMP_LTZ", "spark.sql.adaptive.enabled": "false", "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
                 "spark.databricks.delta.checkpoint.partSize": "1000000", "spark.default.parallelism": "1"}
-    builder = SparkSession.builder.master("local[1]")
+    if use == "measured":
+        for key in ("spark.driver.extraJavaOptions", "spark.sql.adaptive.enabled", "spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode", "spark.default.parallelism"):
+            settings.pop(key)
+        settings |= {"spark.driver.memory": "6g", "spark.sql.shuffle.partitions": str(2 * os.cpu_count()), "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}"}
+    builder = SparkSession.builder.master("local[*]" if use == "measured" else "local[1]")
     for key, value in settings.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
