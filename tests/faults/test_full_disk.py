@@ -13,11 +13,11 @@ ROWS = "SELECT id, sha2(CAST(id AS STRING), 256) AS noise FROM range({0}, {1})"
 @pytest.fixture
 def disk(tmp_path):
     """A file system of 96 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", place], check=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", place], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a small file system: " + mounted.stderr.strip())
     yield place
     subprocess.run(["umount", "-l", place], check=True)
 
