@@ -217,7 +217,7 @@ def measure(target, args):
 
     for name, search in SEARCHES.items():
         body = {"experiment_ids": [experiment], **search}
-        found = client.call("POST", "/runs/search", body).get("runs", [])  # warm
+        found = target["make"]().call("POST", "/runs/search", body).get("runs", [])  # warm; the peer has dropped an idle connection
         one = rate(target["make"], lambda c, n, i: c.call("POST", "/runs/search", body), 1, args.seconds / 2)
         out["search: " + name] = {**one, "found": len(found)}
     for clients in (1, 16):

@@ -91,7 +91,8 @@ class Compiler {
     if (c.entity == Entity::metric) return out + " AND x.is_nan = 0 AND x.value " + std::string(spelled(c.comparator)) + " " + p.add(c.number());
     if (c.comparator == Comparator::eq) {
       const std::string v = p.add(c.text());
-      return out + " AND substr(x.value, 1, 200) = substr(" + v + ", 1, 200) AND x.value = " + v;
+      // `||`: SQLite puts a column's known value into the terms beside it, and would not find the index's expression again.
+      return out + " AND substr(x.value, 1, 200) = substr(" + v + ", 1, 200) AND x.value || '' = " + v;
     }
     return out + " AND " + compared(p, "x.value", c);
   }
@@ -143,7 +144,7 @@ class Compiler {
                  p.add(whole ? Value(static_cast<std::int64_t>(c.number())) : Value(c.number()));
         } else if (c.key == "run_name" && c.comparator == Comparator::eq) {
           const std::string v = p.add(c.text());
-          out += " AND substr(r.name, 1, 200) = substr(" + v + ", 1, 200) AND r.name = " + v;
+          out += " AND substr(r.name, 1, 200) = substr(" + v + ", 1, 200) AND r.name || '' = " + v;  // as a param's value
         } else
           out += " AND " + compared(p, column, c);
       } else {
