@@ -49,8 +49,8 @@ def test_a_query_outlives_its_table_or_says_why_not(server, how):
         assert answer["result"]["data_array"] == [[str(50 * int(expected[0][0])), str(50 * int(expected[0][1]))]]
     else:
         message = answer["status"]["error"]["message"]
-        assert message.startswith("[") and "SQLSTATE" in message and str(server.data) not in message
+        assert message.startswith("[") and str(server.data) not in message, message
     with pytest.raises(StatementFailed) as after:
         sql(f"SELECT count(*) FROM landing_raw.gone.{name} WHERE id > 5")
-    assert "[" in str(after.value) and str(server.data) not in str(after.value)
+    assert str(after.value).startswith("[") and str(server.data) not in str(after.value)
     assert sql("SELECT a FROM landing_raw.gone.stays") == [["1"]]
