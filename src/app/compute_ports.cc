@@ -11,7 +11,9 @@
 
 #include "base/log.h"
 #include "base/resources.h"
+#include "catalog/catalog.h"
 #include "compute/node_types.h"
+#include "files/dbfs.h"
 #include "files/volumes.h"
 
 namespace tarn::app {
@@ -62,6 +64,38 @@ std::optional<std::string> LibraryFiles::refused_index(const std::string& url) {
     default:
       return "'" + url.substr(0, 200) + "' is not the https URL of a package index without user, password, query and fragment";
   }
+}
+
+Expected<void, std::string> LogFiles::put(const compute::ClusterRecord& c, const std::string& path, const std::string& file) {
+  if (!c.spec.cluster_log_conf) return fail(std::string("The cluster's cluster_log_conf is gone"));
+  const auto& conf = *c.spec.cluster_log_conf;
+  access::Context ctx;
+  ctx.workspace_id = c.workspace_id;
+  ctx.request_id = c.cluster_id;
+  auto who = directory_.caller(c.creator_id, c.workspace_id);
+  if (!who) return fail("The cluster's creator " + c.creator_user_name + " is gone from the workspace: nobody writes its logs");
+  ctx.caller = *std::move(who);
+  const auto& place = conf.volumes ? conf.volumes : conf.dbfs ? conf.dbfs : conf.s3;
+  auto to = place->destination.value_or("");
+  while (to.ends_with('/')) to.pop_back();
+  to += "/" + c.cluster_id + "/" + path;
+  if (conf.volumes) {
+    auto at = files::VolumeFiles::parse(to);
+    if (!at) return fail(at.error().message);
+    if (auto done = volumes_.upload(ctx, *at, "", file, true); !done) return fail(done.error().message);
+    return {};
+  }
+  if (conf.dbfs) {
+    if (auto done = dbfs_.put(ctx, to.substr(std::string_view("dbfs:").size()), "", file, true); !done) return fail(done.error().message);
+    return {};
+  }
+  if (auto allowed = catalog_.require_path(ctx, to, true); !allowed)
+    return fail(fmt::format("{} ({} needs WRITE FILES on an external location that holds {})", allowed.error().message, c.creator_user_name,
+                            place->destination.value_or("")));
+  const auto url = objects::Url::parse(to);
+  if (!url) return fail(url.error().message);
+  if (auto done = objects_.put_file(*url, file); !done) return fail(done.error().message);
+  return {};
 }
 
 namespace {

@@ -7,12 +7,18 @@
 
 #include "app/job_ports.h"
 #include "billing/usage.h"
+#include "compute/cluster_logs.h"
 #include "compute/libraries.h"
+#include "objects/object_store.h"
 #include "repos/targets.h"
 #include "workspace/tree.h"
 
 namespace tarn::files {
+class Dbfs;
 class VolumeFiles;
+}  // namespace tarn::files
+namespace tarn::catalog {
+class Catalog;
 }
 
 namespace tarn::app {
@@ -30,6 +36,21 @@ class LibraryFiles final : public compute::LibrarySource {
   files::VolumeFiles& volumes_;
   identity::Directory& directory_;
   const repos::Targets targets_;
+};
+
+/// Clusters' logs, written as who made the cluster: to DBFS, to a volume (WRITE VOLUME), to a path of S3 (WRITE FILES on its external location).
+class LogFiles final : public compute::LogDestinations {
+ public:
+  LogFiles(files::Dbfs& dbfs, files::VolumeFiles& volumes, catalog::Catalog& catalog, objects::ObjectStore& objects, identity::Directory& directory)
+      : dbfs_(dbfs), volumes_(volumes), catalog_(catalog), objects_(objects), directory_(directory) {}
+  Expected<void, std::string> put(const compute::ClusterRecord& cluster, const std::string& path, const std::string& file) override;
+
+ private:
+  files::Dbfs& dbfs_;
+  files::VolumeFiles& volumes_;
+  catalog::Catalog& catalog_;
+  objects::ObjectStore& objects_;
+  identity::Directory& directory_;
 };
 
 /// Apache Spark's files: the pins of group `spark`, fetched by the same script that fetched everything else, when a cluster first wants them.

@@ -16,8 +16,7 @@
 #include "account/routes.h"
 #include "account/workspace_service.h"
 #include "app/alert_ports.h"
-#include "app/compute_ports.h"
-#include "app/context_door.h"
+#include "app/compute_room.h"
 #include "app/control_routes.h"
 #include "app/data_folder.h"
 #include "app/entitlement_gate.h"
@@ -33,7 +32,6 @@
 #include "app/whole_backup.h"
 #include "app/workspace_doors.h"
 #include "app/workspace_network.h"
-#include "app/workspace_rooms.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/resources.h"
@@ -42,15 +40,8 @@
 #include "catalog/routes.h"
 #include "catalog/service.h"
 #include "cli/child_process.h"
-#include "compute/clusters.h"
-#include "compute/contexts.h"
-#include "compute/instance_profiles.h"
-#include "compute/local_fleet.h"
 #include "compute/metrics_text.h"
 #include "compute/node/agent.h"
-#include "compute/policies.h"
-#include "compute/pools.h"
-#include "compute/routes.h"
 #include "delta/log.h"
 #include "doctor/edges.h"
 #include "engine/engine.h"
@@ -163,23 +154,13 @@ struct Platform::Impl {
   store::Secrets catalog_secrets;  // of connections
   ml::Room ml;
   RunsOfModels runs_of_models;
-  compute::InstanceProfiles instance_profiles;
-  compute::Pools pools;
-  compute::Policies policies;
   std::unique_ptr<gateway::Authority> authority;
-  compute::LocalFleet fleet;
-  compute::Clusters clusters;
-  CodeDoor code_door;
-  compute::Contexts contexts;
   WorkspaceRooms workspace_rooms;
   FoldersOfExperiments folders_of_experiments;
+  JobFiles job_files;
+  ComputeRoom compute_room;
   JobStatements job_statements;
   JobClusters job_clusters;
-  JobFiles job_files;
-  ClusterScripts cluster_scripts;
-  LibraryFiles library_files;
-  SparkFiles spark_files;
-  compute::Libraries libraries;
   JobWatched job_watched;
   JobGit job_git;
   JobWebhooks job_webhooks;
@@ -259,44 +240,48 @@ struct Platform::Impl {
         catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, vendor, clock),
         runs_of_models(ml),
-        instance_profiles(*store),
-        pools(*store, permissions, instance_profiles, clock),
-        policies(*store, permissions, clock),
         authority(std::make_unique<gateway::Authority>(data + "/tls", o.domain)),
-        fleet({.binary = cli::own_binary(),
-               .relay = {.listen = o.relay, .port_file = data + "/run/relay.port"},
-               .tls = compute::own_context(authority->server_context()),
-               .authority = whole_file(authority->ca_path()),
-               .relay_name = "relay." + o.domain,
-               .homes = data + "/nodes",
-               .driver = resources::shipped("src/compute/node/driver.py").string(),
-               .packages = resources::cache().string(),
-               .isolate = o.isolate_nodes,
-               .launcher = o.node_launcher,
-               .dial = o.relay_dial}),
-        clusters(*store, permissions, pools, policies, instance_profiles, fleet, clock,
-                 {.server_id = server_of(data),
-                  .region = o.region,
-                  .bootstrap_timeout = Millis(o.bootstrap_timeout_seconds) * 1000,
-                  .most_instances = o.most_instances,
-                  .gpus = gpus_here()}),
-        code_door({.catalog = catalog,
-                   .directory = directory,
-                   .tokens = identity.tokens,
-                   .remote = remote_config,
-                   .clock = clock,
-                   .region = o.region,
-                   .storage_url = [this] { return fmt::format("http://127.0.0.1:{}", storage_port); },
-                   .workspace_url = [this](std::int64_t id) { return doors.url(id); }}),
-        contexts(clusters, *store, clock),
         workspace_rooms({*store, keys, objects, directory, permissions, workspaces, catalog, clock, data + "/spool", o.allow_git}),
         folders_of_experiments(workspace_rooms.tree, ml.experiments),
-        job_statements(statements),
-        job_clusters(clusters, contexts),
         job_files(workspace_rooms.tree, workspace_rooms.saved_queries),
-        cluster_scripts(workspace_rooms.init_scripts, job_files, directory),
-        library_files(workspace_rooms.tree, workspace_rooms.volume_files, directory, o.allow_library),
-        libraries(*store, clusters, library_files, clock, {.index = o.pypi_index}),
+        compute_room({.store = *store,
+                      .permissions = permissions,
+                      .directory = directory,
+                      .workspaces = workspaces,
+                      .catalog = catalog,
+                      .objects = objects,
+                      .workspace_rooms = workspace_rooms,
+                      .files = job_files,
+                      .clock = clock,
+                      .door = {.catalog = catalog,
+                               .directory = directory,
+                               .tokens = identity.tokens,
+                               .remote = remote_config,
+                               .clock = clock,
+                               .region = o.region,
+                               .storage_url = [this] { return fmt::format("http://127.0.0.1:{}", storage_port); },
+                               .workspace_url = [this](std::int64_t id) { return doors.url(id); }},
+                      .fleet = {.binary = cli::own_binary(),
+                                .relay = {.listen = o.relay, .port_file = data + "/run/relay.port"},
+                                .tls = compute::own_context(authority->server_context()),
+                                .authority = whole_file(authority->ca_path()),
+                                .relay_name = "relay." + o.domain,
+                                .homes = data + "/nodes",
+                                .driver = resources::shipped("src/compute/node/driver.py").string(),
+                                .packages = resources::cache().string(),
+                                .isolate = o.isolate_nodes,
+                                .launcher = o.node_launcher,
+                                .dial = o.relay_dial},
+                      .clusters = {.server_id = server_of(data),
+                                   .region = o.region,
+                                   .bootstrap_timeout = Millis(o.bootstrap_timeout_seconds) * 1000,
+                                   .most_instances = o.most_instances,
+                                   .gpus = gpus_here()},
+                      .logs = data + "/logs",
+                      .allow_library = o.allow_library,
+                      .pypi_index = o.pypi_index}),
+        job_statements(statements),
+        job_clusters(compute_room.clusters, compute_room.contexts),
         job_watched(catalog, delta, objects, workspace_rooms.volume_directory),
         job_git(workspace_rooms.git, workspace_rooms.git_targets, workspace_rooms.git_credentials),
         job_webhooks(o.allow_webhook),
@@ -340,8 +325,7 @@ struct Platform::Impl {
     job_service.follow(&job_logs);
     job_service.notify(&destinations);
     workspace_rooms.saved_queries.destinations([this](std::int64_t workspace, const std::string& id) { return destinations.exists(workspace, id); });
-    clusters.scripts_from(&cluster_scripts);
-    clusters.runtimes_from(&spark_files);
+    auto& clusters = compute_room.clusters;
     clusters.tell_when_up([this] { job_scheduler.wake(); });
     clusters.must_isolate([this](std::int64_t id) { return settings.clusters_must_isolate(id); });
     workspace_rooms.dbfs.shut_by([this](std::int64_t id) { return settings.legacy_dbfs_off(id); });
@@ -392,8 +376,10 @@ struct Platform::Impl {
                                                                 .allowed_hosts = options.allow},
                                                services, gateway::Hosts(options.domain, options.region), authority.get());
     doors.open_on(*server);
-    server->metrics().also(
-        [this] { return compute::metrics_text(clusters, fleet.relay(), clock) + jobs::metrics_text(*store, run_counts, server_of(data), clock); });
+    server->metrics().also([this] {
+      return compute::metrics_text(compute_room.clusters, compute_room.fleet.relay(), clock) +
+             jobs::metrics_text(*store, run_counts, server_of(data), clock);
+    });
     using gateway::Protocol;
     using gateway::Site;
     const auto [address, port] = address_of(options.listen);
@@ -476,7 +462,7 @@ struct Platform::Impl {
             {"plain_http", plain},
             {"plain_http_account", fmt::format("http://127.0.0.1:{}", account_port)},
             {"metrics_url", fmt::format("http://127.0.0.1:{}/metrics", metrics_port)},
-            {"relay", fleet.relay().address()},
+            {"relay", compute_room.fleet.relay().address()},
             {"tls_direct", fmt::format("127.0.0.1:{}", tls_port)},
             {"pid", static_cast<std::int64_t>(::getpid())}};
   }
@@ -521,20 +507,15 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.router.add(account::routes(p.configurations, p.networks, p.workspace_service));
   p.router.add(catalog::routes(p.catalog));
   p.router.add(sql::routes(p.warehouses, p.statements));
-  p.router.add(compute::catalogue_routes(p.pools, p.policies, p.instance_profiles, p.workspaces));
-  p.router.add(compute::cluster_routes(p.clusters, p.contexts));
-  p.router.add(compute::library_routes(p.libraries));
+  p.router.add(p.compute_room.routes());
   p.workspace_life.also_created([&p](store::WriteTxn& t, std::int64_t id) { p.settings.on_workspace_created(t, id); });
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.workspace_rooms.on_workspace_deleted(t, id); });
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) { p.ml.on_workspace_deleted(t, id); });
   p.ml.experiments.set_folders(&p.folders_of_experiments);
   p.workspace_rooms.tree.watch(p.folders_of_experiments);
   p.workspace_life.also([&p](store::WriteTxn& t, std::int64_t id) {
-    p.clusters.on_workspace_deleted(t, id);
-    p.pools.on_workspace_deleted(t, id);
-    p.instance_profiles.on_workspace_deleted(t, id);
+    p.compute_room.on_workspace_deleted(t, id);
     p.warehouses.on_workspace_deleted(t, id);
-    p.policies.on_workspace_deleted(t, id);
     p.job_service.on_workspace_deleted(t, id);
     p.serving.endpoints.on_workspace_deleted(t, id);
     p.permissions.on_workspace_deleted(t, id);
@@ -549,12 +530,13 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.parser.warm();
   p.provisioner.start();
   p.budget_watch.look();  // what may not run does not start
-  p.libraries.start();
-  if (p.network) p.fleet.place_with(&p.network->places(p.networks, p.fleet.relay()));
-  p.contexts.door(&p.code_door);
-  p.fleet.start();
-  if (p.network) p.network->resume();
-  p.clusters.start_driving();
+  p.compute_room.start(
+      [&p] {
+        if (p.network) p.compute_room.fleet.place_with(&p.network->places(p.networks, p.compute_room.fleet.relay()));
+      },
+      [&p] {
+        if (p.network) p.network->resume();
+      });
   p.job_git.start();
   p.job_scheduler.start();
   p.alert_runs.start();
@@ -585,11 +567,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
   p.job_git.stop();
   p.quality.monitors.stop();
   p.serving.stop();
-  p.fleet.stop();
-  p.clusters.stop();
-  p.contexts.stop();
-  p.libraries.stop();
-  p.spark_files.stop();
+  p.compute_room.stop();
   p.provisioner.stop();
   p.store->flush_audit();
   std::error_code ignored;

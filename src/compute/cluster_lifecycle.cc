@@ -90,7 +90,8 @@ std::vector<billing::UsageRecord> Clusters::running_usage() {
 
 /// A due step of a cluster that is to run: the old instances end, new ones are ordered, or have had their time.
 bool Clusters::bring_up(const ClusterRecord& c, Millis now) {
-  if (c.state == State::RESTARTING && c.instance && std::ranges::find(c.old_instances, c.instance->instance_id) != c.old_instances.end())
+  if (c.state == State::RESTARTING && c.instance && std::ranges::find(c.old_instances, c.instance->instance_id) != c.old_instances.end()) {
+    if (logs_ && !logs_->all_here(c)) return false;
     return move(c.cluster_id, "release", [&](store::WriteTxn& t, ClusterRecord& r) {
       if (r.state != State::RESTARTING || !r.instance || std::ranges::find(r.old_instances, r.instance->instance_id) == r.old_instances.end())
         return false;
@@ -102,6 +103,7 @@ bool Clusters::bring_up(const ClusterRecord& c, Millis now) {
       r.last_restarted_time = r.last_state_loss_time = r.last_activity = now;
       return true;
     });
+  }
   if (!c.instance || (static_cast<int>(c.workers.size()) < c.target_workers && c.workers_not_before <= now)) return order_instances(c);
   assign(c);
   for (const auto* i : c.instances()) {
@@ -207,6 +209,7 @@ bool Clusters::step() {
         any = bring_up(c, now) || any;
         break;
       case State::TERMINATING:
+        if (logs_ && !logs_->all_here(c)) break;
         any = move(c.cluster_id, "terminate",
                    [&](store::WriteTxn& t, ClusterRecord& r) {
                      if (r.state != State::TERMINATING) return false;
@@ -265,6 +268,14 @@ void Clusters::keep_minutes(Millis now) {
       if (now - old.minute < Millis(7) * 24 * 3'600'000) break;
       minutes_table.erase(t, old.store_key());
     }
+    return true;
+  });
+}
+
+void Clusters::note_log_delivery(const std::string& id, Millis at, const std::string& why) {
+  move(id, "deliverLogs", [&](store::WriteTxn&, ClusterRecord& r) {
+    r.logs_attempted = at;
+    r.logs_exception = why;
     return true;
   });
 }

@@ -58,11 +58,12 @@ std::optional<std::pair<TerminationReason, std::string>> Clusters::cannot_get(st
 }
 
 /// What the code of a cluster's nodes is to find in its environment: the cluster's own variables, and the engine of its runtime.
-std::map<std::string, std::string> Clusters::environment_of(const ClusterRecord& c) {
+std::map<std::string, std::string> Clusters::environment_of(const ClusterRecord& c) const {
   auto out = c.spec.spark_env_vars;
   const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
   if (runtime && runtime->apache) out["TARN_SPARK"] = "apache";
   out["TARN_NODE_RUNTIME"] = (runtime && runtime->ml) || c.spec.use_ml_runtime.value_or(false) ? "ml" : "";
+  if (logs_ && c.spec.cluster_log_conf) out["TARN_NODE_LOGS"] = "1";
   if (c.cluster_source == "JOB") out["TARN_NODE_AHEAD"] = "1";  // code is about to come: the driver begins its interpreter at once
   return out;
 }
@@ -274,6 +275,7 @@ void Clusters::node_up(const std::string& instance_id, const json::object& messa
     settle(t, now);
     return true;
   });
+  if (const auto* scripts = message.if_contains("scripts"); logs_ && scripts && known->up_at == 0) logs_->scripts(c, instance_id, *scripts);
   if (libraries_) libraries_->up(c, instance_id);
   wake();
   if (told_up_) told_up_();
@@ -323,7 +325,7 @@ void Clusters::node_lost(const std::string& instance_id, bool ended, const std::
   const auto cut = last_words.find('\x1f');
   const auto why = last_words.substr(0, cut);
   const auto report = cut == last_words.npos ? json::Decoded<json::value>(json::value(nullptr)) : json::parse(last_words.substr(cut + 1));
-  const auto found = store_.read_as([&](store::ReadTxn& t) { return clusters_table.find(t, "instance", instance_id); });
+  auto found = store_.read_as([&](store::ReadTxn& t) { return clusters_table.find(t, "instance", instance_id); });
   if (!found) {
     keeper_.lost(instance_id, ended, why);
     return wake();
@@ -361,6 +363,8 @@ void Clusters::node_lost(const std::string& instance_id, bool ended, const std::
              fmt::format("The instance {} {}: {}", instance_id, was_up ? "ended" : "could not start", why));
     return true;
   });
+  if (const auto* i = found->value.find_instance(instance_id); changed && ended && report && i && i->up_at == 0 && logs_)
+    logs_->scripts(found->value, instance_id, *report);
   if (changed && ended && driver && code_) code_->gone(id);
   wake();
 }
@@ -372,6 +376,10 @@ void Clusters::node_said(const std::string& instance_id, const json::object& mes
   if (json::text_at(message, "type") == "library") {
     if (libraries_) libraries_->said(found->value, instance_id, message);
     return;
+  }
+  if (const auto type = json::text_at(message, "type"); type == "log" || type == "logs-sent") {
+    if (logs_) logs_->said(found->value, instance_id, message);
+    return type == "log" ? void() : wake();
   }
   if (code_ && found->value.is_driver(instance_id)) code_->said(found->value.cluster_id, message);
 }

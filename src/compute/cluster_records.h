@@ -53,6 +53,8 @@ struct ClusterRecord {
   Millis resizing_since = 0;               // while RESIZING
   std::vector<std::string> old_instances;  // that a restart has yet to end
   Millis metered_until = 0;                // its usage is written down up to here; 0: nothing of it runs
+  Millis logs_attempted = 0;               // the last delivery of its logs, and what was wrong with it
+  std::string logs_exception;
 
   /// Code can run on it.
   bool usable() const { return state == State::RUNNING || state == State::RESIZING; }
@@ -88,7 +90,7 @@ BOOST_DESCRIBE_STRUCT(ClusterRecord, (),
                       (cluster_id, server_id, cluster_source, creator_user_name, workspace_id, creator_id, spec, requested, state, state_message,
                        termination_reason, start_time, terminated_time, last_restarted_time, last_state_loss_time, last_activity, spark_context_id,
                        events, pinned, instance, workers, target_workers, worker_failures, workers_not_before, resizing_since, old_instances,
-                       metered_until))
+                       metered_until, logs_attempted, logs_exception))
 
 struct EventRecord {
   std::int64_t workspace_id = 0, sequence = 0;

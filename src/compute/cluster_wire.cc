@@ -17,10 +17,10 @@ json::value cluster_json(const ClusterRecord& c) {
   if (c.last_restarted_time) out["last_restarted_time"] = c.last_restarted_time;
   out["last_activity_time"] = c.last_activity;
   if (c.termination_reason) out["termination_reason"] = json::encode(*c.termination_reason);
-  // Production code carries the setting: it is kept, and where the vendor says how delivery went it is said that there is none.
-  if (c.spec.cluster_log_conf)
-    out["cluster_log_status"] = {{"last_attempted", c.start_time},
-                                 {"last_exception", "Cluster logs are not delivered by this platform; runs keep theirs (`tarn run logs`)."}};
+  if (c.spec.cluster_log_conf && c.logs_attempted) {
+    out["cluster_log_status"] = {{"last_attempted", c.logs_attempted}};
+    if (!c.logs_exception.empty()) out["cluster_log_status"].as_object()["last_exception"] = c.logs_exception;
+  }
   json::object tags{{"Vendor", "Databricks"}, {"Creator", c.creator_user_name}, {"ClusterId", c.cluster_id}};
   if (c.spec.cluster_name) tags["ClusterName"] = *c.spec.cluster_name;
   out["default_tags"] = std::move(tags);

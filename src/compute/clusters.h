@@ -77,6 +77,17 @@ class NodeLibraries {
   virtual void gone(store::WriteTxn& t, const ClusterRecord& cluster) = 0;
 };
 
+/// What a cluster's nodes print, where it is delivered. Called without locks held; must not block for long.
+class NodeLogs {
+ public:
+  virtual ~NodeLogs() = default;
+  virtual void said(const ClusterRecord& cluster, const std::string& instance_id, const json::object& message) = 0;
+  /// What became of a node's init scripts, as it reported it.
+  virtual void scripts(const ClusterRecord& cluster, const std::string& instance_id, const json::value& report) = 0;
+  /// Asked before a cluster's nodes end: whether what they printed is here, or has been waited for long enough.
+  virtual bool all_here(const ClusterRecord& cluster) = 0;
+};
+
 /// The init scripts of a cluster that starts: the workspace's global ones, then its own. The error names one that cannot be had.
 class InitScripts {
  public:
@@ -134,6 +145,10 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   /// Set once at start-up. Without it nothing has to be fetched for a runtime.
   void runtimes_from(RuntimeFiles* files) { runtime_files_ = files; }
   void libraries_are(NodeLibraries* libraries) { libraries_ = libraries; }
+  /// Set once at start-up. Without it no node is asked for its logs.
+  void logs_are(NodeLogs* logs) { logs_ = logs; }
+  /// How the last delivery of its logs went; `why` is empty if it went well.
+  void note_log_delivery(const std::string& id, Millis at, const std::string& why);
   /// Set once at start-up: why a workspace's clusters with these tags may not run, if they may not (a budget is spent).
   using Blocked = std::function<std::optional<std::string>(std::int64_t workspace_id, const std::map<std::string, std::string>& tags)>;
   void blocked_by(Blocked blocked) { blocked_ = std::move(blocked); }
@@ -175,7 +190,7 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
                                const std::function<Result<void>(store::WriteTxn&, ClusterRecord&)>& body);
   /// One transition as the platform's own act; the body says whether it still holds.
   bool move(const std::string& id, const std::string& action, const std::function<bool(store::WriteTxn&, ClusterRecord&)>& body);
-  static std::map<std::string, std::string> environment_of(const ClusterRecord& c);
+  std::map<std::string, std::string> environment_of(const ClusterRecord& c) const;
   void add_event(store::WriteTxn& t, ClusterRecord& c, const std::string& type, json::object details);
   /// What a node says of the init scripts that it ran, as events.
   void add_script_events(store::WriteTxn& t, ClusterRecord& c, const std::string& instance_id, const json::value* report);
@@ -217,6 +232,7 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   RuntimeFiles* runtime_files_ = nullptr;
   std::function<void()> told_up_;
   NodeLibraries* libraries_ = nullptr;
+  NodeLogs* logs_ = nullptr;
   Blocked blocked_;
   std::function<bool(std::int64_t)> must_isolate_;
   struct Scaling {

@@ -25,13 +25,6 @@ TEST_F(ClustersTest, AClusterIsRunningOnlyWhenItsNodeIs) {
   EXPECT_THAT(events(id), ElementsAre("CREATING", "RUNNING", "DRIVER_HEALTHY"));
 }
 
-TEST_F(ClustersTest, ClusterLogsAreKeptAsAWishAndSaidNotToCome) {
-  const auto with = get(maker, running(maker, R"(,"cluster_log_conf":{"dbfs":{"destination":"dbfs:/logs"}})"));
-  EXPECT_EQ(with.body.at("cluster_log_conf").at("dbfs").at("destination").as_string(), "dbfs:/logs");
-  EXPECT_THAT(std::string(with.body.at("cluster_log_status").at("last_exception").as_string()), HasSubstr("not delivered"));
-  EXPECT_FALSE(get(maker, running(maker)).body.as_object().contains("cluster_log_status"));
-}
-
 TEST_F(ClustersTest, TerminationRestartAndTheEndOfAll) {
   const auto id = running(maker);
   const auto first = fleet.orders.back().instance_id;

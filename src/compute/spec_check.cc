@@ -45,6 +45,16 @@ Result<void> texts(const ClusterSpec& s) {
                                                  map == &s.spark_conf ? "spark_conf" : "spark_env_vars", name.substr(0, 100)));
   if (s.init_scripts.size() > 10)
     return refuse(Errc::invalid, fmt::format("Field 'init_scripts' must have at most 10 scripts, got {}", s.init_scripts.size()));
+  if (s.cluster_log_conf) {
+    const auto& conf = *s.cluster_log_conf;
+    if (int(conf.dbfs.has_value()) + int(conf.s3.has_value()) + int(conf.volumes.has_value()) != 1)
+      return refuse(Errc::invalid, "Field 'cluster_log_conf' must have exactly one of 'dbfs', 's3' and 'volumes'");
+    const auto [name, start] = conf.dbfs ? std::pair("dbfs", "dbfs:/") : conf.s3 ? std::pair("s3", "s3://") : std::pair("volumes", "/Volumes/");
+    const auto to = (conf.dbfs ? conf.dbfs : conf.s3 ? conf.s3 : conf.volumes)->destination.value_or("");
+    if (!to.starts_with(start) || to.size() > 1000)
+      return refuse(Errc::invalid,
+                    fmt::format("Field 'cluster_log_conf.{}.destination' must begin with {}, got '{}'", name, start, to.substr(0, 300)));
+  }
   if (s.ssh_public_keys.size() > 10) return refuse(Errc::invalid, "Field 'ssh_public_keys' must have at most 10 keys");
   if (s.kind && *s.kind != "CLASSIC_PREVIEW") return refuse(Errc::invalid, "Field 'kind' must be CLASSIC_PREVIEW, got '" + *s.kind + "'");
   return {};

@@ -17,6 +17,7 @@ import threading
 import time
 
 import instance
+from logs import LOGS
 
 LIMIT = 5 << 20  # of a command's text output, in bytes as it travels
 CELL_LIMIT = 6 << 20  # of a notebook's views kept with a run
@@ -83,7 +84,7 @@ class Output:
         self.parts, self.size, self.dropped, self.lost, self.length = [], 0, 0, 0, 0
         self.images, self.table, self.error, self.exit = [], None, None, None
         self.cells, self.cell_size = [], 0
-        self.secrets, self.held = secrets, ""
+        self.secrets, self.held, self.stream = secrets, "", None
 
     def blank(self, value):
         for secret in self.secrets:
@@ -97,12 +98,21 @@ class Output:
             return [self.blank_all(v) for v in value]
         return {k: self.blank_all(v) for k, v in value.items()} if isinstance(value, dict) else value
 
+    def streamed(self, name, value):
+        """Printed, as against shown: also what the node's logs hold."""
+        self.stream = name
+        self.text(value)
+        if not self.held:
+            self.stream = None
+
     def text(self, value, last=False):
         if self.secrets:
             value = self.blank(self.held + value)
             # The longest end that could be the beginning of a secret waits for what follows.
             wait = 0 if last else max((n for s in self.secrets for n in range(min(len(s) - 1, len(value)), 0, -1) if value.endswith(s[:n])), default=0)
             self.held, value = value[len(value) - wait:], value[:len(value) - wait]
+        if self.stream:
+            LOGS.write(self.stream, value)
         room = LIMIT - self.size
         kept = cut(value, room) if room > 0 else ""
         self.dropped += len(value) - len(kept)
@@ -156,6 +166,8 @@ class Output:
 
     def fail(self, name, value, trace):
         self.text("", last=True)
+        self.stream = None
+        LOGS.write("stderr", self.blank(trace) + "\n")
         if self.error is None:
             self.error = (self.blank(f"{name}: {value}")[:20_000], self.blank(trace))
             self.in_cell({"error": self.error[1][:100_000]})
@@ -303,12 +315,14 @@ class Context:
         self.thread.start()
 
     def report(self):
+        LOGS.did(f"context {self.id} of {self.user}: {self.status} {self.message}".rstrip())
         LINK.send({"type": "context", "id": self.id, "user": self.user, "status": self.status, "message": self.message})
 
     def tell(self, command):
         LINK.send({"type": "command", "context": self.id, **self.commands[command]})
 
     def set_command(self, command, status, results=None):
+        LOGS.did(f"command {command} of context {self.id}: {status}")
         self.commands[command] = {"id": command, "status": status, **({"results": results} if results is not None else {})}
         self.tell(command)
 
@@ -417,7 +431,7 @@ class Context:
                     elif kind == "status" and content["execution_state"] == "idle":
                         idle = True
                     elif kind == "stream":
-                        output.text(content["text"])
+                        output.streamed(content["name"], content["text"])
                     elif kind in ("execute_result", "display_data"):
                         output.data(content["data"])
                     elif kind == "error":
@@ -513,6 +527,7 @@ def serve(sock):
     """Until the connection ends."""
     LINK.replace(sock)
     LINK.send({"type": "up", "isolation": ISOLATION, **instance.identity()})
+    LOGS.begin(LINK)
     for c in list(CONTEXTS.values()):
         c.report()
         for command in list(c.commands):

@@ -1,7 +1,8 @@
 """What an instance is, beside the code that it runs (driver.py): the cluster that it is assigned to while it waits in a pool, its init
 scripts, the libraries of its cluster. Lines of JSON, as driver.py's.
 
-From the control plane: assign, library, library-part. To it: up again when it is assigned (with what became of its init scripts), library (a status).
+From the control plane: assign, library, library-part, send-logs. To it: up again when it is assigned (with what became of its init scripts), library (a
+status), log and logs-sent (logs.py).
 """
 import base64
 import json
@@ -14,7 +15,10 @@ import sys
 import threading
 import time
 
+from logs import LOGS
+
 SCRIPT_PATIENCE = 100  # seconds of one init script; the bootstrap has its own deadline
+MOST_PRINTED = 64 << 10  # bytes of what an init script printed that are delivered
 INSTALL_PATIENCE = 300  # seconds of one library
 MOST_BYTES = 256 << 20  # of a library's file
 HOME = os.environ.get("HOME", "/")
@@ -39,10 +43,13 @@ def run_scripts(scripts):
         try:
             done = subprocess.run(["/bin/bash", script["file"]], cwd=HOME, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=SCRIPT_PATIENCE)
-            said = done.stdout[-500:].decode("utf-8", "replace").strip()
+            printed = done.stdout
+            said = printed[-500:].decode("utf-8", "replace").strip()
             why = None if done.returncode == 0 else f"ended with {done.returncode}: {said}"
-        except subprocess.TimeoutExpired:
-            why = f"did not end within {SCRIPT_PATIENCE} seconds"
+        except subprocess.TimeoutExpired as late:
+            printed, why = late.stdout or b"", f"did not end within {SCRIPT_PATIENCE} seconds"
+        if LOGS.wanted():
+            report["printed"] = printed[-MOST_PRINTED:].decode("utf-8", "replace")
         report.update(status="FAILED_EXECUTION" if why else "SUCCEEDED", execution_duration_seconds=round(time.monotonic() - began))
         if why:
             report["error_message"] = why
@@ -71,6 +78,7 @@ def assign(message, link, isolation):
             scripts.append({"file": file, "name": script["name"], "global": script.get("global", False)})
         run_scripts(scripts)
     link.send({"type": "up", "isolation": isolation, **identity()})
+    LOGS.begin(link)
 
 
 class Libraries:
@@ -153,6 +161,8 @@ def handle(message, link, isolation):
         assign(message, link, isolation)
     elif op in ("library", "library-part"):
         LIBRARIES_HERE.handle(message, link)
+    elif op == "send-logs":
+        threading.Thread(target=LOGS.send_all, args=(link,), daemon=True).start()
     else:
         return False
     return True
