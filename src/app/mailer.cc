@@ -106,4 +106,14 @@ jobs::WebhookSender::Answer Mailer::send(const std::vector<std::string>& to, con
           .error = status >= 400 ? fmt::format("the mail relay answered {}", status) : std::string(::curl_easy_strerror(rc))};
 }
 
+std::function<Expected<void, std::string>(const std::vector<std::string>&, const std::string&, const std::string&)> mail_through(
+    jobs::MailSender* sender) {
+  if (!sender) return {};
+  return [sender](const std::vector<std::string>& to, const std::string& subject, const std::string& text) -> Expected<void, std::string> {
+    const auto answer = sender->send(to, subject, text);
+    if (answer.status == 250) return {};
+    return fail(answer.error.empty() ? fmt::format("The mail relay answered {}", answer.status) : answer.error);
+  };
+}
+
 }  // namespace tarn::app

@@ -23,4 +23,8 @@ class Mailer final : public jobs::MailSender {
   std::string password_;
 };
 
+/// For rooms that know of no relay's replies: sends, or says why not. Empty for a null sender.
+std::function<Expected<void, std::string>(const std::vector<std::string>& to, const std::string& subject, const std::string& text)> mail_through(
+    jobs::MailSender* sender);
+
 }  // namespace tarn::app

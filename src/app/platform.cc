@@ -139,6 +139,7 @@ struct Platform::Impl {
   account::DeploymentPrefixes prefixes;
   billing::Budgets budgets;
   billing::Usage usage;
+  std::unique_ptr<Mailer> mailer;  // null: no relay
   billing::BudgetWatch budget_watch;
   billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
@@ -164,7 +165,6 @@ struct Platform::Impl {
   JobWatched job_watched;
   JobGit job_git;
   JobWebhooks job_webhooks;
-  std::unique_ptr<Mailer> mailer;  // null: no relay
   jobs::LiveLogs job_logs;
   jobs::RunCounts run_counts;
   jobs::Destinations destinations;
@@ -215,7 +215,8 @@ struct Platform::Impl {
         prefixes(*store, clock, account_settings),
         budgets(*store, clock, account_id),
         usage(*store),
-        budget_watch(*store, budgets, usage, clock),
+        mailer(o.mail.url.empty() ? nullptr : std::make_unique<Mailer>(o.mail)),
+        budget_watch(*store, budgets, usage, clock, mail_through(mailer.get())),
         log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
         parquet(delta::duckdb_parquet_codec(objects)),
         delta(objects, *parquet, clock),
@@ -285,7 +286,6 @@ struct Platform::Impl {
         job_watched(catalog, delta, objects, workspace_rooms.volume_directory),
         job_git(workspace_rooms.git, workspace_rooms.git_targets, workspace_rooms.git_credentials),
         job_webhooks(o.allow_webhook),
-        mailer(o.mail.url.empty() ? nullptr : std::make_unique<Mailer>(o.mail)),
         destinations(*store, keys, &job_webhooks, mailer != nullptr),
         job_service(*store, permissions, directory, &job_clusters, clock, server_of(data)),
         alert_statements(statements, clock, server_of(data)),
@@ -484,7 +484,6 @@ struct Platform::Impl {
         if (network && turn % 4 == 0) network->settle();
         if (turn % 120 == 0) catalog.remove_expired_storage();
         if (turn % 20 == 0) log_delivery.deliver();
-        if (turn % 20 == 0) budget_watch.look();
       } catch (const std::exception& e) {
         spdlog::warn("housekeeping: {}", e.what());
       }
@@ -530,6 +529,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.parser.warm();
   p.provisioner.start();
   p.budget_watch.look();  // what may not run does not start
+  p.budget_watch.start();
   p.compute_room.start(
       [&p] {
         if (p.network) p.compute_room.fleet.place_with(&p.network->places(p.networks, p.compute_room.fleet.relay()));
@@ -560,6 +560,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
     p.ports_thread.join();
   }
   const bool clean = p.server->drain(patience);
+  p.budget_watch.stop();
   p.job_notifier.stop();
   p.job_watcher.stop();
   p.alert_runs.stop();

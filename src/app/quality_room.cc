@@ -1,5 +1,7 @@
 #include "app/quality_room.h"
 
+#include "app/mailer.h"
+
 namespace tarn::app {
 namespace {
 
@@ -38,12 +40,6 @@ QualityRoom::QualityRoom(store::Store& store, catalog::Catalog& catalog, identit
             if (!done) return fail(done.error().message);
             return std::move(sink.rows);
           },
-          !mail ? quality::Mail()
-                : [mail](const std::vector<std::string>& to, const std::string& subject, const std::string& text) -> Expected<void, std::string> {
-            const auto answer = mail->send(to, subject, text);
-            if (answer.status == 250) return {};
-            return fail(answer.error.empty() ? fmt::format("The mail relay answered {}", answer.status) : answer.error);
-          },
-          std::move(server_id)) {}
+          mail_through(mail), std::move(server_id)) {}
 
 }  // namespace tarn::app

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/mail_address.h"
 
 namespace tarn::billing {
 namespace {
@@ -54,7 +55,7 @@ Result<Budget> Budgets::checked(Budget b, const Budget* before) const {
       if (!blocks) TARN_CHECK(one_of(where + "action_type", action.action_type, "EMAIL_NOTIFICATION"));
       if (blocks && action.target && !action.target->empty())
         return invalid(fmt::format("Field '{}target' does not belong to BLOCK_USAGE, got '{}'", where, *action.target));
-      if (!blocks && (!action.target || action.target->find('@') == std::string::npos))
+      if (!blocks && !is_mail_address(action.target.value_or("")))
         return invalid(fmt::format("Field '{}target' must be an e-mail address, got '{}'", where, action.target.value_or("")));
       const bool known = old && action.action_configuration_id &&
                          std::ranges::find(old->action_configurations, action.action_configuration_id,

@@ -107,6 +107,46 @@ TEST_F(UsageTest, ABudgetAlertsOnceAndOneThatBlocksStopsWhatItCovers) {
   EXPECT_FALSE(watch.blocked(1, {}));
 }
 
+TEST_F(UsageTest, AnAlertIsMailedOnceAndTriedAgainWhereItWasNotTaken) {
+  std::vector<std::string> sent;
+  bool away = true;
+  BudgetWatch telling{*store, budgets, usage, clock, [&](const std::vector<std::string>& to, const std::string& subject, const std::string& text) {
+                        EXPECT_THAT(text, HasSubstr("$1.65"));
+                        if (away) return Expected<void, std::string>(fail(std::string("451 come again")));
+                        sent.push_back(to.at(0) + ": " + subject);
+                        return Expected<void, std::string>();
+                      }};
+  budget("1", "EMAIL_NOTIFICATION", 1);
+  add(of(1), clock.now(), clock.now() + kAnHour, 3.0);
+  telling.look();
+  telling.tell();
+  EXPECT_TRUE(sent.empty());
+  away = false;
+  telling.tell();
+  EXPECT_TRUE(sent.empty());  // not at once
+  clock.advance(60'000);
+  telling.look();
+  telling.tell();
+  clock.advance(kAnHour);
+  telling.look();
+  telling.tell();
+  EXPECT_EQ(sent, std::vector<std::string>{"a@b.example: Budget 'b' has passed $1"});
+  EXPECT_EQ(alerts(), 1u);
+}
+
+TEST_F(UsageTest, AMailThatNobodyTakesIsGivenUp) {
+  int tries = 0;
+  BudgetWatch telling{*store, budgets, usage, clock, [&](const auto&, const auto&, const auto&) {
+                        ++tries;
+                        return Expected<void, std::string>(fail(std::string("550 no such mailbox")));
+                      }};
+  budget("1", "EMAIL_NOTIFICATION", 1);
+  add(of(1), clock.now(), clock.now() + kAnHour, 3.0);
+  telling.look();
+  for (int i = 0; i < 20; ++i, clock.advance(5 * kAnHour)) telling.tell();
+  EXPECT_EQ(tries, 8);
+}
+
 TEST_F(UsageTest, ATagMustHaveOneOfTheValues) {
   BudgetFilter f;
   EXPECT_TRUE(covers(f, 1, {}));

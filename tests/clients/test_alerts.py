@@ -257,3 +257,17 @@ def test_new_workspaces_begin_without_legacy_features_and_end_without_a_trace(se
     # What was used and what was asked stays: that is the account's.
     left = kinds_that_name(server, made) - {"sql.statement", "billing.usage"}
     assert left == set(), left
+
+
+def test_a_budget_that_is_passed_is_mailed(server, admin, relay):
+    alert = {"time_period": "MONTH", "trigger_type": "CUMULATIVE_SPENDING_EXCEEDED", "quantity_type": "LIST_PRICE_DOLLARS_USD", "quantity_threshold": "0.00001",
+             "action_configurations": [{"action_type": "EMAIL_NOTIFICATION", "target": "money@acme.example"}]}
+    url = f"{server.ready['accounts_url']}/api/2.1/accounts/{server.ready['account_id']}/budgets"
+    with pytest.raises(Refused, match="must be an e-mail address"):
+        admin.call("POST", url, {"budget": {"display_name": "odd", "alert_configurations": [{**alert, "action_configurations": [{"action_type": "EMAIL_NOTIFICATION", "target": "a@b\r\nBcc: c@d"}]}]}})
+    admin.call("POST", url, {"budget": {"display_name": "clusters", "alert_configurations": [alert]}})
+    cluster = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", {"cluster_name": "spends", "spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "num_workers": 0})["cluster_id"]
+    message = wait(lambda: next((m for to, m in relay.taken if to == ["money@acme.example"]), None), 120)
+    subject = email.header.make_header(email.header.decode_header(message["Subject"]))
+    assert str(subject) == "Budget 'clusters' has passed $0.00001"
+    admin.workspace(LANDING, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})
