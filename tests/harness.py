@@ -142,9 +142,9 @@ def running(*arguments, data=None):
 
 
 @contextlib.contextmanager
-def platform(*arguments):
+def platform(*arguments, data=None):
     """A running Tarn with the article's platform applied, and a warehouse in each workspace."""
-    with running(*arguments) as server:
+    with running(*arguments, data=data) as server:
         server.tarn("vendor", "register-prefix", "--data", str(server.data), "acme")
         server.tarn("apply", "--data", str(server.data), str(ROOT / "platform"))
         admin = server.admin()
