@@ -35,13 +35,13 @@ Expected<json::object, std::string> CodeDoor::ask(const compute::ContextOwner& o
   const auto what = json::text_at(question, "what");
   if (what == "api") return api(ctx, owner);
   if (what == "table") return table(ctx, owner, question);
-  if (what == "path") return path(ctx, question);
+  if (what == "path") return path(ctx, owner, question);
   return fail("No such question: '" + what.substr(0, 40) + "'");
 }
 
 Expected<json::object, std::string> CodeDoor::api(const access::Context& ctx, const compute::ContextOwner& owner) {
-  const auto url = parts_.workspace_url(owner.workspace_id);
-  if (url.empty()) return fail(std::string("The workspace cannot be reached from its clusters at the moment"));
+  const auto ways = parts_.ways(owner);
+  if (ways.workspace.empty()) return fail(std::string("The workspace cannot be reached from its clusters at the moment"));
   const auto now = parts_.clock.now();
   Lent lent, old;
   {
@@ -59,13 +59,13 @@ Expected<json::object, std::string> CodeDoor::api(const access::Context& ctx, co
     }
     // The one before is still in use for a moment by what asked for it; its own life ends soon.
   }
-  return json::object{{"host", url},
+  return json::object{{"host", ways.workspace},
                       {"token", lent.token},
                       {"expires_at", lent.expires_at},
                       {"user", owner.name},
                       {"workspace_id", owner.workspace_id},
                       {"cluster_id", owner.cluster_id},
-                      {"storage", parts_.storage_url()},
+                      {"storage", ways.storage},
                       {"region", parts_.region}};
 }
 
@@ -81,8 +81,8 @@ void CodeDoor::closed(const std::string& context_id) {
   if (!lent.token.empty()) parts_.tokens.end(access::system_context("context-" + context_id), lent.token);
 }
 
-json::object CodeDoor::storage(const catalog::TemporaryCredentials& c) const {
-  json::object out{{"url", c.url}, {"expires_at", c.expiration_time}, {"endpoint", parts_.storage_url()}, {"region", parts_.region}};
+json::object CodeDoor::storage(const compute::ContextOwner& owner, const catalog::TemporaryCredentials& c) const {
+  json::object out{{"url", c.url}, {"expires_at", c.expiration_time}, {"endpoint", parts_.ways(owner).storage}, {"region", parts_.region}};
   const auto bucket = bucket_of_url(c.url);
   for (const auto& store : parts_.remote.stores)
     if (std::ranges::any_of(store.buckets, [&](const std::string& pattern) { return fits(pattern, bucket); })) {
@@ -124,20 +124,20 @@ Expected<json::object, std::string> CodeDoor::table(const access::Context& ctx, 
     lineage.read_tables.push_back(name.full());
   }
   parts_.catalog.record_lineage(ctx, lineage);
-  auto out = storage(*vended);
+  auto out = storage(owner, *vended);
   out["through"] = "files";
   out["full_name"] = info->full_name;
   return out;
 }
 
-Expected<json::object, std::string> CodeDoor::path(const access::Context& ctx, const json::object& question) {
+Expected<json::object, std::string> CodeDoor::path(const access::Context& ctx, const compute::ContextOwner& owner, const json::object& question) {
   const auto* write = question.if_contains("write");
   const auto vended = parts_.catalog.temporary().for_path(
       ctx, json::text_at(question, "url"),
       write && write->is_bool() && write->as_bool() ? catalog::PathOperation::PATH_READ_WRITE : catalog::PathOperation::PATH_READ, false,
       catalog::Holder::cluster);
   if (!vended) return fail(vended.error().message);
-  return storage(*vended);
+  return storage(owner, *vended);
 }
 
 }  // namespace tarn::app

@@ -11,15 +11,18 @@ namespace tarn::app {
 
 class CodeDoor final : public compute::ContextDoor {
  public:
+  /// URLs of the workspace's API and of the local storage. Empty: there is none now.
+  struct Ways {
+    std::string workspace, storage;
+  };
   struct Parts {
     catalog::UnityCatalog& catalog;
     identity::Directory& directory;
     identity::Tokens& tokens;
     const objects::RemoteConfig& remote;
     const Clock& clock;
-    std::string region;                                                   // of the local storage
-    std::function<std::string()> storage_url;                             // of the local storage
-    std::function<std::string(std::int64_t workspace_id)> workspace_url;  // empty: the workspace has none now
+    std::string region;                                            // of the local storage
+    std::function<Ways(const compute::ContextOwner& owner)> ways;  // from where its cluster stands
   };
   explicit CodeDoor(Parts parts) : parts_(std::move(parts)) {}
   Expected<json::object, std::string> ask(const compute::ContextOwner& owner, const json::object& question) override;
@@ -28,8 +31,8 @@ class CodeDoor final : public compute::ContextDoor {
  private:
   Expected<json::object, std::string> api(const access::Context& ctx, const compute::ContextOwner& owner);
   Expected<json::object, std::string> table(const access::Context& ctx, const compute::ContextOwner& owner, const json::object& question);
-  Expected<json::object, std::string> path(const access::Context& ctx, const json::object& question);
-  json::object storage(const catalog::TemporaryCredentials& credentials) const;
+  Expected<json::object, std::string> path(const access::Context& ctx, const compute::ContextOwner& owner, const json::object& question);
+  json::object storage(const compute::ContextOwner& owner, const catalog::TemporaryCredentials& credentials) const;
 
   Parts parts_;
   struct Lent {

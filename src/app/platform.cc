@@ -260,8 +260,7 @@ struct Platform::Impl {
                                .remote = remote_config,
                                .clock = clock,
                                .region = o.region,
-                               .storage_url = [this] { return fmt::format("http://127.0.0.1:{}", storage_port); },
-                               .workspace_url = [this](std::int64_t id) { return doors.url(id); }},
+                               .ways = [this](const compute::ContextOwner& owner) { return ways_of(owner); }},
                       .fleet = {.binary = cli::own_binary(),
                                 .relay = {.listen = o.relay, .port_file = data + "/run/relay.port"},
                                 .tls = compute::own_context(authority->server_context()),
@@ -337,6 +336,13 @@ struct Platform::Impl {
     }
   }
   ~Impl() { quality.monitors.stop(), serving.stop(); }  // both ask rooms that end before them
+
+  /// How code reaches the platform: in the network of its workspace by the names there, elsewhere by loopback.
+  CodeDoor::Ways ways_of(const compute::ContextOwner& owner) {
+    if (const auto c = network ? compute_room.clusters.find(owner.cluster_id) : std::nullopt; c && c->instance && !c->instance->address.empty())
+      return {network->workspace_url(owner.workspace_id), network->storage_url()};
+    return {doors.url(owner.workspace_id), fmt::format("http://127.0.0.1:{}", storage_port)};
+  }
 
   /// The catalog that the workspace's administrators set for names without one.
   std::string default_catalog(const access::Context& ctx) {
@@ -532,7 +538,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.budget_watch.start();
   p.compute_room.start(
       [&p] {
-        if (p.network) p.compute_room.fleet.place_with(&p.network->places(p.networks, p.compute_room.fleet.relay()));
+        if (p.network) p.compute_room.fleet.place_with(&p.network->places(p.networks, p.workspaces, p.compute_room.fleet.relay()));
       },
       [&p] {
         if (p.network) p.network->resume();
@@ -545,6 +551,7 @@ Platform::Platform(const ServeOptions& options) : impl_(std::make_unique<Impl>(o
   p.job_watcher.start();
   p.job_notifier.start();
   p.listen();
+  if (p.network) p.network->answer_with(p.server.get());
   write_private(p.data + "/run/server.json", boost::json::serialize(p.status()) + "\n");
   p.ports_thread = std::jthread([&p](std::stop_token stop) { p.housekeeping(stop); });
 }
@@ -559,6 +566,7 @@ bool Platform::drain(std::chrono::milliseconds patience) {
     p.ports_thread.request_stop();
     p.ports_thread.join();
   }
+  if (p.network) p.network->answer_with(nullptr);
   const bool clean = p.server->drain(patience);
   p.budget_watch.stop();
   p.job_notifier.stop();

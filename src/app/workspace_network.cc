@@ -1,6 +1,9 @@
 #include "app/workspace_network.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -9,17 +12,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int relay_of(const network::Topology& t) {
+int service_of(const network::Topology& t, network::ServiceRole role) {
   for (std::size_t i = 0; i < t.services.size(); ++i)
-    if (t.services[i].role == network::ServiceRole::RELAY) return static_cast<int>(i);
+    if (t.services[i].role == role) return static_cast<int>(i);
   return -1;
+}
+
+/// Of the network namespace that the calling thread is in.
+Expected<int, std::string> listening_socket(const network::Address& address, int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return fail(std::string("no socket: ") + std::strerror(errno));
+  const int yes = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(port));
+  to.sin_addr.s_addr = htonl(address.bits);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0 && ::listen(fd, 128) == 0) return fd;
+  const std::string why = std::strerror(errno);
+  ::close(fd);
+  return fail(fmt::format("cannot listen on {}:{} of the network: {}", address.text(), port, why));
 }
 
 }  // namespace
 
 class WorkspaceNetwork::Places final : public compute::NodePlaces {
  public:
-  Places(WorkspaceNetwork& owner, account::Networks& networks, compute::Relay& relay) : owner_(owner), networks_(networks), relay_(relay) {}
+  Places(WorkspaceNetwork& owner, account::Networks& networks, account::WorkspaceDirectory& workspaces, compute::Relay& relay)
+      : owner_(owner), networks_(networks), workspaces_(workspaces), relay_(relay) {}
 
   Expected<compute::NodePlace, std::string> place(const compute::NodeOrder& order) override {
     const auto subnets = networks_.subnets_of(order.workspace_id);
@@ -32,16 +52,21 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
     const auto& id = subnets[std::hash<std::string>{}(order.instance_id) % subnets.size()];
     const int subnet = t->subnet(id);
     if (subnet < 0) return fail(fmt::format("subnet {} is not in the network's model", id));
-    TARN_TRY(relay, listen(*t));
-    const auto& service = t->services[static_cast<std::size_t>(relay)];
+    TARN_CHECK(listen(*t));
+    const auto& service = t->services[static_cast<std::size_t>(service_of(*t, network::ServiceRole::RELAY))];
     const auto to = network::resolve(*t, subnet, service.name);
     return compute::NodePlace{.netns = owner_.realised_.full(network::subnet_namespace(*t, subnet)),
                               .relay = fmt::format("{}:{}", to->address.text(), service.ports.front()),
-                              .address = t->subnets[static_cast<std::size_t>(subnet)].instance.text()};
+                              .address = t->subnets[static_cast<std::size_t>(subnet)].instance.text(),
+                              .names = names(*t, subnet, order.workspace_id)};
   }
   void leave(const std::string&) override {}  // subnets' namespaces stay as long as the network is up
 
   std::vector<std::string> subnets_of(std::int64_t workspace_id) { return networks_.subnets_of(workspace_id); }
+  std::string host_of(std::int64_t workspace_id) {
+    const auto w = workspaces_.by_id(workspace_id);
+    return w ? w->deployment_name + ".cloud.databricks.com" : "";
+  }
 
   void settle() {
     const std::lock_guard lock(mutex_);
@@ -52,9 +77,19 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
     const auto read = owner_.current();
     const auto* t = &read->topology;
     const auto up = usable(*t);
-    const auto opened = up && *up ? listen(*t) : Expected<int, std::string>(0);
+    const auto opened = up && *up ? listen(*t) : Expected<void, std::string>();
     const auto problem = !up ? up.error() : !opened ? opened.error() : "";
     if (!problem.empty()) spdlog::warn("no instance can start in the network of its workspace: {}", problem);
+  }
+
+  void answer_with(gateway::Server* server) {
+    {
+      const std::lock_guard lock(mutex_);
+      server_ = server;
+      // A server that drains closes what it listens on.
+      if (!server) std::erase_if(listening_, [](const auto& one) { return one.second.door != 0; });
+    }
+    if (server) resume();
   }
 
  private:
@@ -67,9 +102,23 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
                             now.state == network::State::up ? "not what its file says now" : "half up"));
   }
 
+  /// What a name server of the subnet would say: the hosts of all services, and the workspace's own name.
+  std::map<std::string, std::string> names(const network::Topology& t, int subnet, std::int64_t workspace_id) {
+    std::map<std::string, std::string> out;
+    const auto add = [&](const std::string& host, const std::string& meaning) {
+      if (const auto to = network::resolve(t, subnet, meaning); to && !host.empty()) out.emplace(host, to->address.text());
+    };
+    for (const auto& s : t.services)
+      for (const auto& host : s.hosts) add(host, host);
+    if (const int api = service_of(t, network::ServiceRole::WORKSPACE); api >= 0)
+      add(host_of(workspace_id), t.services[static_cast<std::size_t>(api)].name);
+    return out;
+  }
+
   struct Listening {
-    std::string name, address;  // of the namespace; ADDRESS:PORT
-    std::pair<dev_t, ino_t> which;
+    std::pair<dev_t, ino_t> which;  // the namespace
+    std::string relay;              // ADDRESS:PORT of the relay's socket
+    int door = 0;                   // of the server
   };
   static std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& name) {
     struct stat s {};
@@ -78,35 +127,57 @@ class WorkspaceNetwork::Places final : public compute::NodePlaces {
   }
   /// With the lock held.
   void leave_what_is_gone() {
-    if (!listening_ || identity_of(listening_->name) == listening_->which) return;
-    relay_.stop_listening(listening_->address);
-    listening_.reset();
+    std::erase_if(listening_, [&](const auto& one) {
+      const auto& [key, l] = one;
+      if (identity_of(key.first) == l.which) return false;
+      if (!l.relay.empty()) relay_.stop_listening(l.relay);
+      if (l.door && server_) server_->close(l.door);
+      return true;
+    });
   }
 
-  /// The relay's socket stands in the namespace of the model's relay service, anew when that was built anew. Returns the service.
-  Expected<int, std::string> listen(const network::Topology& t) {
-    const int service = relay_of(t);
-    if (service < 0) return fail(std::string("the network's model has no service with the role RELAY"));
-    const auto name = owner_.realised_.full(network::service_namespace(t, service));
-    const auto which = identity_of(name);
-    if (!which) return fail("there is no network namespace " + name);
+  /// The sockets of the relay and of the server stand in the namespaces of the services that they play, anew when those were built anew.
+  Expected<void, std::string> listen(const network::Topology& t) {
+    if (service_of(t, network::ServiceRole::RELAY) < 0) return fail(std::string("the network's model has no service with the role RELAY"));
     const std::lock_guard lock(mutex_);
     leave_what_is_gone();
-    if (listening_) return service;
-    const auto& what = t.services[static_cast<std::size_t>(service)];
-    Listening next{name, fmt::format("{}:{}", what.addresses.front().text(), what.ports.front()), *which};
-    Expected<void, std::string> done;
-    TARN_CHECK(network::in_namespace(name, [&] { done = relay_.also_listen(next.address); }));
-    TARN_CHECK(done);
-    listening_ = std::move(next);
-    return service;
+    for (std::size_t i = 0; i < t.services.size(); ++i) {
+      using enum network::ServiceRole;
+      const auto& what = t.services[i];
+      const bool relay = what.role == RELAY, door = what.role == WORKSPACE || what.role == S3 || what.role == STS;
+      if (!relay && !(door && server_)) continue;
+      const auto name = owner_.realised_.full(network::service_namespace(t, static_cast<int>(i)));
+      const auto which = identity_of(name);
+      if (!which) return fail("there is no network namespace " + name);
+      const auto& address = what.addresses.front();
+      const auto key = std::pair(name, fmt::format("{}:{}", address.text(), what.ports.front()));
+      if (listening_.contains(key)) continue;
+      Listening next{.which = *which, .relay = relay ? key.second : ""};
+      Expected<void, std::string> done;
+      TARN_CHECK(network::in_namespace(name, [&] {
+        if (relay) {
+          done = relay_.also_listen(key.second);
+          return;
+        }
+        auto fd = listening_socket(address, what.ports.front());
+        if (!fd) return void(done = fail(fd.error()));
+        auto opened = server_->listen({.protocol = gateway::Protocol::https, .listening_fd = *fd});
+        if (!opened) return void(done = fail(opened.error()));
+        next.door = opened->id;
+      }));
+      TARN_CHECK(done);
+      listening_.emplace(key, std::move(next));
+    }
+    return {};
   }
 
   WorkspaceNetwork& owner_;
   account::Networks& networks_;
+  account::WorkspaceDirectory& workspaces_;
   compute::Relay& relay_;
   std::mutex mutex_;
-  std::optional<Listening> listening_;
+  gateway::Server* server_ = nullptr;
+  std::map<std::pair<std::string, std::string>, Listening> listening_;  // by namespace and ADDRESS:PORT
 };
 
 WorkspaceNetwork::WorkspaceNetwork(std::string path, std::string realised)
@@ -123,9 +194,29 @@ WorkspaceNetwork::WorkspaceNetwork(std::string path, std::string realised)
 }
 WorkspaceNetwork::~WorkspaceNetwork() = default;
 
-compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, compute::Relay& relay) {
-  places_ = std::make_unique<Places>(*this, networks, relay);
+compute::NodePlaces& WorkspaceNetwork::places(account::Networks& networks, account::WorkspaceDirectory& workspaces, compute::Relay& relay) {
+  places_ = std::make_unique<Places>(*this, networks, workspaces, relay);
   return *places_;
+}
+
+void WorkspaceNetwork::answer_with(gateway::Server* server) { places_->answer_with(server); }
+
+std::string WorkspaceNetwork::workspace_url(std::int64_t workspace_id) {
+  const auto read = current();
+  const int api = service_of(read->topology, network::ServiceRole::WORKSPACE);
+  const auto host = places_->host_of(workspace_id);
+  if (api < 0 || host.empty()) return "";
+  const int port = read->topology.services[static_cast<std::size_t>(api)].ports.front();
+  return "https://" + host + (port == 443 ? "" : ":" + std::to_string(port));
+}
+
+std::string WorkspaceNetwork::storage_url() {
+  const auto read = current();
+  const int s3 = service_of(read->topology, network::ServiceRole::S3);
+  if (s3 < 0) return "";
+  const auto& what = read->topology.services[static_cast<std::size_t>(s3)];
+  if (what.hosts.empty()) return "";
+  return "https://" + what.hosts.front() + (what.ports.front() == 443 ? "" : ":" + std::to_string(what.ports.front()));
 }
 
 void WorkspaceNetwork::resume() { places_->resume(); }

@@ -6,6 +6,7 @@
 #include "account/networks.h"
 #include "account/workspaces.h"
 #include "compute/relay.h"
+#include "gateway/server.h"
 #include "network/inventory.h"
 #include "network/namespaces.h"
 #include "network/trace.h"
@@ -20,10 +21,17 @@ class WorkspaceNetwork {
   ~WorkspaceNetwork();
 
   account::VpcInventory& inventory() { return inventory_; }
-  /// Once; both must outlive this. While the network is up, an instance of a workspace with a network of its own starts in the namespace of one
-  /// of its subnets and dials the relay by the name that this subnet resolves; the relay listens in the namespace of the model's relay. While
+  /// Once; all must outlive this. While the network is up, an instance of a workspace with a network of its own starts in the namespace of one
+  /// of its subnets and dials the relay by the name that this subnet resolves; the relay listens in the namespace of the model's relay, and the
+  /// server (answer_with) in those of its workspace API, S3 and STS. While
   /// it is down instances stand in the host's network. Half up, or up from another model than the file: no instance starts.
-  compute::NodePlaces& places(account::Networks& networks, compute::Relay& relay);
+  compute::NodePlaces& places(account::Networks& networks, account::WorkspaceDirectory& workspaces, compute::Relay& relay);
+  /// After the server's start: it answers in the namespaces of the model's workspace API and storage too, over TLS. Null before it drains.
+  void answer_with(gateway::Server* server);
+  /// How what stands in the network reaches the API and the local storage: by the names that its subnets resolve. Empty: the model has no such
+  /// service.
+  std::string workspace_url(std::int64_t workspace_id);
+  std::string storage_url();
   /// After the relay's start: nodes of an earlier process of this server dial it where it listened, so it listens there again at once.
   void resume();
   /// Now and then: where the namespace that the relay listened in is gone, it stops, so that nothing of a network that is down stays.

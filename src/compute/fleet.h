@@ -71,6 +71,8 @@ struct NodePlace {
   std::string netns;    // name of a network namespace (/run/netns/NAME) that it lives in; empty: the host's
   std::string relay;    // HOST:PORT that it dials; empty: the fleet's own address
   std::string address;  // its own address, as clusters/get shows it; empty: not known
+  /// Host names with their addresses as this place resolves them: all that is resolved there. Empty: the machine's own resolution.
+  std::map<std::string, std::string> names;
 };
 
 /// A network model that says where instances stand. Called without locks held; thread-safe.

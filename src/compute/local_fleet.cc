@@ -70,6 +70,7 @@ Expected<NodePlace, std::string> LocalFleet::launch(const NodeOrder& order) {
   o.relay_name = options_.relay_name;
   o.authority = options_.authority;
   o.netns = place.netns;
+  o.names = place.names;
   o.lease_seconds = options_.lease_seconds;
   o.bootstrap_seconds = order.bootstrap_seconds;
   o.metrics_seconds = options_.metrics_seconds;

@@ -153,7 +153,8 @@ def python(person, cluster, code):
         assert time.monotonic() < deadline
         now = person.workspace("landing", "GET", f"/api/1.2/commands/status?clusterId={cluster}&contextId={context}&commandId={command}")
         if now["status"] in ("Finished", "Error", "Cancelled"):
-            return now["results"].get("data")
+            assert "data" in now["results"], now
+            return now["results"]["data"]
         time.sleep(0.1)
 
 
@@ -254,3 +255,57 @@ def test_up_is_idempotent_and_a_killed_up_leaves_nothing_after_down():
         assert tarn("network", "down", "--name", NAME)[0] == 0
         assert namespaces() == []
     assert json.loads(tarn("network", "status", "--name", NAME, "--json")[1])["state"] == "down"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+def test_code_in_the_network_reaches_the_platform_by_its_names_and_nothing_else():
+    folder = str(ROOT / "platform")
+    with network_up(folder), harness.platform("--network", folder, "--network-name", NAME) as server:
+        admin = server.admin()
+        sql = lambda text: admin.sql("landing", server.warehouses["landing"], text)
+        sql("CREATE SCHEMA landing_raw.net")
+        sql("CREATE TABLE landing_raw.net.t AS SELECT * FROM VALUES (1), (2), (4) AS v(i)")
+        cluster = admin.workspace("landing", "POST", "/api/2.1/clusters/create", {"cluster_name": "c", "spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "num_workers": 0})["cluster_id"]
+        deadline = time.monotonic() + 60
+        while (now := admin.workspace("landing", "GET", f"/api/2.1/clusters/get?cluster_id={cluster}"))["state"] == "PENDING":
+            assert time.monotonic() < deadline, now
+            time.sleep(0.1)
+        assert now["state"] == "RUNNING" and now["driver"]["private_ip"].startswith("10.20."), now
+
+        # Tables: names, grants and files come from the API and the storage of the network's model, over TLS.
+        assert python(admin, cluster, "print(spark.table('landing_raw.net.t').selectExpr('sum(i)').collect()[0][0])") == "7"
+        assert python(admin, cluster, "spark.range(10).write.saveAsTable('landing_raw.net.made')\nprint(spark.table('landing_raw.net.made').count())") == "10"
+        assert sql("SELECT count(*) FROM landing_raw.net.made") == [["10"]]
+
+        # Whoever asks by name or by the SDK's variables gets there, with the platform's certificate.
+        code = """
+import json, os, socket, time, urllib.request
+dbutils.secrets.listScopes()
+print(os.environ['DATABRICKS_HOST'], os.environ['AWS_ENDPOINT_URL_S3'])
+me = urllib.request.Request(os.environ['DATABRICKS_HOST'] + '/api/2.0/preview/scim/v2/Me', headers={'Authorization': 'Bearer ' + os.environ['DATABRICKS_TOKEN']})
+print(bool(json.load(urllib.request.urlopen(me, timeout=10))['id']), socket.gethostbyname('acme-landing.cloud.databricks.com'))
+for name in ('example.org', 'localhost.localdomain'):
+    began = time.monotonic()
+    try:
+        print(socket.gethostbyname(name))
+    except socket.gaierror:
+        print('nobody', time.monotonic() - began < 5)
+"""
+        lines = python(admin, cluster, code).splitlines()
+        assert lines == ["https://acme-landing.cloud.databricks.com https://s3.eu-central-1.amazonaws.com", "True 203.0.113.10", "nobody True", "nobody True"], lines
+        # The ports that the server has on this machine's loopback are not there.
+        port = server.status()["plain_http"]["landing"].rsplit(":", 1)[1]
+        code = f"import socket\ntry:\n    socket.create_connection(('127.0.0.1', {port}), timeout=5)\n    print('there')\nexcept OSError as e:\n    print(type(e).__name__)"
+        assert python(admin, cluster, code) == "ConnectionRefusedError"
+
+        # A control plane that is killed answers there again.
+        server.kill()
+        server.start()
+        admin = server.admin()
+        assert python(admin, cluster, "print(spark.table('landing_raw.net.t').count())") == "3"
+        admin.workspace("landing", "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})
+        deadline = time.monotonic() + 40
+        while any((server.data / "nodes").iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert namespaces() == []

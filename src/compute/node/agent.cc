@@ -130,6 +130,25 @@ bool bind_folder(const std::string& from, const std::string& to, bool read_only)
   return !read_only || ::mount(nullptr, to.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID, nullptr) == 0;
 }
 
+constexpr const char* kTrusted = "/mnt/ca.pem";
+
+/// In mounts of our own: the order's names are all that is resolved (no name server is asked), and the platform's authority is trusted beside the
+/// machine's own ones.
+bool own_names(const Order& o) {
+  std::ofstream hosts("/mnt/hosts"), servers("/mnt/resolv.conf"), trusted(kTrusted);
+  hosts << "127.0.0.1 localhost\n127.0.0.1 " << o.instance_id << "\n";
+  for (const auto& [name, address] : o.names) hosts << address << " " << name << "\n";
+  if (std::ifstream system("/etc/ssl/certs/ca-certificates.crt"); system) trusted << system.rdbuf();
+  trusted << "\n" << o.authority << "\n";
+  hosts.close(), servers.close(), trusted.close();
+  std::error_code ignored;
+  for (const char* file : {"hosts", "resolv.conf"})
+    if (const auto there = std::string("/etc/") + file;
+        fs::exists(there, ignored) && ::mount((std::string("/mnt/") + file).c_str(), there.c_str(), nullptr, MS_BIND, nullptr) != 0)
+      return false;
+  return true;
+}
+
 struct ScriptFile {
   std::string file, name;
   bool global = false;
@@ -170,6 +189,7 @@ std::optional<Paths> private_view(const Order& o) {
               fmt::format("mode=1777,size={}", std::max<std::int64_t>(64ll << 20, o.share.memory_bytes / 2)).c_str()) != 0 ||
       ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return std::nullopt;
+  if (!o.names.empty() && !own_names(o)) return std::nullopt;
   return p;
 }
 
@@ -206,6 +226,9 @@ void set_limit(int what, std::uint64_t value) {
                                        "TARN_NODE_ML=" + p.ml(),
                                        "TARN_NODE_ROLE=" + std::string(json::name_of(o.role)),
                                        "TARN_NODE_SCRIPTS=" + json::encode_text(script_names(o))};
+  if (root && !o.names.empty())
+    for (const char* name : {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"})
+      environment.push_back(std::string(name) + "=" + kTrusted);
   for (const auto& [name, value] : o.environment) environment.push_back(name + "=" + value);
   if (control != 3) {
     ::dup2(control, 3);

@@ -7,8 +7,8 @@
 // An order without folders and programs comes from another machine: this one's own are used.
 //
 // As root: control groups for memory, cpu and pids (v2 where the controller lives there, v1 otherwise, chosen one by one), a process
-// namespace, mounts, IPC and host name of its own, a user of its own, no new privileges; the network namespace that the order names, or else
-// the host's. Not as root: resource limits and a low priority, and `isolation` says "not isolated".
+// namespace, mounts, IPC and host name of its own, a user of its own, no new privileges; the network namespace that the order names, with its
+// names for a resolver, or else the host's. Not as root: resource limits and a low priority, and `isolation` says "not isolated".
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +22,7 @@ struct Order {
   NodeRole role = NodeRole::driver;
   std::string relay, relay_name, authority;  // HOST:PORT, the name that its certificate has, PEM of who signed it
   std::string netns;                         // name of the network namespace to live in
+  std::map<std::string, std::string> names;  // host names with their addresses: all that is resolved there; the authority is trusted for them
   std::string home, driver, packages, python;
   int lease_seconds = 30, bootstrap_seconds = 700, metrics_seconds = 5;
   bool isolate = true;
@@ -30,8 +31,8 @@ struct Order {
   std::vector<InitScriptText> scripts;
 };
 BOOST_DESCRIBE_STRUCT(Order, (),
-                      (instance_id, cluster_id, token, role, relay, relay_name, authority, netns, home, driver, packages, python, lease_seconds,
-                       bootstrap_seconds, metrics_seconds, isolate, share, environment, scripts))
+                      (instance_id, cluster_id, token, role, relay, relay_name, authority, netns, names, home, driver, packages, python,
+                       lease_seconds, bootstrap_seconds, metrics_seconds, isolate, share, environment, scripts))
 
 /// The verb. Standard input holds the order.
 int node_main(int argc, char** argv);
