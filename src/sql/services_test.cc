@@ -3,6 +3,7 @@
 #include <future>
 
 #include "access/testing.h"
+#include "base/ids_in_time.h"
 #include "sql/routes.h"
 #include "sql/testing.h"
 #include "sql/wire.h"
@@ -288,6 +289,53 @@ TEST_F(Services, StoppingAWarehouseEndsWhatRunsThere) {
   EXPECT_EQ(warehouses.get(world.as("automation"), id)->state, WarehouseState::STOPPED);
   w.state = WarehouseState::STOPPED;
   EXPECT_EQ(warehouses.clusters(w), 0);
+}
+
+TEST_F(Services, HistoryIsReadByWindowsOfTimeAndEnds) {
+  const auto admin = world.as("automation");
+  const auto now = world.clock.now();
+  constexpr Millis kHour = 3'600'000, kDay = 24 * kHour;
+  std::vector<std::string> wanted;  // newest first
+  store::Store& s = *world.store;
+  s.write({.service = "test", .action = "test", .principal = "test"}, [&](store::WriteTxn& t) {
+    for (const Millis age : {kHour / 100, kHour / 100, kHour / 2, kHour, 5 * kHour, kDay, 9 * kDay, 29 * kDay, 31 * kDay, 400 * kDay}) {
+      const StatementRecord r{.id = new_uuid_at(now - age),
+                              .workspace_id = *admin.workspace_id,
+                              .warehouse_id = id,
+                              .user_id = admin.caller.id,
+                              .state = StatementState::SUCCEEDED,
+                              .started_at = now - age,
+                              .ended_at = now - age + 1};
+      EXPECT_TRUE(statements_table.insert(t, r).has_value());
+      auto other = r;
+      other.workspace_id = 77;
+      EXPECT_TRUE(statements_table.insert(t, other).has_value());
+      if (age < 30 * kDay) wanted.push_back(r.id);
+    }
+    return true;
+  });
+  if (wanted[0] < wanted[1]) std::swap(wanted[0], wanted[1]);
+  for (const std::size_t limit : {1u, 3u, 8u, 100u}) {
+    std::vector<std::string> seen;
+    HistoryFilter page{.limit = limit};
+    for (std::size_t i = 0; i < 20; ++i) {
+      const auto p = statements.history(admin, page);
+      for (const auto& r : p.records) seen.push_back(r.id);
+      page.after = p.next;
+      if (p.next.empty()) break;
+    }
+    EXPECT_EQ(seen, wanted) << limit;
+  }
+  EXPECT_EQ(statements.history(admin, {.from = now - 2 * kDay, .until = now - kHour}).records.size(), 3u);
+  EXPECT_EQ(statements.history(admin, {.from = now - 20 * kDay, .until = now - 8 * kDay}).records.size(), 1u);
+  EXPECT_EQ(statements.all_history(1000).size(), 16u);
+  const auto three = statements.all_history(3);
+  ASSERT_EQ(three.size(), 3u);
+  EXPECT_GE(three[2].started_at, now - kHour / 50);
+  const auto stored = [&] { return s.read_as([&](store::ReadTxn& t) { return statements_table.scan(t).size(); }); };
+  EXPECT_EQ(stored(), 20u);
+  statements.forget_history();
+  EXPECT_EQ(stored(), 16u);
 }
 
 TEST_F(Services, HistoryIsFilteredPagedAndMeasured) {

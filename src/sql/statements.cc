@@ -1,6 +1,6 @@
 #include "sql/statements.h"
 
-#include "base/ids.h"
+#include "base/ids_in_time.h"
 #include "base/log.h"
 #include "sql/types.h"
 #include "sql/wire.h"
@@ -8,10 +8,9 @@
 namespace tarn::sql {
 namespace {
 
-constexpr store::Collection<StatementRecord> kStatements("sql.statement");
 constexpr std::size_t kMostInlineBytes = 26'214'400;
-constexpr std::size_t kMostTextKept = 8'192;
 constexpr std::size_t kMostHistoryRows = 100'000;
+constexpr Millis kForgetEvery = 3'600'000;
 constexpr std::size_t kMostWaiting = 1'000;  // the vendor's limit on a warehouse's queue
 
 Result<Millis> wait_of(const std::optional<std::string>& text) {
@@ -190,7 +189,7 @@ Statements::~Statements() {
 
 void Statements::recover() {
   (void)objects_.create_bucket(options_.results_bucket);
-  const auto lost = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan_index(t, "running", options_.server_id); });
+  const auto lost = store_.read_as([&](store::ReadTxn& t) { return statements_table.scan_index(t, "running", options_.server_id); });
   if (lost.empty()) return;
   const auto now = clock_.now();
   store_.write(
@@ -200,7 +199,7 @@ void Statements::recover() {
           r.error_code = "ABORTED";
           r.error_message = "The control plane was restarted while the statement ran; what it had not committed was discarded. Run it again.";
           r.ended_at = now;
-          (void)kStatements.update(t, r);
+          (void)statements_table.update(t, r);
         }
         return true;
       });
@@ -235,7 +234,8 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
     }
     return fail(w.error());
   }
-  s->id = new_uuid();
+  s->started_at = clock_.now();
+  s->id = new_uuid_at(s->started_at);
   s->warehouse_id = r.warehouse_id;
   s->text = r.statement;
   s->session.ctx = ctx;
@@ -245,7 +245,6 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->session.statement_id = s->id;
   s->session.legacy_access_off = options_.legacy_access_off && options_.legacy_access_off(ctx.workspace_id.value_or(0));
   s->session.cancel = &s->cancel;
-  s->started_at = clock_.now();
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
   s->timeout = config.statement_timeout.value_or(options_.statement_timeout);
   s->use_cache = config.use_cached_result;
@@ -400,8 +399,8 @@ void Statements::keep_house() {
                    [&](store::WriteTxn& t) {
                      for (const auto& w : batch) {
                        // A statement that ended while its hand-over waited must not be seen as running again.
-                       const auto old = kStatements.get(t, w.record.store_key());
-                       if (!old || old->value.ended_at == 0) (void)kStatements.put(t, w.record);
+                       const auto old = statements_table.get(t, w.record.store_key());
+                       if (!old || old->value.ended_at == 0) (void)statements_table.put(t, w.record);
                      }
                      return true;
                    });
@@ -411,6 +410,10 @@ void Statements::keep_house() {
     for (auto& w : batch)
       if (w.then) w.then();
     forget_old();
+    if (clock_.now() - history_forgotten_ > kForgetEvery) {
+      history_forgotten_ = clock_.now();
+      forget_history();
+    }
     lock.lock();
   }
 }
@@ -485,7 +488,7 @@ Result<std::shared_ptr<Statement>> Statements::find(const access::Context& ctx, 
     return s;
   }
   const auto r = store_.read_as([&](store::ReadTxn& t) {
-    return kStatements.get(t, store::key({store::sortable(ctx.workspace_id.value_or(0)), id}));
+    return statements_table.get(t, store::key({store::sortable(ctx.workspace_id.value_or(0)), id}));
   });
   if (!r || (r->value.user_id != ctx.caller.id && !warehouses_.manages(ctx, r->value.warehouse_id))) return missing();
   if (r->value.ended_at != 0 && clock_.now() - r->value.ended_at >= options_.retention) return missing();
@@ -509,56 +512,6 @@ Result<void> Statements::cancel(const access::Context& ctx, const std::string& i
 
 std::pair<std::string, Millis> Statements::link(const Chunk& chunk) {
   return {vendor_.presign("GET", *chunk.object, options_.link_lifetime), clock_.now() + options_.link_lifetime};
-}
-
-HistoryPage Statements::history(const access::Context& ctx, const HistoryFilter& filter) {
-  auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, store::prefix({store::sortable(ctx.workspace_id.value_or(0))})); });
-  {
-    // What is not in the store yet.
-    std::set<std::string> known;
-    for (const auto& r : all)
-      if (r.ended_at != 0) known.insert(r.id);
-    std::vector<std::shared_ptr<Statement>> live;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [id, s] : live_)
-        if (s->session.ctx.workspace_id == ctx.workspace_id && !known.contains(id)) live.push_back(s);
-    }
-    std::erase_if(all, [&](const StatementRecord& r) { return std::ranges::any_of(live, [&](const auto& s) { return s->id == r.id; }); });
-    for (const auto& s : live) {
-      all.push_back(record_of(*s));
-      if (s->done()) all.back().text = s->text.substr(0, kMostTextKept);
-    }
-  }
-  std::map<std::string, bool> managed;
-  const auto has = [](const auto& list, const auto& value) { return list.empty() || std::ranges::find(list, value) != list.end(); };
-  std::erase_if(all, [&](const StatementRecord& r) {
-    if (!has(filter.user_ids, r.user_id) || !has(filter.warehouse_ids, r.warehouse_id) || !has(filter.statement_ids, r.id) ||
-        !has(filter.statuses, std::string(history_status(r.state))))
-      return true;
-    if ((filter.from && r.started_at < filter.from) || (filter.until && r.started_at > filter.until)) return true;
-    if (r.user_id == ctx.caller.id) return false;
-    const auto [i, fresh] = managed.try_emplace(r.warehouse_id, false);
-    if (fresh) i->second = warehouses_.manages(ctx, r.warehouse_id);
-    return !i->second;
-  });
-  const auto place = [](const StatementRecord& r) { return store::sortable(r.started_at) + r.id; };
-  std::ranges::sort(all, [&](const auto& a, const auto& b) { return place(a) > place(b); });
-  if (!filter.after.empty()) std::erase_if(all, [&](const StatementRecord& r) { return place(r) >= filter.after; });
-  HistoryPage out;
-  if (all.size() > filter.limit) {
-    all.resize(filter.limit);
-    out.next = place(all.back());
-  }
-  out.records = std::move(all);
-  return out;
-}
-
-std::vector<StatementRecord> Statements::all_history(std::size_t limit) {
-  auto all = store_.read_as([&](store::ReadTxn& t) { return kStatements.scan(t, {}); });
-  std::ranges::sort(all, [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
-  if (all.size() > limit) all.resize(limit);
-  return all;
 }
 
 }  // namespace tarn::sql

@@ -46,7 +46,7 @@ BOOST_DESCRIBE_STRUCT(StatementRequest, (),
 
 /// What the store keeps of a statement.
 struct StatementRecord {
-  std::string id;
+  std::string id;  // sorts by started_at
   std::int64_t workspace_id = 0;
   std::string warehouse_id, user_name, server_id, kind;
   std::int64_t user_id = 0;
@@ -68,6 +68,9 @@ struct StatementRecord {
 BOOST_DESCRIBE_STRUCT(StatementRecord, (),
                       (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at,
                        ended_at, rows, queued_ms, compile_ms, execute_ms, files, bytes, from_cache, client))
+
+inline constexpr store::Collection<StatementRecord> statements_table{"sql.statement"};
+inline constexpr std::size_t kMostTextKept = 8'192;
 
 /// One piece of a result.
 struct Chunk {
@@ -124,6 +127,7 @@ struct StatementOptions {
   std::size_t most_result_bytes = 256u << 20;  // results in memory, all statements
   Millis retention = 3'600'000;
   Millis link_lifetime = 900'000;
+  Millis history = Millis(30) * 24 * 3'600'000;  // how long a statement stays in the query history; the vendor's
   Millis statement_timeout = 4 * 3'600'000;
   /// The catalog of statements that name none, in the context's workspace; empty: names must then say theirs.
   std::function<std::string(const access::Context&)> default_catalog{};
@@ -165,6 +169,8 @@ class Statements final : public WarehouseUse {
   /// The newest statements of the workspace that the caller may see: his own, and those on warehouses that he manages. Statements that
   /// wait or run are there too.
   HistoryPage history(const access::Context& ctx, const HistoryFilter& filter);
+  /// Removes from the history what is older than it reaches. The keeper does it every hour.
+  void forget_history();
   /// Of every workspace, for system.query.history; who may see them is asked there.
   std::vector<StatementRecord> all_history(std::size_t limit);
   Load load(const std::string& warehouse_id) const override;
@@ -182,6 +188,7 @@ class Statements final : public WarehouseUse {
   void keep_house();
   void end_late(std::unique_lock<std::mutex>& lock);
   void forget_old();
+  std::vector<StatementRecord> started_between(store::ReadTxn& t, std::int64_t workspace_id, Millis from, Millis until) const;
   StatementRecord record_of(const Statement& s) const;
 
   Executor& executor_;
@@ -199,6 +206,7 @@ class Statements final : public WarehouseUse {
   std::vector<Write> writes_;
   std::map<std::pair<std::chrono::steady_clock::time_point, const Statement*>, std::weak_ptr<Statement>> deadlines_;  // of what has not ended
   bool urgent_ = false, stop_ = false;
+  Millis history_forgotten_ = 0;  // the keeper's own
   std::thread keeper_;
   Scheduler scheduler_;  // last: its threads use the rest
 };
