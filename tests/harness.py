@@ -16,6 +16,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARN = os.environ.get("TARN", str(ROOT / "build" / "tarn"))
 
 
+def wait(seconds, holds):
+    """What `holds` returns once that is true. Fails after so many seconds."""
+    until = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.1)
+    return found
+
+
 class Refused(Exception):
     """An error of the API, as the wire had it."""
 

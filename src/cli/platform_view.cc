@@ -2,25 +2,9 @@
 
 #include <unistd.h>
 
+#include "base/json_read.h"
+
 namespace tarn::cli {
-namespace {
-
-std::string shown(const json::value& v) {
-  if (v.is_string()) return v.as_string().empty() ? "\"\"" : std::string(v.as_string());
-  if (v.is_array()) {
-    std::string out;
-    for (const auto& x : v.as_array()) out += (out.empty() ? "" : ", ") + shown(x);
-    return "[" + out + "]";
-  }
-  return boost::json::serialize(v);
-}
-
-const json::value* field(const json::value& object, std::string_view name) {
-  return object.is_object() ? object.as_object().if_contains(name) : nullptr;
-}
-
-}  // namespace
-
 Style Style::of_stdout() { return {isatty(STDOUT_FILENO) == 1 && !std::getenv("NO_COLOR")}; }
 
 std::string Style::paint(std::string_view code, std::string_view text) const {
@@ -43,10 +27,11 @@ std::string plan_view(const platform::Plan& plan, const Style& style, std::strin
     if (c.action == Action::create)
       for (const auto& entry : c.after.as_object())
         if (!(entry.value().is_string() && entry.value().as_string().empty()))
-          out += fmt::format("      {}: {}\n", std::string_view(entry.key()), shown(entry.value()));
+          out += fmt::format("      {}: {}\n", std::string_view(entry.key()), platform::shown(entry.value()));
     for (const auto& name : c.fields) {
-      const auto *before = field(c.before, name), *after = field(c.after, name);
-      out += fmt::format("      {}: {} {} {}\n", name, before ? shown(*before) : "(none)", style.paint("33", "->"), after ? shown(*after) : "(none)");
+      const auto *before = json::find(c.before, {name}), *after = json::find(c.after, {name});
+      out += fmt::format("      {}: {} {} {}\n", name, before ? platform::shown(*before) : "(none)", style.paint("33", "->"),
+                         after ? platform::shown(*after) : "(none)");
     }
   }
   out += fmt::format("\n{} to create, {} to change, {} to delete", counts[0], counts[1], counts[2]);

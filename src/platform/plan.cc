@@ -246,4 +246,14 @@ Plan make_destroy_plan(const std::vector<Resource>& desired, const std::vector<R
   return plan;
 }
 
+std::string shown(const json::value& v) {
+  if (v.is_string()) return v.as_string().empty() ? "\"\"" : std::string(v.as_string());
+  if (v.is_array()) {
+    std::string out;
+    for (const auto& x : v.as_array()) out += (out.empty() ? "" : ", ") + shown(x);
+    return "[" + out + "]";
+  }
+  return boost::json::serialize(v);
+}
+
 }  // namespace tarn::platform

@@ -86,4 +86,7 @@ Plan make_destroy_plan(const std::vector<Resource>& desired, const std::vector<R
 /// The fields of `want` that `have` does not equal.
 std::vector<std::string> differing_fields(Kind kind, const json::object& want, const json::object& have);
 
+/// A value of a plan for people: texts without quotes (an empty one with), lists in brackets.
+std::string shown(const json::value& value);
+
 }  // namespace tarn::platform

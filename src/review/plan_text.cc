@@ -6,20 +6,6 @@
 namespace tarn::review {
 namespace {
 
-std::string shown(const json::value& v) {
-  if (v.is_string()) return v.as_string().empty() ? "\"\"" : std::string(v.as_string());
-  if (v.is_array()) {
-    std::string out;
-    for (const auto& x : v.as_array()) out += (out.empty() ? "" : ", ") + shown(x);
-    return "[" + out + "]";
-  }
-  return boost::json::serialize(v);
-}
-
-const json::value* field(const json::value& object, std::string_view name) {
-  return object.is_object() ? object.as_object().if_contains(name) : nullptr;
-}
-
 /// Members in order of their names, at every depth: equal documents have equal texts.
 json::value sorted(const json::value& v) {
   if (v.is_array()) {
@@ -68,10 +54,10 @@ std::string text_of(const platform::Plan& plan, const Mask& mask) {
     if (c.action == Action::create && after.is_object())
       for (const auto& entry : after.as_object())
         if (!(entry.value().is_string() && entry.value().as_string().empty()))
-          out += fmt::format("+     {}: {}\n", std::string_view(entry.key()), shown(entry.value()));
+          out += fmt::format("+     {}: {}\n", std::string_view(entry.key()), platform::shown(entry.value()));
     for (const auto& name : c.fields) {
-      const auto *was = field(before, name), *will = field(after, name);
-      out += fmt::format("!     {}: {} -> {}\n", name, was ? shown(*was) : "(none)", will ? shown(*will) : "(none)");
+      const auto *was = json::find(before, {name}), *will = json::find(after, {name});
+      out += fmt::format("!     {}: {} -> {}\n", name, was ? platform::shown(*was) : "(none)", will ? platform::shown(*will) : "(none)");
     }
   }
   return mask.text(out);

@@ -63,12 +63,17 @@ Result<SystemRows> SystemTables::open(const access::Context& ctx, const catalog:
     return fail(Resolver::table_error(ok.error(), name));
   for (const auto& room : rooms_)
     if (room.schema == name.schema && room.name == name.table) return inline_rows(room.columns, room.rows(ctx));
-  if (name.table == "history") return history();
-  if (name.table == "audit") return audit(ctx);
-  return lineage(ctx, name.table == "column_lineage");
+  const auto table = catalog_.table(ctx, name);
+  if (!table) return fail(Resolver::table_error(table.error(), name));
+  std::vector<RelationColumn> columns;
+  for (const auto& c : table->columns) columns.push_back({c.name, c.type_text});
+  if (name.table == "history") return inline_rows(std::move(columns), history());
+  auto rows = name.table == "audit" ? audit(ctx) : lineage(ctx, name.table == "column_lineage");
+  if (!rows) return fail(rows.error());
+  return inline_rows(std::move(columns), *rows);
 }
 
-Result<SystemRows> SystemTables::audit(const access::Context& ctx) {
+Result<json::array> SystemTables::audit(const access::Context& ctx) {
   auto found = catalog_.audit_rows(ctx, {}, kMostAuditRows);
   if (!found) return fail(Resolver::catalog_error(found.error()));
   json::array rows;
@@ -93,26 +98,10 @@ Result<SystemRows> SystemTables::audit(const access::Context& ctx) {
                     {"audit_level", e.workspace_id ? "WORKSPACE_LEVEL" : "ACCOUNT_LEVEL"},
                     {"event_id", std::to_string(r.sequence)}});
   }
-  return inline_rows({{"account_id", "string"},
-                      {"workspace_id", "string"},
-                      {"version", "string"},
-                      {"event_time", "timestamp"},
-                      {"event_date", "date"},
-                      {"source_ip_address", "string"},
-                      {"user_agent", "string"},
-                      {"session_id", "string"},
-                      {"user_identity", "struct<email:string,subject_name:string>"},
-                      {"service_name", "string"},
-                      {"action_name", "string"},
-                      {"request_id", "string"},
-                      {"request_params", "map<string,string>"},
-                      {"response", "struct<status_code:int,error_message:string,result:string>"},
-                      {"audit_level", "string"},
-                      {"event_id", "string"}},
-                     rows);
+  return rows;
 }
 
-Result<SystemRows> SystemTables::lineage(const access::Context& ctx, bool columns) {
+Result<json::array> SystemTables::lineage(const access::Context& ctx, bool columns) {
   auto found = catalog_.lineage_rows(ctx, columns);
   if (!found) return fail(Resolver::catalog_error(found.error()));
   json::array rows;
@@ -129,21 +118,10 @@ Result<SystemRows> SystemTables::lineage(const access::Context& ctx, bool column
     if (columns) row["source_column_name"] = text_or_null(r.edge.source_column), row["target_column_name"] = text_or_null(r.edge.target_column);
     rows.push_back(std::move(row));
   }
-  std::vector<RelationColumn> shape;
-  for (const char* n :
-       {"account_id", "workspace_id", "entity_type", "source_table_full_name", "source_table_catalog", "source_table_schema", "source_table_name"})
-    shape.push_back({n, "string"});
-  if (columns) shape.push_back({"source_column_name", "string"});
-  for (const char* n : {"target_table_full_name", "target_table_catalog", "target_table_schema", "target_table_name"}) shape.push_back({n, "string"});
-  if (columns) shape.push_back({"target_column_name", "string"});
-  for (const char* n : {"created_by"}) shape.push_back({n, "string"});
-  shape.push_back({"event_time", "timestamp"});
-  shape.push_back({"event_date", "date"});
-  shape.push_back({"statement_id", "string"});
-  return inline_rows(std::move(shape), rows);
+  return rows;
 }
 
-SystemRows SystemTables::history() const {
+json::array SystemTables::history() const {
   json::array rows;
   for (const auto& r : history_ ? history_() : std::vector<HistoryRow>()) {
     const auto ended = r.ended_at ? json::value(to_rfc3339(r.ended_at)) : json::value(nullptr);
@@ -172,31 +150,7 @@ SystemRows SystemTables::history() const {
                     {"executed_as_user_id", std::to_string(r.user_id)},
                     {"executed_as", r.user_name}});
   }
-  return inline_rows({{"account_id", "string"},
-                      {"workspace_id", "string"},
-                      {"statement_id", "string"},
-                      {"execution_status", "string"},
-                      {"compute", "struct<type:string,cluster_id:string,warehouse_id:string>"},
-                      {"executed_by_user_id", "string"},
-                      {"executed_by", "string"},
-                      {"statement_text", "string"},
-                      {"statement_type", "string"},
-                      {"error_message", "string"},
-                      {"client_application", "string"},
-                      {"total_duration_ms", "bigint"},
-                      {"waiting_at_capacity_duration_ms", "bigint"},
-                      {"execution_duration_ms", "bigint"},
-                      {"compilation_duration_ms", "bigint"},
-                      {"start_time", "timestamp"},
-                      {"end_time", "timestamp"},
-                      {"update_time", "timestamp"},
-                      {"read_files", "bigint"},
-                      {"produced_rows", "bigint"},
-                      {"read_bytes", "bigint"},
-                      {"from_result_cache", "boolean"},
-                      {"executed_as_user_id", "string"},
-                      {"executed_as", "string"}},
-                     rows);
+  return rows;
 }
 
 }  // namespace tarn::sql

@@ -47,9 +47,9 @@ class SystemTables {
 
  private:
   Result<SystemRows> information_schema(const access::Context& ctx, const catalog::TableName& name);
-  Result<SystemRows> audit(const access::Context& ctx);
-  Result<SystemRows> lineage(const access::Context& ctx, bool columns);
-  SystemRows history() const;
+  Result<json::array> audit(const access::Context& ctx);
+  Result<json::array> lineage(const access::Context& ctx, bool columns);
+  json::array history() const;
 
   HistorySource history_;
   catalog::Catalog& catalog_;

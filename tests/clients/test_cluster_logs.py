@@ -1,10 +1,10 @@
 """What clusters print arrives where cluster_log_conf says: in a volume, in DBFS, in S3, under the rights of who made the cluster."""
 import base64
-import time
 
 import pytest
 
 import harness
+from harness import wait
 
 LANDING = "landing"
 
@@ -18,14 +18,6 @@ def server():
 @pytest.fixture(scope="module")
 def admin(server):
     return server.admin()
-
-
-def wait(seconds, holds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
 
 
 def call(admin, method, path, body=None):

@@ -15,7 +15,7 @@ import zipfile
 import pytest
 import requests
 
-from harness import Refused, platform
+from harness import Refused, platform, wait
 
 
 def wheel(name, version, body):
@@ -79,14 +79,6 @@ def server():
 @pytest.fixture(scope="module")
 def admin(server):
     return server.admin()
-
-
-def wait(seconds, holds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
 
 
 def call(admin, method, path, body=None):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import Refused, platform
+from harness import Refused, platform, wait
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +21,6 @@ def server():
 @pytest.fixture(scope="module")
 def admin(server):
     return server.admin()
-
-
-def wait(seconds, holds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
 
 
 def call(admin, method, path, body=None):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import Refused, platform
+from harness import Refused, platform, wait
 
 LANDING = "landing"
 
@@ -52,14 +52,6 @@ def server(hook):
 @pytest.fixture(scope="module")
 def admin(server):
     return server.admin()
-
-
-def wait(seconds, holds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
 
 import pytest
 
 import harness
+from harness import wait
 
 LANDING, NOBODY = "landing", 65534
 
@@ -53,14 +53,6 @@ def server():
 @pytest.fixture(scope="module")
 def admin(server):
     return server.admin()
-
-
-def wait(seconds, holds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
 
 
 def call(admin, method, path, body=None):
