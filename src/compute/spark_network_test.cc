@@ -3,9 +3,8 @@
 
 #include <gmock/gmock.h>
 
-#include <set>
-
 #include "base/json_read.h"
+#include "compute/clusters_fixtures.h"
 
 namespace tarn::compute::testing {
 namespace {
@@ -179,6 +178,59 @@ TEST_F(SparkNetworkTest, EveryNodeIsToldWhoIsThereAndWhatItIsToRun) {
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_TRUE(sent[0].second.at("contexts").as_object().empty());
   EXPECT_FALSE(network.said("i-a", {{"type", "command"}}));
+}
+
+/// The same of a cluster's life: who is told when.
+struct SparkOfClustersTest : ClustersTest {
+  std::vector<json::object> told(const std::string& instance) {
+    std::vector<json::object> out;
+    for (const auto& [to, m] : fleet.sent)
+      if (to == instance && json::text_at(m, "op") == "spark") out.push_back(m);
+    return out;
+  }
+  std::string up_with(const std::string& size) {
+    const auto a =
+        post(maker, "create", R"({"cluster_name":"c","spark_version":"apache-spark-4.2.x-scala2.13","node_type_id":"m6g.large",)" + size + "}");
+    EXPECT_EQ(a.status, 200) << a.body;
+    settle();
+    fleet.up_all();
+    settle();
+    return a.text("cluster_id");
+  }
+};
+
+TEST_F(SparkOfClustersTest, WorkersThatComeAndGoAreInTheNetwork) {
+  const auto id = up_with(R"("num_workers":1)");
+  const auto c = *clusters.find(id);
+  const auto driver = c.instance->instance_id, worker = c.workers[0].instance_id;
+  EXPECT_EQ(fleet.orders[0].environment.at("TARN_SPARK_WORKERS"), "1");
+  EXPECT_EQ(told(driver).back().at("target").as_int64(), 1);
+  EXPECT_THAT(told(worker), IsEmpty());
+  const auto context = call(maker, api::Method::POST, "/api/1.2/contexts/create", R"({"clusterId":")" + id + R"(","language":"python"})").text("id");
+  fleet.listener->node_said(driver, {{"type", "spark"}, {"contexts", {{context, {{"secret", "s"}}}, {"another", {{"secret", "s"}}}}}});
+  ASSERT_EQ(told(worker).size(), 1u);
+  EXPECT_EQ(told(worker)[0].at("contexts").as_object().size(), 1u);
+  EXPECT_EQ(post(maker, "resize", R"({"cluster_id":")" + id + R"(","num_workers":2})").status, 200);
+  settle();
+  fleet.up_all();
+  settle();
+  const auto later = clusters.find(id)->workers[1].instance_id;
+  EXPECT_EQ(told(later).back().at("contexts").as_object().size(), 1u);
+  EXPECT_EQ(told(worker).back().at("workers").as_array().size(), 2u);
+  fleet.listener->node_lost(worker, true, "killed");
+  settle();
+  EXPECT_EQ(boost::json::serialize(told(driver).back().at("workers")), "[\"" + later + "\"]");
+}
+
+TEST_F(SparkOfClustersTest, OneCommandIsAWorkersLoadWhereTheDriverRunsNoTasks) {
+  const auto id = up_with(R"("autoscale":{"min_workers":0,"max_workers":2})");
+  EXPECT_EQ(clusters.find(id)->target_workers, 0);
+  const auto context = call(maker, api::Method::POST, "/api/1.2/contexts/create", R"({"clusterId":")" + id + R"(","language":"python"})").text("id");
+  call(maker, api::Method::POST, "/api/1.2/commands/execute",
+       R"({"clusterId":")" + id + R"(","contextId":")" + context + R"(","language":"python","command":"1"})");
+  clock.advance(20'000);
+  settle();
+  EXPECT_EQ(clusters.find(id)->target_workers, 1);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ import threading
 import time
 
 import instance
+import spark_nodes
 
 LIMIT = 5 << 20  # of a command's text output, in bytes as it travels
 CELL_LIMIT = 6 << 20  # of a notebook's views kept with a run
@@ -47,7 +48,8 @@ class Link:
             self.sock = sock
 
     def send(self, message):
-        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        """A message, or a line that is ready."""
+        data = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode() + b"\n"
         with self.lock:
             if self.sock is None:
                 return False
@@ -335,6 +337,8 @@ class Context:
                 self.set_command(command, "Cancelled", {"resultType": "error", "summary": "Command cancelled", "cause": "Command cancelled"})
             else:
                 self.execute(command, code, follow)
+                if self.status != "Running":
+                    SPARK.forget(self.id)
         self.shutdown()
 
     def serve_door(self):
@@ -357,6 +361,8 @@ class Context:
             threading.Thread(target=one, args=(connection,), daemon=True).start()
 
     def asks(self, said):
+        if "spark" in said:
+            return SPARK.asked(self.id, said["spark"])
         if "redact" in said:
             if said["redact"] not in self.secrets and len(self.secrets) < 1000:
                 self.secrets.append(said["redact"])
@@ -444,6 +450,7 @@ class Context:
         self.cancelled.add(command)
 
     def shutdown(self):
+        SPARK.forget(self.id)
         try:
             if self.door:
                 self.door.shutdown(socket.SHUT_RDWR)
@@ -468,16 +475,18 @@ class Context:
 
 SPARE = Spare()
 CONTEXTS = {}
+SPARK = spark_nodes.Nodes(LINK, surroundings, ISOLATION)
 
 
 def handle(message):
-    if instance.handle(message, LINK, ISOLATION):
+    if SPARK.handle(message) or instance.handle(message, LINK, ISOLATION):
         return
     op, identity = message.get("op"), message.get("context", message.get("id"))
     if op == "end":
         for c in CONTEXTS.values():
             c.shutdown()
         SPARE.end()
+        SPARK.end()
         os._exit(0)
     if op == "context":
         if identity not in CONTEXTS:
@@ -519,10 +528,11 @@ def serve(sock):
             c.tell(command)
         if live := c.live:
             c.tell_output(live[0], live[1], 0)  # the control plane that was there before may have known none of it
+    SPARK.connected()
     pending = b""
     while True:
         try:
-            block = sock.recv(65536)
+            block = sock.recv(262144)
         except OSError:
             block = b""
         if not block:
@@ -533,6 +543,7 @@ def serve(sock):
             if line:
                 handle(json.loads(line))
     LINK.replace(None)
+    SPARK.cut()
     sock.close()
 
 
