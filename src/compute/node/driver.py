@@ -17,7 +17,6 @@ import threading
 import time
 
 import instance
-import spark_nodes
 
 LIMIT = 5 << 20  # of a command's text output, in bytes as it travels
 CELL_LIMIT = 6 << 20  # of a notebook's views kept with a run
@@ -338,7 +337,7 @@ class Context:
             else:
                 self.execute(command, code, follow)
                 if self.status != "Running":
-                    SPARK.forget(self.id)
+                    SPARK.tell("forget", self.id)
         self.shutdown()
 
     def serve_door(self):
@@ -362,7 +361,7 @@ class Context:
 
     def asks(self, said):
         if "spark" in said:
-            return SPARK.asked(self.id, said["spark"])
+            return SPARK().asked(self.id, said["spark"])
         if "redact" in said:
             if said["redact"] not in self.secrets and len(self.secrets) < 1000:
                 self.secrets.append(said["redact"])
@@ -450,7 +449,7 @@ class Context:
         self.cancelled.add(command)
 
     def shutdown(self):
-        SPARK.forget(self.id)
+        SPARK.tell("forget", self.id)
         try:
             if self.door:
                 self.door.shutdown(socket.SHUT_RDWR)
@@ -475,18 +474,41 @@ class Context:
 
 SPARE = Spare()
 CONTEXTS = {}
-SPARK = spark_nodes.Nodes(LINK, surroundings, ISOLATION)
+
+
+class LazySpark:
+    """What Apache Spark over workers needs here, loaded where there is such a thing: an idle node of another runtime does without."""
+
+    def __init__(self):
+        self.lock, self.nodes = threading.Lock(), None
+
+    def __call__(self):
+        with self.lock:
+            if self.nodes is None:
+                import spark_nodes
+
+                self.nodes = spark_nodes.Nodes(LINK, surroundings, ISOLATION)
+            return self.nodes
+
+    def tell(self, what, *arguments):
+        if self.nodes is not None:
+            getattr(self.nodes, what)(*arguments)
+
+
+SPARK = LazySpark()
 
 
 def handle(message):
-    if SPARK.handle(message) or instance.handle(message, LINK, ISOLATION):
+    if message.get("op") in ("spark", "spark-status", "stream"):
+        return SPARK().handle(message)
+    if instance.handle(message, LINK, ISOLATION):
         return
     op, identity = message.get("op"), message.get("context", message.get("id"))
     if op == "end":
         for c in CONTEXTS.values():
             c.shutdown()
         SPARE.end()
-        SPARK.end()
+        SPARK.tell("end")
         os._exit(0)
     if op == "context":
         if identity not in CONTEXTS:
@@ -528,7 +550,8 @@ def serve(sock):
             c.tell(command)
         if live := c.live:
             c.tell_output(live[0], live[1], 0)  # the control plane that was there before may have known none of it
-    SPARK.connected()
+    if os.environ.get("TARN_SPARK") == "apache" and os.environ.get("TARN_NODE_ROLE") != "worker":
+        SPARK().announce()
     pending = b""
     while True:
         try:
@@ -543,7 +566,7 @@ def serve(sock):
             if line:
                 handle(json.loads(line))
     LINK.replace(None)
-    SPARK.cut()
+    SPARK.tell("cut")
     sock.close()
 
 

@@ -39,16 +39,11 @@ class Nodes:
 
     # The connection
 
-    def connected(self):
-        if os.environ.get("TARN_SPARK") == "apache" and os.environ.get("TARN_NODE_ROLE") != "worker":
-            self.announce()
-
     def cut(self):
         if self.streams:
             self.streams.cut()
 
     def handle(self, message):
-        """True: it was ours."""
         op = message.get("op")
         if op == "stream":
             self.tunnel().handle(message)
@@ -61,12 +56,9 @@ class Nodes:
             else:
                 for context in list(self.contexts):
                     self.listen(context)
-        elif op == "spark-status":
+        else:
             with self.lock:
                 self.trouble.setdefault(message["context"], {})[message["instance"]] = "" if message["status"] == "running" else message["message"]
-        else:
-            return False
-        return True
 
     # The driver
 
