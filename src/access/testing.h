@@ -27,6 +27,10 @@ class FakePermissions final : public ObjectPermissions {
   bool has_list(std::int64_t workspace, const ObjectRef& object) const { return lists_.contains(key(workspace, object)); }
 
   void add_kind(ObjectKind kind) override { kinds_.push_back(std::move(kind)); }
+  /// Its owner is gone, and another is about to bring it.
+  void forget_kind(std::string_view type) {
+    std::erase_if(kinds_, [&](const ObjectKind& k) { return k.type == type; });
+  }
   bool allows(const Context& ctx, const ObjectRef& object, std::string_view level) override {
     const auto* k = kind(object.type);
     if (!k || std::ranges::find(k->levels, level, &ObjectLevel::name) == k->levels.end()) return false;

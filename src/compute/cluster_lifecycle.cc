@@ -186,7 +186,9 @@ bool Clusters::step() {
     touched.swap(touched_);
   }
   bool any = end_old_ones();
-  for (const auto& c : store_.read_as([&](store::ReadTxn& t) { return clusters_table.scan_index(t, "active", options_.server_id); })) {
+  const auto active = active_here();
+  keep_spark(active);
+  for (const auto& c : active) {
     auto last = c.last_activity;
     if (code_ && c.usable() && code_->busy(c.cluster_id) > 0) {
       auto& at = touched[c.cluster_id];  // code that runs is activity, whether somebody asks for it or not

@@ -62,6 +62,7 @@ std::map<std::string, std::string> Clusters::environment_of(const ClusterRecord&
   auto out = c.spec.spark_env_vars;
   const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
   if (runtime && runtime->apache) out["TARN_SPARK"] = "apache";
+  if (runtime && runtime->apache && (c.spec.autoscale || c.spec.num_workers.value_or(0) > 0)) out["TARN_SPARK_WORKERS"] = "1";
   out["TARN_NODE_RUNTIME"] = (runtime && runtime->ml) || c.spec.use_ml_runtime.value_or(false) ? "ml" : "";
   if (logs_ && c.spec.cluster_log_conf) out["TARN_NODE_LOGS"] = "1";
   if (c.cluster_source == "JOB") out["TARN_NODE_AHEAD"] = "1";  // code is about to come: the driver begins its interpreter at once
@@ -254,6 +255,7 @@ void Clusters::node_up(const std::string& instance_id, const json::object& messa
     if (!keeper_.up(instance_id, isolation)) return fleet_.end(instance_id);
     return wake();
   }
+  spark_.up(instance_id);
   auto c = found->value;
   const auto* known = c.find_instance(instance_id);
   if (known->up_at != 0 && known->lost_at == 0) return;
@@ -322,6 +324,7 @@ void Clusters::worker_gone(store::WriteTxn& t, ClusterRecord& c, const std::stri
 }
 
 void Clusters::node_lost(const std::string& instance_id, bool ended, const std::string& last_words) {
+  spark_.lost(instance_id);
   const auto cut = last_words.find('\x1f');
   const auto why = last_words.substr(0, cut);
   const auto report = cut == last_words.npos ? json::Decoded<json::value>(json::value(nullptr)) : json::parse(last_words.substr(cut + 1));
@@ -371,6 +374,7 @@ void Clusters::node_lost(const std::string& instance_id, bool ended, const std::
 
 void Clusters::node_said(const std::string& instance_id, const json::object& message) {
   if (json::text_at(message, "type") == "metrics") return metrics_.note(instance_id, message, clock_.now());
+  if (spark_.said(instance_id, message)) return;
   const auto found = store_.read_as([&](store::ReadTxn& t) { return clusters_table.find(t, "instance", instance_id); });
   if (!found) return;
   if (json::text_at(message, "type") == "library") {

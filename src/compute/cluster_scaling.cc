@@ -30,7 +30,9 @@ int Clusters::wanted_workers(const ClusterRecord& c, Millis now) const {
   const double of_one = type ? share_of(*type, this_host()).cpus : 1;
   const int by_cores = static_cast<int>(std::ceil(cores / (of_one * kFull)));
   const int by_commands = code_ ? code_->busy(c.cluster_id) : 0;
-  const int workers = std::max(by_cores, by_commands) - 1;  // the driver is a node too
+  // The driver is a node too, but of a Spark whose tasks run on workers alone.
+  const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
+  const int workers = std::max(by_cores, by_commands) - (runtime && runtime->apache ? 0 : 1);
   return std::clamp(workers, c.spec.autoscale->min_workers.value_or(0), std::max(1, c.spec.autoscale->max_workers.value_or(1)));
 }
 
@@ -119,6 +121,28 @@ bool Clusters::tend_workers(const ClusterRecord& c, Millis now) {
   if (static_cast<int>(c.workers.size()) < c.target_workers && c.workers_not_before <= now) any = order_instances(c) || any;
   assign(c);
   return autoscale(c, now) || any;
+}
+
+/// Which nodes make up the network of an Apache Spark whose executors are on workers. A cluster without workers has none, and its driver is told so.
+void Clusters::keep_spark(const std::vector<ClusterRecord>& active) {
+  std::map<std::string, SparkMembers> out;
+  for (const auto& c : active) {
+    const auto* runtime = find_runtime(c.spec.spark_version.value_or(""));
+    const auto* type = find_node_type(c.spec.node_type_id.value_or(""));
+    if (!runtime || !runtime->apache || !type || !c.instance || c.state == State::TERMINATING) continue;
+    const auto ends = [&](const Instance& i) { return std::ranges::find(c.old_instances, i.instance_id) != c.old_instances.end(); };
+    if (c.instance->up_at == 0 || ends(*c.instance)) continue;
+    auto& m = out[c.cluster_id];
+    m.driver = c.instance->instance_id;
+    for (const auto& w : c.workers)
+      if (w.up_at != 0 && !ends(w)) m.workers.push_back(w.instance_id);
+    m.target = c.target_workers;
+    m.most = c.spec.autoscale ? c.spec.autoscale->max_workers.value_or(1) : c.target_workers;
+    const auto share = share_of(*type, this_host());
+    m.worker_memory = share.memory_bytes;
+    m.worker_cpus = share.cpus;
+  }
+  spark_.keep(std::move(out));
 }
 
 }  // namespace tarn::compute

@@ -37,7 +37,10 @@ Clusters::Clusters(store::Store& store, access::ObjectPermissions& permissions, 
               {.server_id = options_.server_id,
                .bootstrap_timeout = options_.bootstrap_timeout,
                .lease = options_.lease,
-               .most_instances = options_.most_instances}) {
+               .most_instances = options_.most_instances}),
+      spark_({.send = [this](const std::string& id, const json::object& m) { return fleet_.send(id, m); },
+              .carry = [this](const std::string& id, const json::object& m) { return fleet_.carry(id, m); },
+              .runs = [this](const std::string& cluster, const std::string& context) { return code_ && code_->runs(cluster, context); }}) {
   permissions_.add_kind({.type = kType,
                          .levels = {{"CAN_ATTACH_TO", "Can attach notebooks to the cluster"},
                                     {"CAN_RESTART", "Can start, restart and terminate the cluster"},

@@ -22,6 +22,7 @@
 #include "compute/policies.h"
 #include "compute/pool_keeper.h"
 #include "compute/pools.h"
+#include "compute/spark_network.h"
 
 namespace tarn::compute {
 
@@ -62,6 +63,8 @@ class NodeCode {
   virtual void gone(const std::string& cluster_id) = 0;
   /// How many commands run or wait there: what autoscaling and the idle clock go by.
   virtual int busy(const std::string& cluster_id) = 0;
+  /// Whether this execution context is that cluster's.
+  virtual bool runs(const std::string& cluster_id, const std::string& context_id) = 0;
 };
 
 /// What is installed on a cluster's nodes, told what they say of it. Called without locks held.
@@ -171,6 +174,7 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   PoolStats stats(std::int64_t workspace_id, const std::string& instance_pool_id) override;
   std::vector<billing::UsageRecord> running_usage() override;
   const NodeMetrics& metrics() const { return metrics_; }
+  const SparkNetwork& spark() const { return spark_; }
   /// Those that this server runs or starts.
   std::vector<ClusterRecord> active_here();
   int busy(const std::string& id) const { return code_ ? code_->busy(id) : 0; }
@@ -211,6 +215,7 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   void meter(store::WriteTxn& t, ClusterRecord& c);
   std::vector<billing::UsageRecord> usage_of(const ClusterRecord& c, Millis now) const;
   void keep_minutes(Millis now);
+  void keep_spark(const std::vector<ClusterRecord>& active);
   std::optional<std::pair<TerminationReason, std::string>> cannot_get(store::ReadTxn& t, const ClusterRecord& c, int fresh,
                                                                       const std::map<std::string, int>& of_pools);
   static int workers_of(const ClusterSpec& spec);
@@ -227,6 +232,7 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   const ClusterOptions options_;
   PoolKeeper keeper_;
   NodeMetrics metrics_;
+  SparkNetwork spark_;
   NodeCode* code_ = nullptr;
   InitScripts* scripts_ = nullptr;
   RuntimeFiles* runtime_files_ = nullptr;

@@ -23,6 +23,7 @@ struct FakeFleet final : Fleet {
     sent.emplace_back(id, message);
     return true;
   }
+  bool carry(const std::string& id, const json::object& message) override { return send(id, message); }
   void end(const std::string& id) override { ended.push_back(id), connected.erase(id); }
   /// The node of the latest order dials in.
   void up() { up(orders.back()); }

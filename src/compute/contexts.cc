@@ -345,6 +345,12 @@ int Contexts::busy(const std::string& cluster_id) {
   return out;
 }
 
+bool Contexts::runs(const std::string& cluster_id, const std::string& context_id) {
+  const std::lock_guard lock(mutex_);
+  const auto i = contexts_.find(context_id);
+  return i != contexts_.end() && i->second.cluster_id == cluster_id;
+}
+
 void Contexts::gone(const std::string& cluster_id) {
   std::vector<std::function<void(Ended)>> ended;
   std::vector<std::string> ids;

@@ -76,6 +76,7 @@ class Contexts final : public NodeCode {
   void said(const std::string& cluster_id, const json::object& message) override;
   void gone(const std::string& cluster_id) override;
   int busy(const std::string& cluster_id) override;
+  bool runs(const std::string& cluster_id, const std::string& context_id) override;
 
  private:
   struct OneContext {

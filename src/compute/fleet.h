@@ -108,6 +108,8 @@ class Fleet {
   virtual Expected<NodePlace, std::string> launch(const NodeOrder& order) = 0;
   /// False: it is not connected now.
   virtual bool send(const std::string& instance_id, const json::object& message) = 0;
+  /// Bulk, which may wait behind less than what `send` says. False: as there, or it takes no more now.
+  virtual bool carry(const std::string& instance_id, const json::object& message) = 0;
   /// Ends it: its processes are killed. node_lost(ended) follows if it was known.
   virtual void end(const std::string& instance_id) = 0;
 };

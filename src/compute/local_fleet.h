@@ -50,6 +50,7 @@ class LocalFleet final : public Fleet {
 
   Expected<NodePlace, std::string> launch(const NodeOrder& order) override;
   bool send(const std::string& instance_id, const json::object& message) override { return relay_.send(instance_id, message); }
+  bool carry(const std::string& instance_id, const json::object& message) override { return relay_.carry(instance_id, message); }
   void end(const std::string& instance_id) override;
 
  private:

@@ -64,13 +64,23 @@ std::string metrics_text(Clusters& clusters, const Relay& relay, const Clock& cl
       refused("tarn_relay_refused_total", "Hellos of whom the relay did not believe", "counter"),
       bytes_in("tarn_relay_received_bytes_total", "Bytes from nodes", "counter"),
       bytes_out("tarn_relay_sent_bytes_total", "Bytes to nodes", "counter");
+  const auto s = clusters.spark().figures();
+  Series streams("tarn_spark_streams", "Streams between the nodes of Spark's that are open now"),
+      streams_opened("tarn_spark_streams_total", "Streams between the nodes of Spark's that were opened", "counter"),
+      streams_refused("tarn_spark_refused_total", "Streams that a node asked for and may not have", "counter"),
+      streams_bytes("tarn_spark_stream_bytes_total", "Bytes that streams carried", "counter");
+  streams.add(s.streams);
+  streams_opened.add(s.opened);
+  streams_refused.add(s.refused);
+  streams_bytes.add(s.bytes);
   connected.add(f.connections);
   admitted.add(f.admitted);
   refused.add(f.refused);
   bytes_in.add(f.bytes_in);
   bytes_out.add(f.bytes_out);
   std::string out;
-  for (const auto* s : {&states, &commands, &workers, &wanted, &memory, &cores, &processes, &connected, &admitted, &refused, &bytes_in, &bytes_out})
+  for (const auto* s : {&states, &commands, &workers, &wanted, &memory, &cores, &processes, &connected, &admitted, &refused, &bytes_in, &bytes_out,
+                        &streams, &streams_opened, &streams_refused, &streams_bytes})
     out += s->text;
   return out;
 }

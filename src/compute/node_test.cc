@@ -52,6 +52,7 @@ struct NodeTest : CatalogueTest {
     begin();
   }
   void begin() {
+    permissions.forget_kind("clusters");
     fleet = std::make_unique<LocalFleet>(LocalFleetOptions{.binary = TARN_TEST_NODE,
                                                            .relay = {.port_file = (folder / "relay.port").string()},
                                                            .tls = authority.server(),
@@ -257,6 +258,7 @@ TEST_F(NodeTest, TheRelayStopsListeningWhereItIsTold) {
 TEST_F(NodeTest, AnotherMachinesNodeNeedsItsOrderOnly) {
   stop();
   contexts.reset(), clusters.reset();
+  permissions.forget_kind("clusters");
   // As `ssh HOST tarn node` would: nothing of this side's folders or programs is in the order.
   fleet = std::make_unique<LocalFleet>(
       LocalFleetOptions{.tls = authority.server(),

@@ -30,7 +30,7 @@ struct Runtime {
   std::string key;   // 15.4.x-scala2.12
   std::string name;  // 15.4 LTS (includes Apache Spark 3.5.0, Scala 2.12)
   bool lts = false, ml = false, gpu = false;
-  bool apache = false;  // `spark` is Apache Spark on the driver node; otherwise the embedded engine
+  bool apache = false;  // `spark` is Apache Spark, on the workers or else the driver; otherwise the embedded engine
 };
 /// Newest first.
 const std::vector<Runtime>& runtimes();

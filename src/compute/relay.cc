@@ -18,8 +18,7 @@ namespace tarn::compute {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::size_t kMostLine = 16u << 20;    // one message of a node; results are cut long before
-constexpr std::size_t kMostQueued = 64u << 20;  // what a node that does not read may leave with us
+constexpr std::size_t kMostLine = 16u << 20;  // one message of a node; results are cut long before
 constexpr std::size_t kMostHello = 4096;
 constexpr std::size_t kMostStrangers = 256;  // connections that have not said who they are
 constexpr auto kHelloPatience = std::chrono::seconds(10);
@@ -151,13 +150,13 @@ Relay::Figures Relay::figures() const {
   return out;
 }
 
-bool Relay::send(const std::string& instance_id, const json::object& message) {
+bool Relay::queue(const std::string& instance_id, const json::object& message, std::size_t most) {
   {
     const std::lock_guard lock(mutex_);
     const auto i = by_instance_.find(instance_id);
     if (i == by_instance_.end()) return false;
     auto& out = connections_.at(i->second)->out;
-    if (out.size() > kMostQueued) return false;
+    if (out.size() > most) return false;
     out += boost::json::serialize(message);
     out += '\n';
     ++figures_.messages_out;

@@ -40,7 +40,9 @@ class Relay {
   void stop_listening(const std::string& address);
 
   /// False: not connected, or it has not read for 64 MB.
-  bool send(const std::string& instance_id, const json::object& message);
+  bool send(const std::string& instance_id, const json::object& message) { return queue(instance_id, message, 64u << 20); }
+  /// The same for bulk: also false while half of that waits, so that words of the control plane's own always find room.
+  bool carry(const std::string& instance_id, const json::object& message) { return queue(instance_id, message, 32u << 20); }
   /// Called with each turn of the thread, at least five times a second.
   void each_turn(std::function<void()> work) { each_turn_ = std::move(work); }
 
@@ -51,6 +53,7 @@ class Relay {
 
  private:
   struct Connection;
+  bool queue(const std::string& instance_id, const json::object& message, std::size_t most);
   void serve(std::stop_token stop);
   void accept_all(int listener);
   void read_from(Connection& c);

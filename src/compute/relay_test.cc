@@ -169,6 +169,19 @@ TEST_F(RelayTest, LinesGoBothWaysAndTheAgentsOwnBetweenThem) {
   ::close(end);
 }
 
+TEST_F(RelayTest, BulkLeavesRoomForWords) {
+  Link link(dial("i-1"));
+  ASSERT_EQ(connect(link), Answer::welcome);
+  // Nobody reads: what the sockets do not take waits here, up to a bound.
+  const json::object bulk{{"op", "stream"}, {"data", std::string(1 << 20, 'z')}};
+  int taken = 0;
+  while (taken < 200 && relay->carry("i-1", bulk)) ++taken;
+  EXPECT_GE(taken, 32);
+  EXPECT_LT(taken, 200);
+  EXPECT_TRUE(relay->send("i-1", {{"op", "cancel"}}));
+  EXPECT_FALSE(relay->carry("i-2", bulk));
+}
+
 TEST_F(RelayTest, ARestartedRelayIsFoundWhereItWas) {
   Link link(dial("i-1"));
   ASSERT_EQ(connect(link), Answer::welcome);

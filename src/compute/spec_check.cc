@@ -71,11 +71,6 @@ Result<ClusterNodes> check_spec(const ClusterSpec& s, const Pool* pool, const Po
   if (!find_runtime(*s.spark_version))
     return refuse(Errc::invalid, "Spark version " + *s.spark_version + " is not supported: see clusters/spark-versions");
   TARN_CHECK(sizes(s));
-  if (find_runtime(*s.spark_version)->apache && (s.autoscale || s.num_workers.value_or(0) > 0))
-    return refuse(Errc::not_enabled,
-                  "Apache Spark over several nodes is not available on this platform: it runs on the driver node, so 'num_workers' must be 0 and "
-                  "'autoscale' absent with the runtime " +
-                      *s.spark_version);
   if (s.autotermination_minutes && *s.autotermination_minutes != 0 && (*s.autotermination_minutes < 10 || *s.autotermination_minutes > 10'000))
     return refuse(Errc::invalid,
                   fmt::format("Field 'autotermination_minutes' must be 0 or between 10 and 10000, got {}", *s.autotermination_minutes));

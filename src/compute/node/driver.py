@@ -48,7 +48,8 @@ class Link:
             self.sock = sock
 
     def send(self, message):
-        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        """A message, or a line that is ready."""
+        data = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode() + b"\n"
         with self.lock:
             if self.sock is None:
                 return False
@@ -349,6 +350,8 @@ class Context:
                 self.set_command(command, "Cancelled", {"resultType": "error", "summary": "Command cancelled", "cause": "Command cancelled"})
             else:
                 self.execute(command, code, follow)
+                if self.status != "Running":
+                    SPARK.tell("forget", self.id)
         self.shutdown()
 
     def serve_door(self):
@@ -371,6 +374,8 @@ class Context:
             threading.Thread(target=one, args=(connection,), daemon=True).start()
 
     def asks(self, said):
+        if "spark" in said:
+            return SPARK().asked(self.id, said["spark"])
         if "redact" in said:
             if said["redact"] not in self.secrets and len(self.secrets) < 1000:
                 self.secrets.append(said["redact"])
@@ -458,6 +463,7 @@ class Context:
         self.cancelled.add(command)
 
     def shutdown(self):
+        SPARK.tell("forget", self.id)
         try:
             if self.door:
                 self.door.shutdown(socket.SHUT_RDWR)
@@ -484,7 +490,31 @@ SPARE = Spare()
 CONTEXTS = {}
 
 
+class LazySpark:
+    """What Apache Spark over workers needs here, loaded where there is such a thing: an idle node of another runtime does without."""
+
+    def __init__(self):
+        self.lock, self.nodes = threading.Lock(), None
+
+    def __call__(self):
+        with self.lock:
+            if self.nodes is None:
+                import spark_nodes
+
+                self.nodes = spark_nodes.Nodes(LINK, surroundings, ISOLATION)
+            return self.nodes
+
+    def tell(self, what, *arguments):
+        if self.nodes is not None:
+            getattr(self.nodes, what)(*arguments)
+
+
+SPARK = LazySpark()
+
+
 def handle(message):
+    if message.get("op") in ("spark", "spark-status", "stream"):
+        return SPARK().handle(message)
     if instance.handle(message, LINK, ISOLATION):
         return
     op, identity = message.get("op"), message.get("context", message.get("id"))
@@ -492,6 +522,7 @@ def handle(message):
         for c in CONTEXTS.values():
             c.shutdown()
         SPARE.end()
+        SPARK.tell("end")
         os._exit(0)
     if op == "context":
         if identity not in CONTEXTS:
@@ -534,10 +565,12 @@ def serve(sock):
             c.tell(command)
         if live := c.live:
             c.tell_output(live[0], live[1], 0)  # the control plane that was there before may have known none of it
+    if os.environ.get("TARN_SPARK") == "apache" and os.environ.get("TARN_NODE_ROLE") != "worker":
+        SPARK().announce()
     pending = b""
     while True:
         try:
-            block = sock.recv(65536)
+            block = sock.recv(262144)
         except OSError:
             block = b""
         if not block:
@@ -548,6 +581,7 @@ def serve(sock):
             if line:
                 handle(json.loads(line))
     LINK.replace(None)
+    SPARK.tell("cut")
     sock.close()
 
 

@@ -18,8 +18,8 @@ class Refused(Exception):
         self.code, self.status = code, status
 
 
-def _talk(message):
-    path = os.environ.get("TARN_DOOR")
+def _talk(message, path=None):
+    path = path or os.environ.get("TARN_DOOR")
     if not path:
         raise Refused("This Python process does not belong to an execution context")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
@@ -34,6 +34,14 @@ def ask(question):
     if "error" in said:
         raise Refused(said["error"])
     return said["answer"]
+
+
+def of_node(question, path=None):
+    """What the node's driver itself answers: which workers the cluster has, the network between them (spark_nodes.py)."""
+    said = _talk({"spark": question}, path)
+    if "error" in said:
+        raise Refused(said["error"])
+    return said
 
 
 def redact(secret):

@@ -7,9 +7,8 @@ listens where another user could connect.
 
 Standard input: a line {"grant": …, "question": …} for each table that the context opened, answered by "ok". Its end is this process's end.
 """
-import ctypes
 import datetime
-import fcntl
+import functools
 import hashlib
 import hmac
 import http.client
@@ -19,35 +18,18 @@ import os
 import signal
 import socket
 import socketserver
-import struct
 import sys
 import threading
 import time
 import urllib.parse
 
-from tarn_runtime import door
+from tarn_runtime import door, space
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _PASSED = ("range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "content-type", "content-md5")
 _RENEW = 5 * 60 * 1000
 
 
-def _die_with_parent():
-    _libc.prctl(1, signal.SIGKILL, 0, 0, 0)
-
-
 # The engine's side -------------------------------------------------------------------------------------------------------------------------
-
-
-def _own_network():
-    """A network namespace with nothing but loopback. False: this machine does not let us."""
-    if _libc.unshare(0x10000000 | 0x40000000) != 0:  # CLONE_NEWUSER | CLONE_NEWNET
-        return False
-    with socket.socket() as s:
-        request = struct.pack("16sh", b"lo", 0)
-        flags = struct.unpack("16sh", fcntl.ioctl(s, 0x8913, request))[1]
-        fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", flags | 1))
-    return True
 
 
 def _pump(one, other):
@@ -74,14 +56,16 @@ def _sail(folder, port, storage, secret):
     return server
 
 
-def _engine(folder, back, start):
-    alone = _own_network()
-    _die_with_parent()
-    if not alone and os.environ.get("TARN_ISOLATED") == "1":
+def _engine(folder, back, start, place):
+    alone = space.own_network()
+    space.die_with_parent()
+    # Fixed ports, which others lead to, are no others' at any rate.
+    if not alone and (os.environ.get("TARN_ISOLATED") == "1" or place[1]):
         back.sendall(b"This machine gives the engine no network namespace of its own, without which others could use it: spark is not available here\n")
         os._exit(1)
     storage = socket.socket()
-    storage.bind(("127.0.0.1", 0))
+    storage.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    storage.bind(place)
     storage.listen(128)
     secret = os.urandom(16).hex()
     for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "DATABRICKS_TOKEN", "TARN_DOOR"):
@@ -263,21 +247,31 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 def main():
-    folder, start, patience = sys.argv[1], _sail, 60
+    folder, start, patience, place = sys.argv[1], _sail, 60, ("127.0.0.1", 0)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if sys.argv[2:] == ["apache"]:
         from tarn_runtime import apache
 
-        if why := apache.unavailable():
+        workers = {}
+        try:
+            why = apache.unavailable(workers := door.of_node({"what": "workers"}))
+        except door.Refused as e:
+            why = str(e)
+        if why:
             print(why, flush=True)
             sys.exit(1)
         start, patience = apache.start, apache.PATIENCE + 10
+        if workers:
+            from tarn_runtime import standalone
+
+            start, place = functools.partial(standalone.start, workers, os.environ["TARN_DOOR"]), standalone.STORAGE
+            patience += apache.PATIENCE + standalone.PATIENCE
     here, there = socket.socketpair()
     child = os.fork()
     if child == 0:
         here.close()
         try:
-            _engine(folder, there, start)
+            _engine(folder, there, start, place)
         except BaseException as e:  # noqa: BLE001: whatever it is, the other side says it
             there.sendall(f"The engine could not start: {type(e).__name__}: {e}\n".encode())
             os._exit(1)
