@@ -129,8 +129,9 @@ struct Analysis {
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
-       by_name = false;
+       by_name = false, evolves = false;
   std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
+  std::vector<std::string> assigned;            // MERGE WITH SCHEMA EVOLUTION: columns that its clauses give values to; "*": all of the source's
   std::vector<std::string> insert_columns, partitioned_by, privileges, files, cluster_by;
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
@@ -145,9 +146,9 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, columns, returned, insert_columns, partitioned_by, privileges, files, cluster_by, comment,
-                       location, like, properties, options, copy_options, file_format, securable_type, principal, source, query_text, version,
-                       timestamp, row_filter, masks, policy, name))
+                       has_query, overwrite, by_name, evolves, assigned, columns, returned, insert_columns, partitioned_by, privileges, files,
+                       cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source,
+                       query_text, version, timestamp, row_filter, masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -227,8 +228,9 @@ struct RewriteRequest {
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
-  std::vector<RelationColumn> target;           // INSERT, DELETE, UPDATE, MERGE (whose only relation is its source)
-  std::map<std::string, std::string> defaults;  // what DEFAULT means in a column of the target, by its name in lower case
+  std::vector<RelationColumn> target;                  // INSERT, DELETE, UPDATE, MERGE (whose only relation is its source)
+  std::optional<std::vector<RelationColumn>> evolved;  // MERGE WITH SCHEMA EVOLUTION: the target's columns with those that it gets
+  std::map<std::string, std::string> defaults;         // what DEFAULT means in a column of the target, by its name in lower case
   std::vector<FunctionDef> functions;
   std::map<std::string, int> routines;            // as a FunctionDef's: what the statement itself calls
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target

@@ -68,6 +68,8 @@ class Executor {
   Result<void> check_unused(const Session& session, const delta::Metadata& metadata, const std::string& column);
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
+  /// The catalog's columns after a write that brought new ones.
+  Result<void> show_evolved(const Session& session, const Target& target, const OpenTable& written);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
   Result<std::string> shaped(const Session& session, const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns,
                              bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources);

@@ -236,9 +236,14 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
 }
 
 Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target, const catalog::TableInfo& info) {
+                                          const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
   RewriteRequest request{
       .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
+  if (evolved) {
+    // Its expressions know the columns that there are, in the types that they are about to have.
+    request.evolved = evolved->columns;
+    for (std::size_t i = 0; i < request.target.size(); ++i) request.target[i].type = evolved->columns.at(i).type;
+  }
   TARN_CHECK(add_policy(session, info, target, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");

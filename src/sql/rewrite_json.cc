@@ -120,6 +120,7 @@ json::object to_json(const RewriteRequest& request) {
                          {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
   json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
   if (!request.target.empty()) out["target"] = columns_json(request.target);
+  if (request.evolved) out["evolved"] = columns_json(*request.evolved);
   if (!request.defaults.empty()) {
     json::object defaults;
     for (const auto& [column, text] : request.defaults) defaults[column] = text;
@@ -173,6 +174,7 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& r : request.relations) add(r);
   key += '\x1d';
   add(request.target);
+  if (request.evolved) key += '\x1a', add(*request.evolved);
   for (const auto& [column, text] : request.defaults) key.append(1, '\x1b').append(column).append(1, '\x1f').append(text);
   if (!request.routines.empty()) key += '\x1c' + boost::json::serialize(places_json(request.routines));
   if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));

@@ -20,7 +20,7 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
-    sql = table_clauses.clauses(governance.policy_clauses(sql)[0])[0]
+    sql = table_clauses.evolution(table_clauses.clauses(governance.policy_clauses(sql)[0])[0])[0]
     try:
         trees = [t for t in sqlglot.parse(sql, dialect=Spark, error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
@@ -71,6 +71,7 @@ def analyze(sql, path="`current`.`schema`"):
         create(tree, sql, out)
     elif isinstance(tree, exp.Insert):
         insert(tree, out)
+        out["evolves"] = table_clauses.evolution(sql)[1]
     elif isinstance(tree, exp.Delete):
         no_more(tree, {"this", "where"})
         out.update(kind="delete", target=name_of(tree.this))
