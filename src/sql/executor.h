@@ -98,6 +98,15 @@ class Executor {
   Result<Done> grants(const Call& c);
   Result<Done> use(const Call& c);
 
+  Result<Done> declare(const Call& c);  // variables.cc
+  Result<Done> set(const Call& c);
+  Result<Done> drop_variable(const Call& c);
+  Result<Done> set_config(const Call& c);
+  /// The one row of a query into variables of the session, by place. Errors: invalid (more rows than one, another number of columns), unresolved.
+  Result<void> assign(const Call& c, const std::vector<std::vector<std::string>>& names, const std::string& query);
+  /// The values of a query's one row as constants of these types; an empty one becomes the query's. NULLs where there is no row.
+  Result<std::vector<Constant>> constants(const Call& c, const std::string& query, std::vector<std::string> types);
+
   Result<Done> show(const Call& c);  // descriptions.cc
   Result<Done> describe_table(const Call& c);
   Result<Done> describe_query(const Call& c);

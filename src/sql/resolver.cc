@@ -161,6 +161,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   if (rights.target) request.target = rights.target->columns, request.defaults = defaults_of(*rights.target);
   for (const auto& name : analysis.parameters)
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
+  if (!rights.owner) request.variables = variables(session, sql);  // a view knows none
   TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   Compiled out;
@@ -189,6 +190,17 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   return out;
 }
 
+std::map<std::string, Constant> Resolver::variables(const Session& session, const std::string& sql) {
+  std::map<std::string, Constant> out;
+  if (!session.state) return out;
+  auto all = session.state->variables();
+  if (all.empty()) return out;
+  const auto text = lower(sql);
+  for (auto& [name, v] : all)
+    if (text.find(name) != text.npos) out.emplace(name, Constant{v.type, v.value});
+  return out;
+}
+
 Result<void> Resolver::add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const {
   for (const auto& name : analysis.endpoints) {
     if (!questions_) break;
@@ -209,6 +221,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   request.target = target.columns;
   request.defaults = defaults_of(target);
   TARN_CHECK(add_policy(session, info, target, request));
+  request.variables = variables(session, sql);
   TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   CompiledChange out;
@@ -245,6 +258,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     for (std::size_t i = 0; i < request.target.size(); ++i) request.target[i].type = evolved->columns.at(i).type;
   }
   TARN_CHECK(add_policy(session, info, target, request));
+  request.variables = variables(session, sql);
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;

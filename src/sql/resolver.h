@@ -9,6 +9,7 @@
 #include "sql/analysis.h"
 #include "sql/engine_port.h"
 #include "sql/questions.h"
+#include "sql/sessions.h"
 #include "sql/tables.h"
 
 namespace tarn::sql {
@@ -26,6 +27,8 @@ struct Session {
   std::string statement_id;
   engine::CancelToken* cancel = nullptr;
   bool legacy_access_off = false;  // the workspace's setting disable_legacy_access: hive_metastore says so
+  /// What lasts beyond the statement; null: nothing does.
+  std::shared_ptr<SessionState> state{};
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
 };
@@ -150,6 +153,8 @@ class Resolver {
   bool sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases);
   Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations,
                            std::vector<std::shared_ptr<const void>>& held) const;
+  /// The session's variables that a statement may mean.
+  static std::map<std::string, Constant> variables(const Session& session, const std::string& sql);
   Result<void> add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const;
 
   catalog::Catalog& catalog_;

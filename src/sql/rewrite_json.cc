@@ -113,6 +113,12 @@ MergeRewrite merge_of(const json::object& o) {
 
 }  // namespace
 
+json::object constants_json(const std::map<std::string, Constant>& constants) {
+  json::object out;
+  for (const auto& [name, c] : constants) out[name] = {{"type", c.type}, {"value", c.value ? json::value(*c.value) : json::value(nullptr)}};
+  return out;
+}
+
 json::object to_json(const RewriteRequest& request) {
   json::array relations;
   for (std::size_t i = 0; i < request.relations.size(); ++i)
@@ -136,6 +142,7 @@ json::object to_json(const RewriteRequest& request) {
     for (const auto& [name, type] : request.endpoints) endpoints[name] = type;
     out["endpoints"] = std::move(endpoints);
   }
+  if (!request.variables.empty()) out["variables"] = constants_json(request.variables);
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
@@ -184,6 +191,7 @@ std::string cache_key(const RewriteRequest& request) {
                          "f"
                        : "\x1d";
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
+  if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
   return key;
 }
 

@@ -141,6 +141,7 @@ Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store&
       vendor_(vendor),
       clock_(clock),
       options_(std::move(options)),
+      sessions_(clock),
       keeper_([this] { keep_house(); }),
       scheduler_(options_.threads) {
   warehouses_.set_use(this);
@@ -206,6 +207,32 @@ void Statements::recover() {
       });
 }
 
+Result<std::shared_ptr<const Warehouse>> Statements::usable(const access::Context& ctx, const std::string& warehouse_id, const char* action) {
+  auto w = warehouses_.use(ctx, warehouse_id);
+  if (!w && w.error().code == Errc::permission_denied) store_.refused(ctx.event("databrickssql", action, {{"warehouseId", warehouse_id}}), w.error());
+  return w;
+}
+
+Result<std::string> Statements::open_session(const access::Context& ctx, const SessionRequest& r) {
+  if (r.warehouse_id.empty()) return refuse(Errc::invalid, "Field 'warehouse_id' is required and must not be empty");
+  TARN_TRY(w, usable(ctx, r.warehouse_id, "openSession"));
+  auto state = std::make_shared<SessionState>();
+  for (const auto& [key, value] : r.session_confs)
+    return refuse(Errc::invalid,
+                  "Field 'session_confs' names the setting '" + key + "' with the value '" + value + "', which this warehouse does not have");
+  const auto catalog = r.catalog.value_or("");
+  state->use({catalog, r.schema.value_or(catalog.empty() ? "" : "default")});
+  TARN_TRY(id, sessions_.open(ctx, w->id, std::move(state)));
+  store_.audit_later(ctx.event("databrickssql", "openSession", {{"sessionId", id}, {"warehouseId", w->id}}));
+  return id;
+}
+
+Result<void> Statements::close_session(const access::Context& ctx, const std::string& id) {
+  TARN_CHECK(sessions_.close(ctx, id));
+  store_.audit_later(ctx.event("databrickssql", "closeSession", {{"sessionId", id}}));
+  return {};
+}
+
 Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx, const StatementRequest& r) {
   auto s = std::make_shared<Statement>();
   TARN_TRY(wait, wait_of(r.wait_timeout));
@@ -228,20 +255,19 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
     if (!s->session.parameters.emplace(p.name, Parameter{p.value, p.type.value_or("STRING")}).second)
       return refuse(Errc::invalid, "Field 'parameters' names '" + p.name + "' twice");
   }
-  auto w = warehouses_.use(ctx, r.warehouse_id);
-  if (!w) {
-    if (w.error().code == Errc::permission_denied) {
-      store_.refused(ctx.event("databrickssql", "commandSubmit", {{"warehouseId", r.warehouse_id}}), w.error());
-    }
-    return fail(w.error());
+  TARN_TRY(w, usable(ctx, r.warehouse_id, "commandSubmit"));
+  if (r.session_id) {
+    TARN_TRY(state, sessions_.find(ctx, *r.session_id, r.warehouse_id));
+    s->session.state = std::move(state);
   }
   s->id = new_uuid();
   s->warehouse_id = r.warehouse_id;
   s->text = r.statement;
   s->session.ctx = ctx;
-  s->session.catalog = r.catalog.value_or("");
+  const auto lasting = s->session.state ? s->session.state->defaults() : SessionState::Defaults{};
+  s->session.catalog = r.catalog.value_or(lasting.catalog);
   if (s->session.catalog.empty() && options_.default_catalog) s->session.catalog = options_.default_catalog(ctx);
-  s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : "default");
+  s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : !r.catalog && !lasting.schema.empty() ? lasting.schema : "default");
   s->session.statement_id = s->id;
   s->session.legacy_access_off = options_.legacy_access_off && options_.legacy_access_off(ctx.workspace_id.value_or(0));
   s->session.cancel = &s->cancel;
@@ -249,9 +275,9 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
   s->timeout = config.statement_timeout.value_or(options_.statement_timeout);
   s->use_cache = config.use_cached_result;
-  if (scheduler_.load((*w)->id).waiting >= kMostWaiting)
+  if (scheduler_.load(w->id).waiting >= kMostWaiting)
     return refuse(Errc::unavailable,
-                  fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", (*w)->name, kMostWaiting));
+                  fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", w->name, kMostWaiting));
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return refuse(Errc::unavailable, "The server is shutting down");
@@ -260,7 +286,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
     if (s->timeout > 0) deadlines_.emplace(std::pair(s->deadline_, s.get()), s);
   }
   if (s->timeout > 0) wake_.notify_one();
-  scheduler_.post((*w)->id, std::to_string(ctx.caller.id), (*w)->most_statements(), [this, s] { run(s); });
+  scheduler_.post(w->id, std::to_string(ctx.caller.id), w->most_statements(), [this, s] { run(s); });
   return s;
 }
 

@@ -28,7 +28,7 @@ def answer(request):
         if op == "analyze":
             return {"ok": analyze(request["sql"], request.get("path", ""))}
         if op == "prepare":
-            return {"ok": prepare(request["sql"], request.get("parameters") or {})}
+            return {"ok": prepare(request["sql"], request.get("parameters") or {}, request.get("variables") or {})}
         if op == "assign":
             return {"ok": assign(request)}
         if op == "rewrite":

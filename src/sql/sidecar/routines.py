@@ -42,10 +42,12 @@ def default_of(c, function, parameter):
         raise raised("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION", f"The DEFAULT expression of {function['name'].split('.')[-1]}.{parameter['name']} is not supported because it contains a subquery.", "42601")
     saved, named = c.ctes, c.named_functions
     c.ctes, c.named_functions = [{}], function.get("routines") or {}
+    c.expanding += 1
     try:
         return cast(c.compile(tree, Scope()), of_text(parameter["type"], parse_kind), shown=text)
     finally:
         c.ctes, c.named_functions = saved, named
+        c.expanding -= 1
 
 
 def arguments_of(c, function, node, scope):

@@ -4,6 +4,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 import governance
+import session_statements
 import show
 import table_clauses
 from errors import raised, syntax, unsupported
@@ -463,6 +464,11 @@ def create(c):
 def drop(c):
     if c.take("POLICY"):
         return {"kind": "drop_policy", "name": c.identifier(), **governance.policy_home(c)}
+    if c.is_word("VARIABLE", "VAR"):
+        raise syntax(c.near(), "expected TEMPORARY before it")
+    if c.is_word("TEMPORARY", "TEMP") and c.is_word("VARIABLE", "VAR", ahead=1):
+        c.at += 1
+        return session_statements.drop(c)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "FUNCTION"):
         if c.peek() is None:
             raise syntax("end of input")
@@ -536,4 +542,5 @@ def copy(c):
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "DECLARE": session_statements.declare, "SET": session_statements.set_,
 }

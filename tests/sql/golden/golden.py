@@ -1,7 +1,6 @@
 """Spark's own golden SQL files, run through a warehouse: what Spark answered, statement by statement, against what we answer.
 
-A golden file is a script with views and tables of its own. Each runs in a schema of its own; a temporary view is made a view there, since
-every statement of the API is a session. Rows compare as Spark prints them, sorted where the statement does not order them.
+A golden file is a script with views and tables of its own. Each runs in a schema and a session of its own; a temporary view is made a view there. Rows compare as Spark prints them, sorted where the statement does not order them.
 
     golden.py JAR LIST [--tarn BINARY] [--report FILE.md] [--json FILE]
 """
@@ -427,18 +426,17 @@ def asker(server):
     from harness import StatementFailed
 
     admin, warehouse = server.admin(), server.warehouses["landing"]
-    url = server.status()["workspaces"]["landing"] + "/api/2.0/sql/statements"
+    base = server.status()["workspaces"]["landing"] + "/api/2.0/sql"
     def ask_in(schema):
         admin.sql("landing", warehouse, f"CREATE SCHEMA landing_raw.{schema}")
-        used = [schema]
+        session = admin.call("POST", base + "/sessions", {"warehouse_id": warehouse, "catalog": "landing_raw", "schema": schema})["session_id"]
 
         def ask(sql):
-            answer = admin.call("POST", url, {"statement": sql, "warehouse_id": warehouse, "wait_timeout": "50s", "catalog": "landing_raw", "schema": used[0]})
+            # What a file calls its default schema is the one that it runs in.
+            sql = re.sub(r"^\s*USE\s+(?:SCHEMA\s+|DATABASE\s+)?`?default`?\s*$", f"USE SCHEMA {schema}", sql, flags=re.I)
+            answer = admin.call("POST", base + "/statements", {"statement": sql, "warehouse_id": warehouse, "wait_timeout": "50s", "session_id": session})
             if answer["status"]["state"] != "SUCCEEDED":
                 raise StatementFailed(answer["status"])
-            # A statement of the API is a session of its own; the file's session goes on.
-            if named := re.fullmatch(r"USE\s+(?:SCHEMA\s+|DATABASE\s+)?`?(\w+)`?", sql.strip(), re.I):
-                used[0] = schema if named.group(1).lower() == "default" else named.group(1)
             kinds = [c["type_text"] for c in answer["manifest"]["schema"].get("columns", [])]
             return answer.get("result", {}).get("data_array") or [], kinds
 
