@@ -249,6 +249,7 @@ struct RewriteRequest {
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
   std::map<std::string, std::string> parameters;  // name -> type
   std::map<std::string, Constant> variables;      // of the session, by name in lower case
+  std::string zone{};                             // the session's; empty: UTC
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text
@@ -272,7 +273,7 @@ class Parser {
     std::string sql, from, to;  // types: Databricks SQL's spelling
   };
   /// The text of each as its column takes it: Spark's casts. Not cached; asked only where types differ.
-  virtual Result<std::vector<std::string>> assign(const std::vector<Stored>& values) = 0;
+  virtual Result<std::vector<std::string>> assign(const std::vector<Stored>& values, const std::string& zone) = 0;
   virtual Result<std::shared_ptr<const Analysis>> analyze(const std::string& sql) = 0;
   virtual Result<std::shared_ptr<const Rewrite>> rewrite(const RewriteRequest& request) = 0;
 };

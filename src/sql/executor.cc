@@ -38,6 +38,20 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
                   "[INVALID_STATEMENT_FOR_EXECUTE_INTO] The INTO clause of EXECUTE IMMEDIATE is only valid for queries but the given statement "
                   "is not a query: " +
                       sql + ". SQLSTATE: 07501");
+  if (!session.zone().empty()) {
+    // What lasts longer than the session means what it means in UTC, for who reads it later may be in any zone.
+    switch (analysis->kind) {
+      case StatementKind::create_view:
+      case StatementKind::create_function:
+      case StatementKind::create_policy:
+      case StatementKind::copy_into:
+      case StatementKind::restore:
+      case StatementKind::alter:
+        return fail(only_in_utc(session, "This statement"));
+      default:
+        break;
+    }
+  }
   bool guarded = false;
   Metrics metrics;
   const auto begun = std::chrono::steady_clock::now();

@@ -102,6 +102,8 @@ class Executor {
   Result<Done> set(const Call& c);
   Result<Done> drop_variable(const Call& c);
   Result<Done> set_config(const Call& c);
+  /// The time zone as a session holds it (empty: UTC). Error: invalid for one that the engine does not know.
+  Result<std::string> known_zone(const std::string& zone);
   /// The one row of a query into variables of the session, by place. Errors: invalid (more rows than one, another number of columns), unresolved.
   Result<void> assign(const Call& c, const std::vector<std::vector<std::string>>& names, const std::string& query);
   /// The values of a query's one row as constants of these types; an empty one becomes the query's. NULLs where there is no row.

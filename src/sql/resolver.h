@@ -21,6 +21,8 @@ struct Parameter {
 
 /// What one statement runs under.
 struct Session {
+  /// The time zone of the session; empty: UTC.
+  std::string zone() const { return state ? state->zone() : std::string(); }
   access::Context ctx;
   std::string catalog, schema;  // defaults for unqualified names; empty: none
   std::map<std::string, Parameter> parameters;
@@ -32,6 +34,9 @@ struct Session {
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
 };
+
+/// For what is known in UTC alone.
+Error only_in_utc(const Session& session, const std::string& what);
 
 /// A query ready for the engine.
 struct Compiled {
@@ -153,6 +158,8 @@ class Resolver {
   bool sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases);
   Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations,
                            std::vector<std::shared_ptr<const void>>& held) const;
+  /// What a statement's text means by its session.
+  static void add_session(const Session& session, RewriteRequest& request);
   /// The session's variables that a statement may mean.
   static std::map<std::string, Constant> variables(const Session& session, const std::string& sql);
   Result<void> add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const;

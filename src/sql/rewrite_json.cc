@@ -143,6 +143,7 @@ json::object to_json(const RewriteRequest& request) {
     out["endpoints"] = std::move(endpoints);
   }
   if (!request.variables.empty()) out["variables"] = constants_json(request.variables);
+  if (!request.zone.empty()) out["zone"] = request.zone;
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
@@ -192,6 +193,7 @@ std::string cache_key(const RewriteRequest& request) {
                        : "\x1d";
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
   if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
+  if (!request.zone.empty()) key += '\x18' + request.zone;
   return key;
 }
 

@@ -54,6 +54,7 @@ std::vector<Check> checks_of(const delta::Metadata& m, const std::set<std::strin
 Result<std::string> Executor::default_of(const Session& session, const delta::Field& field) {
   const auto text = text_in(field.metadata, "CURRENT_DEFAULT");
   if (text.empty()) return std::string("NULL");
+  if (!session.zone().empty()) return fail(only_in_utc(session, "A column's DEFAULT"));
   return resolver_.compile_value(session, text);
 }
 
@@ -109,6 +110,8 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
   }
   auto checks = checks_of(metadata, given);
   if (computed.empty() && identities.empty() && nulls.empty() && checks.empty()) return out;
+  if (!session.zone().empty() && (!computed.empty() || !checks.empty()))
+    return fail(only_in_utc(session, "Writing to a table with generated columns or constraints"));
 
   out.around = [this, session, metadata,
                 computed_names =

@@ -402,6 +402,11 @@ TEST_F(Services, ASessionLastsFromOneStatementToTheNextAndIsItsOwners) {
   EXPECT_EQ(code(statements.close_session(ana, *one)), Errc::not_found);
   EXPECT_EQ(submitted(ana, *one, id), Errc::not_found);
   EXPECT_EQ(code(statements.open_session(ana, {.warehouse_id = "nowhere"})), Errc::not_found);
+  const auto zoned = statements.open_session(ana, {.warehouse_id = id, .session_confs = {{"timezone", "Europe/Berlin"}, {"ANSI_MODE", "true"}}});
+  ASSERT_TRUE(zoned) << zoned.error().message;
+  EXPECT_EQ(first(ana, "SELECT current_timezone(), CAST(TIMESTAMP '2024-07-01 12:00:00Z' AS STRING)", *zoned),
+            R"(["Europe/Berlin","2024-07-01 14:00:00"])");
+  EXPECT_EQ(first(ana, "SELECT current_timezone()", {}), R"(["UTC"])");
   const auto refused = statements.open_session(ana, {.warehouse_id = id, .session_confs = {{"ansi_mode", "false"}}});
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("ansi_mode"));

@@ -38,6 +38,15 @@ class SessionState {
     const std::lock_guard lock(mutex_);
     defaults_ = std::move(defaults);
   }
+  /// The session's time zone: a name, or an offset such as +02:00; empty: UTC.
+  std::string zone() const {
+    const std::lock_guard lock(mutex_);
+    return zone_;
+  }
+  void set_zone(std::string zone) {
+    const std::lock_guard lock(mutex_);
+    zone_ = std::move(zone);
+  }
   Variables variables() const {
     const std::lock_guard lock(mutex_);
     return variables_;
@@ -61,6 +70,7 @@ class SessionState {
   mutable std::mutex mutex_;
   Defaults defaults_;
   Variables variables_;
+  std::string zone_;
 };
 
 /// What opens a session.

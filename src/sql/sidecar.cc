@@ -218,10 +218,10 @@ Result<Parser::Prepared> SidecarParser::prepare(const std::string& sql, const Gi
   return out;
 }
 
-Result<std::vector<std::string>> SidecarParser::assign(const std::vector<Stored>& values) {
+Result<std::vector<std::string>> SidecarParser::assign(const std::vector<Stored>& values, const std::string& zone) {
   json::array pairs;
   for (const auto& v : values) pairs.push_back(json::object{{"sql", v.sql}, {"from", v.from}, {"to", v.to}});
-  TARN_TRY(answer, ask({{"op", "assign"}, {"pairs", std::move(pairs)}}));
+  TARN_TRY(answer, ask({{"op", "assign"}, {"pairs", std::move(pairs)}, {"zone", zone}}));
   if (!answer.is_array() || answer.as_array().size() != values.size()) return fail(unavailable("it answered with garbage"));
   std::vector<std::string> out;
   for (const auto& text : answer.as_array()) out.emplace_back(text.as_string());

@@ -42,7 +42,7 @@ Result<std::vector<Constant>> Executor::constants(const Call& c, const std::stri
     given.push_back({fmt::format("src_.c{}", i), compiled.types[i], types[i]});
     aliases.push_back(fmt::format("c{}", i));
   }
-  TARN_TRY(values, parser_.assign(given));
+  TARN_TRY(values, parser_.assign(given, c.session.zone()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto text = "CAST((" + values[i] + ") AS VARCHAR)";
     TARN_TRY(kept, check_of(values[i], text, types[i]));
@@ -156,7 +156,28 @@ Result<Done> Executor::drop_variable(const Call& c) {
   return deliver(c, {}, {});
 }
 
+Result<std::string> Executor::known_zone(const std::string& zone) {
+  if (zone.find('/') == zone.npos) return zone == "UTC" || zone == "GMT" || zone == "Z" ? std::string() : zone;
+  engine::Request request;
+  request.sql = "SELECT name FROM pg_timezone_names() WHERE name = " + delta::sql_string(zone);
+  bool known = false;
+  const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
+                          .chunk = [&](std::string, std::int64_t rows) { return known = known || rows > 0, true; }};
+  TARN_TRY(summary, engine_.run({}, request, sink, nullptr));
+  (void)summary;
+  if (!known)
+    return refuse(Errc::invalid, "[INVALID_CONF_VALUE.TIME_ZONE] The value '" + zone +
+                                     "' in the config \"spark.sql.session.timeZone\" is invalid. Cannot resolve the given timezone. SQLSTATE: 22022");
+  return zone == "Etc/UTC" ? std::string() : zone;
+}
+
 Result<Done> Executor::set_config(const Call& c) {
+  if (c.analysis.options.contains("zone")) {
+    const auto& zone = c.analysis.options.at("zone");
+    TARN_TRY(known, known_zone(zone));
+    if (c.session.state) c.session.state->set_zone(std::move(known));
+    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{c.analysis.variables.at(0).at(0), zone}});
+  }
   const auto& parts = c.analysis.variables.at(0);
   const auto key = lower(fmt::format("{}", fmt::join(parts, ".")));
   const auto value = lower(c.analysis.options.at("value"));

@@ -94,7 +94,7 @@ Result<std::string> Executor::shaped(const Session& session, const OpenTable& ta
     at.push_back(i);
   }
   if (!others.empty()) {
-    TARN_TRY(cast, parser_.assign(others));
+    TARN_TRY(cast, parser_.assign(others, session.zone()));
     for (std::size_t k = 0; k < at.size(); ++k) values[at[k]] = cast[k];
   }
   for (std::size_t i = 0; i < own.size(); ++i)

@@ -1,7 +1,10 @@
 """Statements about the session: DECLARE, SET VARIABLE, DROP TEMPORARY VARIABLE."""
+import re
+
 from sqlglot import exp
 
 import tokens
+import zones
 from errors import quoted, raised, syntax, unsupported
 
 TYPE_ENDS = ("DEFAULT",)
@@ -163,6 +166,8 @@ def set_(c):
     if c.is_word("VARIABLE", "VAR") and not (c.peek(1) is not None and c.peek(1).text in ("=", ".")):
         c.at += 1
         return assignment(c)
+    if c.take("TIME", "ZONE"):
+        return {"kind": "set_config", "variables": [["spark.sql.session.timeZone"]], "options": {"zone": zone(c)}}
     # SET key = value: only what is a variable, or holds anyway, is known.
     rest, at = [], c.at
     while c.peek() is not None and c.peek().kind in ("word", "quoted") or rest and c.peek() is not None and c.peek().text == ".":
@@ -172,9 +177,34 @@ def set_(c):
     if not rest or not c.symbol("="):
         c.at = at
         raise unsupported("The statement SET")
-    value = c.sql[c.words[c.at - 1].end + 1:].strip().rstrip(";").strip()
+    value = c.sql[c.words[c.at - 1].end + 1:].strip().rstrip(";").strip().strip("'\"")
     c.at = len(c.words)
-    return {"kind": "set_config", "variables": [rest], "options": {"value": value.strip("'\"")}}
+    out = {"kind": "set_config", "variables": [rest], "options": {"value": value}}
+    if ".".join(rest).lower() in ("timezone", "spark.sql.session.timezone"):
+        out["variables"], out["options"] = [["spark.sql.session.timeZone"]], {"zone": zones.named(value)}
+    return out
+
+
+UNITS = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1, "DAY": 86400}
+
+
+def zone(c):
+    """After SET TIME ZONE: LOCAL, a text, or an interval from UTC."""
+    if c.take("LOCAL"):
+        return zones.UTC
+    if c.peek() is not None and c.peek().kind == "string":
+        return zones.named(c.string())
+    c.expect("INTERVAL")
+    given = upto(c).strip()
+    m = re.match(r"'?\s*([+-]?)(\d+)\s*'?\s*(DAY|HOUR|MINUTE|SECOND)S?\Z", given, re.I)
+    clock = re.match(r"'\s*([+-]?)(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?\s*'\s*HOUR\s+TO\s+(MINUTE|SECOND)\Z", given, re.I)
+    if m is None and clock is None:
+        raise unsupported(f"The time zone INTERVAL {given}", "Write a name such as 'Europe/Berlin', or an offset such as '+02:00'.")
+    total = int(m.group(2)) * UNITS[m.group(3).upper()] if m else int(clock.group(2)) * 3600 + int(clock.group(3)) * 60 + int(clock.group(4) or 0)
+    if total > 18 * 3600:
+        raise raised("INVALID_INTERVAL_FORMAT.TIMEZONE_INTERVAL_OUT_OF_RANGE", f"Error parsing '{given}' to interval. The interval value must be in the range of [-18, +18] hours with second precision.", "22006")
+    text = f"{'-' if (m or clock).group(1) == '-' else '+'}{total // 3600:02}:{total // 60 % 60:02}"
+    return text + (f":{total % 60:02}" if total % 60 else "")
 
 
 def drop(c):
