@@ -1,6 +1,7 @@
 #include "sql/sessions.h"
 
 #include "base/ids.h"
+#include "sql/statements.h"
 
 namespace tarn::sql {
 namespace {
@@ -12,6 +13,13 @@ Error gone(const std::string& id) {
   return {Errc::not_found,
           "The session " + id + " was not found. It may have been closed, or not used for 8 hours: open one with POST /api/2.0/sql/sessions"};
 }
+
+/// For statements whose result nobody reads.
+class Nothing final : public ResultSink {
+ public:
+  void schema(std::vector<ResultColumn>) override {}
+  bool chunk(std::string, std::int64_t) override { return true; }
+};
 
 }  // namespace
 
@@ -69,6 +77,34 @@ Result<void> Sessions::close(const access::Context& ctx, const std::string& id) 
   forget();
   if (!own(ctx, id)) return fail(gone(id));
   open_.erase(id);
+  return {};
+}
+
+Result<std::string> Statements::open_session(const access::Context& ctx, const SessionRequest& r) {
+  if (r.warehouse_id.empty()) return refuse(Errc::invalid, "Field 'warehouse_id' is required and must not be empty");
+  TARN_TRY(w, usable(ctx, r.warehouse_id, "openSession"));
+  auto state = std::make_shared<SessionState>();
+  for (const auto& [key, value] : r.session_confs) {
+    // Settings as SET knows them.
+    const bool plain =
+        value.find_first_of("'\"\\\n`;") == value.npos && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_ABCDEFGHIJKLMNOPQRSTUVWXYZ.") == key.npos;
+    Session session{.ctx = ctx, .statement_id = "session", .state = state};
+    Nothing sink;
+    auto done = plain ? executor_.run(session, "SET " + key + " = " + value, {}, sink) : Result<Done>(fail(Error{Errc::invalid, ""}));
+    if (!done)
+      return refuse(Errc::invalid, "Field 'session_confs' names the setting '" + key + "' with the value '" + value +
+                                       "', which this warehouse does not have. " + done.error().message);
+  }
+  const auto catalog = r.catalog.value_or("");
+  state->use({catalog, r.schema.value_or(catalog.empty() ? "" : "default")});
+  TARN_TRY(id, sessions_.open(ctx, w->id, std::move(state)));
+  store_.audit_later(ctx.event("databrickssql", "openSession", {{"sessionId", id}, {"warehouseId", w->id}}));
+  return id;
+}
+
+Result<void> Statements::close_session(const access::Context& ctx, const std::string& id) {
+  TARN_CHECK(sessions_.close(ctx, id));
+  store_.audit_later(ctx.event("databrickssql", "closeSession", {{"sessionId", id}}));
   return {};
 }
 

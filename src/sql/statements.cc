@@ -14,13 +14,6 @@ constexpr std::size_t kMostTextKept = 8'192;
 constexpr std::size_t kMostHistoryRows = 100'000;
 constexpr std::size_t kMostWaiting = 1'000;  // the vendor's limit on a warehouse's queue
 
-/// For statements whose result nobody reads.
-class Nothing final : public ResultSink {
- public:
-  void schema(std::vector<ResultColumn>) override {}
-  bool chunk(std::string, std::int64_t) override { return true; }
-};
-
 Result<Millis> wait_of(const std::optional<std::string>& text) {
   if (!text) return 10'000;
   const auto bad = [&] { return refuse(Errc::invalid, "Field 'wait_timeout' must be 0s or between 5s and 50s, got '" + *text + "'"); };
@@ -218,34 +211,6 @@ Result<std::shared_ptr<const Warehouse>> Statements::usable(const access::Contex
   auto w = warehouses_.use(ctx, warehouse_id);
   if (!w && w.error().code == Errc::permission_denied) store_.refused(ctx.event("databrickssql", action, {{"warehouseId", warehouse_id}}), w.error());
   return w;
-}
-
-Result<std::string> Statements::open_session(const access::Context& ctx, const SessionRequest& r) {
-  if (r.warehouse_id.empty()) return refuse(Errc::invalid, "Field 'warehouse_id' is required and must not be empty");
-  TARN_TRY(w, usable(ctx, r.warehouse_id, "openSession"));
-  auto state = std::make_shared<SessionState>();
-  for (const auto& [key, value] : r.session_confs) {
-    // Settings as SET knows them.
-    const bool plain =
-        value.find_first_of("'\"\\\n`;") == value.npos && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_ABCDEFGHIJKLMNOPQRSTUVWXYZ.") == key.npos;
-    Session session{.ctx = ctx, .statement_id = "session", .state = state};
-    Nothing sink;
-    auto done = plain ? executor_.run(session, "SET " + key + " = " + value, {}, sink) : Result<Done>(fail(Error{Errc::invalid, ""}));
-    if (!done)
-      return refuse(Errc::invalid, "Field 'session_confs' names the setting '" + key + "' with the value '" + value +
-                                       "', which this warehouse does not have. " + done.error().message);
-  }
-  const auto catalog = r.catalog.value_or("");
-  state->use({catalog, r.schema.value_or(catalog.empty() ? "" : "default")});
-  TARN_TRY(id, sessions_.open(ctx, w->id, std::move(state)));
-  store_.audit_later(ctx.event("databrickssql", "openSession", {{"sessionId", id}, {"warehouseId", w->id}}));
-  return id;
-}
-
-Result<void> Statements::close_session(const access::Context& ctx, const std::string& id) {
-  TARN_CHECK(sessions_.close(ctx, id));
-  store_.audit_later(ctx.event("databrickssql", "closeSession", {{"sessionId", id}}));
-  return {};
 }
 
 Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx, const StatementRequest& r) {

@@ -4,7 +4,6 @@ import re
 from sqlglot import exp
 
 from catalogue import FUNCTIONS, arguments, define, same, special, wrong_count, wrong_type
-import operators
 import zones
 from errors import mismatch, raised, unsupported
 from kinds import BIGINT, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, TINYINT, VOID, YM, Kind, decimal, integral, interval, numeric, physical, temporal, text, time

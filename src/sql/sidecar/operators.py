@@ -139,17 +139,6 @@ def decimals(op, left, right, attempt):
     return made(q if attempt else if_zero(right, left, q, MODULO_ZERO), k, left, right)
 
 
-def walls(x):
-    """An instant as the wall clock shows it, where that matters."""
-    return x if zones.is_utc() else zones.local(x)
-
-
-def days_and_more(x, micros):
-    """An instant and microseconds: whole days are the calendar's, what is left of them is time that passes."""
-    days = zones.moved(x, lambda w: f"({w} + to_days(CAST({micros} // 86400000000 AS INTEGER)))")
-    return f"({days} + to_microseconds({micros} - {micros} // 86400000000 * 86400000000))"
-
-
 def with_times(op, left, right, shown, attempt=False):
     """Addition and subtraction where a date, a time or an interval takes part; nothing if none does."""
     a, b = left.kind, right.kind
@@ -197,7 +186,7 @@ def with_times(op, left, right, shown, attempt=False):
             to = TIMESTAMP if a == DATE else a
             left = cast(left, to)
             if to == TIMESTAMP and not zones.is_utc():
-                return made(days_and_more(left.sql, f"({'-' if op == '-' else ''}CAST({right.sql} AS BIGINT))"), to, left, right)
+                return made(zones.days_and_more(left.sql, f"({'-' if op == '-' else ''}CAST({right.sql} AS BIGINT))"), to, left, right)
             return made(f"({left.sql} {op} to_microseconds({right.sql}))", to, left, right)
         raise unfit(shown, a) if op == "-" or swapped else diff_types(shown, a, b)
     if a == DATE and (b.name in ("int", "smallint", "tinyint", "void")):
@@ -213,9 +202,8 @@ def with_times(op, left, right, shown, attempt=False):
             return made(f"(CAST({left.sql} - {right.sql} AS BIGINT) * 86400000000)", Kind("dt", ("day", "day")), left, right)
         to = TIMESTAMP if TIMESTAMP in (a, b) or DATE in (a, b) and NTZ not in (a, b) else NTZ
         left, right = cast(left, to), cast(right, to)
-        if to == TIMESTAMP:
-            return made(f"(epoch_us({walls(left.sql)}) - epoch_us({walls(right.sql)}))", DT, left, right)
-        return made(f"(epoch_us({left.sql}) - epoch_us({right.sql}))", DT, left, right)
+        wall = zones.walls if to == TIMESTAMP else str
+        return made(f"(epoch_us({wall(left.sql)}) - epoch_us({wall(right.sql)}))", DT, left, right)
     if op == "-" and "time" in (a.name, b.name) and "string" in (a.name, b.name):
         k = a if a.name == "time" else b
         left, right, a, b = cast(left, k), cast(right, k), k, k

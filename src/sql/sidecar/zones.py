@@ -84,6 +84,17 @@ def moved(x, change):
             f"CASE WHEN timezone({own}, {keeps}) = n_ THEN {keeps} ELSE {instant('n_')} END)[1])[1])[1]")
 
 
+def walls(x):
+    """An instant as the wall clock shows it, where that matters."""
+    return x if is_utc() else local(x)
+
+
+def days_and_more(x, micros):
+    """An instant and microseconds: whole days are the calendar's, what is left of them is time that passes."""
+    days = moved(x, lambda w: f"({w} + to_days(CAST({micros} // 86400000000 AS INTEGER)))")
+    return f"({days} + to_microseconds({micros} - {micros} // 86400000000 * 86400000000))"
+
+
 def refused(what):
     """For what knows UTC alone."""
     if current != UTC:
