@@ -59,6 +59,7 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
     f.type = *std::move(type);
     f.nullable = c.nullable;
     if (c.comment) f.metadata["comment"] = *c.comment;
+    if (c.type.starts_with("varchar(")) f.metadata["__CHAR_VARCHAR_TYPE_STRING"] = c.type;
     if (c.generated) f.metadata["delta.generationExpression"] = *c.generated;
     if (c.default_value) f.metadata["CURRENT_DEFAULT"] = *c.default_value;
     if (c.identity) {

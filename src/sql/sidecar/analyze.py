@@ -292,13 +292,6 @@ def reference(t):
     raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function. SQLSTATE: 42883")
 
 
-def bounded(kind):
-    """CHAR(n) and VARCHAR(n) of a column: the length would have to be held, and CHAR filled up."""
-    found = re.search(r"\b(var)?char(acter)?\s*\(", kind)
-    if found:
-        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING.")
-
-
 def column_defs(schema):
     out = []
     for c in schema.expressions:
@@ -310,7 +303,7 @@ def column_defs(schema):
         col = {"name": c.name, "nullable": True}
         if c.args.get("kind") is not None:
             col["type"] = c.args["kind"].sql("databricks").lower()
-            bounded(col["type"])
+            tokens.bounded(col["type"])
         for constraint in c.args.get("constraints") or []:
             kind = constraint.kind
             if isinstance(kind, exp.NotNullColumnConstraint):

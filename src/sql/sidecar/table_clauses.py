@@ -203,6 +203,7 @@ def alter_column(c, out, name):
     elif c.take("TYPE"):
         o["action"] = "column_type"
         column["type"] = tokens.type_text(c)
+        tokens.bounded(column["type"])
     else:
         return False
     out["columns"] = [column]

@@ -1,4 +1,6 @@
 """Statements that sqlglot only wraps (SHOW, DESCRIBE, GRANT, USE, COPY INTO, catalogs and schemas), parsed strictly from its tokens."""
+import re
+
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
@@ -241,6 +243,12 @@ def type_text(c):
     return out.lower()
 
 
+def bounded(kind):
+    """VARCHAR(n) is the type of a column itself; CHAR(n), whose comparisons fill up what is shorter, and what is nested are none."""
+    if re.search(r"\b(var)?char(acter)?\s*\(", kind) and not re.fullmatch(r"varchar\(([1-9]\d{0,8})\)", kind):
+        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING or VARCHAR(n).")
+
+
 def text_or_null(c):
     if c.take("NULL"):
         return ""
@@ -302,8 +310,7 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
-                if "char(" in column["type"]:
-                    raise unsupported(f"The type {column['type'].upper()} of a column", "Use STRING.")
+                bounded(column["type"])
                 if c.is_word("DEFAULT"):
                     raise raised("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", "Failed to execute the command because DEFAULT values are not supported when adding new columns to previously existing Delta tables; please add the column without a default value first, then run a second ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.", "0AKDC")
                 if c.is_word("NOT", "FIRST", "AFTER"):
