@@ -30,7 +30,7 @@ volatile std::sig_atomic_t interrupted = 0;
 int run_one(client::Statements& sql, const Arguments& a, const std::string& statement) {
   interrupted = 0;
   const auto begun = std::chrono::steady_clock::now();
-  auto result = sql.run(statement, a.catalog, a.schema, [] { return !interrupted; });
+  auto result = sql.run(statement, {}, {}, [] { return !interrupted; });
   if (!result) {
     std::cerr << Style::of_stdout().paint("31", "error") << ": " << result.error().text() << "\n";
     return 1;
@@ -131,10 +131,17 @@ int run(const Arguments& a) {
     }
     for (auto& one : split_script(text.str())) statements.push_back(std::move(one));
   }
-  if (statements.empty() && a.file.empty() && isatty(STDIN_FILENO)) return shell(*sql, a);
-  for (const auto& s : statements)
-    if (const int code = run_one(*sql, a, s)) return code;
-  return 0;
+  // What is typed or written together is one session.
+  if (auto begun = sql->begin_session(a.catalog, a.schema); !begun) return failed(begun.error().text());
+  int code = 0;
+  if (statements.empty() && a.file.empty() && isatty(STDIN_FILENO)) {
+    code = shell(*sql, a);
+  } else {
+    for (const auto& s : statements)
+      if ((code = run_one(*sql, a, s))) break;
+  }
+  sql->end_session();
+  return code;
 }
 
 }  // namespace

@@ -35,10 +35,26 @@ Result<Statements> Statements::open(Session& session, const std::string& deploym
   return Statements(session, deployment, std::move(warehouse));
 }
 
+Result<void> Statements::begin_session(const std::string& catalog, const std::string& schema) {
+  json::object request{{"warehouse_id", warehouse_}};
+  if (!catalog.empty()) request["catalog"] = catalog;
+  if (!schema.empty()) request["schema"] = schema;
+  TARN_TRY(answer, session_->workspace(deployment_, "POST", "/api/2.0/sql/sessions", request));
+  in_session_ = json::text_at(answer, {"session_id"});
+  return {};
+}
+
+void Statements::end_session() {
+  // One that cannot be closed now is forgotten by the server.
+  if (!in_session_.empty()) (void)session_->workspace(deployment_, "DELETE", "/api/2.0/sql/sessions/" + in_session_);
+  in_session_.clear();
+}
+
 Result<ResultSet> Statements::run(const std::string& sql, const std::string& catalog, const std::string& schema,
                                   const std::function<bool()>& keep_waiting) {
   json::object request{{"statement", sql},        {"warehouse_id", warehouse_}, {"wait_timeout", "5s"}, {"on_wait_timeout", "CONTINUE"},
                        {"disposition", "INLINE"}, {"format", "JSON_ARRAY"}};
+  if (!in_session_.empty()) request["session_id"] = in_session_;
   if (!catalog.empty()) request["catalog"] = catalog;
   if (!schema.empty()) request["schema"] = schema;
   TARN_TRY(answer, session_->workspace(deployment_, "POST", "/api/2.0/sql/statements", request));

@@ -26,13 +26,16 @@ class Statements {
   /// `keep_waiting` is asked between polls; when it answers false the statement is cancelled.
   Result<ResultSet> run(const std::string& sql, const std::string& catalog = {}, const std::string& schema = {},
                         const std::function<bool()>& keep_waiting = {});
+  /// Opens a session for the statements that follow: USE, variables and settings last from one to the next. Ended by end_session().
+  Result<void> begin_session(const std::string& catalog = {}, const std::string& schema = {});
+  void end_session();
   const std::string& warehouse() const { return warehouse_; }
 
  private:
   Statements(Session& session, std::string deployment, std::string warehouse)
       : session_(&session), deployment_(std::move(deployment)), warehouse_(std::move(warehouse)) {}
   Session* session_;
-  std::string deployment_, warehouse_;
+  std::string deployment_, warehouse_, in_session_;
 };
 
 }  // namespace tarn::client

@@ -1,5 +1,6 @@
 // ALTER and COMMENT ON: what a securable is called, whose it is, what is said about it, and a table's columns and properties. What the table's own
 // log keeps too (columns, delta.* properties) is committed there first; the catalog follows the log.
+#include "delta/declared_types.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -18,7 +19,7 @@ Result<void> Resolver::follow_log(const Session& session, const catalog::TableIn
   const auto& partitions = table.snapshot->metadata.partition_columns;
   bool agrees = schema.size() == info.columns.size();
   for (std::size_t i = 0; agrees && i < schema.size(); ++i)
-    agrees = schema[i].name == info.columns[i].name && table.columns[i].type == info.columns[i].type_text &&
+    agrees = schema[i].name == info.columns[i].name && delta::declared_type(schema[i]) == info.columns[i].type_text &&
              schema[i].nullable == info.columns[i].nullable;
   if (agrees) return {};
   std::vector<catalog::ColumnInfo> columns;
@@ -26,7 +27,7 @@ Result<void> Resolver::follow_log(const Session& session, const catalog::TableIn
     std::optional<std::string> comment;
     if (const auto at = schema[i].metadata.find("comment"); at != schema[i].metadata.end() && at->value().is_string())
       comment = at->value().as_string();
-    TARN_TRY(column, column_info(schema[i].name, table.columns[i].type, static_cast<int>(i), schema[i].nullable, comment));
+    TARN_TRY(column, column_info(schema[i].name, delta::declared_type(schema[i]), static_cast<int>(i), schema[i].nullable, comment));
     for (std::size_t p = 0; p < partitions.size(); ++p)
       if (partitions[p] == column.name) column.partition_index = static_cast<int>(p);
     columns.push_back(std::move(column));

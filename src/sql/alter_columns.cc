@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "delta/clustering.h"
 #include "delta/column_mapping.h"
+#include "delta/declared_types.h"
 #include "delta/features.h"
 #include "delta/protocol.h"
 #include "sql/executor.h"
@@ -39,6 +40,9 @@ Result<void> ungoverned(catalog::Catalog& in, const access::Context& ctx, const 
     if (tag.entity_type == "columns" && is_named(tag.entity_name, info.full_name + "." + column)) return held("it has the tag " + tag.key);
   return {};
 }
+
+/// n of varchar(n).
+long length_of(const std::string& bounded) { return std::atol(bounded.c_str() + bounded.find('(') + 1); }
 
 constexpr const char* kMapped =
     "Please enable Column Mapping on your Delta table with mapping mode 'name': ALTER TABLE <table_name> SET TBLPROPERTIES "
@@ -263,7 +267,22 @@ Result<std::optional<delta::Commit>> Executor::column_change(const Call& c, cons
     if (!type)
       return refuse(Errc::invalid, fmt::format("[UNSUPPORTED_DATATYPE] Unsupported data type \"{}\" of column `{}`. SQLSTATE: 0A000",
                                                a.columns[0].type, field.name));
-    if (*type == field.type) return std::optional<delta::Commit>();
+    const auto now = delta::bounded_type(field);
+    const auto wanted = lower(a.columns[0].type).starts_with("varchar(") ? lower(a.columns[0].type) : std::string();
+    if (*type == field.type && now == wanted) return std::optional<delta::Commit>();
+    if (*type == field.type && now.starts_with("varchar(") && (wanted.empty() || length_of(wanted) > length_of(now))) {
+      // A longer text, or one of any length: what is there fits.
+      if (wanted.empty())
+        field.metadata.erase("__CHAR_VARCHAR_TYPE_STRING");
+      else
+        field.metadata["__CHAR_VARCHAR_TYPE_STRING"] = wanted;
+      return std::optional(std::move(commit));
+    }
+    if (!wanted.empty() || !now.empty())
+      return refuse(Errc::invalid,
+                    fmt::format("[DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP] ALTER TABLE CHANGE COLUMN is not supported for changing column "
+                                "{} from {} to {}. SQLSTATE: 0AKDC",
+                                field.name, delta::declared_type(field), a.columns[0].type));
     if (!delta::property_is_true(m, "delta.enableTypeWidening") || !delta::widens(field.type, *type) || partitions(field.name))
       return refuse(Errc::invalid, fmt::format("[DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP] ALTER TABLE CHANGE COLUMN is not supported for "
                                                "changing column {} from {} to {}{}. SQLSTATE: 0AKDC",

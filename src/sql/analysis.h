@@ -55,13 +55,18 @@ enum class StatementKind {
   show_policies,
   describe_policy,
   describe_query,
-  show_current
+  show_current,
+  declare_variable,
+  set_variable,
+  drop_variable,
+  set_config
 };
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
                     explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
                     revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
                     describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema, create_policy,
-                    drop_policy, show_policies, describe_policy, describe_query, show_current)
+                    drop_policy, show_policies, describe_policy, describe_query, show_current, declare_variable, set_variable, drop_variable,
+                    set_config)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range, changes };
@@ -129,8 +134,11 @@ struct Analysis {
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
-       by_name = false;
+       by_name = false, evolves = false;
   std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
+  // MERGE WITH SCHEMA EVOLUTION: columns that its clauses give values to; "*": all of the source's. SET VARIABLE: values, as written; empty: DEFAULT.
+  std::vector<std::string> assigned;
+  std::vector<std::vector<std::string>> variables;  // of the session: names as written
   std::vector<std::string> insert_columns, partitioned_by, privileges, files, cluster_by;
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
@@ -145,9 +153,9 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, columns, returned, insert_columns, partitioned_by, privileges, files, cluster_by, comment,
-                       location, like, properties, options, copy_options, file_format, securable_type, principal, source, query_text, version,
-                       timestamp, row_filter, masks, policy, name))
+                       has_query, overwrite, by_name, evolves, assigned, variables, columns, returned, insert_columns, partitioned_by, privileges,
+                       files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source,
+                       query_text, version, timestamp, row_filter, masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -222,17 +230,26 @@ struct Policy {
   std::map<std::string, Call> masks;  // by column
 };
 
+/// A value of a type; nothing: NULL. The text is the engine's, which cast to the type gives the value back.
+struct Constant {
+  std::string type;
+  std::optional<std::string> value;
+};
+
 struct RewriteRequest {
   /// Empty: relation 0 behind `policy`.
   std::string sql;
   std::vector<std::vector<RelationColumn>> relations;  // one for each of Analysis::tables
   std::vector<ReferenceKind> kinds;
-  std::vector<RelationColumn> target;           // INSERT, DELETE, UPDATE, MERGE (whose only relation is its source)
-  std::map<std::string, std::string> defaults;  // what DEFAULT means in a column of the target, by its name in lower case
+  std::vector<RelationColumn> target;                  // INSERT, DELETE, UPDATE, MERGE (whose only relation is its source)
+  std::optional<std::vector<RelationColumn>> evolved;  // MERGE WITH SCHEMA EVOLUTION: the target's columns with those that it gets
+  std::map<std::string, std::string> defaults;         // what DEFAULT means in a column of the target, by its name in lower case
   std::vector<FunctionDef> functions;
   std::map<std::string, int> routines;            // as a FunctionDef's: what the statement itself calls
   std::optional<Policy> policy;                   // of relation 0 of an empty statement, else of the target
   std::map<std::string, std::string> parameters;  // name -> type
+  std::map<std::string, Constant> variables;      // of the session, by name in lower case
+  std::string zone{};                             // the session's; empty: UTC
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text
@@ -245,14 +262,18 @@ class Parser {
   virtual ~Parser() = default;
   /// A parameter's text (nothing: NULL) and type, by its name.
   using Given = std::map<std::string, std::pair<std::optional<std::string>, std::string>>;
+  struct Prepared {
+    std::string sql;
+    std::vector<std::vector<std::string>> into;  // EXECUTE IMMEDIATE ... INTO: names of variables
+  };
   /// The statement with EXECUTE IMMEDIATE's text and the names that IDENTIFIER() gives in their places. Not cached.
-  virtual Result<std::string> prepare(const std::string& sql, const Given& parameters) = 0;
+  virtual Result<Prepared> prepare(const std::string& sql, const Given& parameters, const std::map<std::string, Constant>& variables) = 0;
   /// A value on its way into a column.
   struct Stored {
     std::string sql, from, to;  // types: Databricks SQL's spelling
   };
   /// The text of each as its column takes it: Spark's casts. Not cached; asked only where types differ.
-  virtual Result<std::vector<std::string>> assign(const std::vector<Stored>& values) = 0;
+  virtual Result<std::vector<std::string>> assign(const std::vector<Stored>& values, const std::string& zone) = 0;
   virtual Result<std::shared_ptr<const Analysis>> analyze(const std::string& sql) = 0;
   virtual Result<std::shared_ptr<const Rewrite>> rewrite(const RewriteRequest& request) = 0;
 };

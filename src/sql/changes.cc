@@ -202,10 +202,7 @@ Result<Tables::Applied> Tables::apply(const OpenTable& table, const Staged& stag
   commit.user_name = user;
   commit.honours = honoured_features();
   commit.row_ids_kept = tracks;
-  if (!rules.identities.empty() && out.inserted > 0) {
-    commit.metadata = snapshot.metadata;
-    advance_identities(*commit.metadata, files, rules.identities);
-  }
+  carry(table, commit, files, out.inserted > 0 ? rules.identities : std::vector<std::string>());
   using delta::Operation;
   if (operation == Operation::merge)
     commit.operation_metrics = {{"numTargetRowsInserted", std::to_string(out.inserted)},

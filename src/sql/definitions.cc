@@ -46,7 +46,14 @@ Result<Done> Executor::create_view(const Call& c) {
   // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
   TARN_TRY(body, parser_.analyze(a.query_text));
   if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
-  TARN_TRY(query, resolver_.compile(c.session, a.query_text, *body));
+  Session lasting = c.session;  // without what ends with the session
+  lasting.state = nullptr;
+  auto compiled = resolver_.compile(lasting, a.query_text, *body);
+  if (!compiled && compiled.error().code == Errc::unresolved && c.session.state && resolver_.compile(c.session, a.query_text, *body))
+    return refuse(Errc::invalid, "[INVALID_TEMP_OBJ_REFERENCE] Cannot create the persistent object " +
+                                     backticked({name.catalog, name.schema, name.table}) +
+                                     " of the type VIEW because it references to a temporary object of the type VARIABLE. SQLSTATE: 42K0F");
+  TARN_TRY(query, std::move(compiled));
   c.guarded = query.guarded;
   if (std::ranges::find(query.views, name.full()) != query.views.end())
     return refuse(Errc::invalid,
@@ -186,7 +193,6 @@ Result<Done> Executor::grants(const Call& c) {
 }
 
 Result<Done> Executor::use(const Call& c) {
-  // Each statement of this API is a session of its own: USE has nothing to last for, but a wrong name is still an error.
   const auto& a = c.analysis;
   std::string catalog = c.session.catalog, schema;
   if (a.kind == StatementKind::use_catalog) {
@@ -200,6 +206,7 @@ Result<Done> Executor::use(const Call& c) {
   if (!schema.empty() && std::ranges::find(*schemas, schema) == schemas->end())
     return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({catalog, schema}) +
                                        " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+  if (c.session.state) c.session.state->use({catalog, schema.empty() ? "default" : schema});
   return deliver(c, {}, {});
 }
 

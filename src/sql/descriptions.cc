@@ -1,6 +1,7 @@
 // SHOW and DESCRIBE: what the catalog lets this caller see.
 #include "base/text.h"
 #include "delta/clustering.h"
+#include "delta/declared_types.h"
 #include "delta/features.h"
 #include "sql/executor.h"
 #include "sql/types.h"
@@ -168,7 +169,7 @@ Result<Done> Executor::describe_table(const Call& c) {
         const auto* text = f.metadata.if_contains("CURRENT_DEFAULT");
         if (!text || !text->is_string()) continue;
         if (!std::exchange(begun, true)) rows.push_back({"", "", ""}), rows.push_back({"# Column Default Values", "", ""});
-        rows.push_back({f.name, delta::sql_type(f.type), std::string(text->get_string())});
+        rows.push_back({f.name, delta::declared_type(f), std::string(text->get_string())});
       }
     }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);

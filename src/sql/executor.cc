@@ -21,21 +21,56 @@ bool to_prepare(std::string_view sql) {
 
 Result<Done> Executor::run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink) {
   std::string sql = given;
+  std::vector<std::vector<std::string>> into;
   if (to_prepare(sql)) {
     Parser::Given parameters;
     for (const auto& [name, p] : session.parameters) parameters[name] = {p.value, p.type};
-    TARN_TRY(prepared, parser_.prepare(sql, parameters));
-    sql = std::move(prepared);
+    std::map<std::string, Constant> variables;
+    if (session.state)
+      for (auto& [name, v] : session.state->variables()) variables.emplace(name, Constant{v.type, v.value});
+    TARN_TRY(prepared, parser_.prepare(sql, parameters, variables));
+    sql = std::move(prepared.sql);
+    into = std::move(prepared.into);
   }
   TARN_TRY(analysis, parser_.analyze(sql));
+  if (!into.empty() && analysis->kind != StatementKind::query)
+    return refuse(Errc::invalid,
+                  "[INVALID_STATEMENT_FOR_EXECUTE_INTO] The INTO clause of EXECUTE IMMEDIATE is only valid for queries but the given statement "
+                  "is not a query: " +
+                      sql + ". SQLSTATE: 07501");
+  if (!session.zone().empty()) {
+    // What lasts longer than the session means what it means in UTC, for who reads it later may be in any zone.
+    switch (analysis->kind) {
+      case StatementKind::create_view:
+      case StatementKind::create_function:
+      case StatementKind::create_policy:
+      case StatementKind::copy_into:
+      case StatementKind::restore:
+      case StatementKind::alter:
+        return fail(only_in_utc(session, "This statement"));
+      default:
+        break;
+    }
+  }
   bool guarded = false;
   Metrics metrics;
   const auto begun = std::chrono::steady_clock::now();
   const Call c{session, sql, *analysis, options, sink, guarded, metrics};
   const auto done = [&]() -> Result<Done> {
     switch (analysis->kind) {
-      case StatementKind::query:
-        return query(c);
+      case StatementKind::query: {
+        if (into.empty()) return query(c);
+        TARN_CHECK(assign(c, into, sql));
+        return deliver(c, {}, {});
+      }
+      case StatementKind::declare_variable:
+        return declare(c);
+      case StatementKind::set_variable:
+        return set(c);
+      case StatementKind::drop_variable:
+        return drop_variable(c);
+      case StatementKind::set_config:
+        return set_config(c);
       case StatementKind::explain:
         return explain(c);
       case StatementKind::create_table:

@@ -68,6 +68,8 @@ class Executor {
   Result<void> check_unused(const Session& session, const delta::Metadata& metadata, const std::string& column);
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
+  /// The catalog's columns after a write that brought new ones.
+  Result<void> show_evolved(const Session& session, const Target& target, const OpenTable& written);
   /// `SELECT CAST(…) …` that turns a query's columns into the table's; `sources` gets for each table column the place of its source.
   Result<std::string> shaped(const Session& session, const OpenTable& table, const Compiled& query, const std::vector<std::string>& columns,
                              bool by_name, std::string_view called, std::vector<std::optional<std::size_t>>& sources);
@@ -95,6 +97,17 @@ class Executor {
   Result<Done> drop(const Call& c);
   Result<Done> grants(const Call& c);
   Result<Done> use(const Call& c);
+
+  Result<Done> declare(const Call& c);  // variables.cc
+  Result<Done> set(const Call& c);
+  Result<Done> drop_variable(const Call& c);
+  Result<Done> set_config(const Call& c);
+  /// The time zone as a session holds it (empty: UTC). Error: invalid for one that the engine does not know.
+  Result<std::string> known_zone(const std::string& zone);
+  /// The one row of a query into variables of the session, by place. Errors: invalid (more rows than one, another number of columns), unresolved.
+  Result<void> assign(const Call& c, const std::vector<std::vector<std::string>>& names, const std::string& query);
+  /// The values of a query's one row as constants of these types; an empty one becomes the query's. NULLs where there is no row.
+  Result<std::vector<Constant>> constants(const Call& c, const std::string& query, std::vector<std::string> types);
 
   Result<Done> show(const Call& c);  // descriptions.cc
   Result<Done> describe_table(const Call& c);

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/ids.h"
+#include "base/text.h"
 #include "delta/paths.h"
 #include "sql/executor.h"
 #include "sql/scratch.h"
@@ -134,7 +135,16 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   const bool only_delete = matched.size() == 1 && matched[0]->action == MergeAction::delete_ && matched[0]->condition.empty();
   if (most > 1 && !only_delete) return refuse(Errc::invalid, std::string(kAmbiguous));
   out.version = table.snapshot->version;
-  if (hits.empty() && out.inserted == 0) return out;
+  if (hits.empty() && out.inserted == 0) {
+    if (!table.evolved) return out;
+    delta::Commit columns;  // Delta makes them even where no row needs them
+    columns.operation = delta::Operation::merge;
+    columns.honours = honoured_features();
+    carry(table, columns, {}, {});
+    TARN_TRY(version, this->commit(table, std::move(columns), user));
+    out.version = version;
+    return out;
+  }
 
   // A column's value in a branch of CASE: of the step that applies first.
   const auto branch = [&](std::string& text, const MergeStep& step, const std::string& when, const delta::DataColumn& c, const std::string& own) {
@@ -240,10 +250,7 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   }
   std::int64_t kept = 0;
   TARN_TRY(files, write_files(table.place(), table.snapshot->metadata, {.query = query, .sources = scope.directories}, kept, cancel));
-  if (!rules.identities.empty() && out.inserted > 0) {
-    commit.metadata = table.snapshot->metadata;
-    advance_identities(*commit.metadata, files, rules.identities);
-  }
+  carry(table, commit, files, out.inserted > 0 ? rules.identities : std::vector<std::string>());
   commit.operation = delta::Operation::merge;
   commit.honours = honoured_features();
   commit.add = files;
@@ -268,7 +275,7 @@ Result<Done> Executor::merge(const Call& c) {
   TARN_TRY(source, resolver_.compile(c.session, c.analysis.query_text, *inner));
   c.guarded = source.guarded || target.info.governed();
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = source.directories}, source.sql, c.session.cancel));
-  std::vector<RelationColumn> columns;
+  std::vector<RelationColumn> columns, given;  // given: those that schema evolution may bring into the target
   std::string list, aliases;
   std::set<std::string> names;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -280,23 +287,30 @@ Result<Done> Executor::merge(const Call& c) {
     aliases += fmt::format("{}c{}", i ? ", " : "", i);
     list += fmt::format("{}{} AS {}", i ? ", " : "", type == "void" ? fmt::format("CAST(src_.c{} AS VARCHAR)", i) : fmt::format("src_.c{}", i),
                         delta::sql_identifier(stored));
+    const auto in = [&](const std::string& assigned) { return assigned == "*" || lower(assigned) == lower(name); };
+    if (std::ranges::any_of(c.analysis.assigned, in)) given.push_back({name, type});
     columns.push_back({std::move(name), type == "void" ? "string" : std::move(type)});
   }
-  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table, target.info));
+  auto table = target.table;
+  if (c.analysis.evolves) {
+    TARN_TRY(next, tables_.evolve(table, given));
+    table = std::move(next);
+  }
+  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table, target.info, c.analysis.evolves ? table.get() : nullptr));
   std::vector<std::string> provided;
   bool inserts = false;
   for (auto& step : plan.steps) {
     for (const auto& [column, value] : step.values) provided.push_back(column);
     if (step.action != MergeAction::insert) continue;
     inserts = true;
-    for (const auto& f : target.table->snapshot->metadata.schema.fields) {
+    for (const auto& f : table->snapshot->metadata.schema.fields) {
       if (value_of(step, f.name) || !f.metadata.contains("CURRENT_DEFAULT")) continue;
       TARN_TRY(otherwise, default_of(c.session, f));
       step.values.emplace_back(f.name, std::move(otherwise));
     }
   }
-  TARN_TRY(ruled, rules(c.session, target.table->snapshot->metadata, provided, inserts));
-  TARN_TRY(done, tables_.merge(*target.table, "SELECT " + list + " FROM (" + source.sql + ") AS src_(" + aliases + ")", source.directories, plan,
+  TARN_TRY(ruled, rules(c.session, table->snapshot->metadata, provided, inserts));
+  TARN_TRY(done, tables_.merge(*table, "SELECT " + list + " FROM (" + source.sql + ") AS src_(" + aliases + ")", source.directories, plan,
                                c.session.ctx.caller.name, c.session.cancel, ruled));
   catalog::LineageRecord record{.statement_id = c.session.statement_id, .read_tables = source.read_tables, .written_table = full};
   for (const auto& step : plan.steps)
@@ -309,6 +323,7 @@ Result<Done> Executor::merge(const Call& c) {
           for (const auto& [from, column] : source.lineage[k]) record.columns.push_back({from, column, full, step.values[i].first});
         }
   catalog_.record_lineage(c.session.ctx, record);
+  TARN_CHECK(show_evolved(c.session, target, *table));
   return deliver(c,
                  {{"num_affected_rows", "bigint"}, {"num_updated_rows", "bigint"}, {"num_deleted_rows", "bigint"}, {"num_inserted_rows", "bigint"}},
                  {{std::to_string(done.updated + done.deleted + done.inserted), std::to_string(done.updated), std::to_string(done.deleted),

@@ -40,6 +40,11 @@ Result<std::string> literal(const Session& session, const std::string& name) {
 
 }  // namespace
 
+Error only_in_utc(const Session& session, const std::string& what) {
+  return {Errc::unsupported, "[UNSUPPORTED_FEATURE] " + what + " in the time zone " + session.zone() +
+                                 " is not supported by this warehouse. SET TIME ZONE 'UTC' for it. SQLSTATE: 0A000"};
+}
+
 Error Resolver::catalog_error(const catalog::Error& e) {
   switch (e.code) {
     case catalog::Errc::not_found:
@@ -161,6 +166,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   if (rights.target) request.target = rights.target->columns, request.defaults = defaults_of(*rights.target);
   for (const auto& name : analysis.parameters)
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
+  if (!rights.owner) add_session(session, request);  // a view knows none of it
   TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   Compiled out;
@@ -189,6 +195,22 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   return out;
 }
 
+void Resolver::add_session(const Session& session, RewriteRequest& request) {
+  request.variables = variables(session, request.sql);
+  request.zone = session.zone();
+}
+
+std::map<std::string, Constant> Resolver::variables(const Session& session, const std::string& sql) {
+  std::map<std::string, Constant> out;
+  if (!session.state) return out;
+  auto all = session.state->variables();
+  if (all.empty()) return out;
+  const auto text = lower(sql);
+  for (auto& [name, v] : all)
+    if (text.find(name) != text.npos) out.emplace(name, Constant{v.type, v.value});
+  return out;
+}
+
 Result<void> Resolver::add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const {
   for (const auto& name : analysis.endpoints) {
     if (!questions_) break;
@@ -209,6 +231,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   request.target = target.columns;
   request.defaults = defaults_of(target);
   TARN_CHECK(add_policy(session, info, target, request));
+  add_session(session, request);
   TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
   CompiledChange out;
@@ -236,10 +259,16 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
 }
 
 Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target, const catalog::TableInfo& info) {
+                                          const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
   RewriteRequest request{
       .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
+  if (evolved) {
+    // Its expressions know the columns that there are, in the types that they are about to have.
+    request.evolved = evolved->columns;
+    for (std::size_t i = 0; i < request.target.size(); ++i) request.target[i].type = evolved->columns.at(i).type;
+  }
   TARN_CHECK(add_policy(session, info, target, request));
+  add_session(session, request);
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
@@ -328,6 +357,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       // Under a view's owner nobody has checked the path: files are the caller's own business.
       if (rights.owner)
         return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
+      if (!session.zone().empty()) return fail(only_in_utc(session, "Reading files"));
       TARN_TRY(source, files_.open(session, reference.path, reference.options));
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
@@ -340,6 +370,9 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
     case ReferenceKind::table:
       break;
   }
+  // A moment that a statement names is read where the log is, not where the rows are: in UTC.
+  const auto names_moment = reference.timestamp || reference.options.contains("start_timestamp") || reference.options.contains("end_timestamp");
+  if (!rights.owner && names_moment && !session.zone().empty()) return fail(only_in_utc(session, "A table as of a time"));
   std::vector<std::string> parts = reference.parts;
   if (!reference.named_by.empty()) {
     const auto given = session.parameters.find(reference.named_by);

@@ -9,6 +9,7 @@
 #include "sql/analysis.h"
 #include "sql/engine_port.h"
 #include "sql/questions.h"
+#include "sql/sessions.h"
 #include "sql/tables.h"
 
 namespace tarn::sql {
@@ -20,15 +21,22 @@ struct Parameter {
 
 /// What one statement runs under.
 struct Session {
+  /// The time zone of the session; empty: UTC.
+  std::string zone() const { return state ? state->zone() : std::string(); }
   access::Context ctx;
   std::string catalog, schema;  // defaults for unqualified names; empty: none
   std::map<std::string, Parameter> parameters;
   std::string statement_id;
   engine::CancelToken* cancel = nullptr;
   bool legacy_access_off = false;  // the workspace's setting disable_legacy_access: hive_metastore says so
+  /// What lasts beyond the statement; null: nothing does.
+  std::shared_ptr<SessionState> state{};
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
 };
+
+/// For what is known in UTC alone.
+Error only_in_utc(const Session& session, const std::string& what);
 
 /// A query ready for the engine.
 struct Compiled {
@@ -89,9 +97,9 @@ class Resolver {
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
-  /// A MERGE's clauses, over the target and a source with these columns.
+  /// A MERGE's clauses, over the target and a source with these columns. `evolved`: the target as it becomes WITH SCHEMA EVOLUTION; else null.
   Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target,
-                                  const catalog::TableInfo& info);
+                                  const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
   /// A table's own expressions (constraints, generated columns) over rows with its columns: `sql` is a query of one table, called what it may. They
   /// read nothing else, and call no function of the catalog.
   Result<Around> compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns);
@@ -150,6 +158,10 @@ class Resolver {
   bool sees_all(const Session& session, const Rights& rights, const std::vector<std::string>& bases);
   Result<std::string> fill(const Session& session, const std::vector<Piece>& pieces, std::span<const Relation> relations,
                            std::vector<std::shared_ptr<const void>>& held) const;
+  /// What a statement's text means by its session.
+  static void add_session(const Session& session, RewriteRequest& request);
+  /// The session's variables that a statement may mean.
+  static std::map<std::string, Constant> variables(const Session& session, const std::string& sql);
   Result<void> add_endpoints(const Session& session, const Analysis& analysis, RewriteRequest& request) const;
 
   catalog::Catalog& catalog_;

@@ -113,6 +113,12 @@ MergeRewrite merge_of(const json::object& o) {
 
 }  // namespace
 
+json::object constants_json(const std::map<std::string, Constant>& constants) {
+  json::object out;
+  for (const auto& [name, c] : constants) out[name] = {{"type", c.type}, {"value", c.value ? json::value(*c.value) : json::value(nullptr)}};
+  return out;
+}
+
 json::object to_json(const RewriteRequest& request) {
   json::array relations;
   for (std::size_t i = 0; i < request.relations.size(); ++i)
@@ -120,6 +126,7 @@ json::object to_json(const RewriteRequest& request) {
                          {"kind", json::name_of(i < request.kinds.size() ? request.kinds[i] : ReferenceKind::table)}});
   json::object out{{"op", "rewrite"}, {"sql", request.sql}, {"relations", std::move(relations)}};
   if (!request.target.empty()) out["target"] = columns_json(request.target);
+  if (request.evolved) out["evolved"] = columns_json(*request.evolved);
   if (!request.defaults.empty()) {
     json::object defaults;
     for (const auto& [column, text] : request.defaults) defaults[column] = text;
@@ -135,6 +142,8 @@ json::object to_json(const RewriteRequest& request) {
     for (const auto& [name, type] : request.endpoints) endpoints[name] = type;
     out["endpoints"] = std::move(endpoints);
   }
+  if (!request.variables.empty()) out["variables"] = constants_json(request.variables);
+  if (!request.zone.empty()) out["zone"] = request.zone;
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
@@ -173,6 +182,7 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& r : request.relations) add(r);
   key += '\x1d';
   add(request.target);
+  if (request.evolved) key += '\x1a', add(*request.evolved);
   for (const auto& [column, text] : request.defaults) key.append(1, '\x1b').append(column).append(1, '\x1f').append(text);
   if (!request.routines.empty()) key += '\x1c' + boost::json::serialize(places_json(request.routines));
   if (!request.functions.empty()) key += '\x1c' + boost::json::serialize(functions_json(request.functions));
@@ -182,6 +192,8 @@ std::string cache_key(const RewriteRequest& request) {
                          "f"
                        : "\x1d";
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
+  if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
+  if (!request.zone.empty()) key += '\x18' + request.zone;
   return key;
 }
 

@@ -4,6 +4,7 @@
 
 namespace tarn::sql {
 
+json::object constants_json(const std::map<std::string, Constant>& constants);
 json::object to_json(const RewriteRequest& request);
 /// Throws boost::system::system_error for a shape that sidecar/rewrite.py never sends (a broken build).
 Rewrite rewrite_of(const json::value& answer);

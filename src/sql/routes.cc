@@ -214,6 +214,15 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
     for (const auto& one : *all) list.push_back(data_source_json(one));
     return api::ok(json::value(std::move(list)));
   }));
+  const std::string sessions = "/api/2.0/sql/sessions";
+  out.push_back(row(Method::POST, sessions, "sql-statements", [&s](const Request& r) -> api::Result {
+    TARN_TRY(body, api::body_of<SessionRequest>(r));
+    auto id = s.open_session(r.context, body);
+    if (!id) return fail(wire(id.error()));
+    return api::ok(json::value(json::object{{"session_id", *id}}));
+  }));
+  out.push_back(row(Method::DELETE, sessions + "/{id}", "sql-statements",
+                    [&s](const Request& r) -> api::Result { return nothing(s.close_session(r.context, r.capture("id"))); }));
   const std::string base_statements = "/api/2.0/sql/statements";
   out.push_back({.method = Method::POST,
                  .pattern = base_statements,

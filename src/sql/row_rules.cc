@@ -1,6 +1,7 @@
 // What a table asks of rows before they are in it. The expressions are the table's own text, in Databricks SQL; they are compiled over the rows that
 // a statement is about to write, and a row that does not meet them ends the statement.
 #include "base/text.h"
+#include "delta/declared_types.h"
 #include "delta/features.h"
 #include "sql/executor.h"
 #include "sql/types.h"
@@ -31,6 +32,16 @@ struct Check {
   std::string name, expression;
 };
 
+/// A column's value as its CHAR(n) or VARCHAR(n) takes it, counted in characters: blanks beyond the length go, what else is beyond it is an error,
+/// and CHAR is filled up.
+std::string fitted(const std::string& value, const std::string& bounded) {
+  const auto n = bounded.substr(bounded.find('(') + 1, bounded.find(')') - bounded.find('(') - 1);
+  return fmt::format(
+      "CASE WHEN {0} IS NULL OR length({0}) <= {1} THEN {2} WHEN length(rtrim({0}, ' ')) <= {1} THEN left({0}, {1}) ELSE error({3}) END", value, n,
+      bounded.starts_with("char(") ? fmt::format("rpad({}, {}, ' ')", value, n) : value,
+      delta::sql_string("[EXCEED_LIMIT_LENGTH] Exceeds char/varchar type length limitation: " + n + ". SQLSTATE: 54006"));
+}
+
 /// CHECK constraints, invariants, and generated columns whose values the statement gave.
 std::vector<Check> checks_of(const delta::Metadata& m, const std::set<std::string>& given) {
   std::vector<Check> out;
@@ -54,6 +65,7 @@ std::vector<Check> checks_of(const delta::Metadata& m, const std::set<std::strin
 Result<std::string> Executor::default_of(const Session& session, const delta::Field& field) {
   const auto text = text_in(field.metadata, "CURRENT_DEFAULT");
   if (text.empty()) return std::string("NULL");
+  if (!session.zone().empty()) return fail(only_in_utc(session, "A column's DEFAULT"));
   return resolver_.compile_value(session, text);
 }
 
@@ -85,8 +97,15 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
   for (const auto& name : provided) given.insert(lower(name));
   std::vector<const delta::Field*> computed, identities;
   std::vector<std::pair<std::string, std::string>> nulls;  // condition, column
+  std::string lengths;                                     // REPLACE's list
   for (const auto& f : metadata.schema.fields) {
     const auto own = delta::sql_identifier(f.name);
+    if (const auto bounded = delta::bounded_type(f); !bounded.empty()) {
+      if (f.type != "string" || bounded.find('(') == bounded.npos)
+        return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Writing to the column " + backticked(std::string_view(f.name)) + " of the type " +
+                                             bounded + " is not supported by this warehouse. SQLSTATE: 0A000");
+      lengths += (lengths.empty() ? "" : ", ") + fitted("src_." + own, bounded) + " AS " + own;
+    }
     if (f.metadata.contains("delta.identity.start")) {
       const auto* open = f.metadata.if_contains("delta.identity.allowExplicitInsert");
       const bool always = !open || !open->is_bool() || !open->get_bool();
@@ -108,7 +127,9 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
     nulls_in(f.type, own, f.name, nulls);
   }
   auto checks = checks_of(metadata, given);
-  if (computed.empty() && identities.empty() && nulls.empty() && checks.empty()) return out;
+  if (computed.empty() && identities.empty() && nulls.empty() && checks.empty() && lengths.empty()) return out;
+  if (!session.zone().empty() && (!computed.empty() || !checks.empty()))
+    return fail(only_in_utc(session, "Writing to a table with generated columns or constraints"));
 
   out.around = [this, session, metadata,
                 computed_names =
@@ -117,12 +138,13 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
                       for (const auto* f : computed) names.insert(f->name);
                       return names;
                     }(),
-                identities_of = out.identities, nulls = std::move(nulls),
+                identities_of = out.identities, nulls = std::move(nulls), lengths = std::move(lengths),
                 checks = std::move(checks)](const std::string& rows, const std::vector<RelationColumn>& hidden) -> Result<std::string> {
     std::string query = rows;
     std::vector<RelationColumn> columns;
     for (const auto& f : metadata.schema.fields) columns.push_back({f.name, f.type == "void" ? "string" : delta::sql_type(f.type)});
     columns.insert(columns.end(), hidden.begin(), hidden.end());
+    if (!lengths.empty()) query = "SELECT * REPLACE (" + lengths + ") FROM (" + query + ") AS src_";
     if (!identities_of.empty()) {
       std::string list;
       for (const auto& name : identities_of) {

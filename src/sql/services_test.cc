@@ -406,6 +406,60 @@ TEST_F(Services, StatementIsItsOwnersAndCancelEndsIt) {
   EXPECT_EQ((*slow)->snapshot().state, StatementState::CANCELED);
 }
 
+TEST_F(Services, ASessionLastsFromOneStatementToTheNextAndIsItsOwners) {
+  permissions.grant(1, {"sql/warehouses", id}, "users", "CAN_USE");
+  const auto ana = world.as("ana");
+  const auto first = [&](const access::Context& ctx, const std::string& text, std::optional<std::string> session,
+                         std::optional<std::string> catalog = {}) {
+    const auto b = body(*finished(ctx, {.statement = text, .catalog = std::move(catalog), .session_id = std::move(session)}));
+    const auto* result = b.if_contains("result");
+    if (!result) return std::string(b.at("status").at("error").at("message").as_string());
+    const auto* rows = result->as_object().if_contains("data_array");
+    return rows && !rows->as_array().empty() ? boost::json::serialize(rows->as_array()[0]) : std::string();
+  };
+  for (const char* make : {"CREATE SCHEMA main.other", "GRANT USE CATALOG, USE SCHEMA ON CATALOG main TO `account users`"})
+    first(world.as("automation"), make, {});
+  const auto one = statements.open_session(ana, {.warehouse_id = id, .catalog = "main", .schema = "s"});
+  const auto two = statements.open_session(ana, {.warehouse_id = id});
+  ASSERT_TRUE(one && two) << one.error().message;
+  EXPECT_NE(*one, *two);
+  first(ana, "DECLARE n INT = 1", *one);
+  first(ana, "SET VAR n = n + 41", *one);
+  EXPECT_EQ(first(ana, "SELECT n, current_schema()", *one), R"(["42","s"])");
+  first(ana, "USE main.other", *one);
+  EXPECT_EQ(first(ana, "SELECT current_catalog(), current_schema()", *one), R"(["main","other"])");
+  EXPECT_EQ(first(ana, "SELECT current_schema()", *one, "main"), R"(["default"])") << "a statement's own catalog comes with its own schema";
+  // Without a session, and in another, there is nothing of it.
+  EXPECT_THAT(first(ana, "SELECT n", {}), ::testing::HasSubstr("UNRESOLVED_COLUMN"));
+  EXPECT_THAT(first(ana, "SELECT n", *two), ::testing::HasSubstr("UNRESOLVED_COLUMN"));
+  EXPECT_EQ(first(ana, "DECLARE alone = 1 + 1", {}), "") << "legal, and ends with the statement";
+  EXPECT_THAT(first(ana, "SET VAR alone = 1", {}), ::testing::HasSubstr("UNRESOLVED_VARIABLE"));
+
+  const auto submitted = [&](const access::Context& ctx, const std::string& session, const std::string& warehouse) {
+    return code(statements.submit(ctx, {.statement = "SELECT n", .warehouse_id = warehouse, .session_id = session}));
+  };
+  EXPECT_EQ(submitted(world.as("bob"), *one, id), Errc::not_found);
+  EXPECT_EQ(submitted(world.as("automation"), *one, id), Errc::not_found) << "not even its warehouse's manager";
+  EXPECT_EQ(submitted(ana, "no-such-session", id), Errc::not_found);
+  const auto more = warehouses.create(world.as("automation"), {.name = "more", .cluster_size = "2X-Small"});
+  ASSERT_TRUE(more);
+  permissions.grant(1, {"sql/warehouses", more->id}, "users", "CAN_USE");
+  EXPECT_EQ(submitted(ana, *one, more->id), Errc::invalid);
+  EXPECT_EQ(code(statements.close_session(world.as("bob"), *one)), Errc::not_found);
+  ASSERT_TRUE(statements.close_session(ana, *one));
+  EXPECT_EQ(code(statements.close_session(ana, *one)), Errc::not_found);
+  EXPECT_EQ(submitted(ana, *one, id), Errc::not_found);
+  EXPECT_EQ(code(statements.open_session(ana, {.warehouse_id = "nowhere"})), Errc::not_found);
+  const auto zoned = statements.open_session(ana, {.warehouse_id = id, .session_confs = {{"timezone", "Europe/Berlin"}, {"ANSI_MODE", "true"}}});
+  ASSERT_TRUE(zoned) << zoned.error().message;
+  EXPECT_EQ(first(ana, "SELECT current_timezone(), CAST(TIMESTAMP '2024-07-01 12:00:00Z' AS STRING)", *zoned),
+            R"(["Europe/Berlin","2024-07-01 14:00:00"])");
+  EXPECT_EQ(first(ana, "SELECT current_timezone()", {}), R"(["UTC"])");
+  const auto refused = statements.open_session(ana, {.warehouse_id = id, .session_confs = {{"ansi_mode", "false"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("ansi_mode"));
+}
+
 TEST_F(Services, RestartFailsWhatItFindsUnfinished) {
   auto r = StatementRequest{.statement = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b", .warehouse_id = id};
   auto slow = statements.submit(world.as("automation"), r);

@@ -202,20 +202,26 @@ Result<void> SidecarParser::readable(const std::string& sql) const {
   return {};
 }
 
-Result<std::string> SidecarParser::prepare(const std::string& sql, const Given& parameters) {
+Result<Parser::Prepared> SidecarParser::prepare(const std::string& sql, const Given& parameters, const std::map<std::string, Constant>& variables) {
   TARN_CHECK(readable(sql));
   json::object given;
   for (const auto& [name, p] : parameters)
     given[name] = json::object{{"value", p.first ? json::value(*p.first) : json::value(nullptr)}, {"type", p.second}};
-  TARN_TRY(answer, ask({{"op", "prepare"}, {"sql", sql}, {"parameters", std::move(given)}}));
-  if (!answer.is_string()) return fail(unavailable("it answered with garbage"));
-  return std::string(answer.as_string());
+  TARN_TRY(answer, ask({{"op", "prepare"}, {"sql", sql}, {"parameters", std::move(given)}, {"variables", constants_json(variables)}}));
+  const auto* o = answer.if_object();
+  if (!o) return fail(unavailable("it answered with garbage"));
+  Prepared out{std::string(o->at("sql").as_string()), {}};
+  for (const auto& target : o->at("into").as_array()) {
+    auto& parts = out.into.emplace_back();
+    for (const auto& part : target.as_array()) parts.emplace_back(part.as_string());
+  }
+  return out;
 }
 
-Result<std::vector<std::string>> SidecarParser::assign(const std::vector<Stored>& values) {
+Result<std::vector<std::string>> SidecarParser::assign(const std::vector<Stored>& values, const std::string& zone) {
   json::array pairs;
   for (const auto& v : values) pairs.push_back(json::object{{"sql", v.sql}, {"from", v.from}, {"to", v.to}});
-  TARN_TRY(answer, ask({{"op", "assign"}, {"pairs", std::move(pairs)}}));
+  TARN_TRY(answer, ask({{"op", "assign"}, {"pairs", std::move(pairs)}, {"zone", zone}}));
   if (!answer.is_array() || answer.as_array().size() != values.size()) return fail(unavailable("it answered with garbage"));
   std::vector<std::string> out;
   for (const auto& text : answer.as_array()) out.emplace_back(text.as_string());

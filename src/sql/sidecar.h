@@ -30,8 +30,8 @@ class SidecarParser final : public Parser {
   ~SidecarParser() override;
   /// Starts the processes on a thread of its own, joined on destruction.
   void warm();
-  Result<std::string> prepare(const std::string& sql, const Given& parameters) override;
-  Result<std::vector<std::string>> assign(const std::vector<Stored>& values) override;
+  Result<Prepared> prepare(const std::string& sql, const Given& parameters, const std::map<std::string, Constant>& variables) override;
+  Result<std::vector<std::string>> assign(const std::vector<Stored>& values, const std::string& zone) override;
   Result<std::shared_ptr<const Analysis>> analyze(const std::string& sql) override;
   Result<std::shared_ptr<const Rewrite>> rewrite(const RewriteRequest& request) override;
   /// How often a process was started: what tests of the restart compare.

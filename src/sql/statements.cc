@@ -140,6 +140,7 @@ Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store&
       vendor_(vendor),
       clock_(clock),
       options_(std::move(options)),
+      sessions_(clock),
       keeper_([this] { keep_house(); }),
       scheduler_(options_.threads) {
   warehouses_.set_use(this);
@@ -205,6 +206,12 @@ void Statements::recover() {
       });
 }
 
+Result<std::shared_ptr<const Warehouse>> Statements::usable(const access::Context& ctx, const std::string& warehouse_id, const char* action) {
+  auto w = warehouses_.use(ctx, warehouse_id);
+  if (!w && w.error().code == Errc::permission_denied) store_.refused(ctx.event("databrickssql", action, {{"warehouseId", warehouse_id}}), w.error());
+  return w;
+}
+
 Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx, const StatementRequest& r) {
   auto s = std::make_shared<Statement>();
   TARN_TRY(wait, wait_of(r.wait_timeout));
@@ -227,30 +234,29 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
     if (!s->session.parameters.emplace(p.name, Parameter{p.value, p.type.value_or("STRING")}).second)
       return refuse(Errc::invalid, "Field 'parameters' names '" + p.name + "' twice");
   }
-  auto w = warehouses_.use(ctx, r.warehouse_id);
-  if (!w) {
-    if (w.error().code == Errc::permission_denied) {
-      store_.refused(ctx.event("databrickssql", "commandSubmit", {{"warehouseId", r.warehouse_id}}), w.error());
-    }
-    return fail(w.error());
+  TARN_TRY(w, usable(ctx, r.warehouse_id, "commandSubmit"));
+  if (r.session_id) {
+    TARN_TRY(state, sessions_.find(ctx, *r.session_id, r.warehouse_id));
+    s->session.state = std::move(state);
   }
   s->started_at = clock_.now();
   s->id = new_uuid_at(s->started_at);
   s->warehouse_id = r.warehouse_id;
   s->text = r.statement;
   s->session.ctx = ctx;
-  s->session.catalog = r.catalog.value_or("");
+  const auto lasting = s->session.state ? s->session.state->defaults() : SessionState::Defaults{};
+  s->session.catalog = r.catalog.value_or(lasting.catalog);
   if (s->session.catalog.empty() && options_.default_catalog) s->session.catalog = options_.default_catalog(ctx);
-  s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : "default");
+  s->session.schema = r.schema.value_or(s->session.catalog.empty() ? "" : !r.catalog && !lasting.schema.empty() ? lasting.schema : "default");
   s->session.statement_id = s->id;
   s->session.legacy_access_off = options_.legacy_access_off && options_.legacy_access_off(ctx.workspace_id.value_or(0));
   s->session.cancel = &s->cancel;
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
   s->timeout = config.statement_timeout.value_or(options_.statement_timeout);
   s->use_cache = config.use_cached_result;
-  if (scheduler_.load((*w)->id).waiting >= kMostWaiting)
+  if (scheduler_.load(w->id).waiting >= kMostWaiting)
     return refuse(Errc::unavailable,
-                  fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", (*w)->name, kMostWaiting));
+                  fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", w->name, kMostWaiting));
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return refuse(Errc::unavailable, "The server is shutting down");
@@ -259,7 +265,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
     if (s->timeout > 0) deadlines_.emplace(std::pair(s->deadline_, s.get()), s);
   }
   if (s->timeout > 0) wake_.notify_one();
-  scheduler_.post((*w)->id, std::to_string(ctx.caller.id), (*w)->most_statements(), [this, s] { run(s); });
+  scheduler_.post(w->id, std::to_string(ctx.caller.id), w->most_statements(), [this, s] { run(s); });
   return s;
 }
 

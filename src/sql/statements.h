@@ -33,7 +33,7 @@ BOOST_DESCRIBE_STRUCT(StatementParameter, (), (name, value, type))
 
 struct StatementRequest {
   std::string statement, warehouse_id;
-  std::optional<std::string> catalog, schema, wait_timeout;
+  std::optional<std::string> catalog, schema, wait_timeout, session_id;
   std::optional<OnWaitTimeout> on_wait_timeout;
   std::optional<Disposition> disposition;
   std::optional<ResultFormat> format;
@@ -41,8 +41,8 @@ struct StatementRequest {
   std::vector<StatementParameter> parameters;
 };
 BOOST_DESCRIBE_STRUCT(StatementRequest, (),
-                      (statement, warehouse_id, catalog, schema, wait_timeout, on_wait_timeout, disposition, format, row_limit, byte_limit,
-                       parameters))
+                      (statement, warehouse_id, catalog, schema, wait_timeout, session_id, on_wait_timeout, disposition, format, row_limit,
+                       byte_limit, parameters))
 
 /// What the store keeps of a statement.
 struct StatementRecord {
@@ -157,6 +157,10 @@ class Statements final : public WarehouseUse {
   /// Fails what an earlier process of this server left unfinished. Call once before the first request.
   void recover();
 
+  /// Opens a session on a warehouse that the caller may use; its id. Errors: invalid (a setting, by name), not_found, permission_denied.
+  Result<std::string> open_session(const access::Context& ctx, const SessionRequest& request);
+  /// The caller's own. Error: not_found.
+  Result<void> close_session(const access::Context& ctx, const std::string& id);
   // Errors: invalid (a field, by name), not_found, permission_denied.
   Result<std::shared_ptr<Statement>> submit(const access::Context& ctx, const StatementRequest& request);
   /// The caller's own statement, or anybody's on a warehouse that he manages. Found only in the store: a statement without results.
@@ -183,6 +187,7 @@ class Statements final : public WarehouseUse {
     StatementRecord record;
     std::function<void()> then;
   };
+  Result<std::shared_ptr<const Warehouse>> usable(const access::Context& ctx, const std::string& warehouse_id, const char* action);
   void run(const std::shared_ptr<Statement>& s);
   void finish(Statement& s, StatementState state, const std::optional<Error>& error, std::string kind, bool parsed);
   void keep_house();
@@ -198,6 +203,7 @@ class Statements final : public WarehouseUse {
   objects::CredentialVendor& vendor_;
   const Clock& clock_;
   StatementOptions options_;
+  Sessions sessions_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Statement>> live_;

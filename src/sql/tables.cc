@@ -9,6 +9,7 @@
 #include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
+#include "delta/schema_evolution.h"
 #include "delta/stats.h"
 
 namespace tarn::sql {
@@ -58,6 +59,7 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
     f.type = *std::move(type);
     f.nullable = c.nullable;
     if (c.comment) f.metadata["comment"] = *c.comment;
+    if (c.type.starts_with("varchar(")) f.metadata["__CHAR_VARCHAR_TYPE_STRING"] = c.type;
     if (c.generated) f.metadata["delta.generationExpression"] = *c.generated;
     if (c.default_value) f.metadata["CURRENT_DEFAULT"] = *c.default_value;
     if (c.identity) {
@@ -101,6 +103,36 @@ Result<std::shared_ptr<const OpenTable>> Tables::open(const std::string& locatio
   std::shared_ptr<const OpenTable> shared = out;
   relations_.put(key, shared, 512 + out->relation.size() * 2);
   return shared;
+}
+
+Result<std::shared_ptr<const OpenTable>> Tables::evolve(std::shared_ptr<const OpenTable> table, const std::vector<RelationColumn>& given) {
+  const auto& before = table->snapshot->metadata;
+  std::vector<ColumnClause> columns;
+  for (const auto& c : given) columns.push_back({.name = c.name, .type = c.type});
+  TARN_TRY(wanted, schema_of(columns));
+  auto schema = delta::evolved(before, wanted);
+  if (!schema) return fail(from_delta(schema.error()));
+  if (delta::schema_string(*schema) == delta::schema_string(before.schema)) return table;
+  auto snapshot = std::make_shared<delta::Snapshot>(*table->snapshot);
+  snapshot->metadata.schema = *std::move(schema);
+  auto protocol = delta::settle(snapshot->metadata, &before, table->snapshot->protocol, !snapshot->files.empty());
+  if (!protocol) return fail(from_delta(protocol.error()));
+  snapshot->protocol = *std::move(protocol);
+  if (auto ok = delta::check_schema(snapshot->metadata.schema, before.partition_columns, delta::mapping_mode(before) != delta::MappingMode::none);
+      !ok)
+    return fail(from_delta(ok.error()));
+  auto files = delta::data_files(*snapshot, table->root, objects_);
+  if (!files) return fail(from_delta(files.error()));
+  auto relation = delta::relation_sql(*files);
+  if (!relation) return fail(from_delta(relation.error()));
+  auto out = std::make_shared<OpenTable>(*table);
+  out->columns.clear();
+  for (const auto& f : snapshot->metadata.schema.fields) out->columns.push_back({f.name, delta::sql_type(f.type)});
+  out->snapshot = std::move(snapshot);
+  out->files = *std::move(files);
+  out->relation = *std::move(relation);
+  out->evolved = true;
+  return std::shared_ptr<const OpenTable>(std::move(out));
 }
 
 Result<std::shared_ptr<const void>> Tables::hold(const OpenTable& table) {
@@ -186,6 +218,13 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const OpenPlace& place, 
       return refuse(Errc::unavailable, "A data file of the table at '" + place.root.text() + "' cannot be written: " + sent.error().message);
     }
   return out;
+}
+
+void Tables::carry(const OpenTable& table, delta::Commit& commit, const std::vector<delta::AddFile>& files,
+                   const std::vector<std::string>& identities) {
+  if (!table.evolved && identities.empty()) return;
+  commit.metadata = table.snapshot->metadata;
+  advance_identities(*commit.metadata, files, identities);
 }
 
 void Tables::advance_identities(delta::Metadata& metadata, const std::vector<delta::AddFile>& files, const std::vector<std::string>& columns) {
@@ -305,10 +344,7 @@ Result<Written> Tables::insert(const OpenTable& table, const std::string& query,
     }
     commit.read_whole_table = true;
   }
-  if (!rules.identities.empty() && !files.empty()) {
-    commit.metadata = table.snapshot->metadata;
-    advance_identities(*commit.metadata, files, rules.identities);
-  }
+  carry(table, commit, files, files.empty() ? std::vector<std::string>() : rules.identities);
   commit.blind_append = !overwrite;
   commit.transaction = std::move(transaction);
   commit.honours = honoured_features();

@@ -24,6 +24,8 @@ struct OpenTable {
   std::string relation;   // DuckDB: a parenthesised SELECT
   std::string directory;  // local: the table's own, or where copies of its files are
   bool remote = false;    // its files must be held before they are read
+  /// Its columns are more than those of its log (Tables::evolve): the next write commits them with its rows.
+  bool evolved = false;
   objects::Url root;
   OpenPlace place() const { return {root, directory}; }
 };
@@ -68,6 +70,9 @@ class Tables {
 
   /// Errors: not_found (no table there, or no such version), unsupported (a reader feature, by name), unavailable.
   Result<std::shared_ptr<const OpenTable>> open(const std::string& location, std::optional<std::int64_t> version = {});
+  /// The table as it is once rows with these columns are in it (schema evolution); itself where it has them all. Nothing is written. Errors: invalid
+  /// (types that do not go together, a name that a table cannot have), unsupported.
+  Result<std::shared_ptr<const OpenTable>> evolve(std::shared_ptr<const OpenTable> table, const std::vector<RelationColumn>& given);
   /// The files of a remote table, on this machine for as long as the handle lives; of a local one nothing need be done. Error: unavailable.
   Result<std::shared_ptr<const void>> hold(const OpenTable& table);
   /// Whether a Delta log is at the location.
@@ -155,6 +160,9 @@ class Tables {
                         engine::CancelToken* cancel, const RowRules& rules);
   Result<Staged> stage(const OpenPlace& place, const std::string& query, std::vector<std::string> sources, const std::string& folder,
                        engine::CancelToken* cancel);
+  /// What a commit of rows to this table says of its columns: new ones, and the high water marks of identity columns, which the files tell.
+  static void carry(const OpenTable& table, delta::Commit& commit, const std::vector<delta::AddFile>& files,
+                    const std::vector<std::string>& identities);
   /// Sets the high water marks of identity columns to what the files hold.
   static void advance_identities(delta::Metadata& metadata, const std::vector<delta::AddFile>& files, const std::vector<std::string>& columns);
   void discard(const objects::Url& root, const std::vector<delta::AddFile>& files);

@@ -78,7 +78,8 @@ Result<Done> World::run(const access::Context& ctx, const std::string& sql, Resu
                   .catalog = default_catalog,
                   .schema = default_schema,
                   .parameters = std::move(parameters),
-                  .statement_id = "statement-" + std::to_string(++statements_)};
+                  .statement_id = "statement-" + std::to_string(++statements_),
+                  .state = state};
   return executor->run(session, sql, {}, sink);
 }
 

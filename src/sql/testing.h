@@ -57,6 +57,7 @@ class World {
   std::unique_ptr<Executor> executor;
   std::map<std::string, std::int64_t> ids;
   std::string default_catalog = "main", default_schema = "s";
+  std::shared_ptr<SessionState> state = std::make_shared<SessionState>();  // of all its statements
 
  private:
   int statements_ = 0;

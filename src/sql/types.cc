@@ -101,6 +101,8 @@ Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql
   out.type_text = delta::sql_type(*delta);
   out.type_name = type_name(out.type_text);
   json::object metadata;
+  if (*delta == "string" && sql_type.find("char(") != sql_type.npos)
+    out.type_text = sql_type, metadata["__CHAR_VARCHAR_TYPE_STRING"] = sql_type;  // a string all the same
   if (comment) metadata["comment"] = *comment;
   out.type_json = boost::json::serialize(json::object{{"name", out.name}, {"type", *delta}, {"nullable", nullable}, {"metadata", metadata}});
   if (const auto p = decimal_precision(out.type_text)) out.type_precision = p->precision, out.type_scale = p->scale;

@@ -204,6 +204,8 @@ std::string statement_type(std::string_view kind) {
   if (kind.starts_with("create")) return "CREATE";
   if (kind.starts_with("drop")) return "DROP";
   if (kind == "copy_into") return "COPY";
+  if (kind == "set_variable" || kind == "set_config") return "SET";
+  if (kind == "declare_variable") return "DECLARE";
   if (kind == "vacuum" || kind == "restore") return "OTHER";
   std::string out = upper(std::string(kind));
   while (out.ends_with('_')) out.pop_back();

@@ -94,7 +94,7 @@ Result<std::string> Executor::shaped(const Session& session, const OpenTable& ta
     at.push_back(i);
   }
   if (!others.empty()) {
-    TARN_TRY(cast, parser_.assign(others));
+    TARN_TRY(cast, parser_.assign(others, session.zone()));
     for (std::size_t k = 0; k < at.size(); ++k) values[at[k]] = cast[k];
   }
   for (std::size_t i = 0; i < own.size(); ++i)
@@ -234,22 +234,44 @@ Result<Done> Executor::create_table(const Call& c) {
   return affected(c, written.rows, true);
 }
 
+Result<void> Executor::show_evolved(const Session& session, const Target& target, const OpenTable& written) {
+  if (!written.evolved) return {};
+  TARN_TRY(now, tables_.open(*target.info.storage_location));
+  return resolver_.follow_log(session, target.info, *now);
+}
+
 Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
   c.guarded = query.guarded;
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
-  TARN_TRY(text, shaped(c.session, *target.table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
+  auto table = target.table;
+  if (c.analysis.evolves) {
+    std::vector<RelationColumn> given;
+    for (std::size_t i = 0; i < query.columns.size() && i < query.types.size(); ++i) {
+      const auto& named = c.analysis.insert_columns;
+      // By place: what comes after the table's own columns is new. Of columns that the statement lists, those that are not there are refused below.
+      const auto name = c.analysis.by_name          ? query.columns[i]
+                        : !named.empty()            ? (i < named.size() ? named[i] : "")
+                        : i < table->columns.size() ? table->columns[i].name
+                                                    : query.columns[i];
+      if (named.empty() || table->snapshot->metadata.schema.find(name)) given.push_back({name, query.types[i]});
+    }
+    TARN_TRY(next, tables_.evolve(table, given));
+    table = std::move(next);
+  }
+  TARN_TRY(text, shaped(c.session, *table, query, c.analysis.insert_columns, c.analysis.by_name, called, sources));
   std::vector<std::string> names, provided;
-  for (std::size_t i = 0; i < target.table->columns.size(); ++i) {
-    names.push_back(target.table->columns[i].name);
+  for (std::size_t i = 0; i < table->columns.size(); ++i) {
+    names.push_back(table->columns[i].name);
     if (sources[i]) provided.push_back(names.back());
   }
-  TARN_TRY(ruled, rules(c.session, target.table->snapshot->metadata, provided, true));
-  TARN_TRY(written, tables_.insert(*target.table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name,
-                                   c.session.cancel, ruled));
+  TARN_TRY(ruled, rules(c.session, table->snapshot->metadata, provided, true));
+  TARN_TRY(written,
+           tables_.insert(*table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name, c.session.cancel, ruled));
   record(c.session, query, target.name, names, sources);
+  TARN_CHECK(show_evolved(c.session, target, *table));
   return affected(c, written.rows, true);
 }
 

@@ -282,6 +282,14 @@ std::optional<double> months_between(Timestamp a, Timestamp b, bool rounded) {
   return rounded ? std::round(diff * 1e8) / 1e8 : diff;
 }
 
+/// Whether the text of a timestamp says which zone it is of.
+std::optional<bool> names_zone(std::string_view s) {
+  const auto r = read_timestamp(s);
+  if (r && !r->days)
+    raise("UNSUPPORTED_FEATURE", "A time without a date as a TIMESTAMP is not supported by this warehouse in a time zone other than UTC.", "0A000");
+  return r && !r->zone.empty();
+}
+
 /// A zone's name as ICU knows it. Its names of offsets have the sign turned around.
 Text zone_name(std::string_view zone) {
   if (const auto o = read_offset(zone)) {
@@ -319,6 +327,7 @@ constexpr Entry entries_of_times[] = {
     {"spark_months_between_whole", Scalar<months_between_whole>::make},
     {"spark_months_between", Scalar<months_between>::make},
     {"spark_zone", Scalar<zone_name>::make},
+    {"spark_names_zone", Scalar<names_zone>::make},
 };
 
 }  // namespace

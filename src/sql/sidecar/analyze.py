@@ -20,7 +20,7 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
-    sql = table_clauses.clauses(governance.policy_clauses(sql)[0])[0]
+    sql = table_clauses.evolution(table_clauses.clauses(governance.policy_clauses(sql)[0])[0])[0]
     try:
         trees = [t for t in sqlglot.parse(sql, dialect=Spark, error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
@@ -71,6 +71,7 @@ def analyze(sql, path="`current`.`schema`"):
         create(tree, sql, out)
     elif isinstance(tree, exp.Insert):
         insert(tree, out)
+        out["evolves"] = table_clauses.evolution(sql)[1]
     elif isinstance(tree, exp.Delete):
         no_more(tree, {"this", "where"})
         out.update(kind="delete", target=name_of(tree.this))
@@ -291,13 +292,6 @@ def reference(t):
     raise Refused("unresolved_routine", f"[UNRESOLVABLE_TABLE_VALUED_FUNCTION] Could not resolve `{name}` to a table-valued function. SQLSTATE: 42883")
 
 
-def bounded(kind):
-    """CHAR(n) and VARCHAR(n) of a column: the length would have to be held, and CHAR filled up."""
-    found = re.search(r"\b(var)?char(acter)?\s*\(", kind)
-    if found:
-        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING.")
-
-
 def column_defs(schema):
     out = []
     for c in schema.expressions:
@@ -309,7 +303,7 @@ def column_defs(schema):
         col = {"name": c.name, "nullable": True}
         if c.args.get("kind") is not None:
             col["type"] = c.args["kind"].sql("databricks").lower()
-            bounded(col["type"])
+            tokens.bounded(col["type"])
         for constraint in c.args.get("constraints") or []:
             kind = constraint.kind
             if isinstance(kind, exp.NotNullColumnConstraint):

@@ -2,6 +2,7 @@
 from sqlglot import exp
 
 from catalogue import arguments, define, same, special, wrong_count, wrong_type
+import zones
 from errors import mismatch, raised, unsupported
 from expressions import column_name
 from kinds import BIGINT, BOOLEAN, DATE, DOUBLE, DT, INT, STRING, TIMESTAMP, VOID, Kind, all_common, array, common, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, temporal, text
@@ -328,6 +329,8 @@ def sequence(c, node, scope):
     k = common(args[0].kind, args[1].kind)
     if k is None or not (integral(k) or temporal(k)):
         raise mismatch("SEQUENCE_WRONG_INPUT_TYPES", c.shown(node), '`sequence` uses the wrong parameter type. The parameter type must conform to: the start and stop expressions must resolve to the same type.')
+    if k == TIMESTAMP:
+        zones.refused("sequence of TIMESTAMPs")
     a, b = cast(args[0], k), cast(args[1], k)
     bounds = "Illegal sequence boundaries: "
     if integral(k):

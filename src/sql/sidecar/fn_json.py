@@ -2,6 +2,7 @@
 from sqlglot import exp
 
 from catalogue import GENERATORS, arguments, define, generator, special, wrong_count, wrong_type
+import zones
 from errors import mismatch, raised, unsupported
 from kinds import BIGINT, BOOLEAN, DOUBLE, INT, STRING, VOID, Kind, array, fractional, ident, integral, interval, map_, numeric, of_node, physical, struct, temporal, text
 from scopes import Col
@@ -82,6 +83,8 @@ def written(x, k, options, depth):
         fmt = options.get("dateformat")
         return f"spark_json_quote(spark_date_format(CAST({x} AS TIMESTAMP), {text(fmt)}, TRUE))" if fmt else f"spark_json_quote({to_text(x, k)})"
     if n in ("timestamp", "timestamp_ntz"):
+        if n == "timestamp":
+            zones.refused("A TIMESTAMP in to_json")
         fmt = options.get("timestampformat") or ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX" if n == "timestamp" else "yyyy-MM-dd'T'HH:mm:ss.SSS")
         return f"spark_json_quote(spark_date_format(CAST({x} AS TIMESTAMP), {text(fmt)}, {'FALSE' if n == 'timestamp' else 'TRUE'}))"
     if interval(k) or n == "time":
@@ -179,6 +182,8 @@ def read(x, k, options, depth, top=False):
         t = f"spark_json_scalar({x}, 'string')"
         return f"TRY_CAST(spark_parse_timestamp({t}, {text(fmt)}, FALSE, TRUE) AS DATE)" if fmt else f"spark_string_to_date({t}, TRUE)"
     if n in ("timestamp", "timestamp_ntz"):
+        if n == "timestamp":
+            zones.refused("A TIMESTAMP in from_json")
         fmt = options.get("timestampformat")
         t = f"spark_json_scalar({x}, 'string')"
         inner = f"spark_parse_timestamp({t}, {text(fmt)}, FALSE, TRUE)" if fmt else f"spark_string_to_timestamp({t}, 'TIMESTAMP', TRUE)"

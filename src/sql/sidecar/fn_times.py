@@ -1,15 +1,18 @@
-"""Functions of dates, timestamps, times of day and intervals. The session's zone is UTC."""
+"""Functions of dates, timestamps, times of day and intervals."""
+import re
+
 from sqlglot import exp
 
 from catalogue import FUNCTIONS, arguments, define, same, special, wrong_count, wrong_type
+import zones
 from errors import mismatch, raised, unsupported
 from kinds import BIGINT, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, TINYINT, VOID, YM, Kind, decimal, integral, interval, numeric, physical, temporal, text, time
 from values import E, UNIT_MICROS, cast, implicit, literal_of, made, time_precision
 
-define("current_date curdate", "", DATE, "CAST(now() AS DATE)")
+define("current_date curdate", "", DATE, lambda: f"CAST({zones.local('now()')} AS DATE)" if not zones.is_utc() else "CAST(now() AS DATE)")
 define("current_timestamp now getdate", "", TIMESTAMP, "now()")
-define("localtimestamp", "", NTZ, "CAST(now() AS TIMESTAMP)")
-define("current_timezone", "", STRING, "'UTC'")
+define("localtimestamp", "", NTZ, lambda: zones.local("now()"))
+define("current_timezone", "", STRING, lambda: text(zones.current))
 define("add_months", "date,int", DATE, "CAST({0} + to_months({1}) AS DATE)")
 define("last_day", "date", DATE, "last_day({0})")
 define("unix_date", "date", INT, "CAST({0} - DATE '1970-01-01' AS INTEGER)")
@@ -24,7 +27,7 @@ define("make_date", "int,int,int", DATE, "spark_make_date({0}, {1}, {2})")
 define("make_ym_interval", "int?,int?", YM, lambda y=None, m=None: f"CAST(spark_check_sum(CAST({y.sql if y else 0} AS HUGEINT) * 12 + {m.sql if m else 0}, 'ym') AS INTEGER)")
 define("try_make_interval", "int?,int?,int?,int?,int?,int?,any?", CALENDAR, lambda *a: refuse("try_make_interval"))
 define("from_utc_timestamp", "timestamp,string", TIMESTAMP, "(timezone(spark_zone({1}), {0}) AT TIME ZONE 'UTC')")
-define("to_utc_timestamp", "timestamp,string", TIMESTAMP, "timezone(spark_zone({1}), CAST({0} AS TIMESTAMP))")
+define("to_utc_timestamp", "timestamp,string", TIMESTAMP, lambda t, z: zones.instant_in(f"spark_zone({z.sql})", f"CAST({t.sql} AS TIMESTAMP)"))
 
 
 def refuse(name):
@@ -53,7 +56,12 @@ def clock(c, node, scope):
         if taken is None:
             raise wrong_type(name, c.shown(node), 0, '("TIMESTAMP" or "TIME")', e.kind)
         e = taken
-    return made(f"CAST({name}({e.sql}) AS INTEGER)", INT, e)
+    return made(f"CAST({name}({walls(e)}) AS INTEGER)", INT, e)
+
+
+def walls(e):
+    """A time as the wall clock shows it: what its parts are taken of."""
+    return e.sql if e.kind != TIMESTAMP or zones.is_utc() else zones.local(e.sql)
 
 
 EXTRACTED = {
@@ -106,6 +114,7 @@ def extracted(c, field, e, node, name="extract"):
     if f in ("hour", "minute", "second") and k == DATE:
         e = cast(e, TIMESTAMP)
         x = e.sql
+    x = walls(e)
     if f == "second":
         return made(f"CAST(spark_micros_text(CAST(datepart('microseconds', CAST({x} AS TIMESTAMP)) AS BIGINT)) AS DECIMAL(8,6))", decimal(8, 6), e)
     sql = {"year": "year({0})", "yearofweek": "isoyear({0})", "quarter": "quarter({0})", "month": "month({0})", "week": "week({0})", "day": "day({0})", "dayofweek": "dayofweek({0}) + 1", "dayofweek_iso": "isodow({0})",
@@ -183,6 +192,12 @@ def timestamp_add(c, node, scope, name):
         if taken is None:
             raise wrong_type(name, c.shown(node), 2, '"TIMESTAMP"', t.kind)
         t = taken
+    if t.kind == TIMESTAMP and not zones.is_utc():
+        if unit in MONTHS:
+            return made(zones.moved(t.sql, lambda w: f"({w} + to_months(CAST({amount.sql} * {MONTHS[unit]} AS INTEGER)))"), t.kind, t, amount)
+        if unit in ("DAY", "DAYOFYEAR", "WEEK"):
+            return made(zones.moved(t.sql, lambda w: f"({w} + to_days(CAST({amount.sql} * {7 if unit == 'WEEK' else 1} AS INTEGER)))"), t.kind, t, amount)
+        return made(f"({t.sql} + to_microseconds({amount.sql} * {UNITS[unit]}))", t.kind, t, amount)
     if unit in MONTHS:
         return made(f"({t.sql} + to_months(CAST({amount.sql} * {MONTHS[unit]} AS INTEGER)))", t.kind, t, amount)
     if unit in ("DAY", "DAYOFYEAR", "WEEK"):
@@ -207,15 +222,17 @@ def date_diff(c, node, scope):
             raise wrong_type(name, c.shown(node), i, '"TIMESTAMP"', e.kind)
     a, b = implicit(a, both), implicit(b, both)
     if unit in MONTHS:
-        return made(f"(spark_months_between_whole(CAST({a.sql} AS TIMESTAMP), CAST({b.sql} AS TIMESTAMP)) // {MONTHS[unit]})", BIGINT, a, b)
-    return made(f"((epoch_us({b.sql}) - epoch_us({a.sql})) // {UNITS[unit]})", BIGINT, a, b)
+        return made(f"(spark_months_between_whole(CAST({walls(a)} AS TIMESTAMP), CAST({walls(b)} AS TIMESTAMP)) // {MONTHS[unit]})", BIGINT, a, b)
+    return made(f"((epoch_us({walls(b)}) - epoch_us({walls(a)})) // {UNITS[unit]})", BIGINT, a, b)
 
 
 @special("months_between")
 def months_between(c, node, scope):
     args = arguments(c, "months_between", node, "timestamp,timestamp,boolean?", scope)
     off = args[2].sql if len(args) > 2 else "TRUE"
-    return made(f"spark_months_between(CAST({args[0].sql} AS TIMESTAMP), CAST({args[1].sql} AS TIMESTAMP), {off})", DOUBLE, *args)
+    if zones.offset is None:
+        zones.refused("months_between")  # counts what has passed since midnight, which a day of 23 hours makes another number
+    return made(f"spark_months_between(CAST({walls(args[0])} AS TIMESTAMP), CAST({walls(args[1])} AS TIMESTAMP), {off})", DOUBLE, *args)
 
 
 @special("next_day")
@@ -240,6 +257,11 @@ def date_trunc(c, node, scope):
         if taken is None:
             raise wrong_type("date_trunc", c.shown(node), 1, '"TIMESTAMP"', t.kind)
         t = taken
+    if not zones.is_utc():
+        t = cast(t, TIMESTAMP)
+        whole = zones.instant(f"spark_date_trunc({unit.sql}, {zones.local(t.sql)})")
+        within = zones.moved(t.sql, lambda w: f"spark_date_trunc({unit.sql}, {w})")
+        return made(f"CASE WHEN upper({unit.sql}) IN ('DAY', 'DD', 'HOUR', 'MINUTE', 'SECOND', 'MILLISECOND', 'MICROSECOND') THEN {within} ELSE {whole} END", t.kind, unit, t)
     out = f"spark_date_trunc({unit.sql}, CAST({t.sql} AS TIMESTAMP))"
     return made(out if t.kind == NTZ else f"({out} AT TIME ZONE 'UTC')", t.kind, unit, t)
 
@@ -269,8 +291,8 @@ def make_timestamp(c, node, scope):
         out = f"(CAST({d.sql} AS TIMESTAMP) + to_microseconds({t.sql}))"
         if n == 3:
             zone = implicit(args[2], STRING)
-            return made(f"timezone(spark_zone({zone.sql}), {out})", TIMESTAMP, d, t, zone)
-        return made(out if kind == NTZ else f"({out} AT TIME ZONE 'UTC')", kind, d, t)
+            return made(zones.instant_in(f"spark_zone({zone.sql})", out), TIMESTAMP, d, t, zone)
+        return made(out if kind == NTZ else zones.instant(out), kind, d, t)
     if n < 6 or n > (6 if kind == NTZ else 7):
         raise wrong_count(name, "[2, 6]" if kind == NTZ else "[6, 7]", n)
     args = [c.compile(a, scope) for a in node.expressions]
@@ -288,8 +310,8 @@ def make_timestamp(c, node, scope):
         zone = implicit(args[6], STRING)
         if zone is None:
             raise wrong_type(name, c.shown(node), 6, '"STRING"', args[6].kind)
-        return made(f"timezone(spark_zone({zone.sql}), {out})", TIMESTAMP, *args)
-    return made(out if kind == NTZ else f"({out} AT TIME ZONE 'UTC')", kind, *args)
+        return made(zones.instant_in(f"spark_zone({zone.sql})", out), TIMESTAMP, *args)
+    return made(out if kind == NTZ else zones.instant(out), kind, *args)
 
 
 @special("make_interval")
@@ -328,8 +350,26 @@ def make_dt_interval(c, node, scope):
 
 
 # --- text to times and back ------------------------------------------------------------------------------------------------------------------
-def pattern(e):
-    return e.sql
+ZONE_LETTERS = re.compile(r"[VzOXxZ]")
+
+
+def shown_pattern(fmt):
+    """A pattern that does not print the zone: which it is the engine does not know."""
+    if not (fmt.is_literal and isinstance(fmt.lit, str)) or ZONE_LETTERS.search(re.sub(r"'[^']*'", "", fmt.lit)):
+        zones.refused("A pattern that prints the zone, or is no literal,")
+    return fmt.sql
+
+
+def read_instant(out, fmt, name):
+    """What a pattern read: an instant where it reads a zone, else the wall clock's."""
+    if zones.is_utc():
+        return f"({out} AT TIME ZONE 'UTC')"
+    if not (fmt.is_literal and isinstance(fmt.lit, str)):
+        zones.refused(f"{name} by a pattern that is no literal")
+    letters = re.sub(r"'[^']*'", "", fmt.lit)
+    if ZONE_LETTERS.search(letters) and "[" in letters:
+        zones.refused(f"{name} by a pattern whose zone may be there or not")
+    return f"({out} AT TIME ZONE 'UTC')" if ZONE_LETTERS.search(letters) else zones.instant(out)
 
 
 @special("to_timestamp to_timestamp_ltz to_timestamp_ntz try_to_timestamp")
@@ -351,7 +391,7 @@ def to_timestamp(c, node, scope):
     if s is None:
         raise wrong_type(name, c.shown(node), 0, '("STRING" or "DATE" or "TIMESTAMP" or "TIMESTAMP_NTZ")', args[0].kind)
     out = f"spark_parse_timestamp({s.sql}, {fmt.sql}, {'TRUE' if kind == NTZ else 'FALSE'}, {flag})"
-    return made(out if kind == NTZ else f"({out} AT TIME ZONE 'UTC')", kind, s, fmt)
+    return made(out if kind == NTZ else read_instant(out, fmt, name), kind, s, fmt)
 
 
 @special("to_date try_to_date")
@@ -369,7 +409,10 @@ def to_date(c, node, scope):
     s = implicit(args[0], STRING) if args[0].kind.name in ("string", "void") else None
     if s is None:
         raise wrong_type(name, c.shown(node), 0, '("STRING" or "DATE" or "TIMESTAMP" or "TIMESTAMP_NTZ")', args[0].kind)
-    return made(f"CAST(spark_parse_timestamp({s.sql}, {fmt.sql}, FALSE, {flag}) AS DATE)", DATE, s, fmt)
+    out = f"spark_parse_timestamp({s.sql}, {fmt.sql}, FALSE, {flag})"
+    if not zones.is_utc():
+        return cast(made(read_instant(out, fmt, name), TIMESTAMP, s, fmt), DATE)
+    return made(f"CAST({out} AS DATE)", DATE, s, fmt)
 
 
 @special("unix_timestamp to_unix_timestamp")
@@ -383,18 +426,23 @@ def unix_timestamp(c, node, scope):
     fmt = implicit(args[1], STRING) if len(args) > 1 else literal_of("yyyy-MM-dd HH:mm:ss", STRING)
     if temporal(args[0].kind):
         t = cast(args[0], TIMESTAMP) if args[0].kind != NTZ else args[0]
-        return made(f"spark_floor_div(epoch_us({t.sql}), 1000000)", BIGINT, *args)
+        return made(f"(epoch_us({t.sql}) // 1000000)", BIGINT, *args)  # towards zero, unlike unix_seconds
     s = implicit(args[0], STRING) if args[0].kind.name in ("string", "void") else None
     if s is None:
         raise wrong_type(name, c.shown(node), 0, '("STRING" or "DATE" or "TIMESTAMP" or "TIMESTAMP_NTZ")', args[0].kind)
-    return made(f"spark_floor_div(epoch_us(spark_parse_timestamp({s.sql}, {fmt.sql}, FALSE, FALSE)), 1000000)", BIGINT, s, fmt)
+    out = f"spark_parse_timestamp({s.sql}, {fmt.sql}, FALSE, FALSE)"
+    return made(f"(epoch_us({out if zones.is_utc() else read_instant(out, fmt, name)}) // 1000000)", BIGINT, s, fmt)
 
 
 @special("from_unixtime")
 def from_unixtime(c, node, scope):
     args = arguments(c, "from_unixtime", node, "bigint,string?", scope)
     fmt = args[1].sql if len(args) > 1 else "'yyyy-MM-dd HH:mm:ss'"
-    return made(f"spark_date_format(make_timestamp({args[0].sql} * 1000000), {fmt}, FALSE)", STRING, *args)
+    at = f"make_timestamp({args[0].sql} * 1000000)"
+    if not zones.is_utc():
+        seen = zones.local(f"({at} AT TIME ZONE 'UTC')")
+        return made(f"spark_date_format({seen}, {shown_pattern(args[1]) if len(args) > 1 else fmt}, FALSE)", STRING, *args)
+    return made(f"spark_date_format({at}, {fmt}, FALSE)", STRING, *args)
 
 
 @special("date_format")
@@ -409,6 +457,8 @@ def date_format(c, node, scope):
         if taken is None:
             raise wrong_type("date_format", c.shown(node), 0, '"TIMESTAMP"', t.kind)
         t = taken
+    if not zones.is_utc():
+        return made(f"spark_date_format({zones.local(cast(t, TIMESTAMP).sql)}, {shown_pattern(fmt)}, FALSE)", STRING, t, fmt)
     return made(f"spark_date_format(CAST({t.sql} AS TIMESTAMP), {fmt.sql}, {'TRUE' if t.kind == NTZ else 'FALSE'})", STRING, t, fmt)
 
 
@@ -437,9 +487,9 @@ def convert_timezone(c, node, scope):
     n = len(node.expressions)
     if n == 2:
         zone, t = arguments(c, "convert_timezone", node, "string,ntz", scope)
-        return made(f"timezone(spark_zone({zone.sql}), timezone('UTC', {t.sql}))", NTZ, zone, t)
+        return made(f"timezone(spark_zone({zone.sql}), {zones.instant(t.sql)})", NTZ, zone, t)
     a, b, t = arguments(c, "convert_timezone", node, "string,string,ntz", scope)
-    return made(f"timezone(spark_zone({b.sql}), timezone(spark_zone({a.sql}), {t.sql}))", NTZ, a, b, t)
+    return made(f"timezone(spark_zone({b.sql}), {zones.instant_in(f'spark_zone({a.sql})', t.sql)})", NTZ, a, b, t)
 
 
 # --- times of day ----------------------------------------------------------------------------------------------------------------------------
@@ -460,7 +510,7 @@ def current_time(c, node, scope):
         if not 0 <= e.lit <= 6:
             raise mismatch("VALUE_OUT_OF_RANGE", c.shown(node), f"The `precision` must be between [0, 6] (current value = {e.lit}).")
         p = e.lit
-    return E(time_precision("spark_time_of(CAST(now() AS TIMESTAMP))", time(p)), time(p))
+    return E(time_precision(f"spark_time_of({zones.local('now()')})", time(p)), time(p))
 
 
 @special("make_time")

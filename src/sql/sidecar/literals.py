@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+import zones
 from errors import Refused, raised, syntax, unsupported
 from kinds import BIGINT, CALENDAR, DATE, DOUBLE, DT_UNITS, INT, NTZ, TIMESTAMP, YM_UNITS, Kind, decimal, of_node, time
 from values import E, UNIT_MICROS, cast, literal_of
@@ -47,16 +48,19 @@ def typed_literal(compiler, node):
         raise raised("UNSUPPORTED_TYPED_LITERAL", f'Literals of the type "{to.sql}" are not supported. Supported types are "DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP", "INTERVAL", "X", "TIME".', "0A000")
     if value.strip().lower() in ("now", "today", "tomorrow", "yesterday", "epoch"):
         word = value.strip().lower()
-        day = {"today": "CAST(now() AS DATE)", "tomorrow": "(CAST(now() AS DATE) + 1)", "yesterday": "(CAST(now() AS DATE) - 1)", "epoch": "DATE '1970-01-01'", "now": "CAST(now() AS DATE)"}[word]
+        now = "CAST(now() AS DATE)" if zones.is_utc() else f"CAST({zones.local('now()')} AS DATE)"
+        day = {"today": now, "tomorrow": f"({now} + 1)", "yesterday": f"({now} - 1)", "epoch": "DATE '1970-01-01'", "now": now}[word]
         if to.name == "date":
             return E(day, DATE, foldable=True)
         if to.name in ("timestamp", "timestamp_ntz"):
+            if not zones.is_utc():
+                zones.refused(f"The literal {spelled} '{word}'")
             base = "now()" if word == "now" else f"CAST({day} AS TIMESTAMPTZ)"
             return E(base if to.name == "timestamp" else f"CAST({base} AS TIMESTAMP)", to, foldable=True)
     source = literal_of(value, Kind("string"))
     e = cast(source, to)
     # The row function says what is wrong with it; the class of a literal's error is another.
-    checked = e.sql.replace("spark_string_to_", "spark_literal_", 1)
+    checked = e.sql.replace("spark_string_to_", "spark_literal_", 1 if zones.is_utc() else -1)
     return E(checked, time(6) if to.name == "time" else to, foldable=True, lit=UNSET)
 
 

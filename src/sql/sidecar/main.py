@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from analyze import analyze  # noqa: E402
 from errors import Refused  # noqa: E402
+import zones  # noqa: E402
 from prepare import prepare  # noqa: E402
 from rewrite import assign, rewrite  # noqa: E402
 
@@ -25,10 +26,11 @@ MOST_BYTES = 64 << 20
 def answer(request):
     try:
         op = request.get("op")
+        zones.use(request.get("zone"))
         if op == "analyze":
             return {"ok": analyze(request["sql"], request.get("path", ""))}
         if op == "prepare":
-            return {"ok": prepare(request["sql"], request.get("parameters") or {})}
+            return {"ok": prepare(request["sql"], request.get("parameters") or {}, request.get("variables") or {})}
         if op == "assign":
             return {"ok": assign(request)}
         if op == "rewrite":

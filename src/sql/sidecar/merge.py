@@ -1,6 +1,7 @@
 """MERGE as a statement: its clauses in order, and the text of its source, which is a query of its own to the server."""
 from sqlglot import exp
 
+import table_clauses
 import tokens
 from errors import syntax, unsupported
 
@@ -12,6 +13,9 @@ def analyzed(tree, sql, out, name_of, no_more):
     if not isinstance(tree.args["using"], (exp.Table, exp.Subquery)):
         raise unsupported("This source of MERGE")
     out.update(kind="merge", target=name_of(tree.this), query_text="SELECT * FROM " + source_text(sql))
+    out["evolves"] = table_clauses.evolution(sql)[1]
+    if out["evolves"]:
+        out["assigned"] = assigned(tree)
     for part in parts_of(tree):
         if part.find(exp.Query):
             raise unsupported("A subquery in a condition or value of MERGE", "Join it into the source.")
@@ -20,6 +24,27 @@ def analyzed(tree, sql, out, name_of, no_more):
         same = [w for w, k in zip(tree.args["whens"].expressions, kinds) if k == kind]
         if any(w.args.get("condition") is None for w in same[:-1]):
             raise syntax("'WHEN'", "only the last clause of its kind may omit its condition")
+
+
+def assigned(tree):
+    """The columns that clauses with a source row give values to; `*`: all that the source has."""
+    out = []
+    for when in tree.args["whens"].expressions:
+        then = when.args["then"]
+        if kind_of(when) == "by_source":
+            continue
+        if isinstance(then, exp.Update):
+            out += ["*" if isinstance(e, exp.Star) else e.this.name for e in then.expressions if isinstance(e, (exp.Star, exp.EQ))]
+        elif isinstance(then, exp.Insert):
+            out += ["*"] if isinstance(then.this, exp.Star) else [c.name for c in inserted(then)]
+    return out
+
+
+def inserted(then):
+    """The columns that INSERT names; none where it names none."""
+    if then.this is None:
+        return []
+    return then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this.this if isinstance(then.this, exp.Paren) else then.this]
 
 
 def kind_of(when):

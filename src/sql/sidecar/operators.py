@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+import zones
 from errors import mismatch, raised, syntax, unsupported
 from kinds import (
     BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
@@ -172,14 +173,20 @@ def with_times(op, left, right, shown, attempt=False):
             return made(f"spark_time_add({left.sql}, {'-' if op == '-' else ''}{right.sql})", Kind("time", (6,)) if b.args[1] == "second" else a, left, right)
         if temporal(a):
             if b.name == "interval":
+                if a == TIMESTAMP:
+                    zones.refused("A TIMESTAMP and an interval of months, days and seconds at once")
                 return made(f"CAST({left.sql} {op} {right.sql} AS {physical(a)})", a, left, right)
             if b.name == "ym":
                 out = f"CAST({left.sql} {op} to_months({right.sql}) AS {physical(a)})"
+                if a == TIMESTAMP and not zones.is_utc():
+                    out = zones.moved(left.sql, lambda w: f"({w} {op} to_months({right.sql}))")
                 return made(f"TRY({out})" if attempt else out, a, left, right)
             if a == DATE and b.args[1] == "day":
                 return made(f"CAST({left.sql} {op} CAST({right.sql} // 86400000000 AS INTEGER) AS DATE)", a, left, right)
             to = TIMESTAMP if a == DATE else a
             left = cast(left, to)
+            if to == TIMESTAMP and not zones.is_utc():
+                return made(zones.days_and_more(left.sql, f"({'-' if op == '-' else ''}CAST({right.sql} AS BIGINT))"), to, left, right)
             return made(f"({left.sql} {op} to_microseconds({right.sql}))", to, left, right)
         raise unfit(shown, a) if op == "-" or swapped else diff_types(shown, a, b)
     if a == DATE and (b.name in ("int", "smallint", "tinyint", "void")):
@@ -195,7 +202,8 @@ def with_times(op, left, right, shown, attempt=False):
             return made(f"(CAST({left.sql} - {right.sql} AS BIGINT) * 86400000000)", Kind("dt", ("day", "day")), left, right)
         to = TIMESTAMP if TIMESTAMP in (a, b) or DATE in (a, b) and NTZ not in (a, b) else NTZ
         left, right = cast(left, to), cast(right, to)
-        return made(f"(epoch_us({left.sql}) - epoch_us({right.sql}))", DT, left, right)
+        wall = zones.walls if to == TIMESTAMP else str
+        return made(f"(epoch_us({wall(left.sql)}) - epoch_us({wall(right.sql)}))", DT, left, right)
     if op == "-" and "time" in (a.name, b.name) and "string" in (a.name, b.name):
         k = a if a.name == "time" else b
         left, right, a, b = cast(left, k), cast(right, k), k, k

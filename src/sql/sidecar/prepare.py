@@ -7,19 +7,23 @@ import re
 
 from sqlglot import exp
 
+import session_statements
 import tokens
 from errors import quoted, raised, syntax, unsupported
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def prepare(sql, parameters):
-    """`parameters`: {name: {"value": text or None, "type": …}}, as the request gave them."""
+def prepare(sql, parameters, variables):
+    """`parameters`: {name: {"value": text or None, "type": …}}, as the request gave them; `variables`: likewise the session's, by name in lower case.
+    Answers the plain statement, and the variables that EXECUTE IMMEDIATE ... INTO puts its row into."""
+    into = None
     for _ in range(8):
         c = tokens.Cursor(sql)
         if not c.take("EXECUTE", "IMMEDIATE"):
-            return names(c, parameters)
-        sql, parameters = immediate(c, parameters), {}
+            return {"sql": names(c, Given(parameters, variables)), "into": into or []}
+        sql, targets = immediate(c, Given(parameters, variables), into is None)
+        into, parameters = into or targets, {}
     raise unsupported("EXECUTE IMMEDIATE nested more than 8 deep")
 
 
@@ -36,6 +40,28 @@ def marker(c, at):
         if before.end + 1 == w.start and (before.kind != "symbol" or before.text in (")", "]")):
             return None
     return following.text
+
+
+class Given(dict):
+    """The parameters of the request, and with them the variables of its session."""
+
+    def __init__(self, parameters, variables):
+        super().__init__(parameters)
+        self.variables = variables
+
+
+def variable_at(c, variables):
+    """The variable whose name is at the cursor, and how many tokens that takes; nothing where it is none."""
+    parts, at = [], 0
+    while c.peek(at) is not None and c.peek(at).kind in ("word", "quoted"):
+        parts.append(c.peek(at).text.lower())
+        at += 1
+        if c.peek(at) is None or c.peek(at).text != ".":
+            break
+        at += 1
+    if c.peek(at) is not None and c.peek(at).text == "(" or not parts or parts[:-1] not in ([], ["session"], ["system", "session"]):
+        return None
+    return (variables[parts[-1]], at) if parts[-1] in variables else None
 
 
 class NotText(Exception):
@@ -85,6 +111,13 @@ def piece(c, parameters):
         out = constant(c, parameters, ())
         c.expect_symbol(")")
         return out
+    found = variable_at(c, getattr(parameters, "variables", {}))
+    if found is not None:
+        given, count = found
+        if given["value"] is not None and given["type"] != "string":
+            raise NotText("number")
+        c.at += count
+        return given["value"]
     following = c.peek(1)
     if c.is_word("CAST") and following is not None and following.text == "(" and c.is_word("NULL", ahead=2) and c.is_word("AS", ahead=3):
         c.at += 4
@@ -107,7 +140,7 @@ def unbound(name):
 
 
 # --- EXECUTE IMMEDIATE -----------------------------------------------------------------------------------------------------------------------
-def immediate(c, parameters):
+def immediate(c, parameters, outermost=True):
     start = c.peek()
     try:
         text = constant(c, parameters, ("INTO", "USING"))
@@ -121,15 +154,30 @@ def immediate(c, parameters):
         raise unsupported(f"EXECUTE IMMEDIATE of the expression at '{start.text if start else ''}'", "Give a text.")
     if text is None:
         raise raised("NULL_QUERY_STRING_EXECUTE_IMMEDIATE", "Execute immediate requires a non-null variable as the query string, but the provided variable is null.", "22004")
-    if c.is_word("INTO"):
-        raise unsupported("EXECUTE IMMEDIATE ... INTO", "There are no session variables.")
-    positional, named = arguments(c) if c.take("USING") else ([], {})
+    into = targets(c) if c.take("INTO") else []
+    positional, named = arguments(c, parameters.variables) if c.take("USING") else ([], {})
     c.end()
-    return filled(text, positional, named)
+    if into and not outermost:
+        raise unsupported("EXECUTE IMMEDIATE ... INTO inside another")
+    return filled(text, positional, named), into
 
 
-def arguments(c):
-    """USING: expressions in order, and those with a name."""
+def targets(c):
+    """INTO: names of variables."""
+    out = [session_statements.variable_name(c)]
+    while c.symbol(","):
+        out.append(session_statements.variable_name(c))
+    folded = [n[-1].lower() for n in out]
+    for name in out:
+        session_statements.located(name)
+    double = next((n for n in folded if folded.count(n) > 1), None)
+    if double is not None:
+        raise raised("DUPLICATE_ASSIGNMENTS", f"The columns or variables list contains duplicate {quoted(double)} as assignment targets.", "42701")
+    return out
+
+
+def arguments(c, variables):
+    """USING: expressions in order, and those with a name. Variables are named in full, whatever the statement's own names are."""
     closing = False
     if c.peek() is not None and c.peek().text == "(" and enclosed(c):
         closing = c.symbol("(")
@@ -151,7 +199,16 @@ def arguments(c):
         if last is None:
             raise syntax(c.near(), "expected an expression")
         text = c.sql[first.start:last.end + 1]
-        checked_constant(text)
+        checked_constant(text, variables)
+        inner = tokens.Cursor(text)
+        found = variable_at(inner, variables)
+        if alias is None and found is not None and found[1] == len(inner.words):
+            positional.append((in_full(text, variables), inner.words[-1].text))
+            named.setdefault(inner.words[-1].text.lower(), positional[-1][0])
+            if not c.symbol(","):
+                break
+            continue
+        text = in_full(text, variables)
         positional.append((text, alias))
         if alias is not None:
             if alias.lower() in named:
@@ -176,7 +233,23 @@ def enclosed(c):
     return False
 
 
-def checked_constant(text):
+def in_full(text, variables):
+    c = tokens.Cursor(text)
+    out, at = [], 0
+    while c.peek() is not None:
+        found = variable_at(c, variables)
+        before = c.words[c.at - 1] if c.at else None
+        if found is None or before is not None and before.kind == "symbol" and before.text in (".", ":"):
+            c.at += 1
+            continue
+        first, last = c.peek(), c.peek(found[1] - 1)
+        out += [text[at:first.start], "`system`.`session`." + quoted(last.text)]
+        at = last.end + 1
+        c.at += found[1]
+    return "".join(out) + text[at:]
+
+
+def checked_constant(text, variables):
     """An argument may not reach what the statement reads."""
     from analyze import parsed
 
@@ -186,8 +259,10 @@ def checked_constant(text):
         raise syntax(f"'{text[:40]}'", "expected an expression")
     if inner.find(exp.Query) is not None:
         raise raised("UNSUPPORTED_EXPR_FOR_PARAMETER", "A query parameter contains unsupported expression: a subquery.", "42K0E")
-    column = inner.find(exp.Column)
-    if column is not None:
+    for column in inner.find_all(exp.Column):
+        parts = [p.name.lower() for p in column.parts]
+        if any(parts[:n] == ["system", "session"][2 - n:] and len(parts) > n and parts[n] in variables for n in (0, 1, 2)):
+            continue
         raise raised("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", f"A column, variable, or function parameter with name {quoted(column.name)} cannot be resolved.", "42703")
 
 

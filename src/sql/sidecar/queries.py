@@ -5,10 +5,10 @@ from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
 from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts
 from grouping import Layer
-from kinds import BOOLEAN, INT, VOID, any_in, common, ident, integral, orderable, physical
+from kinds import BOOLEAN, INT, STRING, VOID, any_in, common, ident, integral, of_text, orderable, physical, text
 from names import output_name
 from operators import in_filter
-from relations import Relations, misplaced
+from relations import Relations, misplaced, parse_kind
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, castable, implicit, literal_of, made, string_sql as sql_text
 from windows import Windows
@@ -22,9 +22,19 @@ class Compiler(Expressions, Relations, Windows):
         self.named_functions = {k.lower(): v for k, v in ((request or {}).get("routines") or {}).items()}
         self.endpoints = (request or {}).get("endpoints") or {}  # of ai_query: what type each answers
         self.expanding = 0
+        self.session_variables = (request or {}).get("variables") or {}
         self.ctes = [{}]
         self.recursion = []  # the scopes around the steps of recursive queries that are being compiled
         self.aliases = 0
+
+    def session_variable(self, name):
+        """A variable of the session: a constant, though not a literal as far as types go."""
+        given = self.session_variables[name]
+        kind = of_text(given["type"], parse_kind)
+        if kind == STRING or kind == VOID or given["value"] is None:
+            e = literal_of(given["value"], kind)
+            return e if kind in (STRING, VOID) else E(e.sql, kind, foldable=True)
+        return E(f"CAST({text(given['value'])} AS {physical(kind)})", kind, foldable=True)
 
     def fresh(self):
         """A name for a relation that no other has."""

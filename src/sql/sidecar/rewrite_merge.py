@@ -4,12 +4,12 @@ from sqlglot import exp
 import routines
 from errors import Refused, quoted, syntax, unsupported
 from expressions import unresolved
-from kinds import BOOLEAN, ident, of_text
-from merge import kind_of
+from kinds import BOOLEAN, VOID, ident, of_text, physical
+from merge import inserted, kind_of
 from queries import Compiler
 from relations import parse_kind
 from scopes import Col, Scope, Source
-from values import made
+from values import E, cast, made
 
 
 def rewritten(tree, source, target, hole, parameters, request):
@@ -22,10 +22,15 @@ def rewritten(tree, source, target, hole, parameters, request):
         raise unsupported(f"MERGE of a target and a source that are both called `{target_alias}`", "Give one an alias.")
     names = [c["name"].lower() for c in source]
     doubled = {n for n in names if names.count(n) > 1}
-    both = Side(hole, [(target_alias, target), (source_alias, source)], parameters, request)
-    only_source, only_target = Side(hole, [(source_alias, source)], parameters), Side(hole, [(target_alias, target)], parameters, request)
+    evolves = request.get("evolved") is not None
+    both = Side(hole, [(target_alias, target), (source_alias, source)], parameters, request, evolves)
+    only_source, only_target = Side(hole, [(source_alias, source)], parameters, None, evolves), Side(hole, [(target_alias, target)], parameters, request, evolves)
     on = both.add(tree.args["on"], "on")
-    own = {c["name"].lower(): c["name"] for c in target}
+    columns_now = request["evolved"] if evolves else target
+    own = {c["name"].lower(): c["name"] for c in columns_now}
+    types = {c["name"]: c["type"] for c in columns_now}
+    before = {c["name"].lower() for c in target}
+    given = [c["name"] for c in (source if evolves else target)]
     clauses = []
     for when in tree.args["whens"].expressions:
         kind = kind_of(when)
@@ -48,10 +53,12 @@ def rewritten(tree, source, target, hole, parameters, request):
                 if isinstance(e, exp.Star):
                     if kind != "matched":
                         raise syntax("'*'", "UPDATE SET * needs a source row")
-                    pairs += [(c["name"], star(c["name"], names, source_alias, "UPDATE")) for c in target]
+                    pairs += [(name, star(name, names, source_alias, "UPDATE")) for name in given]
                 elif isinstance(e, exp.EQ) and isinstance(e.this, exp.Column):
                     if e.this.table and e.this.table.lower() != target_alias:
                         raise unresolved(f"{quoted(e.this.table)}.{quoted(e.this.name)}", e.this.name, [(target_alias, c["name"]) for c in target])
+                    if evolves and e.this.name.lower() not in before and (e.this.table or kind == "by_source"):
+                        raise no_column(e.this.name, target_alias, target)
                     pairs.append((e.this.name, e.expression))
                 else:
                     raise unsupported("This assignment")
@@ -60,10 +67,10 @@ def rewritten(tree, source, target, hole, parameters, request):
             if kind != "not_matched":
                 raise syntax("'INSERT'", "only rows that are not matched can be inserted")
             if isinstance(then.this, exp.Star):
-                pairs = [(c["name"], star(c["name"], names, source_alias, "INSERT")) for c in target]
+                pairs = [(name, star(name, names, source_alias, "INSERT")) for name in given]
             else:
                 values = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression.this if isinstance(then.expression, exp.Paren) else then.expression]
-                columns = [c["name"] for c in target] if then.this is None else [c.name for c in then.this.expressions] if isinstance(then.this, exp.Tuple) else [then.this.this.name if isinstance(then.this, exp.Paren) else then.this.name]
+                columns = [c["name"] for c in target] if then.this is None else [c.name for c in inserted(then)]
                 if len(columns) != len(values):
                     raise syntax("')'", f"{len(columns)} columns and {len(values)} values in INSERT")
                 pairs = list(zip(columns, values))
@@ -71,11 +78,16 @@ def rewritten(tree, source, target, hole, parameters, request):
             raise unsupported("This clause of MERGE")
         for name, value in pairs:
             if name.lower() not in own:
+                if evolves:
+                    raise no_column(name, target_alias, target)
                 raise unresolved(quoted(name), name, [(target_alias, c["name"]) for c in target])
             if own[name.lower()] in clause["columns"]:
                 raise syntax(f"'{name}'", "a column is assigned twice")
             clause["columns"].append(own[name.lower()])
-            clause["values"].append(side.add(value, ("store", next(x["type"] for x in target if x["name"] == own[name.lower()]))))
+            column = own[name.lower()]
+            # UPDATE SET * of a struct leaves the fields alone that the source does not have.
+            kept = f"{ident(target_alias)}.{ident(column)}" if evolves and clause["action"] == "update" and any(isinstance(e, exp.Star) for e in then.expressions) else None
+            clause["values"].append(side.add(value, ("store", types[column], kept)))
         clauses.append(clause)
     for side in (both, only_source, only_target):
         side.finish(doubled, source_alias)
@@ -88,6 +100,10 @@ def rewritten(tree, source, target, hole, parameters, request):
         else:
             clause["condition"] = side.text[clause["condition"]]
     return {"merge": {"target_alias": target_alias, "source_alias": source_alias, "on": both.text[on], "clauses": clauses}}
+
+
+def no_column(name, target_alias, target):
+    return Refused("unresolved_column", f"[DELTA_MERGE_UNRESOLVED_EXPRESSION] Cannot resolve {name} in UPDATE or INSERT clause given columns {', '.join(target_alias + '.' + c['name'] for c in target)}. SQLSTATE: 42601")
 
 
 def star(name, names, source_alias, clause):
@@ -107,19 +123,52 @@ def joined(c, node, scope, seen):
     return out
 
 
+def fitted(x, a, to, kept=None, depth=0):
+    """A nested value in the shape of a column that has its fields and maybe more: by name; what it lacks is NULL, or what `kept` has there."""
+    if a == to or a == VOID:
+        return x if a == to else f"CAST(NULL AS {physical(to)})"
+    v = f"f{depth}_"
+    if a.name == to.name == "struct":
+        have = {f.lower(): (f, k) for f, k in a.args}
+        keeps = kept is not None and lacks(a, to)
+        fields = []
+        for f, k in to.args:
+            inner = f"({kept}).{ident(f)}" if keeps else None
+            if f.lower() in have:
+                g, mine = have[f.lower()]
+                fields.append(f"{ident(f)} := {fitted(f'({x}).{ident(g)}', mine, k, inner, depth)}")
+            else:
+                fields.append(f"{ident(f)} := {inner or f'CAST(NULL AS {physical(k)})'}")
+        there = f"({x}) IS NOT NULL" + (f" OR ({kept}) IS NOT NULL" if keeps else "")
+        return f"CASE WHEN {there} THEN struct_pack({', '.join(fields)}) END"
+    if a.name == to.name == "array":
+        return f"list_transform({x}, lambda {v}: {fitted(v, a.args[0], to.args[0], None, depth + 1)})"
+    if a.name == to.name == "map":
+        key, value = fitted(f'{v}."key"', a.args[0], to.args[0], None, depth + 1), fitted(f'{v}."value"', a.args[1], to.args[1], None, depth + 1)
+        return f"map_from_entries(list_transform(map_entries({x}), lambda {v}: {{'key': {key}, 'value': {value}}}))"
+    return cast(E(x, a), to).sql
+
+
+def lacks(a, to):
+    """Whether a struct has fields, at any depth of structs, that the other has not."""
+    have = {f.lower(): k for f, k in a.args}
+    return any(f.lower() not in have or k.name == have[f.lower()].name == "struct" and lacks(have[f.lower()], k) for f, k in to.args)
+
+
 class Side:
     """Expressions that see the same tables."""
 
-    def __init__(self, hole, tables, parameters, request=None):
+    def __init__(self, hole, tables, parameters, request=None, evolves=False):
         """`request`: with the policy of the first table, which is the target."""
         self.hole, self.tables, self.parameters, self.request, self.expressions = hole, tables, parameters, request or {}, []
+        self.evolves = evolves
 
     def add(self, expression, place=""):
         self.expressions.append((expression.copy(), place))
         return len(self.expressions) - 1
 
     def finish(self, doubled, source_alias):
-        from rewrite import stored
+        from rewrite import nested, stored
 
         self.text, self.sources = [], []
         c = Compiler(self.hole, [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
@@ -131,7 +180,8 @@ class Side:
         for node, where in self.expressions:
             e = c.compile(node, scope) if where != "on" or seen is None else joined(c, node, scope, seen)
             if isinstance(where, tuple):
-                e = stored(e, where[1])
+                wanted = of_text(where[1], parse_kind)
+                e = made(fitted(e.sql, e.kind, wanted, where[2]), wanted, e) if self.evolves and nested(wanted) and nested(e.kind) else stored(e, where[1])
             if where == "condition":
                 e.sql = routines.guarded(seen, e.sql)
             used = sorted(name for i, name in e.refs if i == place)

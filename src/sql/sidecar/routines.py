@@ -6,6 +6,7 @@ The body is compiled in a scope of its own, which knows its parameters and nothi
 """
 from sqlglot import exp
 
+import zones
 from analyze import parsed, references
 from catalogue import AGGREGATES, GENERATORS, wrong_count
 from errors import quoted, raised, syntax, unsupported
@@ -42,10 +43,21 @@ def default_of(c, function, parameter):
         raise raised("USER_DEFINED_FUNCTIONS.NOT_A_VALID_DEFAULT_EXPRESSION", f"The DEFAULT expression of {function['name'].split('.')[-1]}.{parameter['name']} is not supported because it contains a subquery.", "42601")
     saved, named = c.ctes, c.named_functions
     c.ctes, c.named_functions = [{}], function.get("routines") or {}
+    c.expanding += 1
+    zone = in_its_zone()
     try:
         return cast(c.compile(tree, Scope()), of_text(parameter["type"], parse_kind), shown=text)
     finally:
         c.ctes, c.named_functions = saved, named
+        c.expanding -= 1
+        zones.use(zone)
+
+
+def in_its_zone():
+    """A function was made in UTC, and means what it meant there; answers the zone around it."""
+    zone = zones.current
+    zones.use(zones.UTC)
+    return zone
 
 
 def arguments_of(c, function, node, scope):
@@ -103,11 +115,13 @@ def expanded_table(c, function, args):
     placed(function, tree)
     saved, c.ctes, named, c.named_functions = c.ctes, [{}], c.named_functions, function.get("routines") or {}
     c.expanding += 1
+    zone = in_its_zone()
     try:
         q = c.query(tree, scope)
     finally:
         c.ctes, c.named_functions = saved, named
         c.expanding -= 1
+        zones.use(zone)
     wanted = function.get("columns") or []
     if not wanted:
         return q
@@ -152,13 +166,15 @@ def expanded(c, function, args):
     scope = scope_of(c, function, args)
     saved, c.ctes, named, c.named_functions = c.ctes, [{}], c.named_functions, function.get("routines") or {}
     c.expanding += 1
+    zone = in_its_zone()
     try:
         e = c.compile(body_of(function), scope)
+        if function["returns"]:
+            e = cast(e, of_text(function["returns"], parse_kind))
     finally:
         c.ctes, c.named_functions = saved, named
         c.expanding -= 1
-    if function["returns"]:
-        e = cast(e, of_text(function["returns"], parse_kind))
+        zones.use(zone)
     out = made(f"({e.sql})", e.kind, e, *args)
     out.volatile, out.foldable = e.volatile, False
     return out

@@ -109,7 +109,20 @@ class Scope:
         lowered = parts[0].lower()
         if len(parts) > 1 and lowered == self.function and parts[1].lower() in self.variables:
             return self.fields(c, self.variables[parts[1].lower()], parts[2:])
-        return self.fields(c, self.variables[lowered], parts[1:]) if lowered in self.variables else None
+        if lowered in self.variables:
+            return self.fields(c, self.variables[lowered], parts[1:])
+        return self.session_variable(c, parts) if self.parent is None else None
+
+    def session_variable(self, c, parts):
+        """What is none of the query's own names may be a variable of the session. The bodies of functions know none."""
+        if c.expanding or not c.session_variables:
+            return None
+        lowered = [p.lower() for p in parts]
+        for before in (["system", "session"], ["session"], []):
+            n = len(before)
+            if lowered[:n] == before and len(lowered) > n and lowered[n] in c.session_variables:
+                return self.fields(c, c.session_variable(lowered[n]), parts[n + 1:])
+        return None
 
     def alias(self, lowered, shown):
         e = self.aliases[lowered]

@@ -140,6 +140,17 @@ def clauses(sql):
     return out, found
 
 
+def evolution(sql):
+    """Whether it is MERGE or INSERT WITH SCHEMA EVOLUTION, and the text with blanks in place of these words."""
+    if "EVOLUTION" not in sql.upper():
+        return sql, False
+    c = tokens.Cursor(sql)
+    if not (c.take("MERGE") or c.take("INSERT")) or not c.take("WITH", "SCHEMA", "EVOLUTION"):
+        return sql, False
+    start, end = c.words[1].start, c.words[3].end + 1
+    return sql[:start] + " " * (end - start) + sql[end:], True
+
+
 def alter(c, out):
     """ALTER TABLE's clauses about columns, constraints and clustering; False: none of these."""
     o = out["options"]
@@ -192,6 +203,7 @@ def alter_column(c, out, name):
     elif c.take("TYPE"):
         o["action"] = "column_type"
         column["type"] = tokens.type_text(c)
+        tokens.bounded(column["type"])
     else:
         return False
     out["columns"] = [column]

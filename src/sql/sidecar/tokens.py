@@ -1,9 +1,12 @@
 """Statements that sqlglot only wraps (SHOW, DESCRIBE, GRANT, USE, COPY INTO, catalogs and schemas), parsed strictly from its tokens."""
+import re
+
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 import governance
+import session_statements
 import show
 import table_clauses
 from errors import raised, syntax, unsupported
@@ -240,6 +243,12 @@ def type_text(c):
     return out.lower()
 
 
+def bounded(kind):
+    """VARCHAR(n) is the type of a column itself; CHAR(n), whose comparisons fill up what is shorter, and what is nested are none."""
+    if re.search(r"\b(var)?char(acter)?\s*\(", kind) and not re.fullmatch(r"varchar\(([1-9]\d{0,8})\)", kind):
+        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING or VARCHAR(n).")
+
+
 def text_or_null(c):
     if c.take("NULL"):
         return ""
@@ -301,8 +310,7 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
-                if "char(" in column["type"]:
-                    raise unsupported(f"The type {column['type'].upper()} of a column", "Use STRING.")
+                bounded(column["type"])
                 if c.is_word("DEFAULT"):
                     raise raised("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", "Failed to execute the command because DEFAULT values are not supported when adding new columns to previously existing Delta tables; please add the column without a default value first, then run a second ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.", "0AKDC")
                 if c.is_word("NOT", "FIRST", "AFTER"):
@@ -463,6 +471,11 @@ def create(c):
 def drop(c):
     if c.take("POLICY"):
         return {"kind": "drop_policy", "name": c.identifier(), **governance.policy_home(c)}
+    if c.is_word("VARIABLE", "VAR"):
+        raise syntax(c.near(), "expected TEMPORARY before it")
+    if c.is_word("TEMPORARY", "TEMP") and c.is_word("VARIABLE", "VAR", ahead=1):
+        c.at += 1
+        return session_statements.drop(c)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "FUNCTION"):
         if c.peek() is None:
             raise syntax("end of input")
@@ -536,4 +549,5 @@ def copy(c):
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "DECLARE": session_statements.declare, "SET": session_statements.set_,
 }

@@ -2,6 +2,7 @@
 from kinds import (
     BIGINT, BOOLEAN, CALENDAR, DOUBLE, DT_UNITS, INT, RANGES, STRING, VOID, YM_UNITS, Kind, atomic, decimal, decimal_of, fractional, ident, integral, interval, numeric, physical, temporal, text,
 )
+import zones
 from errors import mismatch, raised, unsupported
 
 UNKNOWN = object()
@@ -165,9 +166,13 @@ def one_cast(x, a, to, mode, depth):
             return f"{duck}(spark_micros_text({micros}) AS {physical(to)})"
         return f"CAST({micros} / 1000000.0::DOUBLE AS {physical(to)})"
     if n in ("timestamp", "timestamp_ntz", "date") and a.name in ("timestamp", "timestamp_ntz", "date"):
-        return plain
+        if zones.is_utc() or "timestamp" not in (n, a.name):
+            return plain
+        if a.name == "timestamp":
+            return zones.local(x) if n == "timestamp_ntz" else f"CAST({zones.local(x)} AS DATE)"
+        return zones.instant(f"CAST({x} AS TIMESTAMP)")
     if n == "time" and temporal(a):
-        return time_precision(f"spark_time_of(CAST({x} AS TIMESTAMP))", to)
+        return time_precision(f"spark_time_of({zones.local(x) if a.name == 'timestamp' else f'CAST({x} AS TIMESTAMP)'})", to)
     if n == "time" and a.name == "time":
         return time_precision(x, to) if to.args[0] < a.args[0] else x
     if n in ("ym", "dt") and a.name == n:
@@ -215,7 +220,7 @@ def to_text(x, a, depth=0):
     if n == "date":
         return f"spark_date_to_string({x})"
     if n in ("timestamp", "timestamp_ntz"):
-        return f"spark_timestamp_to_string(CAST({x} AS TIMESTAMP))"
+        return f"spark_timestamp_to_string({zones.local(x) if n == 'timestamp' else f'CAST({x} AS TIMESTAMP)'})"
     if n == "binary":
         return f"spark_binary_to_string({x})"
     if n == "ym":
@@ -252,7 +257,8 @@ def from_text(x, to, flag):
     if n == "date":
         return f"spark_string_to_date({x}, {flag})"
     if n == "timestamp":
-        return f"(spark_string_to_timestamp({x}, 'TIMESTAMP', {flag}) AT TIME ZONE 'UTC')"
+        read = f"spark_string_to_timestamp({x}, 'TIMESTAMP', {flag})"
+        return f"({read} AT TIME ZONE 'UTC')" if zones.is_utc() else f"CASE WHEN spark_names_zone({x}) THEN ({read} AT TIME ZONE 'UTC') ELSE {zones.instant(read)} END"
     if n == "timestamp_ntz":
         return f"spark_string_to_timestamp({x}, 'TIMESTAMP_NTZ', {flag})"
     if n == "time":

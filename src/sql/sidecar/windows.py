@@ -2,6 +2,7 @@
 from sqlglot import exp
 
 from catalogue import AGGREGATES, FUNCTIONS
+import zones
 from errors import mismatch, quoted, raised, syntax, unsupported
 from kinds import BOOLEAN, INT, orderable
 from values import E, cast, implicit, made
@@ -205,6 +206,8 @@ class Windows:
                 if not e.foldable:
                     raise raised("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WITHOUT_FOLDABLE", f"Window frame bound '{self.shown(value)}' is not a literal.", "42K09")
                 text = e.sql
+                if e.kind.name in ("dt", "ym"):
+                    zones.refused("A window frame between intervals")
                 if e.kind.name == "dt":
                     text = f"to_microseconds({e.sql})"
                 elif e.kind.name == "ym":

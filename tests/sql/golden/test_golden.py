@@ -12,12 +12,24 @@ from harness import ROOT, platform  # noqa: E402
 
 # Statements that were right when this was last measured; raise it with what is gained.
 RIGHT = 2220
+RIGHT_IN_ZONE = 480
 
 
 def jar():
     cache = pathlib.Path(os.environ.get("TARN_CACHE") or pathlib.Path.home() / ".cache" / "tarn")
     subprocess.run([sys.executable, ROOT / "deps" / "fetch.py", "--cache", str(cache), "golden"], check=True)
     return cache / "java-golden" / "spark-sql_2.13-4.2.0-tests.jar"
+
+
+def test_times_in_a_zone_are_sparks(monkeypatch):
+    """The suite's own zone is Los Angeles: there times must agree to the letter, and what is not made for zones must say so."""
+    monkeypatch.setattr(golden, "ZONE", "America/Los_Angeles")
+    with platform() as server:
+        results = golden.run(jar(), ["timestamp", "timestamp-ntz", "date", "datetime-parsing", "extract", "try_datetime_functions", "interval", "cast"], golden.asker(server))
+    counts = collections.Counter(verdict for _, verdict, _ in results)
+    wrong = [f"{c.file} {c.number}: {' '.join(c.sql.split())[:120]}: {detail}" for c, verdict, detail in results if verdict in ("wrong", "failed")]
+    assert not wrong, "\n".join(wrong)
+    assert counts["right"] >= RIGHT_IN_ZONE, counts
 
 
 def test_no_answer_differs_from_sparks():
