@@ -162,7 +162,8 @@ def spread(server, admin):
         admin.sql(LANDING, warehouse, f"CREATE OR REPLACE TABLE landing_raw.spread.{table} (k BIGINT, v BIGINT)")
     for kind, name, privileges in (("catalog", "landing_raw", ["USE_CATALOG"]), ("schema", "landing_raw.spread", ["USE_SCHEMA"]), ("table", "landing_raw.spread.hers", ["SELECT", "MODIFY"])):
         admin.workspace(LANDING, "PATCH", f"/api/2.1/unity-catalog/permissions/{kind}/{name}", {"changes": [{"principal": "nora@acme.example", "add": privileges}]})
-    made = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", {**SPEC, "cluster_name": "spread", "num_workers": 2})["cluster_id"]
+    made = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", {
+        **SPEC, "cluster_name": "spread", "num_workers": 2, "cluster_log_conf": {"dbfs": {"destination": "dbfs:/spread-logs"}}})["cluster_id"]
     state = wait(lambda: (c := get(admin, made))["state"] != "PENDING" and c, 180)
     assert state["state"] == "RUNNING", state
     admin.workspace(LANDING, "PATCH", f"/api/2.0/permissions/clusters/{made}", {"access_control_list": [{"group_name": "users", "permission_level": "CAN_ATTACH_TO"}]})
@@ -259,3 +260,11 @@ def test_a_killed_control_plane_and_what_is_left_at_the_end(server, spread):
     while (left := left_of(server, instances)) and time.monotonic() < until:
         time.sleep(0.2)
     assert left == []
+    # What its servers and executors wrote is kept where cluster_log_conf says.
+    wait(lambda: get(again, cluster).get("cluster_log_status"), 60)
+    files = lambda path: [f["path"] for f in again.workspace(LANDING, "GET", f"/api/2.0/dbfs/list?path={path}")["files"]]
+    wait(lambda: not (server.data / "logs" / cluster).exists(), 60)
+    assert any("log4j-active.log" in path for path in files(f"/spread-logs/{cluster}/driver"))
+    executors = files(f"/spread-logs/{cluster}/executor")
+    assert len(executors) >= 2, executors
+    assert all(any("/stderr" in file for file in files(path)) for path in executors)

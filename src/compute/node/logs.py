@@ -14,6 +14,11 @@ EVERY = 0.5  # seconds between two sendings
 PIECE = 256 << 10  # bytes of a message
 MOST_WAITING = 4 << 20  # bytes of a file that wait to be sent
 ENGINE = "log4j-active.log"
+_CONTEXTS, _WORKERS = os.path.join(os.environ.get("TMPDIR", "/tmp"), "k-*", "sail"), os.path.join(os.environ.get("HOME", "/"), ".spark-*")
+# What Apache Spark writes: its servers on the driver, its Worker and executors on a worker (tarn_runtime/apache.py, standalone.py).
+ENGINES = [(ENGINE, os.path.join(_CONTEXTS, name + ".log")) for name in ("server", "master")] + [
+    (ENGINE, os.path.join(_WORKERS, "worker.log")),
+    *((name, os.path.join(_WORKERS, "work", "*", "*", name + "*")) for name in ("stdout", "stderr"))]
 
 
 class Logs:
@@ -54,15 +59,17 @@ class Logs:
 
     def follow_engines(self):
         """Engines write files of their own, in the folders of contexts and of this node's workers."""
-        for path in glob.glob(os.path.join(os.environ.get("TMPDIR", "/tmp"), "*", "**", "spark.log"), recursive=True):
-            try:
-                with open(path, "rb") as f:
-                    f.seek(self.followed.get(path, 0))
-                    data = f.read(MOST_WAITING)
-                    self.followed[path] = f.tell()
-            except OSError:
-                continue
-            self.write(ENGINE, data.decode("utf-8", "replace"))
+        for name, place in ENGINES:
+            for path in glob.glob(place):
+                try:
+                    with open(path, "rb") as f:
+                        file = os.fstat(f.fileno()).st_ino  # which it stays when its engine closes it under another name
+                        f.seek(self.followed.get(file, 0))
+                        data = f.read(MOST_WAITING)
+                        self.followed[file] = f.tell()
+                except OSError:
+                    continue
+                self.write(name, data.decode("utf-8", "replace"))
 
     def send(self):
         """All that waits. What the link does not take now waits on."""
