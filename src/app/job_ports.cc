@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/json_read.h"
+#include "base/sql_script.h"
 
 namespace tarn::app {
 namespace {
@@ -39,28 +40,111 @@ Expected<compute::ClusterSpec, std::string> spec_of(const json::value& v) {
 
 }  // namespace
 
+struct JobStatements::Scripts : std::enable_shared_from_this<Scripts> {
+  struct Script {
+    access::Context ctx;
+    std::string warehouse_id, session_id, handle, current;
+    std::vector<std::string> statements;
+    std::size_t next = 0;
+    std::map<std::string, std::string> parameters;
+    jobs::Ended ended;
+    bool cancelled = false;
+  };
+
+  explicit Scripts(sql::Statements& all) : statements(all) {}
+
+  /// Submits its next statement, whose end goes on from there. The error: it was not taken.
+  Expected<void, std::string> go_on(const std::shared_ptr<Script>& script) {
+    sql::StatementRequest q;
+    q.statement = script->statements[script->next++];
+    q.warehouse_id = script->warehouse_id;
+    if (!script->session_id.empty()) q.session_id = script->session_id;
+    for (const auto& [name, value] : script->parameters)
+      if (q.statement.find(':' + name) != std::string::npos) q.parameters.push_back({.name = name, .value = value});
+    auto submitted = statements.submit(script->ctx, q);
+    if (!submitted) return fail(submitted.error().message);
+    const auto s = *submitted;
+    bool cancelled = false;
+    {
+      const std::lock_guard lock(mutex);
+      script->current = s->id;
+      if (script->handle.empty()) running[script->handle = s->id] = script;
+      cancelled = script->cancelled;
+    }
+    if (cancelled) (void)statements.cancel(script->ctx, s->id);
+    statements.hand_over(s, [] {});
+    s->on_done([s, script, self = shared_from_this()] { self->ended(*s, script); });
+    return {};
+  }
+
+  void ended(sql::Statement& s, const std::shared_ptr<Script>& script) {
+    const auto now = s.snapshot();
+    const bool ok = now.state == sql::StatementState::SUCCEEDED;
+    const auto which = [&] {
+      return script->statements.size() == 1 ? std::string() : fmt::format("Statement {} of {}: ", script->next, script->statements.size());
+    };
+    if (ok && script->next < script->statements.size()) {
+      const auto begun = go_on(script);
+      if (begun) return;
+      return end(*script, {.ok = false, .error = which() + begun.error()});
+    }
+    end(*script, {.ok = ok,
+                  .cancelled = now.state == sql::StatementState::CANCELED,
+                  .error = ok ? "" : which() + now.error_message,
+                  .output = json::object{{"statement_id", s.id}, {"rows", now.rows}}});
+  }
+
+  void end(Script& script, jobs::WorkEnd how) {
+    {
+      const std::lock_guard lock(mutex);
+      running.erase(script.handle);
+    }
+    if (!script.session_id.empty()) (void)statements.close_session(script.ctx, script.session_id);
+    script.ended(std::move(how));
+  }
+
+  sql::Statements& statements;
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<Script>> running;  // by handle
+};
+
+JobStatements::JobStatements(sql::Statements& statements) : statements_(statements), scripts_(std::make_shared<Scripts>(statements)) {}
+
 Expected<std::string, std::string> JobStatements::start(const access::Context& ctx, const std::string& warehouse_id, const std::string& statement,
                                                         const std::map<std::string, std::string>& parameters, jobs::Ended ended) {
-  sql::StatementRequest q;
-  q.statement = statement;
-  q.warehouse_id = warehouse_id;
-  for (const auto& [name, value] : parameters)
-    if (statement.find(':' + name) != statement.npos) q.parameters.push_back({.name = name, .value = value});
-  auto submitted = statements_.submit(ctx, q);
-  if (!submitted) return fail(submitted.error().message);
-  const auto s = *submitted;
-  statements_.hand_over(s, [] {});
-  s->on_done([s, ended = std::move(ended)] {
-    const auto now = s->snapshot();
-    ended({.ok = now.state == sql::StatementState::SUCCEEDED,
-           .cancelled = now.state == sql::StatementState::CANCELED,
-           .error = now.error_message,
-           .output = json::object{{"statement_id", s->id}, {"rows", now.rows}}});
-  });
-  return s->id;
+  auto script = std::make_shared<Scripts::Script>();
+  script->ctx = ctx;
+  script->warehouse_id = warehouse_id;
+  script->parameters = parameters;
+  script->ended = std::move(ended);
+  script->statements = split_script(statement);
+  if (script->statements.empty()) return fail(std::string("There is no statement in it"));
+  if (script->statements.size() == 1) {
+    if (statement.find(';') == statement.npos) script->statements[0] = statement;  // as it was written
+  } else {
+    auto session = statements_.open_session(ctx, {.warehouse_id = warehouse_id, .catalog = {}, .schema = {}, .session_confs = {}});
+    if (!session) return fail(session.error().message);
+    script->session_id = *std::move(session);
+  }
+  if (auto begun = scripts_->go_on(script); !begun) {
+    if (!script->session_id.empty()) (void)statements_.close_session(ctx, script->session_id);
+    return fail(begun.error());
+  }
+  const std::lock_guard lock(scripts_->mutex);
+  return script->handle;
 }
 
-void JobStatements::cancel(const access::Context& ctx, const std::string& id) { (void)statements_.cancel(ctx, id); }
+void JobStatements::cancel(const access::Context& ctx, const std::string& id) {
+  std::string current = id;
+  {
+    const std::lock_guard lock(scripts_->mutex);
+    if (const auto i = scripts_->running.find(id); i != scripts_->running.end()) {
+      i->second->cancelled = true;
+      current = i->second->current;
+    }
+  }
+  (void)statements_.cancel(ctx, current);
+}
 
 Expected<void, std::string> JobClusters::ensure(const access::Context& ctx, const std::string& id) {
   const auto c = clusters_.get(ctx, id);

@@ -9,15 +9,18 @@
 
 namespace tarn::app {
 
+/// A text of several statements runs one after another in a session of its own, up to the first that fails. Its handle is its first statement's id.
 class JobStatements final : public jobs::SqlWork {
  public:
-  explicit JobStatements(sql::Statements& statements) : statements_(statements) {}
+  explicit JobStatements(sql::Statements& statements);
   Expected<std::string, std::string> start(const access::Context& ctx, const std::string& warehouse_id, const std::string& statement,
                                            const std::map<std::string, std::string>& parameters, jobs::Ended ended) override;
   void cancel(const access::Context& ctx, const std::string& id) override;
 
  private:
+  struct Scripts;
   sql::Statements& statements_;
+  const std::shared_ptr<Scripts> scripts_;  // those that run
 };
 
 class JobClusters final : public jobs::CodeWork {

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/sql_script.h"
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "base/json_read.h"
@@ -17,7 +18,6 @@
 #include "cli/child_process.h"
 #include "cli/platform_verbs.h"
 #include "cli/platform_view.h"
-#include "cli/script.h"
 #include "cli/table_view.h"
 #include "client/s3.h"
 #include "client/statements.h"

@@ -1,4 +1,5 @@
 // tarn sql: statements from the command line, a file, standard input, or typed into a shell with history.
+#include "base/sql_script.h"
 #include "cli/sql_verb.h"
 
 #include <histedit.h>
@@ -13,7 +14,6 @@
 
 #include "cli/control.h"
 #include "cli/platform_view.h"
-#include "cli/script.h"
 #include "cli/table_view.h"
 
 namespace tarn::cli {

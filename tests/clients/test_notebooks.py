@@ -287,6 +287,32 @@ def test_a_job_of_notebooks_keeps_what_it_shows(server, admin, cluster, hook, ta
         server.person("nora@acme.example", LANDING).sql(LANDING, server.warehouses[LANDING], "SELECT * FROM system.lakeflow.jobs")
 
 
+def test_a_file_of_statements_is_one_session_up_to_the_first_that_fails(server, admin, tables):
+    script = """-- a comment; with a semicolon
+USE landing_raw.nb;
+DECLARE VARIABLE lowest BIGINT DEFAULT 0;
+SET VAR lowest = (SELECT max(id) FROM t);
+CREATE OR REPLACE TABLE scripted AS SELECT lowest AS id, ';' AS s, :word AS word;
+INSERT INTO scripted VALUES (%s, 'second', 'x');
+INSERT INTO scripted VALUES (99, 'third', 'x');
+"""
+    highest = int(sql(server, admin, "SELECT max(id) FROM landing_raw.nb.t")[0][0])
+
+    def run(text):
+        admin.workspace(LANDING, "POST", "/api/2.0/workspace/import", {"path": "/Shared/nb/s.sql", "format": "RAW", "overwrite": True, "content": base64.b64encode(text.encode()).decode()})
+        run_id = admin.workspace(LANDING, "POST", "/api/2.2/jobs/runs/submit", {"run_name": "script", "tasks": [
+            {"task_key": "s", "sql_task": {"warehouse_id": server.warehouses[LANDING], "file": {"path": "/Shared/nb/s.sql"}, "parameters": {"word": "told"}}}]})["run_id"]
+        done = wait(60, lambda: (r := admin.workspace(LANDING, "GET", f"/api/2.2/jobs/runs/get?run_id={run_id}"))["state"]["life_cycle_state"] == "TERMINATED" and r)
+        return done["state"]["result_state"], admin.workspace(LANDING, "GET", f"/api/2.2/jobs/runs/get-output?run_id={done['tasks'][0]['run_id']}")
+
+    assert run(script % 5)[0] == "SUCCESS"
+    assert sorted(sql(server, admin, "SELECT * FROM landing_raw.nb.scripted")) == sorted([[str(highest), ";", "told"], ["5", "second", "x"], ["99", "third", "x"]])
+    state, output = run(script % "1 / 0")
+    assert state == "FAILED" and "Statement 5 of 6: [DIVIDE_BY_ZERO]" in output["error"], output
+    assert sql(server, admin, "SELECT count(*) FROM landing_raw.nb.scripted") == [["1"]]  # nothing after it ran
+    assert "There is no statement in it" in run("-- nothing")[1]["error"]
+
+
 def test_a_table_that_changes_starts_a_job(server, admin, tables):
     admin.workspace(LANDING, "POST", "/api/2.0/workspace/import", {"path": "/Shared/nb/q.sql", "format": "RAW", "overwrite": True, "content": base64.b64encode(b"SELECT 1").decode()})
     job = admin.workspace(LANDING, "POST", "/api/2.2/jobs/create", {

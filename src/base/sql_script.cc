@@ -1,6 +1,6 @@
-#include "cli/script.h"
+#include "base/sql_script.h"
 
-namespace tarn::cli {
+namespace tarn {
 
 std::vector<std::string> split_script(std::string_view text) {
   std::vector<std::string> out;
@@ -36,4 +36,4 @@ std::vector<std::string> split_script(std::string_view text) {
   return out;
 }
 
-}  // namespace tarn::cli
+}  // namespace tarn

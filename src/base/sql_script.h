@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-namespace tarn::cli {
+namespace tarn {
 
 /// The statements of a script, split at semicolons outside quotes and comments; comments are dropped, empty statements too.
 std::vector<std::string> split_script(std::string_view text);
 
-}  // namespace tarn::cli
+}  // namespace tarn
