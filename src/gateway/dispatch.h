@@ -94,7 +94,7 @@ class Dispatcher {
   bool enter_at_once(Exchange& x, std::size_t door) const;
   void remember(std::size_t door, std::optional<std::int64_t> before, bool in) const;
   std::size_t door_of(const Exchange& x) const;  // a credential and where it is shown
-  void run(Exchange& x) const;                             // a sync handler, exceptions hidden
+  void run(Exchange& x) const;                   // a sync handler, exceptions hidden
   void refuse(Exchange& x, const api::WireError& error) const;
   boost::asio::awaitable<bool> on_worker(std::shared_ptr<Exchange> x, std::function<void()> job) const;
   void take(Exchange& x, api::Result result) const;

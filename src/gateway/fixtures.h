@@ -203,10 +203,11 @@ struct Running {
                         const auto g = generation.load();
                         return g ? std::optional(g) : std::nullopt;
                       },
-                      .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) {
-                        std::lock_guard lock(refusals_mutex);
-                        refusals.push_back(fmt::format("{} {} {}", e.status, route.pattern, r.context.caller.name));
-                      }};
+                      .refused =
+                          [this](const api::Request& r, const api::Route& route, const api::WireError& e) {
+                            std::lock_guard lock(refusals_mutex);
+                            refusals.push_back(fmt::format("{} {} {}", e.status, route.pattern, r.context.caller.name));
+                          }};
     server = std::make_unique<Server>(options, std::move(services), Hosts("tarn.localhost", "us-east-1"), authority.get());
     port = listen({});
   }

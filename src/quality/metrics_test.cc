@@ -19,12 +19,15 @@ Monitor monitor() {
   return m;
 }
 std::string profile(const Monitor& m, std::vector<MonitoredColumn> columns, std::vector<std::string> baseline = {}, bool pinned = true) {
-  return profile_sql({.monitor = m, .columns = std::move(columns), .baseline_columns = std::move(baseline), .version = 12, .pinned = pinned, .now = 5000});
+  return profile_sql(
+      {.monitor = m, .columns = std::move(columns), .baseline_columns = std::move(baseline), .version = 12, .pinned = pinned, .now = 5000});
 }
 
 TEST(Granularities, AreTheVendorsAndWeeksOfAnyNumber) {
-  for (const char* good : {"5 minutes", "30 minutes", "1 hour", "1 day", "1 week", "2 weeks", "520 weeks", "1 month", "1 year"}) EXPECT_TRUE(known_granularity(good)) << good;
-  for (const char* bad : {"", "0 weeks", "-1 weeks", "521 weeks", "1 weekend", " 1 week", "1.5 weeks", "99999999999 weeks", "2 days", "1 Day", "week"})
+  for (const char* good : {"5 minutes", "30 minutes", "1 hour", "1 day", "1 week", "2 weeks", "520 weeks", "1 month", "1 year"})
+    EXPECT_TRUE(known_granularity(good)) << good;
+  for (const char* bad :
+       {"", "0 weeks", "-1 weeks", "521 weeks", "1 weekend", " 1 week", "1.5 weeks", "99999999999 weeks", "2 days", "1 Day", "week"})
     EXPECT_FALSE(known_granularity(bad)) << bad;
 }
 

@@ -61,7 +61,8 @@ class EndpointsTest : public catalog::testing::CatalogTest {
 TEST_F(EndpointsTest, AConfigurationSaysWhatIsWrongWithIt) {
   EXPECT_EQ(told(config()), "");
   EXPECT_THAT(told(config({})), HasSubstr("'served_entities' must have at least one entry"));
-  EXPECT_THAT(told(config({{.name = "one", .entity_name = "delay", .entity_version = "1"}})), HasSubstr("served_entities[0].entity_name' must name a model of Unity Catalog"));
+  EXPECT_THAT(told(config({{.name = "one", .entity_name = "delay", .entity_version = "1"}})),
+              HasSubstr("served_entities[0].entity_name' must name a model of Unity Catalog"));
   EXPECT_THAT(told(config({entity("one", "latest")})), HasSubstr("entity_version' must be a version's number, got 'latest'"));
   EXPECT_THAT(told(config({entity("one", "2")})), HasSubstr("version 2 of 'main.s.delay' is PENDING_REGISTRATION"));
   EXPECT_NE(told(config({entity("one", "9")})), "");

@@ -11,7 +11,9 @@ using testing::HasSubstr;
 
 constexpr const char* kPython = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    python_version: 3.11.2\n";
 
-std::string signed_by(const std::string& inputs, const std::string& flavours = kPython) { return flavours + "signature:\n  inputs: '" + inputs + "'\n"; }
+std::string signed_by(const std::string& inputs, const std::string& flavours = kPython) {
+  return flavours + "signature:\n  inputs: '" + inputs + "'\n";
+}
 
 Model model(const std::string& inputs, const std::string& flavours = kPython) {
   auto m = parse_model(signed_by(inputs, flavours));
@@ -37,7 +39,8 @@ TEST(Model, IsReadFromItsFile) {
   ASSERT_EQ(m.inputs.size(), 5u);
   EXPECT_EQ(m.inputs[1].type, ColumnType::long_);
   EXPECT_TRUE(m.inputs[0].required && !m.inputs[2].required);
-  EXPECT_FALSE(model(kMixed, "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n").row_wise) << "a person's code may look at all rows";
+  EXPECT_FALSE(model(kMixed, "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n").row_wise)
+      << "a person's code may look at all rows";
   EXPECT_TRUE(model(R"([{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}])").tensors);
 }
 
@@ -72,7 +75,8 @@ TEST(Request, ValuesFitTheirColumns) {
   EXPECT_THAT(asked(m, R"({"dataframe_split": {"data": [[1, 2, 3, "x", true]]}})"), HasSubstr("dataframe_split.columns' is required"));
   EXPECT_THAT(asked(m, R"({"inputs": {"d": [1, 2], "l": [1], "s": ["a", "b"]}})"), HasSubstr("has 1 values where other columns have 2"));
   EXPECT_EQ(asked(m, R"({"inputs": {"d": 1, "l": 1, "s": "a"}, "params": {}, "client_request_id": "x"})"), "1");
-  EXPECT_THAT(asked(m, R"({"inputs": {"d": 1, "l": 1, "s": "a"}, "signature_name": "x"})"), HasSubstr("'signature_name' is not known beside 'inputs'"));
+  EXPECT_THAT(asked(m, R"({"inputs": {"d": 1, "l": 1, "s": "a"}, "signature_name": "x"})"),
+              HasSubstr("'signature_name' is not known beside 'inputs'"));
 }
 
 TEST(Request, ATextThatSaysNaNIsNoNaN) {
@@ -91,7 +95,9 @@ TEST(Request, WithoutColumnNamesRowsAreByPlace) {
 
 TEST(Request, IsNotReadDeeperThanSixtyFour) {
   const auto m = model(R"([{"type": "tensor"}])");
-  const auto nested = [](int n) { return R"({"inputs": )" + std::string(static_cast<std::size_t>(n), '[') + std::string(static_cast<std::size_t>(n), ']') + "}"; };
+  const auto nested = [](int n) {
+    return R"({"inputs": )" + std::string(static_cast<std::size_t>(n), '[') + std::string(static_cast<std::size_t>(n), ']') + "}";
+  };
   EXPECT_EQ(asked(m, R"({"inputs": [[[1, 2]], [[3, 4]]]})"), "2");
   EXPECT_THAT(asked(m, nested(100'000)), HasSubstr("not valid JSON"));
 }

@@ -9,8 +9,8 @@
 namespace tarn::serving {
 namespace {
 
-using testing::HasSubstr;
 using std::chrono::seconds;
+using testing::HasSubstr;
 
 View split(const std::vector<int>& shares) {
   View v;
