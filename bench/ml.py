@@ -154,7 +154,7 @@ def fill_tarn(path, experiment, count):
         with db:
             runs = [(rid + 1 + i, f"{i:032x}", workspace, experiment, f"r{i}", "x", "RUNNING", at, f"dbfs:/databricks/mlflow-tracking/{experiment}/{i:032x}/artifacts") for i, at, _, _ in batch]
             db.executemany("INSERT INTO ml_run (rid, run_id, workspace, experiment, name, user_name, status, start_time, artifact_uri) VALUES (?,?,?,?,?,?,?,?,?)", runs)
-            db.executemany("INSERT INTO ml_metric (rid, key, at, step, value, is_nan) VALUES (?,?,1,0,?,0)", [(rid + 1 + i, k, v) for i, _, m, _ in batch for k, v in m])
+            db.executemany("INSERT INTO ml_metric (rid, bucket, key, at, step, value, is_nan) VALUES (?,0,?,1,0,?,0)", [(rid + 1 + i, k, v) for i, _, m, _ in batch for k, v in m])
             db.executemany("INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan) VALUES (?,?,?,1,0,?,0)", [(rid + 1 + i, k, experiment, v) for i, _, m, _ in batch for k, v in m])
             db.executemany("INSERT INTO ml_param (rid, key, experiment, value) VALUES (?,?,?,?)", [(rid + 1 + i, k, experiment, v) for i, _, _, p in batch for k, v in p])
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

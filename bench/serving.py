@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Serving against `mlflow models serve`: the same scikit-learn model and the same request over the same wire, and its ONNX form.
 
-    bench/serving.py [--build build] [--seconds 8] [--connections 16]
+    bench/serving.py [--build build] [--seconds 4] [--rounds 3] [--connections 16]
 
 Both answer POST …/invocations from wrk on this machine, keep-alive; Tarn over plain HTTP on its workspace's loopback port, with a token, CAN_QUERY and
-the signature checked. Latency is one connection's. `added` is the gateway's share: the p50 of one connection less the p50 of the scorer alone, asked
-over its own socket pair. Cold start: the first request to an endpoint that was scaled to zero. Prints JSON lines.
+the signature checked. They are asked in turn, --rounds times, and the medians are told. Latency is one connection's. `added` is the gateway's share: the
+p50 of one connection less the p50 of the scorer alone, asked over its own socket pair (Python's client, whose own time makes the scorer look slower by
+some microseconds, HTTP and TCP count as the gateway's). `floor` is the model's predict alone, in a loop, with a data frame and with a matrix. Cold start:
+the first request to an endpoint that was scaled to zero. Prints JSON lines.
 """
 import argparse
 import json
@@ -50,7 +52,7 @@ def alone(command, seconds):
     """p50 of one scorer over its socket pair, milliseconds."""
     ours, theirs = socket.socketpair()
     child = subprocess.Popen(["bash", "-c", 'fd=$1; shift; exec "$@" 3<&$fd 3>&$fd', "bash", str(theirs.fileno()), *command], pass_fds=[theirs.fileno()],
-                             stdout=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"))
     theirs.close()
     head = struct.Struct("<IIB")
 
@@ -81,10 +83,32 @@ def alone(command, seconds):
     return round(sorted(times)[len(times) // 2] * 1e3, 3)
 
 
+def median(rounds):
+    """Of figures that were taken several times."""
+    return {k: sorted(r[k] for r in rounds)[len(rounds) // 2] for k in rounds[0]}
+
+
+FLOOR = """
+import json, sys, time, warnings
+import numpy, pandas, mlflow.pyfunc
+warnings.showwarning = lambda *a, **k: None
+model = mlflow.pyfunc.load_model(sys.argv[1])._predict_fn
+frame = pandas.DataFrame({"a": [1.5], "b": [5.0], "n": [3]})
+out = {}
+for name, rows in (("data frame", frame), ("matrix", frame.to_numpy())):
+    for _ in range(100): model(rows)
+    begin = time.perf_counter()
+    for _ in range(2000): model(rows)
+    out[name] = round((time.perf_counter() - begin) * 1e6 / 2000, 1)
+print(json.dumps(out))
+"""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
     args = parser.parse_args()
     build = args.build.resolve()
@@ -121,20 +145,26 @@ def main():
             peer_url = f"http://127.0.0.1:{number}/invocations"
             say("mlflow models serve: start", seconds=round(time.monotonic() - begin, 1))
             wrk(peer_url, "", 2, 2)
+            asked = {"mlflow models serve": (peer_url, ""), "tarn, pyfunc": (url["pyfunc"], token), "tarn, onnx": (url["onnx"], token)}
             for connections in (1, args.connections):
-                say("mlflow models serve", **wrk(peer_url, "", args.seconds, connections))
-                for kind in ("pyfunc", "onnx"):
-                    wrk(url[kind], token, 2, connections)
-                    say("tarn, " + kind, **wrk(url[kind], token, args.seconds, connections))
+                for where in asked.values():
+                    wrk(*where, 2, connections)
+                seen = [{what: wrk(*where, args.seconds, connections) for what, where in asked.items()} for _ in range(args.rounds)]
+                told = {what: median([r[what] for r in seen]) for what in asked}
+                for what, figures in told.items():
+                    say(what, **figures, times_the_peer=round(figures["per_second"] / told["mlflow models serve"]["per_second"], 1))
         finally:
             os.killpg(peer.pid, 15)
             peer.wait()
         library = next(next(CACHE.glob("onnxruntime-*")).glob("onnxruntime/capi/libonnxruntime.so*"))
         signature = json.dumps([{"name": c, "type": "double"} for c in "abn"])
         for kind, command in (("onnx", [str(build / "tarn-onnx"), str(library), f"{folder}/onnx/model.onnx", signature]),
-                              ("pyfunc", [PYTHON, str(ROOT / "src/serving/scorer/pyfunc.py"), f"{folder}/linear"])):
-            mine, through = alone(command, 4), wrk(url[kind], token, 4, 1)["p50_ms"]
-            say(f"gateway added, {kind}", scorer_p50_ms=mine, through_p50_ms=through, added_ms=round(through - mine, 3))
+                              ("pyfunc", [PYTHON, str(ROOT / "src/serving/scorer/pyfunc.py"), f"{folder}/linear", "32"])):
+            rounds = [{"mine": alone(command, 2), "through": wrk(url[kind], token, 2, 1)["p50_ms"]} for _ in range(args.rounds)]
+            got = median([{**r, "added": r["through"] - r["mine"]} for r in rounds])
+            say(f"gateway added, {kind}", scorer_p50_ms=got["mine"], through_p50_ms=got["through"], added_ms=round(got["added"], 3))
+        done = subprocess.run([PYTHON, "-c", FLOOR, f"{folder}/linear"], capture_output=True, text=True, check=True, env=dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"))
+        say("floor: predict alone, microseconds a call", **json.loads(done.stdout.splitlines()[-1]))
         for kind, e in ends.items():
             e.update([("one", "linear" if kind == "pyfunc" else "linear_onnx", "1", {"scale_to_zero_enabled": True})])
             e.settled()

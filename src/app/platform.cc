@@ -375,6 +375,7 @@ struct Platform::Impl {
         .account_id = account_id,
         .blocked = [this](std::optional<std::int64_t> workspace, std::string_view ip) { return settings.refusal(workspace, ip); },
         .unentitled = entitlement_refusal,
+        .generation = [this] { return store->generation_at_hand(); },
         .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) { audit_refusal(r, route, e); }};
     server = std::make_unique<gateway::Server>(gateway::Options{.io_threads = options.io_threads,
                                                                 .spool_dir = data + "/spool/uploads",

@@ -5,7 +5,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "account/workspaces.h"
 #include "api/api.h"
@@ -37,6 +40,8 @@ struct Services {
   std::function<std::optional<api::WireError>(std::optional<std::int64_t> workspace_id, std::string_view source_ip)> blocked;
   /// Optional: why a caller whom the route's least right lets in may not use it (entitlements of its workspace). Quick, on any thread.
   std::function<std::optional<api::WireError>(const api::Route&, const access::Caller&)> unentitled;
+  /// Optional: the store's generation where it is at hand, nothing where it would have to be asked for. Quick, on any thread.
+  std::function<std::optional<std::int64_t>()> generation;
   /// Called (on any thread) for each 401 and 403 that the gateway itself gives, so that the refusal is audited.
   std::function<void(const api::Request&, const api::Route&, const api::WireError&)> refused;
 };
@@ -85,7 +90,11 @@ class Dispatcher {
  private:
   std::optional<api::WireError> admit(Exchange& x) const;  // workspace, credential, right
   bool enter(Exchange& x) const;                           // the same once; false: x.reply is the refusal
-  void run(Exchange& x) const;                             // a sync handler, exceptions hidden
+  /// Lets in on the I/O thread who was let in since the store last changed: all that admit() asks is in caches then. False: a worker must.
+  bool enter_at_once(Exchange& x, std::size_t door) const;
+  void remember(std::size_t door, std::optional<std::int64_t> before, bool in) const;
+  std::size_t door_of(const Exchange& x) const;  // a credential and where it is shown
+  void run(Exchange& x) const;                   // a sync handler, exceptions hidden
   void refuse(Exchange& x, const api::WireError& error) const;
   boost::asio::awaitable<bool> on_worker(std::shared_ptr<Exchange> x, std::function<void()> job) const;
   void take(Exchange& x, api::Result result) const;
@@ -100,6 +109,10 @@ class Dispatcher {
   Metrics::Group* unknown_group_;
   Metrics::Group* storage_group_;
   Metrics::Group* admin_group_;
+  // Doors that somebody went through at this generation of the store. Two that share a number only cost a read on an I/O thread.
+  mutable std::mutex warm_mutex_;
+  mutable std::int64_t warm_at_ = -1;
+  mutable std::unordered_set<std::size_t> warm_;
 };
 
 /// What a client may see of an exception (500, 503); the cause is logged under the request id.

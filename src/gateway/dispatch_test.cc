@@ -72,6 +72,33 @@ TEST_F(DispatchTest, AuthenticatesAndAuthorises) {
                                                 "403 /api/2.0/admin nora@acme.example", "401 /api/2.0/soon "}));
 }
 
+TEST_F(DispatchTest, LetsInAgainWithoutAWorkerWhileTheStoreStands) {
+  generation = 1;
+  start();
+  const auto soon = [&] { return ask("/api/2.0/soon", "accounts.tarn.localhost", kGood); };
+  EXPECT_EQ(soon().body, "nora@acme.example");
+  std::vector<std::jthread> held;  // both workers
+  for (int i = 0; i < 2; ++i) held.emplace_back([&] { EXPECT_EQ(ask("/api/2.0/held").status, 200); });
+  ASSERT_TRUE(gate.entered(2));
+  EXPECT_EQ(soon().body, "nora@acme.example") << "no worker was free";
+  directory.revoked = true;
+  std::jthread opening([&] {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (server->metrics().text().find("tarn_http_requests_in_flight 3") == std::string::npos && std::chrono::steady_clock::now() < until)
+      std::this_thread::yield();
+    gate.open();
+  });
+  EXPECT_EQ(soon().status, 401) << "what lets in is asked each time";
+  opening.join();
+  {
+    std::lock_guard lock(refusals_mutex);
+    EXPECT_EQ(refusals, (std::vector<std::string>{"401 /api/2.0/soon "})) << "audited once";
+  }
+  directory.revoked = false;
+  generation = 2;
+  EXPECT_EQ(soon().body, "nora@acme.example");
+}
+
 TEST_F(DispatchTest, KnowsWorkspacesByHostAndByPort) {
   start();
   auto a = ask("/api/2.0/me", "acme-landing.cloud.databricks.com", kGood);

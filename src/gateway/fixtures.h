@@ -20,11 +20,13 @@ struct FakeDirectory final : identity::Directory {
   std::optional<identity::PrincipalRef> get_local_group(std::int64_t, std::int64_t) override { return std::nullopt; }
   std::optional<access::Caller> caller(std::int64_t, std::optional<std::int64_t>) override { return std::nullopt; }
   Expected<access::Caller, Refusal> authenticate(std::string_view bearer, std::optional<std::int64_t>) override {
+    if (revoked) return fail(Refusal{false, "Invalid access token."});
     if (bearer == "good") return access::Caller{.id = 7, .name = "nora@acme.example"};
     if (bearer == "admin") return access::Caller{.id = 8, .name = "admin@acme.example", .account_admin = true};
     if (bearer == "elsewhere") return fail(Refusal{true, "User does not belong to this workspace."});
     return fail(Refusal{false, "Invalid access token."});
   }
+  std::atomic<bool> revoked{false};
   bool is_assigned(std::int64_t, std::int64_t) override { return true; }
   bool holds_role(const access::Caller&, std::int64_t, std::string_view) override { return false; }
 };
@@ -153,6 +155,7 @@ struct Running {
   Gate gate;
   StorageDoor storage;
   Options options;
+  std::atomic<std::int64_t> generation{0};  // of the store; 0: not at hand
   std::mutex refusals_mutex;
   std::vector<std::string> refusals;
   std::unique_ptr<Authority> authority;
@@ -196,10 +199,15 @@ struct Running {
                       .workspaces = workspaces,
                       .storage = storage,
                       .account_id = "the-account",
-                      .refused = [this](const api::Request& r, const api::Route& route, const api::WireError& e) {
-                        std::lock_guard lock(refusals_mutex);
-                        refusals.push_back(fmt::format("{} {} {}", e.status, route.pattern, r.context.caller.name));
-                      }};
+                      .generation = [this]() -> std::optional<std::int64_t> {
+                        const auto g = generation.load();
+                        return g ? std::optional(g) : std::nullopt;
+                      },
+                      .refused =
+                          [this](const api::Request& r, const api::Route& route, const api::WireError& e) {
+                            std::lock_guard lock(refusals_mutex);
+                            refusals.push_back(fmt::format("{} {} {}", e.status, route.pattern, r.context.caller.name));
+                          }};
     server = std::make_unique<Server>(options, std::move(services), Hosts("tarn.localhost", "us-east-1"), authority.get());
     port = listen({});
   }

@@ -1,14 +1,17 @@
 #include "ml/database.h"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <unordered_map>
 
+#include "base/log.h"
 #include "store/store.h"
 
 namespace tarn::ml {
@@ -18,6 +21,8 @@ using store::StoreUnavailable;
 constexpr std::size_t kPrepared = 300;  // statements that a connection keeps
 constexpr std::size_t kReaders = 8;     // idle connections kept
 constexpr std::size_t kGroup = 256;     // writes that share a transaction
+constexpr int kSyncs = 4;               // under way at a time
+constexpr int kLogPages = 4000;         // of SQLite's log (16 MB), before they are moved into the database
 
 std::string replaced(std::string text, const std::vector<std::pair<std::string, std::string>>& words) {
   for (const auto& [from, to] : words)
@@ -65,6 +70,8 @@ class SqliteConnection final : public Connection {
     run(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF");
     run("PRAGMA case_sensitive_like=ON");
     run("PRAGMA cache_size=-65536");
+    sqlite3_create_function_v2(db_, "ml_among", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, nullptr, &is_among, nullptr, nullptr,
+                               nullptr);
   }
   SqliteConnection(const SqliteConnection&) = delete;
   ~SqliteConnection() override {
@@ -97,10 +104,27 @@ class SqliteConnection final : public Connection {
     sqlite3_free(message);
     throw StoreUnavailable("tracking database: " + why);
   }
+  bool indexes_whole() const override { return true; }
+  std::string among(const std::string& number, const std::string& parameter) const override { return "ml_among(" + number + ", " + parameter + ")"; }
+  /// Commits do not sync the log, nor move it.
+  void leave_log(std::atomic<int>& pages) {
+    run("PRAGMA synchronous=NORMAL");
+    const auto count = [](void* to, sqlite3*, const char*, int n) {
+      static_cast<std::atomic<int>*>(to)->store(n);
+      return SQLITE_OK;
+    };
+    sqlite3_wal_hook(db_, count, &pages);
+  }
   std::string members(int parameter) const override { return fmt::format("SELECT value FROM json_each(${})", parameter); }
   std::string like(const std::string& left, const std::string& right) const override { return left + " LIKE " + right; }
 
  private:
+  static void is_among(sqlite3_context* context, int, sqlite3_value** arguments) {
+    const auto* bits = static_cast<const unsigned char*>(sqlite3_value_blob(arguments[1]));
+    const auto n = sqlite3_value_int64(arguments[0]);
+    const auto bytes = static_cast<std::int64_t>(sqlite3_value_bytes(arguments[1]));
+    sqlite3_result_int(context, n >= 0 && n / 8 < bytes && (bits[n / 8] >> (n % 8) & 1));
+  }
   static void bind(sqlite3_stmt* s, int i, const Value& v) {
     if (const auto* n = std::get_if<std::int64_t>(&v))
       sqlite3_bind_int64(s, i, *n);
@@ -209,6 +233,7 @@ class PostgresConnection final : public Connection {
 struct Database::Backend {
   bool postgres = false;
   std::string where;
+  bool own_syncs() const { return !postgres && scratch.empty(); }
   std::string scratch;  // a folder of its own for an in-memory database
 
   ~Backend() {
@@ -219,12 +244,34 @@ struct Database::Backend {
     if (postgres) return std::make_unique<PostgresConnection>(where);
     return std::make_unique<SqliteConnection>(where, scratch.empty());
   }
+  /// The leader's. Where the log is synced apart from commits, its pages are counted, and moved by the keeper.
+  std::unique_ptr<Connection> open_writer(std::atomic<int>& log_pages) const {
+    if (!own_syncs()) return open();
+    auto c = std::make_unique<SqliteConnection>(where, true);
+    c->leave_log(log_pages);
+    return c;
+  }
+  /// What was committed is on the disk. A log that is gone was moved into the database, with a sync, when its last connection closed.
+  void sync() const {
+    if (!own_syncs()) return;
+    const int fd = ::open((where + "-wal").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return;
+    const bool done = fd >= 0 && ::fdatasync(fd) == 0;
+    const int why = errno;
+    if (fd >= 0) ::close(fd);
+    if (!done) throw StoreUnavailable(fmt::format("the tracking database's log cannot be synced: {}", std::strerror(why)));
+  }
   std::string in_words_of_its_own(const std::string& schema) const {
-    return postgres
-               ? replaced(
-                     schema,
-                     {{"{text}", "TEXT COLLATE \"C\""}, {"{real}", "DOUBLE PRECISION"}, {"{serial}", "BIGSERIAL PRIMARY KEY"}, {"{compact}", ""}})
-               : replaced(schema, {{"{text}", "TEXT"}, {"{real}", "REAL"}, {"{serial}", "INTEGER PRIMARY KEY"}, {"{compact}", " WITHOUT ROWID"}});
+    return postgres ? replaced(schema, {{"{text}", "TEXT COLLATE \"C\""},
+                                        {"{real}", "DOUBLE PRECISION"},
+                                        {"{serial}", "BIGSERIAL PRIMARY KEY"},
+                                        {"{compact}", ""},
+                                        {"{indexed}", "substr(value, 1, 200)"}})
+                    : replaced(schema, {{"{text}", "TEXT"},
+                                        {"{real}", "REAL"},
+                                        {"{serial}", "INTEGER PRIMARY KEY"},
+                                        {"{compact}", " WITHOUT ROWID"},
+                                        {"{indexed}", "value"}});
   }
   const char* begin_read() const { return postgres ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN"; }
   const char* begin_write() const { return postgres ? "BEGIN" : "BEGIN IMMEDIATE"; }
@@ -259,9 +306,13 @@ Database::Database(const std::string& url) : backend_(std::make_unique<Backend>(
   for (auto i = static_cast<std::size_t>(have); i < steps.size(); ++i) c.run(backend_->in_words_of_its_own(steps[i]));
   c.run(fmt::format("UPDATE ml_schema SET version={}", steps.size()));
   c.run("COMMIT");
+  if (!backend_->own_syncs()) return;
+  writer_ = backend_->open_writer(log_pages_);
+  keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
 }
 
 Database::~Database() {
+  if (keeper_.joinable()) keeper_.request_stop(), keeper_.join();
   writer_.reset();
   readers_.clear();
 }
@@ -291,10 +342,10 @@ Result<void> Database::write(const std::function<Result<void>(Connection&)>& bod
   Waiting mine{.body = &body};
   std::unique_lock lock(mutex_);
   queue_.push_back(&mine);
-  // The first to come leads: it writes for all who wait, then for those who came meanwhile, until its own is done.
+  // The first to come leads: it writes for all who wait. While its transaction goes to the disk the next to come leads.
   while (!mine.done) {
-    if (leading_)
-      turned_.wait(lock, [&] { return mine.done || !leading_; });
+    if (leading_ || mine.taken)
+      turned_.wait(lock, [&] { return mine.done || (!leading_ && !mine.taken); });
     else
       lead(lock);
   }
@@ -307,22 +358,92 @@ void Database::lead(std::unique_lock<std::mutex>& lock) {
   const std::size_t n = std::min(queue_.size(), kGroup);
   std::vector<Waiting*> group(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n));
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n));
+  for (Waiting* w : group) w->taken = true;
   lock.unlock();
   std::exception_ptr lost;
+  std::int64_t commit = 0;
   try {
-    if (!writer_) writer_ = backend_->open();
+    if (!writer_) writer_ = backend_->open_writer(log_pages_);
     run_group(group);
+    std::lock_guard disk(disk_mutex_);
+    commit = ++committed_;
   } catch (...) {
     lost = std::current_exception();
     writer_.reset();  // its transaction ends with it; the next group gets a new one
+  }
+  lock.lock();
+  leading_ = false;
+  const int pages = log_pages_;
+  if (pages < std::exchange(seen_pages_, pages)) wanted_pages_ = 0;  // it began anew
+  if (pages >= std::max(kLogPages, wanted_pages_)) long_log_.notify_one();
+  turned_.notify_all();
+  lock.unlock();
+  try {
+    if (!lost) await_disk(commit);
+  } catch (...) {
+    lost = std::current_exception();
   }
   lock.lock();
   for (Waiting* w : group) {
     w->lost = lost;
     w->done = true;
   }
-  leading_ = false;
   turned_.notify_all();
+}
+
+void Database::await_disk(std::int64_t commit) {
+  std::unique_lock lock(disk_mutex_);
+  while (on_disk_ < commit) {
+    if (syncing_ == kSyncs) {
+      disk_turned_.wait(lock);
+      continue;
+    }
+    const auto upto = committed_;
+    ++syncing_;
+    lock.unlock();
+    std::exception_ptr failed;
+    try {
+      backend_->sync();
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    lock.lock();
+    --syncing_;
+    if (!failed) on_disk_ = std::max(on_disk_, upto);
+    disk_turned_.notify_all();
+    if (failed) std::rethrow_exception(failed);
+  }
+}
+
+void Database::keep(const std::stop_token& stop) {
+  std::unique_ptr<Connection> c;
+  std::unique_lock lock(mutex_);
+  while (long_log_.wait(lock, stop, [&] { return log_pages_ >= std::max(kLogPages, wanted_pages_); })) {
+    wanted_pages_ = log_pages_ + kLogPages;  // of a log that does not begin anew, for somebody reads it
+    lock.unlock();
+    try {
+      if (!c) c = backend_->open();
+      c->run("PRAGMA wal_checkpoint(PASSIVE)");
+      // What came meanwhile is little. With writers held back for that, the next of them begins the log anew.
+      lock.lock();
+      turned_.wait(lock, [&] { return !leading_; });
+      leading_ = true;
+      lock.unlock();
+      const struct Leave {
+        Database& d;
+        ~Leave() {
+          std::lock_guard lock(d.mutex_);
+          d.leading_ = false;
+          d.turned_.notify_all();
+        }
+      } leave{*this};
+      c->run("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch (const std::exception& e) {
+      spdlog::warn("tracking: the log cannot be moved into the database cause=\"{}\"", e.what());
+      c.reset();
+    }
+    lock.lock();
+  }
 }
 
 void Database::run_group(const std::vector<Waiting*>& group) {

@@ -3,10 +3,13 @@
 //
 // The metadata store keeps whole records under one writer, each with an audit event and a new generation; a training loop's metrics are
 // none of that: millions of tiny rows that nobody's rights depend on. They live in plain tables here, with group commit: writers that wait
-// for the disk share one transaction, so a flood of log-metric calls costs one sync for many. A write has returned only when it is durable.
+// share one transaction, so a flood of log-metric calls costs one commit for many. A write has returned only when it is durable: SQLite's log is
+// synced by those who wait for it, so that the next group is written while the disk is at the last one's (a reader may see what was committed
+// some milliseconds before that), and moved into the database by a thread of its own, so that no write waits for the checkpoint.
 //
-// One SQL text serves both backends: parameters are $1, $2, …; {text}, {real}, {serial} and {compact} in a schema are what each calls them.
-// All methods are thread-safe and block. Throws store::StoreUnavailable when the database is gone.
+// One SQL text serves both backends: parameters are $1, $2, …; {text}, {real}, {serial}, {compact} and {indexed} in a schema are what each calls
+// them. All methods are thread-safe and block. Throws store::StoreUnavailable when the database is gone.
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -14,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -51,6 +55,10 @@ class Connection {
   virtual std::string members(int parameter) const = 0;
   /// "LIKE" as MLflow means it: case counts, no escape character.
   virtual std::string like(const std::string& left, const std::string& right) const = 0;
+  /// Whether the index of params by value holds whole values (and answers alone), rather than their first 200 characters.
+  virtual bool indexes_whole() const { return false; }
+  /// Whether a number is of a set (add_to() in sql_pieces.h) that is given as parameter, without a look at any table. Empty: not here.
+  virtual std::string among(const std::string& /*number*/, const std::string& /*parameter*/) const { return ""; }
 };
 
 class Database {
@@ -76,10 +84,13 @@ class Database {
     const std::function<Result<void>(Connection&)>* body;
     Result<void> result{};
     std::exception_ptr lost{};
+    bool taken = false;  // by a leader
     bool done = false;
   };
   void lead(std::unique_lock<std::mutex>& lock);
   void run_group(const std::vector<Waiting*>& group);
+  void await_disk(std::int64_t commit);  // returns once this commit is on the disk
+  void keep(const std::stop_token& stop);
   std::unique_ptr<Connection> take_reader();
 
   std::unique_ptr<Backend> backend_;
@@ -88,8 +99,16 @@ class Database {
   std::vector<Waiting*> queue_;
   bool leading_ = false;
   std::unique_ptr<Connection> writer_;  // the leader's
+  std::atomic<int> log_pages_{0};       // of SQLite's log, as of the last commit
+  int seen_pages_ = 0, wanted_pages_ = 0;
+  std::condition_variable_any long_log_;
+  std::mutex disk_mutex_;
+  std::condition_variable disk_turned_;
+  std::int64_t committed_ = 0, on_disk_ = 0;
+  int syncing_ = 0;
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> readers_;
+  std::jthread keeper_;
 };
 
 /// The schema's steps, oldest first; step n brings a database from version n to n + 1. A step is never changed once released.

@@ -5,13 +5,17 @@
 
 namespace tarn::ml {
 
+namespace {
+constexpr auto kLeast = std::numeric_limits<std::int64_t>::min(), kMost = std::numeric_limits<std::int64_t>::max();
+}
+
 Page<Metric> TrackingStore::history(const RunRef& ref, const std::string& key, std::size_t limit, const std::string& after) {
   Page<Metric> out;
-  std::string sql = std::string("SELECT ") + kMetricColumns + " FROM ml_metric WHERE rid = $1 AND key = $2";
-  std::vector<Value> values{ref.rid, key};
+  std::string sql = kHistory;
+  std::vector<Value> values{ref.rid, key, bucket_of(kLeast), bucket_of(kMost)};
   if (const auto from = json::parse(after.empty() ? "null" : after); from && from->is_array() && from->as_array().size() == 4) {
     const auto& a = from->as_array();
-    sql += " AND (at, step, value, is_nan) > ($3, $4, $5, $6)";
+    sql += " AND (at, step, value, is_nan) > ($5, $6, $7, $8)";
     values.insert(values.end(),
                   {a[0].to_number<std::int64_t>(), a[1].to_number<std::int64_t>(), a[2].to_number<double>(), a[3].to_number<std::int64_t>()});
   }
@@ -32,14 +36,14 @@ Page<Metric> TrackingStore::history(const RunRef& ref, const std::string& key, s
 
 std::vector<Metric> TrackingStore::sampled_history(const std::vector<RunRef>& runs, const std::string& key, std::optional<std::int64_t> from,
                                                    std::optional<std::int64_t> until, std::size_t most) {
-  constexpr auto kMin = std::numeric_limits<std::int64_t>::min(), kMax = std::numeric_limits<std::int64_t>::max();
   std::vector<Metric> all;
   std::set<std::int64_t> steps, kept;
   db_.read([&](Connection& c) {
     for (const auto& ref : runs) {
       const std::size_t before = all.size();
-      c.query(std::string("SELECT ") + kMetricColumns + " FROM ml_metric WHERE rid = $1 AND key = $2 AND step >= $3 AND step <= $4 ORDER BY step, at",
-              {ref.rid, key, from.value_or(kMin), until.value_or(kMax)}, [&](const Row& r) {
+      const auto first = from.value_or(kLeast), last = until.value_or(kMost);
+      c.query(std::string(kHistory) + " AND step >= $5 AND step <= $6 ORDER BY step, at",
+              {ref.rid, key, bucket_of(first), bucket_of(last), first, last}, [&](const Row& r) {
                 all.push_back(metric_of(r, 0));
                 all.back().run_id = ref.run_id;
                 steps.insert(all.back().step);

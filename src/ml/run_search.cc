@@ -1,6 +1,10 @@
 // Searches over runs as SQL. Every condition on a metric, param, tag or dataset is an EXISTS beside a walk over runs; if one of them is rare,
-// its index leads instead. An order by one metric, param or tag walks that index: first the runs that have it, in order, then the rest.
+// its index leads instead. An order by one metric, param or tag walks that index: first the runs that have it, in order, then the rest. Where a
+// sample of the walk says that it would be long, the runs that satisfy the condition which most do not are collected first, as a set of bits:
+// most rows of the walk are then left out without a look at any table. What is kept is checked as ever, so the set only ever saves work.
 // Pages go on after the last row's own place in the order, never by counting.
+#include <numeric>
+
 #include "ml/sql_pieces.h"
 #include "ml/tracking_store.h"
 
@@ -8,6 +12,9 @@ namespace tarn::ml {
 namespace {
 
 constexpr std::int64_t kRare = 10'000;  // so few that collecting and sorting them beats walking
+constexpr std::int64_t kSample = 128;   // rows of a walk that are looked at before it
+constexpr double kProbes = 2'000;       // looks at tables that are not worth a set: some milliseconds
+constexpr double kCollected = 25;       // rows that are collected in the time of one such look
 
 std::string attribute(const std::string& key) {
   if (key == "run_id") return "r.run_id";
@@ -48,13 +55,15 @@ class Compiler {
   std::vector<Hit> run() {
     const auto after = json::parse(s_.after.empty() ? "null" : s_.after);
     if (after && after->is_array()) after_ = after->as_array();
-    const auto leader = rare_condition();
-    const bool walk = !leader && s_.order.size() == 1 && s_.order[0].entity != Entity::attribute && s_.experiments.size() == 1;
+    const bool by_one = s_.order.size() == 1 && s_.order[0].entity != Entity::attribute && s_.experiments.size() == 1;
+    if (by_one) sample();
+    const auto leader = joint_ > s_.limit ? std::nullopt : rare_condition();
     std::vector<Hit> out;
-    if (!walk) {
+    if (leader || !by_one) {
       query(out, leader, std::nullopt);
       return out;
     }
+    narrow();
     // The order's own index leads: values, then (metrics) what is not a number, then runs without it.
     const std::int64_t last = s_.order[0].entity == Entity::metric ? 2 : 1;
     const std::int64_t first = after_.empty() ? 0 : after_[0].to_number<std::int64_t>();
@@ -91,6 +100,7 @@ class Compiler {
     if (c.entity == Entity::metric) return out + " AND x.is_nan = 0 AND x.value " + std::string(spelled(c.comparator)) + " " + p.add(c.number());
     if (c.comparator == Comparator::eq) {
       const std::string v = p.add(c.text());
+      if (whole(c.entity)) return out + " AND x.value = " + v;
       // `||`: SQLite puts a column's known value into the terms beside it, and would not find the index's expression again.
       return out + " AND substr(x.value, 1, 200) = substr(" + v + ", 1, 200) AND x.value || '' = " + v;
     }
@@ -103,16 +113,83 @@ class Compiler {
     return s_.experiments.size() == 1 ? column + " = " + out : column + " IN (" + out + ")";
   }
 
+  bool whole(Entity e) const { return e == Entity::param && c_.indexes_whole(); }
+  /// A value as its index has it.
+  std::string indexed(Entity e, const std::string& column) const {
+    return e == Entity::metric || whole(e) ? column : "substr(" + column + ", 1, 200)";
+  }
+
+  static bool by_index(const Condition& c) {
+    if (c.entity == Entity::metric)
+      return c.comparator != Comparator::ne && c.comparator != Comparator::is_null && c.comparator != Comparator::is_not_null;
+    return c.entity != Entity::attribute && c.comparator == Comparator::eq && (c.entity != Entity::dataset || c.key == "name");
+  }
+
+  std::string exists(Parameters& p, const Condition& c, const std::string& rid) {
+    const std::string text = "EXISTS (SELECT 1 FROM " + table_of(c.entity) + " AS x WHERE x.rid = " + rid + " AND " + inner(p, c) + ")";
+    return c.comparator == Comparator::is_null ? "NOT " + text : text;
+  }
+
+  /// How many of the first rows of the walk satisfy each condition, and all of them.
+  void sample() {
+    if (s_.filter.empty() || c_.among("1", "2").empty()) return;
+    const OrderTerm& term = s_.order[0];
+    Parameters p;
+    std::string select;
+    for (const Condition& c : s_.filter)
+      select += (select.empty() ? "" : ", ") + (c.entity == Entity::attribute ? "1" : "CASE WHEN " + exists(p, c, "r.rid") + " THEN 1 ELSE 0 END");
+    const bool metric = term.entity == Entity::metric;
+    const std::string place = indexed(term.entity, "o.value");
+    const std::string sql = fmt::format("SELECT {} FROM (SELECT o.rid FROM {} AS o WHERE {} AND o.key = {}{} ORDER BY {}{} LIMIT {}) AS r", select,
+                                        table_of(term.entity), experiments(p, "o.experiment"), p.add(term.key), metric ? " AND o.is_nan = 0" : "",
+                                        place, term.ascending ? "" : " DESC", kSample);
+    held_.assign(s_.filter.size(), 0);
+    c_.query(sql, p.values, [&](const Row& row) {
+      bool all = true;
+      for (std::size_t i = 0; i < held_.size(); ++i) {
+        held_[i] += row.number(static_cast<int>(i));
+        all = all && row.number(static_cast<int>(i)) == 1;
+      }
+      ++sampled_;
+      joint_ += all ? 1 : 0;
+    });
+  }
+
+  /// Sets for the conditions that most runs fail, for a walk that would look at many.
+  void narrow() {
+    if (sampled_ < kSample || joint_ > s_.limit) return;  // there is little to walk, or all that is wanted was seen
+    const auto share = [&](std::size_t n) { return (static_cast<double>(n) + 0.5) / static_cast<double>(sampled_ + 1); };
+    double rows = static_cast<double>(s_.limit + 1) / share(joint_);
+    std::vector<std::size_t> order(s_.filter.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return held_[i]; });
+    for (const auto i : order) {
+      if (rows < kProbes) return;
+      const Condition& c = s_.filter[i];
+      if (!by_index(c) || !(c.entity == Entity::metric || whole(c.entity))) continue;  // by an index alone
+      const auto most = static_cast<std::int64_t>(rows * kCollected);
+      Parameters p;
+      const std::string sql =
+          fmt::format("SELECT x.rid FROM {} AS x WHERE {} AND {} LIMIT {}", table_of(c.entity), experiments(p, "x.experiment"), inner(p, c), most);
+      std::string set;
+      std::int64_t n = 0;
+      c_.query(sql, p.values, [&](const Row& r) {
+        add_to(set, r.number(0));
+        ++n;
+      });
+      if (n == most) return;  // more than it is worth; the others have more still
+      sets_.push_back(std::move(set));
+      rows *= share(held_[i]);
+    }
+  }
+
   /// The condition that the fewest runs satisfy, if those are few.
   std::optional<std::size_t> rare_condition() {
     std::optional<std::size_t> best;
     std::int64_t fewest = kRare;
     for (std::size_t i = 0; i < s_.filter.size(); ++i) {
       const Condition& c = s_.filter[i];
-      const bool by_index = c.entity == Entity::metric      ? c.comparator != Comparator::ne
-                            : c.entity == Entity::attribute ? false
-                                                            : c.comparator == Comparator::eq && (c.entity != Entity::dataset || c.key == "name");
-      if (!by_index) continue;
+      if (!by_index(c)) continue;
       Parameters p;
       const std::string where = experiments(p, "x.experiment") + " AND " + inner(p, c);
       std::int64_t n = 0;
@@ -126,8 +203,9 @@ class Compiler {
     return best;
   }
 
-  std::string conditions(Parameters& p, std::optional<std::size_t> leader) {
+  std::string conditions(Parameters& p, std::optional<std::size_t> leader, const std::string& rid) {
     std::string out = experiments(p, "r.experiment");
+    for (const auto& set : sets_) out += " AND " + c_.among(rid, p.add(set));
     std::string deleted;
     for (const auto e : s_.deleted_experiments) deleted += (deleted.empty() ? "" : ", ") + p.add(e);
     if (s_.view == ViewType::ACTIVE_ONLY) out += " AND r.deleted_at IS NULL" + (deleted.empty() ? "" : " AND r.experiment NOT IN (" + deleted + ")");
@@ -148,8 +226,7 @@ class Compiler {
         } else
           out += " AND " + compared(p, column, c);
       } else {
-        const std::string exists = "EXISTS (SELECT 1 FROM " + table_of(c.entity) + " AS x WHERE x.rid = r.rid AND " + inner(p, c) + ")";
-        out += c.comparator == Comparator::is_null ? " AND NOT " + exists : " AND " + exists;
+        out += " AND " + exists(p, c, rid);
       }
     }
     return out;
@@ -207,8 +284,8 @@ class Compiler {
         where = "r.rid = o.rid AND " + experiments(p, "o.experiment") + " AND o.key = " + p.add(term.key) + " AND ";
         if (metric) where += fmt::format("o.is_nan = {} AND ", *section);
         if (*section == 0) {
-          // The index holds the beginning of a text; the whole text decides among those.
-          if (!metric) columns.push_back({"substr(o.value, 1, 200)", term.ascending, Column::text});
+          // Where the index holds the beginning of a text, the whole text decides among those.
+          if (!metric && !whole(term.entity)) columns.push_back({indexed(term.entity, "o.value"), term.ascending, Column::text});
           columns.push_back({"o.value", term.ascending, metric ? Column::real : Column::text});
           if (!after_.empty() && metric)
             where += std::string("o.value ") + (term.ascending ? ">= " : "<= ") + p.add(value_of(after_[1], Column::real)) + " AND ";
@@ -229,7 +306,8 @@ class Compiler {
     if (!by_start) columns.push_back({"r.start_time", false, Column::number});
     columns.push_back({"r.run_id", true, Column::text});
 
-    where += conditions(p, leader);
+    // What a walk holds already is asked before the run is looked at.
+    where += conditions(p, leader, section && *section != (s_.order[0].entity == Entity::metric ? 2 : 1) ? "o.rid" : "r.rid");
     if (!after_.empty()) where += " AND " + beyond(p, columns, section ? 1 : 0);
     std::string select = "r.rid", order;
     for (const Column& col : columns) {
@@ -266,6 +344,9 @@ class Compiler {
   Connection& c_;
   const RunSearch& s_;
   json::array after_;
+  std::size_t sampled_ = 0, joint_ = 0;
+  std::vector<std::int64_t> held_;  // of the sample, by condition
+  std::vector<std::string> sets_;
 };
 
 }  // namespace

@@ -174,9 +174,9 @@ void put_metrics(Connection& c, const RunRef& ref, const std::vector<Metric>& me
   };
   for (const Metric& m : metrics) {
     c.change(
-        "INSERT INTO ml_metric (rid, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-        {ref.rid, m.key, m.timestamp, m.step, stored(m.value), flag(std::isnan(m.value)), maybe(m.model_id), maybe(m.dataset_name),
+        "INSERT INTO ml_metric (rid, bucket, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        {ref.rid, bucket_of(m.step), m.key, m.timestamp, m.step, stored(m.value), flag(std::isnan(m.value)), maybe(m.model_id), maybe(m.dataset_name),
          maybe(m.dataset_digest)});
     auto& latest = newest[m.key];
     if (!latest || newer(m, *latest)) latest = &m;

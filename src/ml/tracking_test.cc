@@ -1,9 +1,11 @@
 // Experiments, runs, search, histories, logged models: services over an in-memory tracking database and store.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "access/testing.h"
+#include "base/ids.h"
 #include "ml/artifacts.h"
 #include "store/store_for_tests.h"
 
@@ -430,6 +432,139 @@ TEST_F(Tracking, ACopyHoldsEverything) {
   EXPECT_EQ(r.params.at(0).value, "v");
   EXPECT_THROW(other.copy_from(path), store::StoreUnavailable);
   std::remove(path.c_str());
+}
+
+TEST_F(Tracking, AHistoryIsByTimeWhateverItsSteps) {
+  const auto id = run();
+  Batch all;
+  for (int step = -20; step <= 20; ++step) {
+    all.metrics.push_back({.key = "m", .value = 1.0 * step, .timestamp = 100 - step, .step = step});
+    all.metrics.push_back({.key = "other", .value = 0, .timestamp = 50, .step = step});
+  }
+  all.metrics.push_back(all.metrics.front());  // the same once more is the same
+  ASSERT_TRUE(runs.log(ana, id, all));
+  std::vector<std::int64_t> steps, wanted;
+  for (int step = 20; step >= -20; --step) wanted.push_back(step);
+  std::string after;
+  do {
+    const auto p = runs.history(ana, id, "m", 7, after);
+    for (const auto& m : p->items) steps.push_back(m.step);
+    after = p->next;
+  } while (!after.empty());
+  EXPECT_EQ(steps, wanted);
+  EXPECT_EQ(runs.sampled_history(ana, {id}, "m", -9, 9, 100)->size(), 19u);
+}
+
+TEST_F(Tracking, LongWalksFindWhatIsThere) {
+  // As many runs as make no condition rare; those that satisfy all of them lie at the walk's far end.
+  constexpr std::int64_t kRuns = 21'001, kFrom = 100'000;
+  const auto number = std::stoll(experiment);
+  const auto filled = db.write([&](Connection& c) -> Result<void> {
+    c.change(
+        "INSERT INTO ml_run (rid, run_id, workspace, experiment, name, user_name, status, start_time, artifact_uri) "
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 21000) "
+        "SELECT 100000 + i, 'run' || i, 7, $1, 'n' || i, 'ana', 'RUNNING', 5, 'a' FROM n",
+        {number});
+    for (const auto& [key, value] : {std::pair("loss", "(rid * 7919) % 21001 * 1.0"), std::pair("acc", "(rid * 7919) % 21001 / 21001.0")})
+      c.change(fmt::format("INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan) SELECT rid, '{}', experiment, 1, 0, {}, 0 FROM "
+                           "ml_run WHERE rid >= 100000",
+                           key, value),
+               {});
+    c.change(
+        "INSERT INTO ml_param (rid, key, experiment, value) SELECT rid, 'depth', experiment, CASE WHEN rid % 7 = 0 THEN 'b' ELSE 'a' END FROM "
+        "ml_run WHERE rid >= 100000",
+        {});
+    return {};
+  });
+  ASSERT_TRUE(filled);
+  const auto wanted = [&](bool high, bool ascending) {
+    std::vector<std::pair<std::int64_t, std::string>> all;
+    for (std::int64_t rid = kFrom; rid < kFrom + kRuns; ++rid) {
+      const auto loss = rid * 7919 % 21001;
+      if ((static_cast<double>(loss) / 21001.0 > 0.5) == high && rid % 7 != 0)
+        all.emplace_back(ascending ? loss : -loss, fmt::format("n{}", rid - kFrom));
+    }
+    std::ranges::sort(all);
+    Names out;
+    for (std::size_t i = 0; i < 150; ++i) out.push_back(all[i].second);
+    return out;
+  };
+  const auto first_pages = [&](const std::string& filter, const std::string& order) {
+    Names out;
+    std::string after;
+    for (int page = 0; page < 3; ++page) {
+      const auto p = runs.search(ana, {.experiment_ids = {experiment}, .order_by = {order}, .filter = filter, .limit = 50, .after = after});
+      if (!p) return Names{p.error().message};
+      for (const auto& r : p->items) out.push_back(r.info.run_name);
+      after = p->next;
+    }
+    return out;
+  };
+  const std::string high = "metrics.acc > 0.5 and params.depth = 'a'", low = "metrics.acc <= 0.5 and params.depth = 'a'";
+  EXPECT_EQ(first_pages(high, "metrics.loss ASC"), wanted(true, true));
+  EXPECT_EQ(first_pages(low, "metrics.loss DESC"), wanted(false, false));
+  EXPECT_EQ(first_pages(low, "metrics.loss ASC"), wanted(false, true));
+}
+
+struct TrackingFile : testing::Test {
+  const std::string folder = testing::TempDir() + "tracking-file-" + new_hex(8), path = folder + "/tracking.db";
+  TrackingFile() { std::filesystem::create_directories(folder); }
+  ~TrackingFile() override { std::filesystem::remove_all(folder); }
+  static std::int64_t count(Database& db, const std::string& table) {
+    std::int64_t n = 0;
+    db.read([&](Connection& c) { c.query("SELECT count(*) FROM " + table, {}, [&](const Row& r) { n = r.number(0); }); });
+    return n;
+  }
+};
+
+TEST_F(TrackingFile, TheLogIsMovedIntoTheDatabaseBesideTheWriters) {
+  const std::string large(5000, 'x');
+  {
+    Database db("sqlite:" + path);
+    {
+      std::vector<std::jthread> threads;
+      for (std::int64_t t = 0; t < 3; ++t)
+        threads.emplace_back([&, t] {
+          for (std::int64_t i = 0; i < 20; ++i) {
+            const auto done = db.write([&](Connection& c) -> Result<void> {
+              for (std::int64_t k = 0; k < 100; ++k)
+                c.change("INSERT INTO ml_tag (rid, key, experiment, value) VALUES ($1, $2, 1, $3)", {t, fmt::format("{}-{}", i, k), large});
+              return {};
+            });
+            EXPECT_TRUE(done);
+          }
+        });
+    }
+    EXPECT_EQ(count(db, "ml_tag"), 6000);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (std::filesystem::file_size(path) < (8u << 20) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_GE(std::filesystem::file_size(path), 8u << 20);
+  }
+  Database again("sqlite:" + path);
+  EXPECT_EQ(count(again, "ml_tag"), 6000);
+}
+
+TEST_F(TrackingFile, MetricsOfTheFirstSchemaAreTakenOver) {
+  FakeClock clock;
+  {
+    Database db("sqlite:" + path);
+    const auto done = db.write([](Connection& c) -> Result<void> {
+      c.run(
+          "DROP TABLE ml_metric; CREATE TABLE ml_metric (rid BIGINT NOT NULL, key TEXT NOT NULL, at BIGINT NOT NULL, step BIGINT NOT NULL, value "
+          "REAL NOT NULL, is_nan INTEGER NOT NULL, model_id TEXT, dataset_name TEXT, dataset_digest TEXT, PRIMARY KEY (rid, key, at, step, value, "
+          "is_nan)) WITHOUT ROWID; UPDATE ml_schema SET version = 1");
+      for (std::int64_t step = -9; step < 30; ++step)
+        c.change("INSERT INTO ml_metric (rid, key, at, step, value, is_nan) VALUES (1, 'm', $1, $1, 0.5, 0)", {step});
+      return {};
+    });
+    ASSERT_TRUE(done);
+  }
+  Database db("sqlite:" + path);
+  TrackingStore tracking(db, clock);
+  const auto all = tracking.history({.rid = 1, .run_id = "r"}, "m", 100, "");
+  ASSERT_EQ(all.items.size(), 39u);
+  EXPECT_EQ(all.items.front().step, -9);
+  EXPECT_EQ(all.items.back().step, 29);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@ namespace {
 
 constexpr int kTries = 2;
 constexpr auto kMoreAfter = std::chrono::milliseconds(100);  // a request waits so long before another scorer is started for it
-constexpr std::size_t kOutcomes = 200;
 
 double ms_since(Steady::time_point t) { return std::chrono::duration<double, std::milli>(Steady::now() - t).count(); }
 
@@ -43,27 +42,14 @@ void Runtime::State::judge_canary(LiveServed& s, const View& view, bool fine, do
   if (!view.endpoint.active || !view.endpoint.active->canary) return;
   const Canary& c = *view.endpoint.active->canary;
   const auto version = view.endpoint.active->config_version;
-  if (c.served_model_name != s.entity.name || static_cast<std::int64_t>(s.outcomes.size()) < std::min<std::int64_t>(c.min_requests, kOutcomes))
-    return;
+  if (c.served_model_name != s.entity.name) return;
   const auto at = managed.find(view.endpoint.id);
   if (at == managed.end() || at->second.rolled_back >= version) return;
-  std::string why;
-  const double failed =
-      100.0 * static_cast<double>(std::ranges::count_if(s.outcomes, [](const auto& o) { return !o.first; })) / static_cast<double>(s.outcomes.size());
-  if (c.max_error_percentage && failed > *c.max_error_percentage)
-    why = fmt::format("{:.1f} % of its last {} requests failed; at most {} % may", failed, s.outcomes.size(), *c.max_error_percentage);
-  if (c.max_p95_latency_ms && why.empty()) {
-    std::vector<double> times;
-    for (const auto& o : s.outcomes) times.push_back(o.second);
-    const auto nth = times.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(times.size() - 1) * 0.95);
-    std::ranges::nth_element(times, nth);
-    if (*nth > *c.max_p95_latency_ms)
-      why = fmt::format("its p95 latency over {} requests is {:.1f} ms; at most {} ms it may be", times.size(), *nth, *c.max_p95_latency_ms);
-  }
-  if (why.empty()) return;
+  const auto why = broken(c, s.outcomes);
+  if (!why) return;
   at->second.rolled_back = version;
-  spdlog::warn("serving: canary rolled back endpoint={} served={} why=\"{}\"", view.endpoint.name, s.entity.name, why);
-  asio::post(helpers, [this, workspace = view.endpoint.workspace_id, name = view.endpoint.name, version, why] {
+  spdlog::warn("serving: canary rolled back endpoint={} served={} why=\"{}\"", view.endpoint.name, s.entity.name, *why);
+  asio::post(helpers, [this, workspace = view.endpoint.workspace_id, name = view.endpoint.name, version, why = *why] {
     try {
       endpoints.roll_back(workspace, name, version, why);
     } catch (const std::exception& e) {

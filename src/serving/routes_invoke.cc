@@ -16,8 +16,22 @@ constexpr std::size_t kInline = 64u << 10;  // a larger body is checked off the 
 class QueryRights {
  public:
   explicit QueryRights(Doors d) : d_(d) {}
+  /// For threads that must not wait: nothing where the store would have to be asked.
   std::optional<bool> known(std::int64_t caller, const std::string& endpoint) {
+    const auto now = d_.store.generation_at_hand();
+    return now ? known_at(*now, caller, endpoint) : std::nullopt;
+  }
+  bool ask(const access::Context& ctx, const std::string& endpoint) {
     const auto now = d_.store.generation();
+    if (const auto known = known_at(now, ctx.caller.id, endpoint)) return *known;
+    const bool may = d_.permissions.allows(ctx, {kPermissionType, endpoint}, "CAN_QUERY");
+    std::lock_guard lock(mutex_);
+    if (now == generation_ && known_.size() < 100'000) known_[{ctx.caller.id, endpoint}] = may;
+    return may;
+  }
+
+ private:
+  std::optional<bool> known_at(std::int64_t now, std::int64_t caller, const std::string& endpoint) {
     std::lock_guard lock(mutex_);
     if (now != generation_) {
       known_.clear();
@@ -26,15 +40,7 @@ class QueryRights {
     const auto i = known_.find({caller, endpoint});
     return i == known_.end() ? std::nullopt : std::optional(i->second);
   }
-  bool ask(const access::Context& ctx, const std::string& endpoint) {
-    const auto before = d_.store.generation();
-    const bool may = d_.permissions.allows(ctx, {kPermissionType, endpoint}, "CAN_QUERY");
-    std::lock_guard lock(mutex_);
-    if (before == generation_ && known_.size() < 100'000) known_[{ctx.caller.id, endpoint}] = may;
-    return may;
-  }
 
- private:
   Doors d_;
   std::mutex mutex_;
   std::int64_t generation_ = -1;

@@ -237,39 +237,7 @@ asio::awaitable<void> Runtime::on_helper(std::function<void()> job) const {
 }
 
 std::optional<int> Runtime::limited(const View& view, const access::Caller& caller) {
-  const auto& limits = view.endpoint.rate_limits;
-  if (limits.empty()) return std::nullopt;
-  State& s = *state_;
-  const bool own = std::ranges::any_of(limits, [&](const RateLimit& l) { return l.key == LimitKey::user && l.principal == caller.name; });
-  std::lock_guard lock(s.windows_mutex);
-  const auto now = Steady::now();
-  if (s.windows.size() > 100'000) std::erase_if(s.windows, [&](const auto& w) { return now - w.second.began > std::chrono::minutes(1); });
-  std::vector<State::Window*> counted;
-  for (const auto& l : limits) {
-    std::string who;
-    switch (l.key) {
-      case LimitKey::endpoint:
-        break;
-      case LimitKey::user:
-        if (l.principal ? *l.principal != caller.name : own) continue;
-        who = caller.name;
-        break;
-      case LimitKey::service_principal:
-        if (l.principal != caller.name) continue;
-        who = caller.name;
-        break;
-      case LimitKey::user_group:
-        if (!caller.group_names.contains(*l.principal) && !caller.workspace_groups.contains(*l.principal)) continue;
-        who = *l.principal;
-        break;
-    }
-    auto& w = s.windows[fmt::format("{}\x1f{}\x1f{}", view.endpoint.id, json::name_of(l.key), who)];
-    if (now - w.began >= std::chrono::minutes(1)) w = {now, 0};
-    if (w.calls >= l.calls) return static_cast<int>(std::chrono::ceil<std::chrono::seconds>(w.began + std::chrono::minutes(1) - now).count());
-    counted.push_back(&w);
-  }
-  for (auto* w : counted) ++w->calls;
-  return std::nullopt;
+  return state_->windows.take(view.endpoint.id, view.endpoint.rate_limits, caller, Steady::now());
 }
 
 std::string Runtime::metrics(const View& v) const {

@@ -11,6 +11,7 @@
 
 #include "serving/runtime.h"
 #include "serving/scorer.h"
+#include "serving/traffic.h"
 
 namespace tarn::serving {
 
@@ -64,7 +65,7 @@ struct LiveServed final : Served {
   int start_failures = 0, next_number = 1;
   std::vector<std::shared_ptr<Replica>> replicas;
   std::deque<std::unique_ptr<Pending>> queue;
-  std::deque<std::pair<bool, double>> outcomes;  // of the last requests: fine, milliseconds
+  Outcomes outcomes;
   int most_replicas = 1;
   std::size_t per_replica = 1, most_queued = 64;
 
@@ -144,12 +145,7 @@ struct Runtime::State {
 
   mutable std::shared_mutex views_mutex;
   std::map<std::pair<std::int64_t, std::string>, std::shared_ptr<const View>> views;
-  struct Window {
-    Steady::time_point began;
-    std::int64_t calls = 0;
-  };
-  std::mutex windows_mutex;
-  std::map<std::string, Window> windows;
+  RateWindows windows;
   std::thread thread;
 };
 

@@ -20,6 +20,7 @@ class SqliteStore final : public Store {
   void read(const std::function<void(ReadTxn&)>& body) override;
   void write(AuditEvent event, const std::function<bool(WriteTxn&)>& body) override;
   std::int64_t generation() override { return generation_.load(std::memory_order_acquire); }
+  std::optional<std::int64_t> generation_at_hand() override { return generation(); }
   void audit_later(AuditEvent event) override { audit_.post(std::move(event)); }
   void flush_audit() override { audit_.flush(); }
   std::vector<AuditRecord> audit_log(const AuditFilter& filter, std::size_t limit) override;

@@ -163,6 +163,8 @@ class Store {
   virtual void write(AuditEvent event, const std::function<bool(WriteTxn&)>& body) = 0;
   /// Changes with every committed write of any server on this store: what caches compare against. Cheap.
   virtual std::int64_t generation() = 0;
+  /// The same where it costs nothing to know: never asks another process, for threads that must not wait. Nothing where it would have to.
+  virtual std::optional<std::int64_t> generation_at_hand() { return std::nullopt; }
   /// Records an event by group commit within 100 ms (allowed reads); does not move the generation. flush_audit waits for it.
   virtual void audit_later(AuditEvent event) = 0;
   virtual void flush_audit() = 0;

@@ -9,27 +9,55 @@ import select
 import struct
 import sys
 import time
+import warnings
+
+import tables
 
 HEAD = struct.Struct("<IIB")
 HELLO, SCORE, ANSWER, BAD_INPUT, FAILED = range(5)
 MOST = 64 << 20
 
+ready, held = select.poll(), bytearray()
 
-def read(size):
-    parts, left = [], size
-    while left:
-        part = os.read(3, min(left, 1 << 20))
+
+def requests(most):
+    """The frames that are there, at least one and at most so many: (id, body)."""
+    out = []
+    while True:
+        at = 0
+        while len(out) < most and len(held) - at >= HEAD.size:
+            length, id_, _ = HEAD.unpack_from(held, at)
+            if len(held) - at - HEAD.size < length:
+                break
+            out.append((id_, bytes(held[at + HEAD.size:at + HEAD.size + length])))
+            at += HEAD.size + length
+        del held[:at]
+        if out and (len(out) == most or not ready.poll(0)):
+            return out
+        part = os.read(3, 1 << 18)
         if not part:
             sys.exit(0)
-        parts.append(part)
-        left -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        held.extend(part)
 
 
-def write(id_, kind, payload):
-    data = memoryview(HEAD.pack(len(payload), id_, kind) + payload)
+def write(*answers):
+    """Frames (id, kind, payload), together."""
+    data = memoryview(b"".join(HEAD.pack(len(payload), id_, kind) + payload for id_, kind, payload in answers))
     while data:
         data = data[os.write(3, data):]
+
+
+def warn_once():
+    """A model that warns with each call would fill its log with one line: each warning is told once."""
+    seen, tell = set(), warnings.showwarning
+
+    def told(message, category, filename, lineno, file=None, line=None):
+        what = (str(message), category, filename, lineno)
+        if what not in seen and len(seen) < 1000:
+            seen.add(what)
+            tell(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = told
 
 
 def missing(folder):
@@ -60,79 +88,28 @@ def missing(folder):
     return out
 
 
-DTYPES = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool", "string": "object"}
-
-
-class Columns:
-    """The way of a request to a data frame where the signature has plain named columns, all of them required. The server has held names and types against the
-    signature already, so MLflow's own enforcement (2 ms a request) has nothing left to find; what this way cannot do goes MLflow's."""
-
-    def __init__(self, model):
-        schema = model.metadata.get_input_schema()
-        self.types = {}
-        if schema is None or schema.is_tensor_spec() or not schema.has_input_names() or model.metadata.get_params_schema() is not None:
-            return
-        hinted = getattr(model.metadata, "_is_signature_from_type_hint", None)
-        if hinted is not None and hinted():
-            return
-        types = {c.name: DTYPES.get(getattr(c.type, "name", ""), None) for c in schema.inputs if c.required}
-        if len(types) == len(schema.inputs) and all(types.values()):
-            self.types = types
-
-    def values(self, data):
-        """A request's columns as lists of one length, and that length. Nothing: MLflow's way."""
-        if not self.types or "params" in data:
-            return None
-        split, records, inputs = data.get("dataframe_split"), data.get("dataframe_records") or data.get("instances"), data.get("inputs")
-        if split:
-            values = dict(zip(split["columns"], zip(*split["data"])))
-        elif records and isinstance(records[0], dict):
-            values = {name: [r.get(name) for r in records] for name in self.types}
-        elif isinstance(inputs, dict):
-            values = inputs
-        else:
-            return None
-        out, rows = {}, None
-        for name, dtype in self.types.items():
-            column = values.get(name)
-            if not isinstance(column, (list, tuple)) or (dtype != "float64" and dtype != "float32" and None in column):
-                return None
-            if rows is not None and len(column) != rows:
-                return None
-            out[name], rows = column, len(column)
-        return out, rows
-
-    def frame(self, requests):
-        """One data frame of several requests' rows, one after the other."""
-        import numpy
-        import pandas
-
-        if len(requests) == 1:
-            return pandas.DataFrame({name: numpy.array(requests[0][name], dtype=dtype) for name, dtype in self.types.items()})
-        return pandas.DataFrame({name: numpy.concatenate([numpy.array(r[name], dtype=dtype) for r in requests]) for name, dtype in self.types.items()})
-
-
-def answered_together(model, columns, asked):
+def answered_together(model, way, asked):
     """Answers to several requests from one call of a model whose rows do not know of each other; nothing: each is asked by itself."""
     import numpy
 
     rows = [n for _, (_, n) in asked]
     try:
-        result = model._predict_fn(columns.frame([values for _, (values, _) in asked]))
+        result = model._predict_fn(way.table([values for _, (values, _) in asked]))
     except Exception:  # noqa: whose it was is found out one by one
         return None
     if not isinstance(result, numpy.ndarray) or len(result) != sum(rows) or result.dtype.kind not in "fiub":
         return None
-    out, at = [], 0
+    out, at, result = [], 0, result.tolist()
     for (id_, _), n in zip(asked, rows):
-        out.append((id_, json.dumps({"predictions": result[at:at + n].tolist()}).encode()))
+        out.append((id_, ANSWER, json.dumps({"predictions": result[at:at + n]}).encode()))
         at += n
-    return out
+    return None if any(len(payload) > MOST for _, _, payload in out) else out
 
 
 def main():
-    folder = sys.argv[1]
+    folder, most = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
     began = time.monotonic()
+    warn_once()
     try:
         unmet = missing(folder)
         import mlflow.pyfunc
@@ -140,64 +117,55 @@ def main():
 
         model = mlflow.pyfunc.load_model(folder)
         schema = model.metadata.get_input_schema()
-        columns = Columns(model)
+        way = tables.shortest(model)
     except BaseException as e:  # noqa: the server must hear of it, whatever it is
         why = f"the model cannot be loaded: {type(e).__name__}: {e}"
         if unmet:
             why += "; requirements that this environment does not meet: " + ", ".join(unmet)
-        write(0, HELLO, json.dumps({"error": why[:4000]}).encode())
+        write((0, HELLO, json.dumps({"error": why[:4000]}).encode()))
         raise
     for line in unmet:
         print("requirement not met:", line, flush=True)
-    write(0, HELLO, json.dumps({"ready": True, "python": sys.version.split()[0], "mlflow": mlflow.__version__, "unmet": unmet,
-                                "load_ms": round((time.monotonic() - began) * 1000)}).encode())
-    together = len(sys.argv) > 2 and int(sys.argv[2]) > 1 and columns.types
-    ready = select.poll()
+    write((0, HELLO, json.dumps({"ready": True, "python": sys.version.split()[0], "mlflow": mlflow.__version__, "unmet": unmet,
+                                 "asked_by": type(way).__name__.lower() if way else "mlflow",
+                                 "load_ms": round((time.monotonic() - began) * 1000)}).encode()))
     ready.register(3, select.POLLIN)
-
-    def one():
-        length, id_, _ = HEAD.unpack(read(HEAD.size))
-        return id_, read(length)
 
     def parsed(body):
         try:
-            return columns.values(json.loads(body))
+            return way.values(json.loads(body)) if way else None
         except Exception:  # noqa: MLflow says what is wrong with it
             return None
 
     while True:
-        waiting = [one()]
-        while together and len(waiting) < int(sys.argv[2]) and ready.poll(0):
-            waiting.append(one())
-        if len(waiting) > 1:
-            asked = [(id_, parsed(body)) for id_, body in waiting]
-            answers = answered_together(model, columns, [a for a in asked if a[1] is not None]) if sum(a[1] is not None for a in asked) > 1 else None
-            if answers is not None:
-                for id_, answer in answers:
-                    write(id_, ANSWER, answer)
-                done = {id_ for id_, _ in answers}
-                waiting = [w for w in waiting if w[0] not in done]
-        for id_, body in waiting:
-            reply(id_, body, model, columns, schema, parsed)
+        waiting = [(id_, body, parsed(body)) for id_, body in requests(most if way else 1)]
+        asked = [(id_, values) for id_, _, values in waiting if values is not None]
+        # What takes a matrix answers row by row: a single request takes the same way.
+        answers = answered_together(model, way, asked) if len(asked) > (0 if isinstance(way, tables.Matrix) else 1) else None
+        if answers is not None:
+            write(*answers)
+            done = {id_ for id_, _, _ in answers}
+            waiting = [w for w in waiting if w[0] not in done]
+        for id_, body, values in waiting:
+            write(reply(id_, body, values if type(way) is tables.Columns else None, model, way, schema))
 
 
-def reply(id_, body, model, columns, schema, parsed):
-    """One request by itself."""
+def reply(id_, body, mine, model, way, schema):
+    """The answer to one request by itself; `mine`: its columns, where MLflow need not read it."""
     from mlflow.exceptions import MlflowException
     from mlflow.pyfunc.scoring_server import _split_data_and_params, infer_and_parse_data, predictions_to_json
 
     predict, params = model.predict, None
     try:
-        mine = parsed(body)
         if mine is not None:
-            frame, predict = columns.frame([mine[0]]), model._predict_fn
+            frame, predict = way.table([mine[0]]), model._predict_fn
         else:
             data, params = _split_data_and_params(body.decode())
             for extra in ("client_request_id", "databricks_options"):
                 data.pop(extra, None)
             frame = infer_and_parse_data(data, schema=schema)
     except Exception as e:
-        return write(id_, BAD_INPUT, f"The input cannot be read: {e}"[:4000].encode())
+        return id_, BAD_INPUT, f"The input cannot be read: {e}"[:4000].encode()
     try:
         result = predict(frame, params=params) if params else predict(frame)
         out = io.StringIO()
@@ -205,15 +173,15 @@ def reply(id_, body, model, columns, schema, parsed):
         answer = out.getvalue().encode()
     except MlflowException as e:
         bad = "enforce schema" in e.message or "incompatible" in e.message.lower()
-        return write(id_, BAD_INPUT if bad else FAILED, f"Failed to predict: {e.message}"[:4000].encode())
+        return id_, BAD_INPUT if bad else FAILED, f"Failed to predict: {e.message}"[:4000].encode()
     except Exception as e:
         import traceback
 
         traceback.print_exc()
-        return write(id_, FAILED, f"Encountered an unexpected error while evaluating the model: {type(e).__name__}: {e}"[:4000].encode())
+        return id_, FAILED, f"Encountered an unexpected error while evaluating the model: {type(e).__name__}: {e}"[:4000].encode()
     if len(answer) > MOST:
-        return write(id_, FAILED, b"The model's answer is larger than 64 MB")
-    write(id_, ANSWER, answer)
+        return id_, FAILED, b"The model's answer is larger than 64 MB"
+    return id_, ANSWER, answer
 
 
 main()
