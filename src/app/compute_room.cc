@@ -42,6 +42,7 @@ void ComputeRoom::start(const std::function<void()>& placed, const std::function
   libraries.start();
   logs.start();
   placed();
+  clusters.recover();
   fleet.start();
   standing();
   clusters.start_driving();

@@ -282,7 +282,7 @@ void Clusters::note_log_delivery(const std::string& id, Millis at, const std::st
   });
 }
 
-void Clusters::start_driving() {
+void Clusters::recover() {
   // What an earlier process of this server ran may dial in again: from now on its lease counts.
   // While this server was away for longer than the lease they ended by themselves: that time is not theirs to pay for.
   const auto beat = store_.read_as([&](store::ReadTxn& t) { return heartbeats_table.get(t, options_.server_id); });
@@ -301,6 +301,9 @@ void Clusters::start_driving() {
     });
   }
   keeper_.recover();
+}
+
+void Clusters::start_driving() {
   if (!thread_.joinable()) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
 }
 

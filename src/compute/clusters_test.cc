@@ -103,6 +103,7 @@ TEST_F(ClustersTest, ANodeThatEndsEndsItsClusterWithItsWords) {
 TEST_F(ClustersTest, AnotherServerOfTheFolderFindsItsClustersOrReportsThemLost) {
   const auto id = running(maker);
   Clusters after(*store, permissions, pools, policies, profiles, fleet, clock, {.lease = 30'000});
+  after.recover();
   after.start_driving();
   after.stop();
   EXPECT_EQ(after.find(id)->state, State::RUNNING);
@@ -110,6 +111,19 @@ TEST_F(ClustersTest, AnotherServerOfTheFolderFindsItsClustersOrReportsThemLost) 
   while (after.step()) {
   }
   EXPECT_EQ(after.find(id)->termination_reason->code, "COMMUNICATION_LOST");
+}
+
+TEST_F(ClustersTest, ANodeThatDialsInBeforeClustersAreDrivenIsNotLost) {
+  const auto id = running(maker);
+  Clusters after(*store, permissions, pools, policies, profiles, fleet, clock, {.lease = 30'000});
+  after.recover();
+  after.node_up(fleet.orders.back().instance_id, {{"cluster_id", id}});
+  after.start_driving();
+  after.stop();
+  clock.advance(31'000);
+  while (after.step()) {
+  }
+  EXPECT_EQ(after.find(id)->state, State::RUNNING);
 }
 
 TEST_F(ClustersTest, AnInstanceIsKnownByItsTokenOnly) {

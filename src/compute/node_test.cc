@@ -67,6 +67,7 @@ struct NodeTest : CatalogueTest {
     clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real,
                                           ClusterOptions{.bootstrap_timeout = bootstrap_timeout, .lease = 5'000});
     contexts = std::make_unique<Contexts>(*clusters, *store, real);
+    clusters->recover();
     fleet->start();
     clusters->start_driving();
   }
@@ -269,6 +270,7 @@ TEST_F(NodeTest, AnotherMachinesNodeNeedsItsOrderOnly) {
                         .launcher = {"env", "TARN_HOME=" TARN_SOURCE_DIR, "TARN_CACHE=" + resources::cache().string(), "HOME=/", TARN_TEST_NODE}});
   clusters = std::make_unique<Clusters>(*store, permissions, pools, policies, profiles, *fleet, real, ClusterOptions{.lease = 5'000});
   contexts = std::make_unique<Contexts>(*clusters, *store, real);
+  clusters->recover();
   fleet->start();
   clusters->start_driving();
   const auto cluster = running();

@@ -310,6 +310,7 @@ TEST_F(WorkersTest, AServerThatWasAwayForADayDoesNotCountTheDay) {
   settle();
   clock.advance(24 * hour);
   Clusters after(*store, permissions, pools, policies, profiles, fleet, clock, {.lease = 30'000});
+  after.recover();
   after.start_driving();
   after.stop();
   clock.advance(31'000);
@@ -358,6 +359,7 @@ TEST_F(WorkersTest, AKilledControlPlaneFindsWorkersAndWaitingInstances) {
   settle();
   fleet.up_all();
   Clusters after(*store, permissions, pools, policies, profiles, fleet, clock, {.bootstrap_timeout = 700'000, .lease = 30'000});
+  after.recover();
   after.start_driving();
   after.stop();
   for (const auto& o : fleet.orders) fleet.listener->node_up(o.instance_id, {{"cluster_id", o.cluster_id}});
