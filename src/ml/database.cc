@@ -22,6 +22,7 @@ constexpr std::size_t kPrepared = 300;  // statements that a connection keeps
 constexpr std::size_t kReaders = 8;     // idle connections kept
 constexpr std::size_t kGroup = 256;     // writes that share a transaction
 constexpr int kSyncs = 4;               // under way at a time
+constexpr int kInFlight = 2;            // groups that are not on the disk yet: with more, each is small and costs as much
 constexpr int kLogPages = 4000;         // of SQLite's log (16 MB), before they are moved into the database
 
 std::string replaced(std::string text, const std::vector<std::pair<std::string, std::string>>& words) {
@@ -344,8 +345,8 @@ Result<void> Database::write(const std::function<Result<void>(Connection&)>& bod
   queue_.push_back(&mine);
   // The first to come leads: it writes for all who wait. While its transaction goes to the disk the next to come leads.
   while (!mine.done) {
-    if (leading_ || mine.taken)
-      turned_.wait(lock, [&] { return mine.done || (!leading_ && !mine.taken); });
+    if (leading_ || mine.taken || in_flight_ >= kInFlight)
+      turned_.wait(lock, [&] { return mine.done || (!leading_ && !mine.taken && in_flight_ < kInFlight); });
     else
       lead(lock);
   }
@@ -355,6 +356,7 @@ Result<void> Database::write(const std::function<Result<void>(Connection&)>& bod
 
 void Database::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
+  ++in_flight_;
   const std::size_t n = std::min(queue_.size(), kGroup);
   std::vector<Waiting*> group(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n));
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(n));
@@ -384,6 +386,7 @@ void Database::lead(std::unique_lock<std::mutex>& lock) {
     lost = std::current_exception();
   }
   lock.lock();
+  --in_flight_;
   for (Waiting* w : group) {
     w->lost = lost;
     w->done = true;

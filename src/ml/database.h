@@ -97,6 +97,7 @@ class Database {
   std::mutex mutex_;  // the queue
   std::condition_variable turned_;
   std::vector<Waiting*> queue_;
+  int in_flight_ = 0;  // groups that are not on the disk yet
   bool leading_ = false;
   std::unique_ptr<Connection> writer_;  // the leader's
   std::atomic<int> log_pages_{0};       // of SQLite's log, as of the last commit
