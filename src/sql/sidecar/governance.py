@@ -97,21 +97,12 @@ def principals(c):
 
 def condition_text(c, *ends):
     """A condition as it is written, up to one of these words, a comma, or the end; its alias, if it has one."""
-    start, depth = c.peek(), 0
-    last = None
-    while c.peek() is not None:
-        w = c.peek()
-        if depth == 0 and (c.is_word(*ends) or w.kind == "symbol" and w.text == ","):
-            break
+    def ends_at(w, last):
         # `condition [AS] alias`: a name after a whole condition.
-        if depth == 0 and last is not None and last.text == ")" and w.kind in ("word", "quoted") and not c.is_word("AND", "OR"):
-            break
-        depth += {"(": 1, ")": -1}.get(w.text, 0) if w.kind == "symbol" else 0
-        last = w
-        c.at += 1
-    if last is None:
-        raise syntax(c.near(), "expected a condition")
-    return c.sql[start.start:last.end + 1]
+        alias = last is not None and last.text == ")" and w.kind in ("word", "quoted") and not c.is_word("AND", "OR")
+        return alias or c.is_word(*ends) or w.kind == "symbol" and w.text == ","
+
+    return c.text_until(ends_at, "a condition")
 
 
 def policy_home(c):
@@ -185,17 +176,7 @@ def kept_as_text(kind):
 
 def default_text(c):
     """An expression as it is written, up to the next parameter."""
-    start, depth, last = c.peek(), 0, None
-    while c.peek() is not None:
-        w = c.peek()
-        if depth == 0 and (w.kind == "symbol" and w.text in ",)" or c.is_word("COMMENT")):
-            break
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(w.text, 0) if w.kind == "symbol" else 0
-        last = w
-        c.at += 1
-    if last is None:
-        raise syntax(c.near(), "expected an expression")
-    return c.sql[start.start:last.end + 1]
+    return c.text_until(lambda w, _: w.kind == "symbol" and w.text in ",)" or c.is_word("COMMENT"))
 
 
 def returned_columns(c, called):

@@ -164,15 +164,8 @@ def immediate(c, parameters, outermost=True):
 
 def targets(c):
     """INTO: names of variables."""
-    out = [session_statements.variable_name(c)]
-    while c.symbol(","):
-        out.append(session_statements.variable_name(c))
-    folded = [n[-1].lower() for n in out]
-    for name in out:
-        session_statements.located(name)
-    double = next((n for n in folded if folded.count(n) > 1), None)
-    if double is not None:
-        raise raised("DUPLICATE_ASSIGNMENTS", f"The columns or variables list contains duplicate {quoted(double)} as assignment targets.", "42701")
+    out = session_statements.variable_names(c)
+    session_statements.check_targets(out)
     return out
 
 
@@ -183,22 +176,8 @@ def arguments(c, variables):
         closing = c.symbol("(")
     positional, named = [], {}
     while True:
-        first, depth, last = c.peek(), 0, None
-        alias = None
-        while c.peek() is not None:
-            w = c.peek()
-            if depth == 0 and w.kind == "symbol" and w.text in (",", ")"):
-                break
-            if depth == 0 and last is not None and c.is_word("AS"):
-                c.at += 1
-                alias = c.identifier()
-                break
-            depth += {"(": 1, "[": 1, "<": 0, ")": -1, "]": -1}.get(w.text, 0) if w.kind == "symbol" else 0
-            last = w
-            c.at += 1
-        if last is None:
-            raise syntax(c.near(), "expected an expression")
-        text = c.sql[first.start:last.end + 1]
+        text = c.text_until(lambda w, last: w.kind == "symbol" and w.text in (",", ")") or last is not None and c.is_word("AS"))
+        alias = c.identifier() if c.take("AS") else None
         checked_constant(text, variables)
         inner = tokens.Cursor(text)
         found = variable_at(inner, variables)

@@ -17,19 +17,7 @@ def variable_name(c):
 
 def upto(c, stops=(), words=()):
     """The text from the cursor up to one of these symbols or words outside all parentheses."""
-    first, last, depth = c.peek(), None, 0
-    while c.peek() is not None:
-        w = c.peek()
-        if depth == 0 and (w.kind == "symbol" and w.text in stops or c.is_word(*words)):
-            break
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(w.text, 0) if w.kind == "symbol" else 0
-        if depth < 0:
-            break
-        last = w
-        c.at += 1
-    if last is None:
-        raise syntax(c.near(), "expected an expression")
-    return c.sql[first.start:last.end + 1]
+    return c.text_until(lambda w, _: w.kind == "symbol" and w.text in stops or c.is_word(*words))
 
 
 def type_of(text):
@@ -45,13 +33,8 @@ def declare(c):
         c.at += 1
         if c.is_word("IF") and c.is_word("NOT", ahead=1):
             raise syntax("'NOT'", "DECLARE VARIABLE knows no IF NOT EXISTS")
-    names = [variable_name(c)]
-    while c.symbol(","):
-        names.append(variable_name(c))
-    folded = [n[-1].lower() for n in names]
-    for name in names:
-        located(name, True)
-    double = next((n for n in folded if folded.count(n) > 1), None)
+    names = variable_names(c)
+    double = doubled(names)
     if double is not None:
         raise raised("DUPLICATE_VARIABLE_NAME_INSIDE_DECLARE", f"Found duplicate variable {quoted(double)} in the declare variable list. Please, remove one of them.", "42734")
     out = {"kind": "declare_variable", "or_replace": replace, "variables": names, "options": {}, "query_text": ""}
@@ -67,7 +50,28 @@ def declare(c):
     return out
 
 
-def located(parts, declared=False):
+def variable_names(c):
+    out = [variable_name(c)]
+    while c.symbol(","):
+        out.append(variable_name(c))
+    return out
+
+
+def doubled(names):
+    """A name that stands there twice, once each has been located; else nothing."""
+    for name in names:
+        located(name)
+    folded = [n[-1].lower() for n in names]
+    return next((n for n in folded if folded.count(n) > 1), None)
+
+
+def check_targets(names):
+    double = doubled(names)
+    if double is not None:
+        raise raised("DUPLICATE_ASSIGNMENTS", f"The columns or variables list contains duplicate {quoted(double)} as assignment targets.", "42701")
+
+
+def located(parts):
     """That a variable's name is one of the session's."""
     lowered = [p.lower() for p in parts[:-1]]
     if lowered not in ([], ["session"], ["system", "session"]):
@@ -132,9 +136,7 @@ def assignment(c):
         c.at += 1
         if c.symbol(")"):
             raise raised("INVALID_SET_SYNTAX", "Expected format is 'SET', 'SET key', or 'SET key=value'. If you want to include special characters in key, or include semicolon in value, please use backquotes, e.g., SET `key`=`value`.", "42000")
-        out["variables"].append(variable_name(c))
-        while c.symbol(","):
-            out["variables"].append(variable_name(c))
+        out["variables"] = variable_names(c)
         c.expect_symbol(")")
         c.expect_symbol("=")
         c.expect_symbol("(")
@@ -153,12 +155,7 @@ def assignment(c):
             out["assigned"].append(text)
             if not c.symbol(","):
                 break
-    folded = [n[-1].lower() for n in out["variables"]]
-    for name in out["variables"]:
-        located(name)
-    double = next((n for n in folded if folded.count(n) > 1), None)
-    if double is not None:
-        raise raised("DUPLICATE_ASSIGNMENTS", f"The columns or variables list contains duplicate {quoted(double)} as assignment targets.", "42701")
+    check_targets(out["variables"])
     return out
 
 

@@ -67,20 +67,7 @@ def generated(c, out):
 
 def expression(c):
     """An expression up to what can follow it in a column's definition."""
-    first, last, depth = c.peek(), None, 0
-    while c.peek() is not None:
-        w = c.peek()
-        if depth == 0 and last is not None and ((w.kind == "symbol" and w.text in ",)") or (w.kind == "word" and w.text.upper() in ENDS)):
-            break
-        if w.kind == "symbol":
-            depth += {"(": 1, ")": -1}.get(w.text, 0)
-            if depth < 0:
-                break
-        last = w
-        c.at += 1
-    if last is None:
-        raise syntax(c.near(), "expected an expression")
-    return c.sql[first.start:last.end + 1]
+    return c.text_until(lambda w, last: last is not None and (w.text in ",)" if w.kind == "symbol" else w.kind == "word" and w.text.upper() in ENDS))
 
 
 def columns(c):

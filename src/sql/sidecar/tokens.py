@@ -127,6 +127,22 @@ class Cursor:
             return w.text
         raise syntax(self.near(), "expected a literal")
 
+    def text_until(self, ends, what="an expression"):
+        """The text from here up to the token, outside all parentheses, of which ends(token, the one before it or None) holds; or up to a parenthesis that was
+        not opened in it."""
+        first, last, depth = self.peek(), None, 0
+        while (w := self.peek()) is not None:
+            if depth == 0 and ends(w, last):
+                break
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(w.text, 0) if w.kind == "symbol" else 0
+            if depth < 0:
+                break
+            last = w
+            self.at += 1
+        if last is None:
+            raise syntax(self.near(), f"expected {what}")
+        return self.sql[first.start:last.end + 1]
+
     def end(self):
         if self.at < len(self.words):
             raise syntax(self.near(), "extra input")
