@@ -25,10 +25,7 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
   if (to_prepare(sql)) {
     Parser::Given parameters;
     for (const auto& [name, p] : session.parameters) parameters[name] = {p.value, p.type};
-    std::map<std::string, Constant> variables;
-    if (session.state)
-      for (auto& [name, v] : session.state->variables()) variables.emplace(name, Constant{v.type, v.value});
-    TARN_TRY(prepared, parser_.prepare(sql, parameters, variables));
+    TARN_TRY(prepared, parser_.prepare(sql, parameters, session.state ? session.state->constants() : std::map<std::string, Constant>()));
     sql = std::move(prepared.sql);
     into = std::move(prepared.into);
   }

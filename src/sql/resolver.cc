@@ -201,13 +201,11 @@ void Resolver::add_session(const Session& session, RewriteRequest& request) {
 }
 
 std::map<std::string, Constant> Resolver::variables(const Session& session, const std::string& sql) {
-  std::map<std::string, Constant> out;
-  if (!session.state) return out;
-  auto all = session.state->variables();
-  if (all.empty()) return out;
+  if (!session.state) return {};
+  auto out = session.state->constants();
+  if (out.empty()) return out;
   const auto text = lower(sql);
-  for (auto& [name, v] : all)
-    if (text.find(name) != text.npos) out.emplace(name, Constant{v.type, v.value});
+  std::erase_if(out, [&](const auto& one) { return text.find(one.first) == text.npos; });
   return out;
 }
 

@@ -16,17 +16,13 @@
 namespace tarn::sql {
 
 /// A session variable. Its value is a constant: the engine's text of it, which cast to the type gives it back.
-struct Variable {
-  std::string type;                  // Databricks SQL's spelling
-  std::optional<std::string> value;  // nothing: NULL
-  std::string initial;               // its DEFAULT as written; empty: NULL
+struct Variable : Constant {
+  std::string initial;  // its DEFAULT as written; empty: NULL
 };
 
 /// Thread-safe: statements of a session may run at once, each with the state as it was when it began.
 class SessionState {
  public:
-  using Variables = std::map<std::string, Variable>;  // by name in lower case
-
   struct Defaults {
     std::string catalog, schema;
   };
@@ -47,9 +43,10 @@ class SessionState {
     const std::lock_guard lock(mutex_);
     zone_ = std::move(zone);
   }
-  Variables variables() const {
+  /// The values of its variables, by name in lower case.
+  std::map<std::string, Constant> constants() const {
     const std::lock_guard lock(mutex_);
-    return variables_;
+    return {variables_.begin(), variables_.end()};
   }
   std::optional<Variable> variable(const std::string& name) const {
     const std::lock_guard lock(mutex_);
@@ -69,7 +66,7 @@ class SessionState {
  private:
   mutable std::mutex mutex_;
   Defaults defaults_;
-  Variables variables_;
+  std::map<std::string, Variable> variables_;  // by name in lower case
   std::string zone_;
 };
 

@@ -102,18 +102,19 @@ Result<Done> Executor::declare(const Call& c) {
   // Computed once for all of them, and whether or not anything lasts: what is wrong with it is said.
   TARN_TRY(value, constants(c, "SELECT (" + (a.query_text.empty() ? "NULL" : a.query_text) + "\n)", {type}));
   const auto state = c.session.state ? c.session.state : std::make_shared<SessionState>();
+  const auto taken = [](const std::string& name) {
+    return refuse(Errc::already_exists,
+                  "[VARIABLE_ALREADY_EXISTS] Cannot create the variable " + backticked({"system", "session", name}) +
+                      " because it already exists. Choose a different name, or drop or replace the existing variable. SQLSTATE: 42723");
+  };
+  // None of them is made where one is there; another statement may still be first.
   if (!a.or_replace)
     for (const auto& name : a.variables)
-      if (state->variable(lower(name.back())))
-        return refuse(Errc::already_exists,
-                      "[VARIABLE_ALREADY_EXISTS] Cannot create the variable " + backticked({"system", "session", lower(name.back())}) +
-                          " because it already exists. Choose a different name, or drop or replace the existing variable. SQLSTATE: 42723");
+      if (state->variable(lower(name.back()))) return taken(lower(name.back()));
   for (const auto& name : a.variables) {
-    const auto made = state->declare(lower(name.back()), {value.at(0).type, value[0].value, a.query_text}, a.or_replace);
+    const auto made = state->declare(lower(name.back()), {value.at(0), a.query_text}, a.or_replace);
     if (made == SessionState::Declared::too_many) return refuse(Errc::invalid, "The session has 1,000 variables, which is the most: drop some");
-    if (made == SessionState::Declared::exists)
-      return refuse(Errc::already_exists, "[VARIABLE_ALREADY_EXISTS] Cannot create the variable " +
-                                              backticked({"system", "session", lower(name.back())}) + " because it already exists. SQLSTATE: 42723");
+    if (made == SessionState::Declared::exists) return taken(lower(name.back()));
   }
   return deliver(c, {}, {});
 }
