@@ -5,7 +5,7 @@
 namespace tarn::billing {
 namespace {
 
-constexpr Millis kLookEvery = 10'000;
+constexpr std::chrono::seconds kLookEvery{10};
 constexpr Millis kMailAgain = 60'000;  // doubled with each try
 constexpr int kMailTries = 8;
 
@@ -129,26 +129,10 @@ void BudgetWatch::tell() {
 }
 
 void BudgetWatch::start() {
-  if (thread_.joinable()) return;
-  thread_ = std::jthread([this](std::stop_token stop) {
-    while (!stop.stop_requested()) {
-      try {
-        look();
-        tell();
-      } catch (const std::exception& e) {
-        spdlog::warn("budgets: {}", e.what());
-      }
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, stop, std::chrono::milliseconds(kLookEvery), [] { return false; });
-    }
+  turns_.start("budgets", kLookEvery, [this](const std::stop_token&) {
+    look();
+    tell();
   });
-}
-
-void BudgetWatch::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  changed_.notify_all();
-  thread_.join();
 }
 
 std::optional<std::string> BudgetWatch::blocked(std::int64_t workspace_id, const std::map<std::string, std::string>& tags) const {

@@ -3,11 +3,10 @@
 // alert (an event in the audit log, accounts/budgetThresholdExceeded, once a month and threshold, over all servers) and, where the operator has
 // a mail relay, a mail to each address of the alert, tried again for some hours; one with the action BLOCK_USAGE also stops what it covers until
 // the month ends or the budget changes. A thread of its own looks and tells. Thread-safe.
-#include <condition_variable>
 #include <mutex>
 #include <optional>
-#include <thread>
 
+#include "base/repeating.h"
 #include "billing/budgets.h"
 #include "billing/usage.h"
 
@@ -20,10 +19,9 @@ class BudgetWatch {
   /// Without `mail` addresses stand in the event only.
   BudgetWatch(store::Store& store, Budgets& budgets, Usage& usage, const Clock& clock, Mail mail = {})
       : store_(store), budgets_(budgets), usage_(usage), clock_(clock), mail_(std::move(mail)) {}
-  ~BudgetWatch() { stop(); }
 
   void start();
-  void stop();
+  void stop() { turns_.stop(); }
   void look();
   /// Sends the mails that are due on the calling thread.
   void tell();
@@ -51,8 +49,7 @@ class BudgetWatch {
   mutable std::mutex mutex_;
   std::vector<Block> blocks_;
   std::vector<Spent> spent_;
-  std::condition_variable_any changed_;
-  std::jthread thread_;  // last: it uses all of the above
+  Repeating turns_;  // last: it uses all of the above
 };
 
 /// Whether a budget's filter takes in a workspace's thing with these tags. No filter takes in all.

@@ -36,8 +36,6 @@ ClusterLogs::ClusterLogs(Clusters& clusters, LogDestinations& destinations, cons
   take_up();
 }
 
-ClusterLogs::~ClusterLogs() { stop(); }
-
 std::string ClusterLogs::place(const std::string& cluster_id, const std::string& path) const {
   return options_.folder + "/" + cluster_id + (path.empty() ? "" : "/files/" + path);
 }
@@ -233,7 +231,9 @@ void ClusterLogs::deliver(const std::string& id, bool ended) {
     auto& spool = spools_.at(id);
     spool.last_attempt = clock_.now();
     spool.failures = !ended || why.empty() ? 0 : spool.failures + 1;
-    over = ended && (why.empty() || spool.failures >= options_.tries);
+    // One that was started again meanwhile goes on.
+    const bool all = why.empty() && std::ranges::all_of(spool.files, [](const auto& f) { return f.second.delivered == f.second.size; });
+    over = ended && (all || spool.failures >= options_.tries);
     if (over) {
       fs::remove_all(place(id), ignored);
       spools_.erase(id);
@@ -265,29 +265,7 @@ void ClusterLogs::step() {
 }
 
 void ClusterLogs::start() {
-  if (!thread_.joinable()) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
-}
-
-void ClusterLogs::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  changed_.notify_all();
-  thread_.join();
-}
-
-void ClusterLogs::run(std::stop_token stop) {
-  while (!stop.stop_requested()) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
-    }
-    if (stop.stop_requested()) return;
-    try {
-      step();
-    } catch (const std::exception& e) {
-      spdlog::error("cluster logs: {}", e.what());
-    }
-  }
+  turns_.start("cluster logs", std::chrono::seconds(1), [this](const std::stop_token&) { step(); });
 }
 
 }  // namespace tarn::compute

@@ -7,6 +7,7 @@
 // given up some time after the cluster's end; clusters/get says how it went (cluster_log_status).
 // A server that was killed delivers what it had spooled. One thread of its own delivers. Thread-safe.
 // Source: REST API reference "Clusters" (ClusterLogConf, LogSyncStatus), "Compute configuration reference: compute log delivery".
+#include "base/repeating.h"
 #include "compute/clusters.h"
 
 namespace tarn::compute {
@@ -32,11 +33,10 @@ struct LogOptions {
 class ClusterLogs final : public NodeLogs {
  public:
   ClusterLogs(Clusters& clusters, LogDestinations& destinations, const Clock& clock, LogOptions options);
-  ~ClusterLogs() override;
 
   /// Takes up what an earlier process left, then delivers on a thread of its own.
   void start();
-  void stop();
+  void stop() { turns_.stop(); }
   /// Delivers what is due on the calling thread. What the thread does; tests drive it by hand.
   void step();
 
@@ -65,7 +65,6 @@ class ClusterLogs final : public NodeLogs {
   void take_up();
   void deliver(const std::string& cluster_id, bool ended);
   std::string place(const std::string& cluster_id, const std::string& path = {}) const;
-  void run(std::stop_token stop);
 
   Clusters& clusters_;
   LogDestinations& destinations_;
@@ -78,8 +77,7 @@ class ClusterLogs final : public NodeLogs {
     std::set<std::string> instances;  // that have not answered
   };
   std::map<std::string, Asked> asked_;  // by cluster
-  std::condition_variable_any changed_;
-  std::jthread thread_;  // last: it uses all of the above
+  Repeating turns_;                     // last: it uses all of the above
 };
 
 }  // namespace tarn::compute

@@ -74,25 +74,10 @@ std::vector<NoticeRecord> notices_of(const RunRecord& run, const TaskRecord* tas
 }
 
 void Notifier::start() {
-  thread_ = std::jthread([this](std::stop_token stop) {
-    while (!stop.stop_requested()) {
-      try {
-        while (!stop.stop_requested() && step()) {
-        }
-      } catch (const std::exception& e) {
-        spdlog::error("notifications pause: {}", e.what());
-      }
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, stop, std::chrono::milliseconds(500), [] { return false; });
+  turns_.start("notifications", std::chrono::milliseconds(500), [this](const std::stop_token& stop) {
+    while (!stop.stop_requested() && step()) {
     }
   });
-}
-
-void Notifier::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  wake_.notify_all();
-  thread_.join();
 }
 
 void add_notice(store::WriteTxn& t, NoticeRecord n, Millis now) {

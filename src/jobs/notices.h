@@ -2,10 +2,7 @@
 // Notifications of runs, tasks and alerts: written with the transition that they tell of, sent afterwards by a thread of their own, retried with
 // growing pauses, and kept with what became of them. Without a mail relay an e-mail is refused, and the record says so.
 // Source: Databricks docs "Add notifications on a job" (events and the webhooks' payloads).
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
+#include "base/repeating.h"
 #include "jobs/destinations.h"
 #include "jobs/records.h"
 
@@ -51,18 +48,15 @@ class Notifier {
   };
   static constexpr int kMostAttempts = 6;
   explicit Notifier(Parts parts) : parts_(std::move(parts)) {}
-  ~Notifier() { stop(); }
   void start();
-  void stop();
+  void stop() { turns_.stop(); }
   /// Sends what is due, on the calling thread; false if nothing was.
   bool step();
 
  private:
   WebhookSender::Answer send(const NoticeRecord& notice);
   Parts parts_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::jthread thread_;
+  Repeating turns_;  // last: it uses all of the above
 };
 
 }  // namespace tarn::jobs

@@ -7,24 +7,7 @@
 namespace tarn::jobs {
 
 void Watcher::start() {
-  thread_ = std::jthread([this](std::stop_token stop) {
-    while (!stop.stop_requested()) {
-      try {
-        look();
-      } catch (const std::exception& e) {
-        spdlog::error("triggers pause: {}", e.what());
-      }
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, stop, parts_.every, [] { return false; });
-    }
-  });
-}
-
-void Watcher::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  wake_.notify_all();
-  thread_.join();
+  turns_.start("triggers", parts_.every, [this](const std::stop_token&) { look(); });
 }
 
 void Watcher::look() {

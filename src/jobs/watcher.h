@@ -2,10 +2,7 @@
 // Triggers that look: tables that change, files that arrive. On a thread of its own, for looking may block. What a look finds and the run that it
 // starts are one commit each: a change fires once, however often the server is killed. The first look only learns what is there.
 // Source: REST API reference "Jobs", trigger.file_arrival and trigger.table_update.
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
+#include "base/repeating.h"
 #include "identity/directory.h"
 #include "jobs/ports.h"
 #include "jobs/records.h"
@@ -24,18 +21,15 @@ class Watcher {
     std::chrono::milliseconds every{3000};
   };
   explicit Watcher(Parts parts) : parts_(std::move(parts)) {}
-  ~Watcher() { stop(); }
   void start();
-  void stop();
+  void stop() { turns_.stop(); }
   /// One look at every trigger that is due one, on the calling thread.
   void look();
 
  private:
   void look_at(const JobRecord& job);
   Parts parts_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::jthread thread_;
+  Repeating turns_;  // last: it uses all of the above
 };
 
 }  // namespace tarn::jobs
