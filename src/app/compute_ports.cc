@@ -21,15 +21,23 @@ namespace {
 
 constexpr std::uint64_t kMostLibrary = 256u << 20;
 
+/// A principal at work in a workspace; nothing if it is gone from there.
+std::optional<access::Context> at_work(identity::Directory& directory, std::int64_t principal_id, std::int64_t workspace_id, std::string request_id) {
+  auto who = directory.caller(principal_id, workspace_id);
+  if (!who) return std::nullopt;
+  access::Context ctx;
+  ctx.caller = *std::move(who);
+  ctx.workspace_id = workspace_id;
+  ctx.request_id = std::move(request_id);
+  return ctx;
+}
+
 }  // namespace
 
 Expected<std::string, std::string> LibraryFiles::file(std::int64_t workspace_id, std::int64_t principal_id, const std::string& path) {
-  access::Context ctx;
-  ctx.workspace_id = workspace_id;
-  ctx.request_id = "library";
-  auto who = directory_.caller(principal_id, workspace_id);
+  const auto who = at_work(directory_, principal_id, workspace_id, "library");
   if (!who) return fail(std::string("Whoever asked for this library is gone from the workspace"));
-  ctx.caller = *std::move(who);
+  const auto& ctx = *who;
   if (path.starts_with("/Volumes/")) {
     auto place = files::VolumeFiles::parse(path);
     if (!place) return fail(place.error().message);
@@ -69,12 +77,9 @@ std::optional<std::string> LibraryFiles::refused_index(const std::string& url) {
 Expected<void, std::string> LogFiles::put(const compute::ClusterRecord& c, const std::string& path, const std::string& file) {
   if (!c.spec.cluster_log_conf) return fail(std::string("The cluster's cluster_log_conf is gone"));
   const auto& conf = *c.spec.cluster_log_conf;
-  access::Context ctx;
-  ctx.workspace_id = c.workspace_id;
-  ctx.request_id = c.cluster_id;
-  auto who = directory_.caller(c.creator_id, c.workspace_id);
+  const auto who = at_work(directory_, c.creator_id, c.workspace_id, c.cluster_id);
   if (!who) return fail("The cluster's creator " + c.creator_user_name + " is gone from the workspace: nobody writes its logs");
-  ctx.caller = *std::move(who);
+  const auto& ctx = *who;
   const auto& place = conf.volumes ? conf.volumes : conf.dbfs ? conf.dbfs : conf.s3;
   auto to = place->destination.value_or("");
   while (to.ends_with('/')) to.pop_back();

@@ -79,17 +79,22 @@ struct JobStatements::Scripts : std::enable_shared_from_this<Scripts> {
 
   void ended(sql::Statement& s, const std::shared_ptr<Script>& script) {
     const auto now = s.snapshot();
-    const bool ok = now.state == sql::StatementState::SUCCEEDED;
+    const bool ok = now.state == sql::StatementState::SUCCEEDED, more = script->next < script->statements.size();
+    bool cancelled = now.state == sql::StatementState::CANCELED;
+    {
+      const std::lock_guard lock(mutex);
+      cancelled = cancelled || (more && script->cancelled);  // between two of them
+    }
     const auto which = [&] {
       return script->statements.size() == 1 ? std::string() : fmt::format("Statement {} of {}: ", script->next, script->statements.size());
     };
-    if (ok && script->next < script->statements.size()) {
+    if (ok && more && !cancelled) {
       const auto begun = go_on(script);
       if (begun) return;
       return end(*script, {.ok = false, .error = which() + begun.error()});
     }
-    end(*script, {.ok = ok,
-                  .cancelled = now.state == sql::StatementState::CANCELED,
+    end(*script, {.ok = ok && !cancelled,
+                  .cancelled = cancelled,
                   .error = ok ? "" : which() + now.error_message,
                   .output = json::object{{"statement_id", s.id}, {"rows", now.rows}}});
   }
