@@ -8,11 +8,10 @@ import json
 import socketserver
 import sqlite3
 import threading
-import time
 
 import pytest
 
-from harness import Refused, platform
+from harness import Refused, platform, wait
 
 LANDING = "landing"
 
@@ -87,14 +86,6 @@ class Relay:
         self.url = f"smtp://127.0.0.1:{self.server.server_address[1]}"
 
 
-def wait(holds, seconds=60):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.1)
-    return found
-
-
 @pytest.fixture(scope="module")
 def hook():
     h = Hook()
@@ -142,11 +133,11 @@ def test_a_schedule_looks_and_tells(server, admin, hook, relay):
     def state():
         return admin.workspace(LANDING, "GET", f"/api/2.0/alerts/{alert}")["evaluation"]["state"]
 
-    wait(lambda: state() == "OK")
+    wait(60, lambda: state() == "OK")
     assert hook.seen == []
     sql(server, admin, "INSERT INTO landing_raw.alerts.delays VALUES (5), (75)")
-    wait(lambda: state() == "TRIGGERED")
-    wait(lambda: hook.seen and len(relay.taken) == 2)
+    wait(60, lambda: state() == "TRIGGERED")
+    wait(60, lambda: hook.seen and len(relay.taken) == 2)
     assert hook.seen[0]["event_type"] == "alert.triggered" and hook.seen[0]["alert"]["value"] == "75"
     assert sorted(to for to, _ in relay.taken) == [["ada@acme.example"], ["ops@acme.example"]]
     message = relay.taken[0][1]
@@ -154,8 +145,8 @@ def test_a_schedule_looks_and_tells(server, admin, hook, relay):
     assert str(subject) == "Verspätung: 75" and message["From"] == "tarn@acme.example"
     assert "minutes > 60" in message.get_payload(decode=True).decode()
     sql(server, admin, "DELETE FROM landing_raw.alerts.delays WHERE minutes > 60")
-    wait(lambda: state() == "OK")
-    wait(lambda: len(hook.seen) == 2 and len(relay.taken) == 4)
+    wait(60, lambda: state() == "OK")
+    wait(60, lambda: len(hook.seen) == 2 and len(relay.taken) == 4)
     assert hook.seen[1]["event_type"] == "alert.ok"
     events = sql(server, admin, "SELECT count(*) FROM system.access.audit WHERE action_name = 'notify' AND response.error_message IS NOT NULL")
     assert int(events[0][0]) >= 2, "the relay's 'come again', and the mailbox that is not there"
@@ -173,12 +164,12 @@ def test_a_job_evaluates_an_older_alert(server, admin, hook):
     before = len(hook.seen)
     run = admin.workspace(LANDING, "POST", "/api/2.2/jobs/runs/submit", {"run_name": "look", "tasks": [
         {"task_key": "a", "sql_task": {"warehouse_id": server.warehouses[LANDING], "alert": {"alert_id": alert, "subscriptions": [{"destination_id": destination}, {"user_name": "ada@acme.example"}]}}}]})["run_id"]
-    ended = wait(lambda: (r := admin.workspace(LANDING, "GET", f"/api/2.2/jobs/runs/get?run_id={run}"))["state"]["life_cycle_state"] == "TERMINATED" and r)
+    ended = wait(60, lambda: (r := admin.workspace(LANDING, "GET", f"/api/2.2/jobs/runs/get?run_id={run}"))["state"]["life_cycle_state"] == "TERMINATED" and r)
     assert ended["state"]["result_state"] == "SUCCESS", ended
     output = admin.workspace(LANDING, "GET", f"/api/2.2/jobs/runs/get-output?run_id={ended['tasks'][0]['run_id']}")["sql_output"]["alert_output"]
     assert output["alert_state"] == "TRIGGERED" and output["query_text"] == "SELECT 90 AS minutes"
     assert admin.workspace(LANDING, "GET", f"/api/2.0/sql/alerts/{alert}")["state"] == "TRIGGERED"
-    wait(lambda: len(hook.seen) > before)
+    wait(60, lambda: len(hook.seen) > before)
 
 
 def test_a_monitor_mails_that_its_refresh_failed(server, admin, relay):
@@ -190,12 +181,12 @@ def test_a_monitor_mails_that_its_refresh_failed(server, admin, relay):
         admin.workspace(LANDING, "POST", monitor, {**wanted, "notifications": {"on_failure": {"email_addresses": ["a@x\r\nBcc: all@x"]}}})
     admin.workspace(LANDING, "POST", monitor, {**wanted, "notifications": {"on_failure": {"email_addresses": ["data@acme.example"]}}})
     state = lambda: admin.workspace(LANDING, "GET", monitor + "/refreshes")["refreshes"][0]["state"]
-    wait(lambda: state() == "SUCCESS")
+    wait(60, lambda: state() == "SUCCESS")
     assert not any(to == ["data@acme.example"] for to, _ in relay.taken)
     sql(server, admin, "DROP TABLE landing_raw.alerts.before")
     admin.workspace(LANDING, "POST", monitor + "/refreshes", {})
-    wait(lambda: state() == "FAILED")
-    message = wait(lambda: next((m for to, m in relay.taken if to == ["data@acme.example"]), None))
+    wait(60, lambda: state() == "FAILED")
+    message = wait(60, lambda: next((m for to, m in relay.taken if to == ["data@acme.example"]), None))
     subject = email.header.make_header(email.header.decode_header(message["Subject"]))
     assert str(subject) == "Monitor of landing_raw.alerts.watched failed" and "landing_raw.alerts.before" in message.get_payload(decode=True).decode()
 
@@ -239,8 +230,8 @@ def test_new_workspaces_begin_without_legacy_features_and_end_without_a_trace(se
     like = next(w for w in admin.account("GET", "/workspaces") if w["deployment_name"].endswith("landing"))
     made = admin.account("POST", "/workspaces", {"workspace_name": "lab", "deployment_name": "lab", "aws_region": like["aws_region"], "credentials_id": like["credentials_id"],
                                                  "storage_configuration_id": like["storage_configuration_id"]})["workspace_id"]
-    wait(lambda: admin.account("GET", f"/workspaces/{made}")["workspace_status"] == "RUNNING")
-    wait(lambda: "lab" in server.status()["workspaces"])
+    wait(60, lambda: admin.account("GET", f"/workspaces/{made}")["workspace_status"] == "RUNNING")
+    wait(60, lambda: "lab" in server.status()["workspaces"])
     with pytest.raises(Refused, match="Public DBFS root is disabled"):
         admin.workspace("lab", "GET", "/api/2.0/dbfs/list?path=/")
     spec = {"cluster_name": "c", "spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "num_workers": 0}
@@ -252,7 +243,7 @@ def test_new_workspaces_begin_without_legacy_features_and_end_without_a_trace(se
         "evaluation": {"source": {"name": "n"}, "comparison_operator": "IS_NULL"}})
     admin.workspace("lab", "POST", "/api/2.0/instance-profiles/add", {"instance_profile_arn": "arn:aws:iam::123456789012:instance-profile/x", "skip_validation": True})
     admin.account("DELETE", f"/workspaces/{made}")
-    wait(lambda: "lab" not in server.status()["workspaces"])
+    wait(60, lambda: "lab" not in server.status()["workspaces"])
     setting(admin, "disable_legacy_features", False, admin.account)
     # What was used and what was asked stays: that is the account's.
     left = kinds_that_name(server, made) - {"sql.statement", "billing.usage"}
@@ -267,7 +258,7 @@ def test_a_budget_that_is_passed_is_mailed(server, admin, relay):
         admin.call("POST", url, {"budget": {"display_name": "odd", "alert_configurations": [{**alert, "action_configurations": [{"action_type": "EMAIL_NOTIFICATION", "target": "a@b\r\nBcc: c@d"}]}]}})
     admin.call("POST", url, {"budget": {"display_name": "clusters", "alert_configurations": [alert]}})
     cluster = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", {"cluster_name": "spends", "spark_version": "15.4.x-scala2.12", "node_type_id": "m6g.large", "num_workers": 0})["cluster_id"]
-    message = wait(lambda: next((m for to, m in relay.taken if to == ["money@acme.example"]), None), 120)
+    message = wait(120, lambda: next((m for to, m in relay.taken if to == ["money@acme.example"]), None))
     subject = email.header.make_header(email.header.decode_header(message["Subject"]))
     assert str(subject) == "Budget 'clusters' has passed $0.00001"
     admin.workspace(LANDING, "POST", "/api/2.1/clusters/permanent-delete", {"cluster_id": cluster})

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import ROOT, platform
+from harness import ROOT, platform, wait
 
 sys.path.insert(0, str(ROOT / "src" / "compute" / "node"))
 
@@ -19,14 +19,6 @@ LANDING = "landing"
 CACHE = pathlib.Path(os.environ.get("TARN_CACHE") or pathlib.Path.home() / ".cache" / "tarn")
 # The largest type is the whole host: a JVM wants room.
 SPEC = {"cluster_name": "apache", "spark_version": "apache-spark-4.2.x-scala2.13", "node_type_id": "r6i.4xlarge", "num_workers": 0, "data_security_mode": "NONE"}
-
-
-def wait(holds, seconds):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,7 @@ class Context:
         return self.who.workspace(LANDING, "GET", f"/api/1.2/commands/status?clusterId={self.cluster}&contextId={self.id}&commandId={command}")
 
     def end(self, command, seconds=400):
-        return wait(lambda: (s := self.status(command))["status"] in ("Finished", "Error", "Cancelled") and s["results"], seconds)
+        return wait(seconds, lambda: (s := self.status(command))["status"] in ("Finished", "Error", "Cancelled") and s["results"])
 
     def run(self, code):
         return self.end(self.begin(code))
@@ -68,7 +60,7 @@ class Context:
 @pytest.fixture(scope="module")
 def cluster(server, admin):
     made = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", SPEC)["cluster_id"]
-    state = wait(lambda: (c := admin.workspace(LANDING, "GET", f"/api/2.1/clusters/get?cluster_id={made}"))["state"] != "PENDING" and c, 120)
+    state = wait(120, lambda: (c := admin.workspace(LANDING, "GET", f"/api/2.1/clusters/get?cluster_id={made}"))["state"] != "PENDING" and c)
     assert state["state"] == "RUNNING", state
     admin.workspace(LANDING, "PATCH", f"/api/2.0/permissions/clusters/{made}", {"access_control_list": [{"group_name": "users", "permission_level": "CAN_ATTACH_TO"}]})
     yield made
@@ -164,7 +156,7 @@ def spread(server, admin):
         admin.workspace(LANDING, "PATCH", f"/api/2.1/unity-catalog/permissions/{kind}/{name}", {"changes": [{"principal": "nora@acme.example", "add": privileges}]})
     made = admin.workspace(LANDING, "POST", "/api/2.1/clusters/create", {
         **SPEC, "cluster_name": "spread", "num_workers": 2, "cluster_log_conf": {"dbfs": {"destination": "dbfs:/spread-logs"}}})["cluster_id"]
-    state = wait(lambda: (c := get(admin, made))["state"] != "PENDING" and c, 180)
+    state = wait(180, lambda: (c := get(admin, made))["state"] != "PENDING" and c)
     assert state["state"] == "RUNNING", state
     admin.workspace(LANDING, "PATCH", f"/api/2.0/permissions/clusters/{made}", {"access_control_list": [{"group_name": "users", "permission_level": "CAN_ATTACH_TO"}]})
     began = time.monotonic()
@@ -181,7 +173,7 @@ def ran_on(context):
 
 def test_tasks_run_on_the_workers_over_governed_tables(server, admin, spread):
     cluster, context, _ = spread
-    places = wait(lambda: (p := ran_on(context)) and len(p) == 2 and p, 120)
+    places = wait(120, lambda: (p := ran_on(context)) and len(p) == 2 and p)
     workers = {i["instance_id"] for i in get(admin, cluster)["executors"]}
     assert len({p[0] for p in places}) == 2, places
     if os.geteuid() == 0:
@@ -217,15 +209,15 @@ def test_a_killed_worker_costs_time_and_no_row(server, admin, spread):
             "t = spark.range(0, 16, 1, 16).select(udf(slow, 'bigint')('id').alias('k')).repartition(4, 'k').groupBy('k').count()\n"
             "r = t.collect()\nprint(len(r), sum(x[0] for x in r), sum(x[1] for x in r))")
     command = context.begin(code)
-    wait(began.exists, 120)
+    wait(120, began.exists)
     os.kill(agent_of(server, victim), signal.SIGKILL)
     assert context.end(command)["data"] == f"16 {sum(range(16))} 16"
     # Another worker took its place, and joined the context that runs.
-    now = wait(lambda: (c := get(admin, cluster))["state"] == "RUNNING" and len(c["executors"]) == 2 and c, 120)
+    now = wait(120, lambda: (c := get(admin, cluster))["state"] == "RUNNING" and len(c["executors"]) == 2 and c)
     fresh = {i["instance_id"] for i in now["executors"]}
     assert victim not in fresh
     instances |= fresh
-    wait(lambda: len({p[0] for p in ran_on(context)}) == 2, 180)
+    wait(180, lambda: len({p[0] for p in ran_on(context)}) == 2)
 
 
 def test_what_cannot_begin_says_why(server, monkeypatch):
@@ -250,10 +242,10 @@ def test_a_killed_control_plane_and_what_is_left_at_the_end(server, spread):
     server.kill()
     server.start()
     again = server.admin()
-    wait(lambda: (c := get(again, cluster))["state"] == "RUNNING" and all(i["relay"] == "connected" for i in c["instances"]), 60)
+    wait(60, lambda: (c := get(again, cluster))["state"] == "RUNNING" and all(i["relay"] == "connected" for i in c["instances"]))
     context.who = server.person("nora@acme.example", LANDING)
     # All streams were cut: the executors end with them, and others take their places.
-    wait(lambda: len({p[0] for p in ran_on(context)}) == 2, 240)
+    wait(240, lambda: len({p[0] for p in ran_on(context)}) == 2)
     assert {i["instance_id"] for i in get(again, cluster)["instances"]} <= instances
     again.workspace(LANDING, "POST", "/api/2.1/clusters/delete", {"cluster_id": cluster})
     until = time.monotonic() + 60
@@ -261,9 +253,9 @@ def test_a_killed_control_plane_and_what_is_left_at_the_end(server, spread):
         time.sleep(0.2)
     assert left == []
     # What its servers and executors wrote is kept where cluster_log_conf says.
-    wait(lambda: get(again, cluster).get("cluster_log_status"), 60)
+    wait(60, lambda: get(again, cluster).get("cluster_log_status"))
     files = lambda path: [f["path"] for f in again.workspace(LANDING, "GET", f"/api/2.0/dbfs/list?path={path}")["files"]]
-    wait(lambda: not (server.data / "logs" / cluster).exists(), 60)
+    wait(60, lambda: not (server.data / "logs" / cluster).exists())
     assert any("log4j-active.log" in path for path in files(f"/spread-logs/{cluster}/driver"))
     executors = files(f"/spread-logs/{cluster}/executor")
     assert len(executors) >= 2, executors
