@@ -7,16 +7,15 @@
 
 #include "base/clock.h"
 #include "base/json_read.h"
-#include "cli/control.h"
 #include "cli/platform_view.h"
 #include "cli/table_view.h"
-#include "client/session.h"
+#include "cli/workspace_target.h"
 
 namespace tarn::cli {
 namespace {
 
 struct Arguments {
-  std::string data, as, workspace;
+  WorkspaceTarget target;
   std::int64_t run_id = 0;
   bool follow = false, json = false;
 };
@@ -26,31 +25,6 @@ volatile std::sig_atomic_t leave = 0;
 std::int64_t number_at(const json::value& v, const char* key) {
   const auto* n = json::find(v, {key});
   return n && n->is_int64() ? n->as_int64() : 0;
-}
-
-/// The session that the arguments name, and the workspace's deployment name in it.
-client::Result<std::pair<client::Session, std::string>> connect(const Arguments& a) {
-  auto target = a.data.empty() ? client::target_of_environment() : client::target_of_folder(a.data);
-  if (!target) return fail(target.error());
-  std::string deployment = a.workspace;
-  if (!a.data.empty()) {
-    const Control control(a.data);
-    if (auto status = control.call("GET", "/status"))
-      if (const auto url = json::text_at(*status, {"workspaces", a.workspace}); !url.empty()) {
-        const auto host = url.find("://") + 3;
-        deployment = url.substr(host, url.find('.', host) - host);
-      }
-    if (!a.as.empty()) {
-      auto minted = control.call("POST", "/token", json::object{{"user", a.as}, {"workspace", a.workspace}});
-      if (!minted) return fail(minted.error());
-      target->client_id.clear();
-      target->client_secret.clear();
-      target->token = std::string(minted->at("token").as_string());
-    }
-  } else if (!a.as.empty()) {
-    return fail(client::ApiError{.message = "--as needs --data: only a data folder's owner may speak for others"});
-  }
-  return std::pair(client::Session(*target), deployment);
 }
 
 std::string seconds(std::int64_t ms) { return ms < 10'000 ? fmt::format("{:.2f} s", ms / 1000.0) : fmt::format("{} s", ms / 1000); }
@@ -199,7 +173,7 @@ int logs(client::Session& session, const std::string& deployment, const Argument
 }
 
 void with_session(const Arguments& a, int& exit_code, int (*body)(client::Session&, const std::string&, const Arguments&)) {
-  auto session = connect(a);
+  auto session = connect(a.target);
   if (!session) {
     std::cerr << "error: " << session.error().text() << "\n";
     exit_code = 1;
@@ -218,9 +192,7 @@ void add_run_verb(CLI::App& app, int& exit_code) {
     auto a = std::make_shared<Arguments>();
     CLI::App* s = v->add_subcommand(name, what);
     s->add_option("run", a->run_id, "The run's id, or a task's run")->required();
-    s->add_option("--data", a->data, "Data folder of a running server (else the DATABRICKS_* environment says where and who)");
-    s->add_option("--as", a->as, "Speak as this user or service principal (the folder's owner only)");
-    s->add_option("-w,--workspace", a->workspace, "Workspace, by its deployment name or, with --data, its name")->required();
+    add_target_options(*s, a->target);
     more(s, a);
     s->callback([a, body, &exit_code] { with_session(*a, exit_code, body); });
   };
