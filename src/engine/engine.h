@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/profile.h"
 
 namespace tarn::engine {
 
@@ -32,6 +33,7 @@ using Result = Expected<T, Error>;
 struct Scope {
   std::vector<std::string> directories;  // read
   std::vector<std::string> writable;     // read and, through write_parquet only, written
+  Share share{};                         // what the instance may take; instances of other shares are others
 };
 
 enum class Format { json_array, arrow_stream };
@@ -45,6 +47,7 @@ struct Request {
   std::int64_t timeout_ms = 0;  // 0: none; start of a process and waiting for one included
   /// The statement reads nothing that changes in place (files of a Delta snapshot never do): its plan may serve the same text again.
   bool keep_plan = false;
+  bool profile = false;  // the summary tells what it did
 };
 
 struct Column {
@@ -65,6 +68,7 @@ struct Summary {
   std::int64_t rows = 0;
   bool truncated = false;  // row_limit or the sink cut the result short
   double seconds = 0;
+  std::optional<Profile> profile{};  // where it was asked for and the engine could tell
 };
 
 struct WriteRequest {
@@ -76,6 +80,7 @@ struct WriteRequest {
   std::string compression = "snappy";     // or zstd, uncompressed
   std::string field_ids;                  // Parquet field ids as COPY's FIELD_IDS takes them, {'a': 1, …}; empty: none
   std::int64_t timeout_ms = 0;
+  bool profile = false;
 };
 
 /// Statistics of one leaf column in one file. min and max are DuckDB's text of the value (UTF-8, timestamps in UTC).
@@ -100,14 +105,20 @@ struct WrittenFile {
 /// Must outlive the call that it was given to; one call at a time.
 class CancelToken {
  public:
+  CancelToken() = default;
+  /// A token of one piece of work, which must outlive it: its requests get that work's share, and what they did is added to it.
+  explicit CancelToken(Work* work) : work_(work) {}
   void cancel();
   bool cancelled() const;
+  /// Null: none.
+  Work* work() const { return work_; }
 
  private:
   friend class Wakeup;
   mutable std::mutex mutex_;
   bool cancelled_ = false;
   std::function<void()> wake_;
+  Work* const work_ = nullptr;
 };
 
 /// What a statement that calls tarn_ask(TOKEN, NAME, INPUT) asks; tarn_ask_each() sets `each`.
@@ -155,6 +166,7 @@ class Pool {
   explicit Pool(Options options);
   ~Pool();  // ends all children; no call may be running
   /// Runs a request in the child of this scope; blocks. Concurrent requests of one scope run on one child's connections in parallel.
+  /// A token with work behind it decides the share, whatever the scope says.
   Result<Summary> run(const Scope& scope, const Request& request, const Sink& sink, CancelToken* cancel = nullptr);
   /// Writes a query's rows as Parquet data files that any Delta reader understands (timestamps as microseconds, adjusted to UTC for
   /// TIMESTAMP WITH TIME ZONE). No rows: no files. On any error no file is left. Errors: sql also for a column type that Delta has not.

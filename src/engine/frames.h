@@ -26,7 +26,7 @@ enum class FrameType : std::uint32_t {
   schema = 17,    // columns
   part = 18,      // bytes of a chunk, more to come
   chunk = 19,     // u64 rows, then the (last) bytes of the chunk
-  done = 20,      // u64 rows, u8 truncated, u64 microseconds
+  done = 20,      // Summary
   error = 21,     // u32 Errc, text
   written = 22,   // files
   question = 23,  // u64 question, text token, text name, u8 each, inputs: child/questions.h

@@ -25,7 +25,7 @@ struct WriteOrder {
 
 std::string encode(const Settings& s);
 std::string encode(const Scope& s);
-std::string encode(const Request& r);
+std::string encode(const Request& r, bool profile);
 std::string encode(const WriteOrder& o);
 std::string encode(const std::vector<Column>& c);
 std::string encode(const std::vector<WrittenFile>& f);

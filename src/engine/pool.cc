@@ -51,8 +51,22 @@ Result<Bound> bound(const Scope& scope) {
   Bound out;
   TARN_CHECK(add_folders(scope.directories, false, out.scope.directories, out.key));
   TARN_CHECK(add_folders(scope.writable, true, out.scope.writable, out.key));
+  out.scope.share = scope.share;
+  out.key += fmt::format("s{}:{}:{}", scope.share.threads, scope.share.memory_bytes, scope.share.spill_bytes);
   return out;
 }
+
+/// The scope with its share, or that of the work that the token belongs to, without zeros.
+Scope shared(Scope scope, const CancelToken* cancel, const Options& options) {
+  auto& share = scope.share;
+  if (cancel && cancel->work()) share = cancel->work()->share;
+  if (share.threads <= 0) share.threads = std::max(1, options.threads);
+  if (share.memory_bytes == 0) share.memory_bytes = options.memory_bytes;
+  if (share.spill_bytes == 0) share.spill_bytes = options.spill_bytes;
+  return scope;
+}
+
+bool profiled(const CancelToken* cancel) { return cancel && cancel->work() && cancel->work()->profiled; }
 
 /// The files' identities: any change of a file changes its entry.
 std::string identity(const std::vector<std::string>& files) {
@@ -308,6 +322,7 @@ struct Pool::Impl {
     if (payload.size() > most_payload)
       return fail(Error{Errc::too_large, fmt::format("The statement is {} bytes long; the limit is {}", payload.size(), most_payload)});
     TARN_TRY(b, bound(scope));
+    auto* const work = limits.cancel ? limits.cancel->work() : nullptr;
     for (int attempt = 0;; ++attempt) {
       auto leased = acquire(b, limits);
       if (!leased) return fail(std::move(leased).error());
@@ -319,6 +334,7 @@ struct Pool::Impl {
       }
       if (result) {
         succeeded();
+        if (work && result->profile) work->profiles.push_back(std::move(*result->profile)), result->profile.reset();
         return result;
       }
       if (attempt < 2 && conversation.repeatable()) {
@@ -359,17 +375,21 @@ Result<Summary> Pool::run(const Scope& scope, const Request& request, const Sink
   handlers.answer = impl_->options.answer;
   handlers.schema = sink.schema;
   handlers.chunk = sink.chunk;
-  return impl_->perform(scope, FrameType::run, encode(request), Limits::within(request.timeout_ms, cancel), handlers);
+  const bool profile = request.profile || profiled(cancel);
+  return impl_->perform(shared(scope, cancel, impl_->options), FrameType::run, encode(request, profile), Limits::within(request.timeout_ms, cancel),
+                        handlers);
 }
 
 Result<std::vector<WrittenFile>> Pool::write_parquet(const Scope& scope, const WriteRequest& request, CancelToken* cancel) {
   if (request.most_rows_per_file <= 0) return fail(Error{Errc::sql, "most_rows_per_file must be positive"});
-  const WriteOrder order{request, new_uuid()};
+  WriteOrder order{request, new_uuid()};
+  order.request.profile = request.profile || profiled(cancel);
   std::vector<WrittenFile> files;
   Handlers handlers;
   handlers.answer = impl_->options.answer;
   handlers.written = [&](std::vector<WrittenFile> f) { files = std::move(f); };
-  const auto done = impl_->perform(scope, FrameType::write, encode(order), Limits::within(request.timeout_ms, cancel), handlers);
+  const auto done =
+      impl_->perform(shared(scope, cancel, impl_->options), FrameType::write, encode(order), Limits::within(request.timeout_ms, cancel), handlers);
   if (done) return files;
   // Only a process that did not get to its own clearing up leaves anything.
   if (done.error().code != Errc::sql && done.error().code != Errc::too_large) clear_leavings(request.directory, order.token);
@@ -381,7 +401,7 @@ Result<std::vector<Column>> Pool::describe(const Scope& scope, const std::string
   Handlers handlers;
   handlers.answer = impl_->options.answer;
   handlers.schema = [&](const std::vector<Column>& c) { columns = c; };
-  TARN_CHECK(impl_->perform(scope, FrameType::describe, sql, Limits::within(0, cancel), handlers));
+  TARN_CHECK(impl_->perform(shared(scope, cancel, impl_->options), FrameType::describe, sql, Limits::within(0, cancel), handlers));
   return columns;
 }
 

@@ -74,7 +74,10 @@ std::string Instance::bind(const Scope& scope) {
       if (!directory.ends_with('/')) directory += '/';
       allowed += (allowed.empty() ? "" : ", ") + literal(directory);
     }
-  const auto& s = settings_;
+  auto s = settings_;
+  if (scope.share.threads > 0) s.threads = static_cast<std::uint32_t>(scope.share.threads);
+  if (scope.share.memory_bytes > 0) s.memory_bytes = scope.share.memory_bytes;
+  if (scope.share.spill_bytes > 0) s.spill_bytes = scope.share.spill_bytes;
   std::vector<std::string> steps = {
       "SET GLOBAL TimeZone = 'UTC'",
       "SET GLOBAL Calendar = 'gregorian'",
@@ -146,7 +149,7 @@ void Instance::close_retired() {
   closing.swap(retired_);
 }
 
-Borrowed::Borrowed(Instance& instance, std::string_view sql) : instance_(instance), session_(instance.connect(sql)) {
+Borrowed::Borrowed(Instance& instance, std::string_view sql) : company_(instance), instance_(instance), session_(instance.connect(sql)) {
   if (!session_.connection) throw Refused{{Errc::unavailable, "DuckDB gave no connection"}};
 }
 

@@ -2,6 +2,7 @@
 // The process's one DuckDB: opened with everything that must be loaded, then bound to a scope and locked for good.
 #include <duckdb.h>
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -39,6 +40,19 @@ class Instance {
   void retire(Session session);
   /// Closes what was retired, by whatever thread. Not to be called while an exception unwinds the stack.
   void close_retired();
+  /// Whether a request is the only one of its time: made when it begins, asked when it ends.
+  class Company {
+   public:
+    explicit Company(Instance& instance) : instance_(instance), alone_(++instance.running_ == 1), begun_(++instance.begun_) {}
+    Company(const Company&) = delete;
+    ~Company() { --instance_.running_; }
+    bool alone() const { return alone_ && instance_.begun_ == begun_; }
+
+   private:
+    Instance& instance_;
+    const bool alone_;
+    const std::uint64_t begun_;
+  };
   const Settings& settings() const { return settings_; }
   const Scope& scope() const { return scope_; }
 
@@ -51,6 +65,7 @@ class Instance {
   std::mutex mutex_;
   std::vector<Session> clean_;  // the one that was used last is the last
   std::vector<Session> retired_;
+  std::atomic<std::uint64_t> running_{0}, begun_{0};
 };
 
 /// A connection for one request, best one that keeps a plan of `sql`. Throws Refused if there is none. One that is not kept is retired: its owner
@@ -64,8 +79,12 @@ class Borrowed {
   Session& session() { return session_; }
   /// The request has only read: another may have the connection afterwards.
   void keep() { keep_ = true; }
+  /// Whether the process did nothing else since this request began.
+  bool alone() const { return company_.alone(); }
+  const Scope& scope() const { return instance_.scope(); }
 
  private:
+  Instance::Company company_;
   Instance& instance_;
   Session session_;
   bool keep_ = false;

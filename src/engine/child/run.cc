@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "engine/child/chunks.h"
+#include "engine/child/profiling.h"
 #include "engine/child/questions.h"
 #include "engine/child/requests.h"
 #include "engine/child/statements.h"
@@ -91,8 +92,9 @@ void stream(Instance& instance, Task& task, const Request& request, FrameWriter&
   auto statement = request.keep_plan ? connection.session().take(request.sql) : Prepared();
   bool pure = static_cast<bool>(statement);  // only such plans are kept
   if (!statement) statement = prepare_last(task, connection.get(), request.sql, &pure);
+  Profiling profiling(connection, request.profile);  // outlives the result, whose end still counts
   ResultSet result;
-  start(task, statement.get(), result);
+  start(task, statement.get(), result, [&] { profiling.planned(); });
 
   ResultShape shape;
   std::vector<Column> columns;
@@ -135,6 +137,7 @@ void stream(Instance& instance, Task& task, const Request& request, FrameWriter&
   }
   flush();
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  summary.profile = profiling.taken();
   outbox.add(FrameType::done, encode(summary));
   outbox.flush();
   if (!pure || summary.truncated) return;

@@ -120,9 +120,10 @@ Prepared prepare_last(const Task& task, duckdb_connection connection, const std:
   refuse(task, "Parser Error: no statement");
 }
 
-void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out) {
+void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out, const std::function<void()>& planned) {
   Pending pending;
   if (duckdb_pending_prepared_streaming(statement, pending.out()) != DuckDBSuccess) refuse(task, duckdb_pending_error(pending.get()));
+  if (planned) planned();
   if (task.cancelled()) refuse(task, "");
   if (duckdb_execute_pending(pending.get(), &out.result) != DuckDBSuccess) refuse(task, duckdb_result_error(&out.result));
 }

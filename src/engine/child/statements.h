@@ -25,8 +25,8 @@ bool fatal(const std::string& message);
 /// such a SELECT, after which the connection is as before. Throws Refused.
 Prepared prepare_last(const Task& task, duckdb_connection connection, const std::string& sql, bool* pure = nullptr);
 
-/// Executes to a streaming result. Throws Refused.
-void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out);
+/// Executes to a streaming result. `planned` is called when there is a plan and none of it has ended. Throws Refused.
+void start(const Task& task, duckdb_prepared_statement statement, ResultSet& out, const std::function<void()>& planned = {});
 
 /// The next chunk of a result, empty at its end. Throws Refused.
 DataChunk fetch(const Task& task, ResultSet& result);

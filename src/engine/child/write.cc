@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "engine/child/profiling.h"
 #include "engine/child/questions.h"
 #include "engine/child/requests.h"
 #include "engine/child/statements.h"
@@ -254,8 +255,9 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
   const auto sql = copy_statement(request, scratch.path());
   if (duckdb_prepare(connection.get(), sql.c_str(), statement.out()) != DuckDBSuccess)
     throw Refused{classify(task, duckdb_prepare_error(statement.get()))};
+  Profiling profiling(connection, request.profile);
   ResultSet result;
-  start(task, statement.get(), result);
+  start(task, statement.get(), result, [&] { profiling.planned(); });
   std::vector<WrittenFile> files;
   for (auto chunk = fetch(task, result); chunk; chunk = fetch(task, result))
     for (idx_t row = 0, n = duckdb_data_chunk_get_size(chunk.get()); row < n; ++row) {
@@ -290,7 +292,9 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
   }
   scratch.clear();
   out.send(FrameType::written, task.id, encode(files));
-  out.send(FrameType::done, task.id, encode(Summary{}));
+  Summary summary;
+  summary.profile = profiling.taken();
+  out.send(FrameType::done, task.id, encode(summary));
 }
 
 }  // namespace tarn::engine::child
