@@ -70,6 +70,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+sql::SizeRule sizes_of(const ServeOptions& o) {
+  const auto host = compute::this_host();
+  return sql::size_rule(static_cast<std::uint64_t>(o.warehouse_memory_mb) << 20, host.cpus, static_cast<std::uint64_t>(host.memory_bytes));
+}
+
+/// Of what runs on no warehouse.
+engine::Share least_share(const ServeOptions& o) { return sql::share_of(sql::warehouse_sizes().front(), sizes_of(o)); }
+
 int gpus_here() {
   int n = 0;
   while (fs::exists("/dev/nvidia" + std::to_string(n))) ++n;
@@ -224,7 +232,10 @@ struct Platform::Impl {
         engine_group(o.isolate_nodes ? std::make_unique<compute::node::ServerGroup>("sql-" + server_of(data), compute::this_host().cpus * 256)
                                      : nullptr),
         engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
+                 .threads = least_share(o).threads,
+                 .memory_bytes = least_share(o).memory_bytes,
                  .spill_directory = data + "/spool",
+                 .spill_bytes = least_share(o).spill_bytes,
                  .extensions = engine::default_extensions(),
                  .started =
                      [this](int pid) {
@@ -233,7 +244,7 @@ struct Platform::Impl {
                  .answer = [this](const engine::Question& q, const std::function<bool()>& ends) { return serving.questions.answer(q, ends); }}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
-        warehouses(*store, permissions, clock),
+        warehouses(*store, permissions, clock, sizes_of(o)),
         statements(executor, warehouses, *store, objects, vendor, clock,
                    {.server_id = server_of(data),
                     .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); },

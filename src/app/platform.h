@@ -28,6 +28,7 @@ struct ServeOptions {
   int bootstrap_timeout_seconds = 700;     // then a cluster whose node did not arrive ends with BOOTSTRAP_TIMEOUT
   int most_instances = 64;                 // nodes on this machine
   bool isolate_nodes = true;               // false: no control groups, namespaces and users, for comparison
+  int warehouse_memory_mb = 2048;          // of an engine process of the smallest SQL warehouse; larger sizes have multiples of it
   int serving_idle_seconds = 300;          // without a request: an endpoint that may is scaled to zero
   int serving_timeout_seconds = 60;        // of one request to a model
 

@@ -80,6 +80,10 @@ void add_serve_verb(CLI::App& app, int& exit_code) {
   v->add_option("--smtp-password-file", o->mail.password_file, "File with the user's password in its first line");
   v->add_option("--smtp-ca", o->mail.ca_file, "Authority of the mail relay's certificate (default: the system's)");
   v->add_option("--io-threads", o->io_threads, "Threads that read and write sockets")->check(CLI::Range(1, 64))->capture_default_str();
+  v->add_option("--warehouse-memory", o->warehouse_memory_mb,
+                "MiB that an engine process of a 2X-Small SQL warehouse may use; each size up has twice as much, up to three quarters of the host's")
+      ->check(CLI::Range(64, 1'000'000))
+      ->capture_default_str();
   v->add_option("--serving-idle-seconds", o->serving_idle_seconds, "Without a request for so long, endpoints that may are scaled to zero")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();

@@ -92,7 +92,8 @@ class Statement {
   OnWaitTimeout on_wait_timeout = OnWaitTimeout::CONTINUE;
   Millis started_at = 0, timeout = 0;
   bool use_cache = true;
-  engine::CancelToken cancel;
+  engine::Work work;
+  engine::CancelToken cancel{&work};
   std::atomic<bool> timed_out{false};
 
   struct Snapshot {

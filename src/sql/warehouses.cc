@@ -6,7 +6,6 @@ namespace tarn::sql {
 namespace {
 
 constexpr store::Collection<Warehouse> kWarehouses("sql.warehouse");
-constexpr std::array kSizes{"2X-Small", "X-Small", "Small", "Medium", "Large", "X-Large", "2X-Large", "3X-Large", "4X-Large"};
 
 constexpr const char* kType = "sql/warehouses";
 constexpr const char* kView = "CAN_VIEW";
@@ -40,10 +39,11 @@ Result<void> apply(Warehouse& w, const WarehouseRequest& r) {
   if (!r.channel.is_null()) w.channel = r.channel;
   if (w.name.empty() || w.name.size() > 100)
     return refuse(Errc::invalid, "Field 'name' must have 1 to 100 characters, got " + std::to_string(w.name.size()));
-  if (std::ranges::find(kSizes, w.cluster_size) == kSizes.end())
-    return refuse(Errc::invalid,
-                  "Field 'cluster_size' must be one of 2X-Small, X-Small, Small, Medium, Large, X-Large, 2X-Large, 3X-Large, 4X-Large; got '" +
-                      w.cluster_size + "'");
+  if (!is_warehouse_size(w.cluster_size)) {
+    std::string all;
+    for (const auto size : warehouse_sizes()) all += (all.empty() ? "" : ", ") + std::string(size);
+    return refuse(Errc::invalid, "Field 'cluster_size' must be one of " + all + "; got '" + w.cluster_size + "'");
+  }
   if (w.warehouse_type != "PRO" && w.warehouse_type != "CLASSIC" && w.warehouse_type != "TYPE_UNSPECIFIED")
     return refuse(Errc::invalid, "Field 'warehouse_type' must be PRO or CLASSIC, got '" + w.warehouse_type + "'");
   if (w.min_num_clusters < 1 || w.max_num_clusters > 30 || w.max_num_clusters < w.min_num_clusters)
@@ -56,8 +56,8 @@ Result<void> apply(Warehouse& w, const WarehouseRequest& r) {
 
 }  // namespace
 
-Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock)
-    : store_(store), permissions_(permissions), clock_(clock) {
+Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, SizeRule sizes)
+    : store_(store), permissions_(permissions), clock_(clock), sizes_(sizes) {
   permissions_.add_kind({.type = kType,
                          .aliases = {"warehouses", "endpoints", "sql/endpoints"},
                          // Viewing is seeing other people's queries, which using does not imply; monitoring is both.

@@ -1,7 +1,8 @@
 #pragma once
 // SQL warehouses of workspaces: their settings and states (/api/2.0/sql/warehouses). Who may do what with one is a list of the Permissions
 // API, as of any other object.
-// A warehouse here is a share of this server's engine: a queue with a limit on statements that run at once. It starts at once, and stops
+// A warehouse here is a share of this server's engine: a queue with a limit on statements that run at once, and a size that limits the engine
+// processes that its statements run in (warehouse_sizes.h; those of one size share theirs). It starts at once, and stops
 // by itself after auto_stop_mins without a statement. Stored, so it survives; thread-safe.
 // Source: REST API reference "SQL Warehouses", databricks-sdk-go service/sql.
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "access/object_permissions.h"
 #include "sql/errors.h"
+#include "sql/warehouse_sizes.h"
 #include "store/store.h"
 
 namespace tarn::sql {
@@ -78,7 +80,7 @@ struct StatementConfig {
 class Warehouses {
  public:
   /// Declares its kind of object to `permissions`. All must outlive this, and this every question about a warehouse's list.
-  Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock);
+  Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, SizeRule sizes = {});
 
   // Errors of all: permission_denied (also without the databricks-sql-access entitlement), not_found, invalid, already_exists.
   Result<Warehouse> create(const access::Context& ctx, const WarehouseRequest& request);
@@ -109,6 +111,7 @@ class Warehouses {
 
   /// Whether the caller may see other people's statements of a warehouse.
   bool manages(const access::Context& ctx, std::string_view id);
+  const SizeRule& sizes() const { return sizes_; }
 
  private:
   std::shared_ptr<const Warehouse> find(std::int64_t workspace, std::string_view id);
@@ -122,6 +125,7 @@ class Warehouses {
   store::Store& store_;
   access::ObjectPermissions& permissions_;
   const Clock& clock_;
+  const SizeRule sizes_;
   std::mutex mutex_;
   std::int64_t generation_ = -1;
   std::map<std::string, std::shared_ptr<const Warehouse>, std::less<>> cache_;

@@ -174,6 +174,7 @@ json::value warehouse_json(const Warehouse& w, const Warehouses& all, std::strin
                    {"size", w.cluster_size}};
   if (!w.tags.is_null()) out["tags"] = w.tags;
   if (!w.channel.is_null()) out["channel"] = w.channel;
+  out["health"] = json::object{{"status", "HEALTHY"}, {"details", size_text(w.cluster_size, all.sizes())}};
   out["odbc_params"] = json::object{{"hostname", host}, {"path", "/sql/1.0/warehouses/" + w.id}, {"protocol", "https"}, {"port", 443}};
   return out;
 }
