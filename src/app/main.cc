@@ -11,6 +11,7 @@
 #include "cli/network_verb.h"
 #include "cli/owner_verbs.h"
 #include "cli/platform_verbs.h"
+#include "cli/query_verb.h"
 #include "cli/rehearse_verb.h"
 #include "cli/review_verb.h"
 #include "cli/run_verb.h"
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   tarn::cli::add_rehearse_verb(app, exit_code);
   tarn::cli::add_review_verb(app, exit_code);
   tarn::cli::add_run_verb(app, exit_code);
+  tarn::cli::add_query_verb(app, exit_code);
   tarn::cli::add_doctor_verb(app, exit_code, TARN_VERSION, [](const std::string& data, const std::string& what) {
     auto answer = tarn::cli::Control(data).call("GET", "/" + what);
     return answer ? std::optional(*std::move(answer)) : std::nullopt;

@@ -1,5 +1,6 @@
 #include "sql/executor.h"
 
+#include "sql/profile.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
@@ -15,6 +16,22 @@ bool to_prepare(std::string_view sql) {
   for (std::size_t i = 0; i < sql.size(); ++i)
     if (((sql[i] == 'i' || sql[i] == 'I') && fits(i, "identifier")) || ((sql[i] == 'e' || sql[i] == 'E') && fits(i, "execute"))) return true;
   return false;
+}
+
+/// Whose requests to the engine are worth telling of: those that read or write rows of tables.
+bool works_on_rows(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::query:
+    case StatementKind::create_table:
+    case StatementKind::insert:
+    case StatementKind::delete_:
+    case StatementKind::update:
+    case StatementKind::merge:
+    case StatementKind::copy_into:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -136,13 +153,16 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
     }
     throw std::logic_error("a statement kind without a meaning");
   };
+  auto* const work = session.cancel ? session.cancel->work() : nullptr;
+  if (work) work->profiled = works_on_rows(analysis->kind);
   auto out = done();
   if (!out && guarded && out.error().code == Errc::engine) return fail(withheld(std::move(out).error()));
   if (!out) return out;
   out->kind = analysis->kind;
-  out->metrics = metrics;
+  if (work) settle(metrics, *work, guarded, analysis->kind == StatementKind::query);
+  out->metrics = std::move(metrics);
   out->metrics.execute_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count() - metrics.compile_ms;
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count() - out->metrics.compile_ms;
   return out;
 }
 
@@ -150,7 +170,10 @@ Result<Done> Executor::query(const Call& c) {
   const auto begun = std::chrono::steady_clock::now();
   TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis, true));
   c.guarded = compiled.guarded;
-  c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes;
+  c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes, c.metrics.places = compiled.places;
+  // What reads nothing is done sooner than it is told of. A model's token is in what operators are told.
+  if (auto* work = c.session.cancel ? c.session.cancel->work() : nullptr)
+    work->profiled = !compiled.asks && (!c.analysis.tables.empty() || !compiled.directories.empty());
   c.metrics.compile_ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun).count();
   const auto read = [&] {
     if (!compiled.read_tables.empty())
@@ -263,6 +286,7 @@ Result<Done> Executor::deliver(const Call& c, std::vector<ResultColumn> columns,
     return out;
   }
   // Arrow comes from the engine, so that there is one writer of it.
+  if (c.session.cancel && c.session.cancel->work()) c.session.cancel->work()->profiled = false;
   std::string list, names;
   for (const auto& column : columns) {
     const auto type = delta::delta_type(column.type);

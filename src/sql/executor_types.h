@@ -1,5 +1,6 @@
 #pragma once
 // What a statement yields, and how it is asked for.
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,11 +32,20 @@ struct ResultOptions {
   bool use_cache = true;
 };
 
-/// What a statement cost, as far as this room knows. Files and bytes: of the versions of the tables that the engine was given; what it skipped of
-/// them by their statistics is not known here.
+/// What a statement cost. Nothing where it is not known: the engine could not tell, or telling would tell of rows that its user may not see.
 struct Metrics {
-  std::int64_t compile_ms = 0, execute_ms = 0, files = 0, bytes = 0;
+  std::int64_t compile_ms = 0, execute_ms = 0;
+  /// Files that were left to read after pruning, and their sizes; where that is not known, those of the tables' versions.
+  std::int64_t files = 0, bytes = 0;
+  std::optional<std::int64_t> pruned_files, pruned_bytes;
+  std::optional<std::int64_t> rows_read;      // that scans handed on, after the conditions that were pushed into them
+  std::optional<std::int64_t> bytes_read;     // that came from files; what the engine had in memory did not
+  std::optional<std::int64_t> task_ms;        // of operators, over all threads
+  std::optional<std::int64_t> spilled_bytes;  // at its highest
+  std::int64_t written_bytes = 0;
   bool from_cache = false;
+  std::string profile{};                        // JSON, as shown_profile() takes it; empty: none
+  std::map<std::string, std::string> places{};  // a table's name by its folder
 };
 
 struct Done {

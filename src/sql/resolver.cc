@@ -183,6 +183,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     out.outside = out.outside || r.outside;
     out.asks = out.asks || r.asks;
     out.files += r.files, out.bytes += r.bytes;
+    out.places.insert(r.places.begin(), r.places.end());
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
   }
@@ -446,6 +447,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   out.columns = opened->columns;
   out.sql = opened->relation;
   out.directories = {opened->directory};
+  out.places[opened->directory] = full;
   if (opened->remote) {
     TARN_TRY(held, tables_.hold(*opened));
     out.held.push_back(std::move(held));
@@ -502,6 +504,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   add_unique(out.views, {info.full_name});
   out.bases = std::move(body.bases);
   out.files = body.files, out.bytes = body.bytes;
+  out.places = std::move(body.places);
   out.guarded = body.guarded, out.outside = body.outside, out.asks = body.asks;
   // A view that shows what its reader may not read directly: its own conditions come first.
   if (!sees_all(session, rights, out.bases)) return guarded(session, std::move(out));

@@ -50,6 +50,7 @@ struct Compiled {
   std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
   std::vector<std::string> bases;                                         // tables under all views
   std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
+  std::map<std::string, std::string> places;                              // the tables' names by their folders
   bool outside = false;                                                   // reads files that are no table's, or the platform's own rows
   bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
   bool asks = false;                                                      // models (ai_query): its text is good for one run
@@ -133,6 +134,7 @@ class Resolver {
     std::vector<std::shared_ptr<const void>> held;
     std::vector<std::string> bases;
     std::int64_t files = 0, bytes = 0;
+    std::map<std::string, std::string> places;
     bool guarded = false, outside = false, asks = false;
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);

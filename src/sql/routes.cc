@@ -256,6 +256,12 @@ std::vector<api::Route> routes(Warehouses& warehouses, Statements& statements) {
       return fail(api::bad_request("Parameter 'include_metrics' must be true or false, got '" + metrics + "'"));
     return api::ok(history_json(s.history(r.context, filter), metrics == "true"));
   }));
+  // Our own: the vendor shows profiles in its console alone.
+  out.push_back(row(Method::GET, "/api/2.0/sql/history/queries/{id}/profile", "sql-history", [&s](const Request& r) -> api::Result {
+    auto found = s.profile(r.context, r.capture("id"));
+    if (!found) return fail(wire(found.error()));
+    return api::ok(json::value(*std::move(found)));
+  }));
   return out;
 }
 

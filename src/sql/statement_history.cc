@@ -4,7 +4,9 @@
 #include <set>
 
 #include "base/ids_in_time.h"
+#include "sql/profile.h"
 #include "sql/statements.h"
+#include "sql/wire.h"
 
 namespace tarn::sql {
 namespace {
@@ -56,7 +58,7 @@ HistoryPage Statements::history(const access::Context& ctx, const HistoryFilter&
     if (!filter.after.empty() && place(r) >= filter.after) return false;
     if (r.user_id == ctx.caller.id) return true;
     const auto [i, fresh] = managed.try_emplace(r.warehouse_id, false);
-    if (fresh) i->second = warehouses_.manages(ctx, r.warehouse_id);
+    if (fresh) i->second = warehouses_.monitors(ctx, r.warehouse_id);
     return i->second;
   };
   const Millis oldest = std::max(filter.from, clock_.now() - options_.history);
@@ -107,6 +109,65 @@ std::vector<StatementRecord> Statements::all_history(std::size_t limit) {
   });
 }
 
+bool Statements::sees(const access::Context& ctx, const StatementRecord& record) {
+  return record.user_id == ctx.caller.id || warehouses_.monitors(ctx, record.warehouse_id);
+}
+
+Result<json::object> Statements::profile(const access::Context& ctx, const std::string& id) {
+  std::optional<StatementRecord> record;
+  std::string kept;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto i = live_.find(id); i != live_.end() && i->second->session.ctx.workspace_id == ctx.workspace_id) {
+      record = record_of(*i->second);
+      const std::lock_guard inner(i->second->mutex_);
+      kept = i->second->metrics_.profile;
+    }
+  }
+  if (!record) {
+    const auto key = store::key({store::sortable(ctx.workspace_id.value_or(0)), id});
+    store_.read([&](store::ReadTxn& t) {
+      if (auto found = statements_table.get(t, key)) record = std::move(found->value);
+      if (auto found = profiles_table.get(t, key)) kept = std::move(found->value.profile);
+    });
+  }
+  if (!record || !sees(ctx, *record)) return refuse(Errc::not_found, "The query " + id + " was not found");
+  if (record->ended_at == 0) return refuse(Errc::not_found, "The query " + id + " has not ended: it has a profile when it has");
+  json::object out{{"query_id", record->id}, {"status", history_status(record->state)}, {"metrics", metrics_json(*record)}};
+  if (!kept.empty()) {
+    const auto shown = shown_profile(kept, record->user_id == ctx.caller.id);
+    for (const auto& [key, value] : shown.as_object()) out[key] = value;
+  } else if (record->state != StatementState::SUCCEEDED) {
+    out["message"] = "The query did not succeed.";
+  } else if (record->from_cache) {
+    out["message"] = "The result came from the cache: nothing was run.";
+  } else {
+    out["message"] = fmt::format("Nothing is kept: the query read no table, or it took less than {} ms and its result is gone.", kProfileKeptFromMs);
+  }
+  return out;
+}
+
+std::vector<std::string> Statements::surplus_profiles(store::ReadTxn& t) {
+  std::vector<std::string> out;
+  for (auto next = profiles_table.scan(t, {}, {}, 1); !next.empty();
+       next = profiles_table.scan(t, {}, store::sortable(next[0].workspace_id) + '\x20', 1)) {
+    std::deque<std::string> newest;  // keys sort by time
+    const auto prefix = store::prefix({store::sortable(next[0].workspace_id)});
+    for (std::string after;;) {
+      const auto page = profiles_table.scan(t, prefix, after, 500);
+      for (const auto& r : page) {
+        newest.push_back(r.store_key());
+        if (newest.size() <= kMostProfilesKept) continue;
+        out.push_back(std::move(newest.front()));
+        newest.pop_front();
+      }
+      if (page.size() < 500) break;
+      after = newest.back();
+    }
+  }
+  return out;
+}
+
 void Statements::forget_history() {
   const auto until = clock_.now() - options_.history;
   for (bool more = true; more;) {
@@ -123,13 +184,23 @@ void Statements::forget_history() {
         more = more || (page.size() == kPage && page.back().started_at <= until);
       }
     });
-    if (old.empty()) return;
+    if (old.empty()) break;
     store_.write(access::system_context().event("databrickssql", "forgetStatements", {{"count", std::to_string(old.size())}}),
                  [&](store::WriteTxn& t) {
-                   for (const auto& key : old) statements_table.erase(t, key);
+                   for (const auto& key : old) {
+                     statements_table.erase(t, key);
+                     profiles_table.erase(t, key);
+                   }
                    return true;
                  });
   }
+  const auto surplus = store_.read_as([&](store::ReadTxn& t) { return surplus_profiles(t); });
+  if (surplus.empty()) return;
+  store_.write(access::system_context().event("databrickssql", "forgetProfiles", {{"count", std::to_string(surplus.size())}}),
+               [&](store::WriteTxn& t) {
+                 for (const auto& key : surplus) profiles_table.erase(t, key);
+                 return true;
+               });
 }
 
 }  // namespace tarn::sql

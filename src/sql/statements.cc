@@ -2,6 +2,7 @@
 
 #include "base/ids_in_time.h"
 #include "base/log.h"
+#include "sql/profile.h"
 #include "sql/types.h"
 #include "sql/wire.h"
 
@@ -165,6 +166,11 @@ Statements::Statements(Executor& executor, Warehouses& warehouses, store::Store&
                      .files = r.files,
                      .bytes = r.bytes,
                      .rows = r.rows,
+                     .task_ms = r.task_ms,
+                     .pruned_files = r.pruned_files,
+                     .rows_read = r.rows_read,
+                     .spilled_bytes = r.spilled_bytes,
+                     .written_bytes = r.written_bytes,
                      .from_cache = r.from_cache});
     return out;
   });
@@ -334,16 +340,19 @@ void Statements::finish(Statement& s, StatementState state, const std::optional<
     s.kind_ = std::move(kind);
     s.now_.ended_at = std::max<Millis>(1, clock_.now());
     for (const auto& c : s.now_.chunks) bytes += c->content.size();
+    bytes += s.metrics_.profile.size();
     waiters.swap(s.waiters_);
   }
   auto record = record_of(s);
+  // Without the lock: nothing changes what was measured any more.
+  auto profile = record.execute_ms >= kProfileKeptFromMs ? s.metrics_.profile : std::string();
   record.text = parsed ? s.text.substr(0, kMostTextKept) : "";
   {
     const std::lock_guard lock(mutex_);
     held_bytes_ += bytes;
     deadlines_.erase(std::pair(s.deadline_, &s));
     ended_.push_back(s.id);
-    writes_.push_back({std::move(record), {}});
+    writes_.push_back({std::move(record), {}, std::move(profile)});
   }
   wake_.notify_one();
   for (auto& w : waiters) w();
@@ -368,6 +377,11 @@ StatementRecord Statements::record_of(const Statement& s) const {
   r.queued_ms = s.queued_ms_;
   r.compile_ms = s.metrics_.compile_ms, r.execute_ms = s.metrics_.execute_ms;
   r.files = s.metrics_.files, r.bytes = s.metrics_.bytes;
+  r.pruned_files = s.metrics_.pruned_files, r.pruned_bytes = s.metrics_.pruned_bytes;
+  r.rows_read = s.metrics_.rows_read, r.bytes_read = s.metrics_.bytes_read;
+  r.task_ms = s.metrics_.task_ms;
+  r.spilled_bytes = s.metrics_.spilled_bytes;
+  if (s.metrics_.written_bytes > 0) r.written_bytes = s.metrics_.written_bytes;
   r.from_cache = s.metrics_.from_cache;
   r.client = s.session.ctx.user_agent;
   return r;
@@ -377,7 +391,7 @@ void Statements::hand_over(const std::shared_ptr<Statement>& statement, std::fun
   auto record = record_of(*statement);
   {
     const std::lock_guard lock(mutex_);
-    writes_.push_back({std::move(record), std::move(then)});
+    writes_.push_back({std::move(record), std::move(then), {}});
     urgent_ = true;
   }
   wake_.notify_one();
@@ -408,6 +422,7 @@ void Statements::keep_house() {
                        // A statement that ended while its hand-over waited must not be seen as running again.
                        const auto old = statements_table.get(t, w.record.store_key());
                        if (!old || old->value.ended_at == 0) (void)statements_table.put(t, w.record);
+                       if (!w.profile.empty()) (void)profiles_table.put(t, {w.record.id, w.record.workspace_id, w.profile});
                      }
                      return true;
                    });
@@ -469,6 +484,7 @@ void Statements::forget_old() {
       const auto now = i->second->snapshot();
       if (held_bytes_ <= options_.most_result_bytes && clock_.now() - now.ended_at < options_.retention && ended_.size() < 50'000) break;
       for (const auto& c : now.chunks) held_bytes_ -= c->content.size();
+      held_bytes_ -= i->second->metrics_.profile.size();
       gone.push_back(i->second);
       live_.erase(i);
       ended_.pop_front();

@@ -55,6 +55,7 @@ struct StatementRecord {
   Millis started_at = 0, ended_at = 0;
   std::int64_t rows = 0;
   std::int64_t queued_ms = 0, compile_ms = 0, execute_ms = 0, files = 0, bytes = 0;
+  std::optional<std::int64_t> pruned_files, pruned_bytes, rows_read, bytes_read, task_ms, spilled_bytes, written_bytes;
   bool from_cache = false;
   std::string client;  // the request's user agent
 
@@ -67,9 +68,22 @@ struct StatementRecord {
 };
 BOOST_DESCRIBE_STRUCT(StatementRecord, (),
                       (id, workspace_id, warehouse_id, user_name, server_id, kind, user_id, state, error_code, error_message, text, started_at,
-                       ended_at, rows, queued_ms, compile_ms, execute_ms, files, bytes, from_cache, client))
+                       ended_at, rows, queued_ms, compile_ms, execute_ms, files, bytes, pruned_files, pruned_bytes, rows_read, bytes_read, task_ms,
+                       spilled_bytes, written_bytes, from_cache, client))
+
+/// What a statement did, of those that took long enough (sql/profile.h). A record beside the history's, so that reading that stays cheap.
+struct ProfileRecord {
+  std::string id;
+  std::int64_t workspace_id = 0;
+  std::string profile;
+
+  std::string store_key() const { return store::key({store::sortable(workspace_id), id}); }
+  std::vector<store::IndexEntry> store_indexes() const { return {}; }
+};
+BOOST_DESCRIBE_STRUCT(ProfileRecord, (), (id, workspace_id, profile))
 
 inline constexpr store::Collection<StatementRecord> statements_table{"sql.statement"};
+inline constexpr store::Collection<ProfileRecord> profiles_table{"sql.profile"};
 inline constexpr std::size_t kMostTextKept = 8'192;
 
 /// One piece of a result.
@@ -174,6 +188,9 @@ class Statements final : public WarehouseUse {
   /// The newest statements of the workspace that the caller may see: his own, and those on warehouses that he manages. Statements that
   /// wait or run are there too.
   HistoryPage history(const access::Context& ctx, const HistoryFilter& filter);
+  /// What a statement that the caller may see in the history did in the engine, with its metrics. What its operators were told is for its own user
+  /// alone: conditions hold values, and a view's are its owner's. Error: not_found, also for one that is no longer kept.
+  Result<json::object> profile(const access::Context& ctx, const std::string& id);
   /// Removes from the history what is older than it reaches. The keeper does it every hour.
   void forget_history();
   /// Of every workspace, for system.query.history; who may see them is asked there.
@@ -187,6 +204,7 @@ class Statements final : public WarehouseUse {
   struct Write {
     StatementRecord record;
     std::function<void()> then;
+    std::string profile{};  // empty: none to be kept
   };
   Result<std::shared_ptr<const Warehouse>> usable(const access::Context& ctx, const std::string& warehouse_id, const char* action);
   void run(const std::shared_ptr<Statement>& s);
@@ -196,6 +214,10 @@ class Statements final : public WarehouseUse {
   void forget_old();
   std::vector<StatementRecord> started_between(store::ReadTxn& t, std::int64_t workspace_id, Millis from, Millis until) const;
   StatementRecord record_of(const Statement& s) const;
+  /// Whether the caller sees the statement in the history.
+  bool sees(const access::Context& ctx, const StatementRecord& record);
+  /// Keys of what is beyond the newest profiles of each workspace.
+  static std::vector<std::string> surplus_profiles(store::ReadTxn& t);
 
   Executor& executor_;
   Warehouses& warehouses_;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostAuditRows = 100'000;
 
+json::value number_or_null(const std::optional<std::int64_t>& n) { return n ? json::value(*n) : json::value(nullptr); }
 json::value text_or_null(const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); }
 
 std::vector<std::string> split(const std::string& full) {
@@ -143,10 +144,15 @@ json::array SystemTables::history() const {
                     {"start_time", to_rfc3339(r.started_at)},
                     {"end_time", ended},
                     {"update_time", r.ended_at ? ended : json::value(to_rfc3339(r.started_at))},
+                    {"total_task_duration_ms", number_or_null(r.task_ms)},
+                    {"pruned_files", number_or_null(r.pruned_files)},
                     {"read_files", r.files},
+                    {"read_rows", number_or_null(r.rows_read)},
                     {"produced_rows", r.rows},
                     {"read_bytes", r.bytes},
                     {"from_result_cache", r.from_cache},
+                    {"spilled_local_bytes", number_or_null(r.spilled_bytes)},
+                    {"written_bytes", number_or_null(r.written_bytes)},
                     {"executed_as_user_id", std::to_string(r.user_id)},
                     {"executed_as", r.user_name}});
   }

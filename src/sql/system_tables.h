@@ -22,6 +22,7 @@ struct HistoryRow {
   std::int64_t workspace_id = 0, user_id = 0;
   Millis started_at = 0, ended_at = 0;
   std::int64_t queued_ms = 0, compile_ms = 0, execute_ms = 0, files = 0, bytes = 0, rows = 0;
+  std::optional<std::int64_t> task_ms, pruned_files, rows_read, spilled_bytes, written_bytes;  // nothing: not known
   bool from_cache = false;
 };
 using HistorySource = std::function<std::vector<HistoryRow>()>;

@@ -210,6 +210,7 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const OpenPlace& place, 
     for (const auto& c : w.columns) stats.push_back({.path = c.path, .min = c.min, .max = c.max, .null_count = c.null_count, .has_nan = c.has_nan});
     add.stats = delta::stats_json(physical, w.rows, stats);
     rows += w.rows;
+    if (cancel && cancel->work()) cancel->work()->written_bytes += static_cast<std::int64_t>(w.bytes);
     out.push_back(std::move(add));
   }
   for (const auto& f : out)

@@ -10,6 +10,7 @@ constexpr store::Collection<Warehouse> kWarehouses("sql.warehouse");
 constexpr const char* kType = "sql/warehouses";
 constexpr const char* kView = "CAN_VIEW";
 constexpr const char* kUse = "CAN_USE";
+constexpr const char* kMonitor = "CAN_MONITOR";
 constexpr const char* kManage = "CAN_MANAGE";
 
 std::string key_of(std::int64_t workspace, std::string_view id) { return store::key({store::sortable(workspace), id}); }
@@ -63,7 +64,7 @@ Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissio
                          // Viewing is seeing other people's queries, which using does not imply; monitoring is both.
                          .levels = {{kView, "Can view permission on the SQL warehouse"},
                                     {kUse, "Can use permission on the SQL warehouse", std::vector<std::string>{}},
-                                    {"CAN_MONITOR", "Can monitor permission on the SQL warehouse"},
+                                    {kMonitor, "Can monitor permission on the SQL warehouse"},
                                     {kManage, "Can manage permission on the SQL warehouse"},
                                     {"IS_OWNER", "Is owner permission on the SQL warehouse"}},
                          .creator_level = "IS_OWNER",
@@ -343,5 +344,6 @@ StatementConfig Warehouses::config_of(std::int64_t workspace) {
 }
 
 bool Warehouses::manages(const access::Context& ctx, std::string_view id) { return require(ctx, id, kManage).has_value(); }
+bool Warehouses::monitors(const access::Context& ctx, std::string_view id) { return require(ctx, id, kMonitor).has_value(); }
 
 }  // namespace tarn::sql

@@ -109,8 +109,10 @@ class Warehouses {
   /// which is the account's.
   void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
-  /// Whether the caller may see other people's statements of a warehouse.
+  /// Whether the caller may end other people's statements of a warehouse, and see their results.
   bool manages(const access::Context& ctx, std::string_view id);
+  /// Whether the caller may see that other people's statements ran, and what they took.
+  bool monitors(const access::Context& ctx, std::string_view id);
   const SizeRule& sizes() const { return sizes_; }
 
  private:

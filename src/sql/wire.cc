@@ -213,6 +213,24 @@ std::string statement_type(std::string_view kind) {
   return out;
 }
 
+json::object metrics_json(const StatementRecord& r) {
+  json::object m{{"total_time_ms", r.ended_at ? r.ended_at - r.started_at : 0},
+                 {"compilation_time_ms", r.compile_ms},
+                 {"execution_time_ms", r.execute_ms},
+                 {"rows_produced_count", r.rows},
+                 {"read_files_count", r.files},
+                 {"read_files_bytes", r.bytes},
+                 {"result_from_cache", r.from_cache},
+                 {"query_compilation_start_timestamp", r.started_at + r.queued_ms}};
+  if (r.queued_ms > 0) m["overloading_queue_start_timestamp"] = r.started_at;
+  for (const auto& [name, value] :
+       {std::pair("task_total_time_ms", r.task_ms), std::pair("rows_read_count", r.rows_read), std::pair("read_bytes", r.bytes_read),
+        std::pair("pruned_files_count", r.pruned_files), std::pair("pruned_bytes", r.pruned_bytes), std::pair("spill_to_disk_bytes", r.spilled_bytes),
+        std::pair("write_remote_bytes", r.written_bytes)})
+    if (value) m[name] = *value;
+  return m;
+}
+
 json::value history_json(const HistoryPage& page, bool metrics) {
   json::array out;
   for (const auto& r : page.records) {
@@ -232,18 +250,7 @@ json::value history_json(const HistoryPage& page, bool metrics) {
     if (r.ended_at) o["query_end_time_ms"] = r.ended_at, o["execution_end_time_ms"] = r.ended_at, o["duration"] = r.ended_at - r.started_at;
     if (!r.error_message.empty()) o["error_message"] = r.error_message;
     if (!r.kind.empty()) o["statement_type"] = statement_type(r.kind);
-    if (metrics) {
-      json::object m{{"total_time_ms", r.ended_at ? r.ended_at - r.started_at : 0},
-                     {"compilation_time_ms", r.compile_ms},
-                     {"execution_time_ms", r.execute_ms},
-                     {"rows_produced_count", r.rows},
-                     {"read_files_count", r.files},
-                     {"read_files_bytes", r.bytes},
-                     {"result_from_cache", r.from_cache},
-                     {"query_compilation_start_timestamp", r.started_at + r.queued_ms}};
-      if (r.queued_ms > 0) m["overloading_queue_start_timestamp"] = r.started_at;
-      o["metrics"] = std::move(m);
-    }
+    if (metrics) o["metrics"] = metrics_json(r);
     out.push_back(std::move(o));
   }
   json::object body{{"res", std::move(out)}, {"has_next_page", !page.next.empty()}};

@@ -11,6 +11,8 @@ json::value warehouse_json(const Warehouse& w, const Warehouses& all, std::strin
 std::string statement_body(const Statement& s, Statements& statements);
 /// ResultData of one chunk; nothing for an index that does not exist.
 std::optional<std::string> chunk_body(const Statement& s, Statements& statements, std::size_t index);
+/// The vendor's QueryMetrics, with what is known of it.
+json::object metrics_json(const StatementRecord& record);
 json::value history_json(const HistoryPage& page, bool metrics);
 /// The wire's name of a kind of statement: query is SELECT.
 std::string statement_type(std::string_view kind);

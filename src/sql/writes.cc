@@ -244,6 +244,7 @@ Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
   c.guarded = query.guarded;
+  c.metrics.files = query.files, c.metrics.bytes = query.bytes;
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
   auto table = target.table;
