@@ -104,7 +104,7 @@ def mlflow(kind):
         if kind == "postgresql":
             from harness import postgres
 
-            url = stack.enter_context(postgres())
+            url = stack.enter_context(postgres(durable=True)).replace("postgresql:", "postgresql+psycopg2:")  # what is pinned
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
