@@ -250,6 +250,7 @@ struct RewriteRequest {
   std::map<std::string, std::string> parameters;  // name -> type
   std::map<std::string, Constant> variables;      // of the session, by name in lower case
   std::string zone{};                             // the session's; empty: UTC
+  bool wide = false;                              // decimals in as many digits as their types have, not in 64 bits at first
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text

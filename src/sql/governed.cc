@@ -169,7 +169,7 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   const auto columns = base.columns;  // `relations` moves as it grows
   std::vector<Relation> relations;
   relations.push_back(std::move(base));
-  RewriteRequest request;
+  RewriteRequest request{.wide = session.wide_decimals};
   TARN_TRY(policy, policy_of(session, info, columns, rights, request.functions, relations));
   request.policy = std::move(policy);
   for (const auto& r : relations) request.relations.push_back(r.columns);

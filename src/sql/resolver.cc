@@ -147,7 +147,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
   TARN_TRY(relations, resolve(session, analysis, rights));
-  RewriteRequest request{.sql = sql};
+  RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
   // Who reads what a function reads through it sees no more of it than the function gives.
   const auto own = relations.size();
   TARN_TRY(called, routines(session, analysis, rights, relations, request.functions));
@@ -223,7 +223,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
                                                 const catalog::TableInfo& info) {
   const std::string& target_name = info.full_name;
   TARN_TRY(relations, resolve(session, analysis, Rights{}));
-  RewriteRequest request{.sql = sql};
+  RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   request.target = target.columns;
@@ -259,7 +259,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
 Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
                                           const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
   RewriteRequest request{
-      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
+      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target), .wide = session.wide_decimals};
   if (evolved) {
     // Its expressions know the columns that there are, in the types that they are about to have.
     request.evolved = evolved->columns;
@@ -287,7 +287,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
 }
 
 Result<Around> Resolver::compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns) {
-  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {columns}, .kinds = {ReferenceKind::table}}));
+  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {columns}, .kinds = {ReferenceKind::table}, .wide = session.wide_decimals}));
   const auto& pieces = rewritten->query;
   const auto hole = std::ranges::find_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; });
   if (hole == pieces.end() || std::ranges::count_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; }) != 1)
@@ -309,7 +309,7 @@ Result<Around> Resolver::compile_around(const Session& session, const std::strin
 }
 
 Result<std::string> Resolver::compile_value(const Session& session, const std::string& expression) {
-  TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")"}));
+  TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")", .wide = session.wide_decimals}));
   if (std::ranges::any_of(rewritten->query, [](const Piece& p) { return p.kind == Piece::Kind::asker; }))
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A column's default cannot use ai_query. SQLSTATE: 0A000");
   std::vector<std::shared_ptr<const void>> none;

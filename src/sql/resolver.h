@@ -33,6 +33,8 @@ struct Session {
   std::shared_ptr<SessionState> state{};
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
+  /// A decimal did not fit 64 bits: they are computed in as many digits as their types have.
+  bool wide_decimals = false;
 };
 
 /// For what is known in UTC alone.

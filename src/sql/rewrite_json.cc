@@ -144,6 +144,7 @@ json::object to_json(const RewriteRequest& request) {
   }
   if (!request.variables.empty()) out["variables"] = constants_json(request.variables);
   if (!request.zone.empty()) out["zone"] = request.zone;
+  if (request.wide) out["wide"] = true;
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
@@ -194,6 +195,7 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
   if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
   if (!request.zone.empty()) key += '\x18' + request.zone;
+  if (request.wide) key += '\x17';
   return key;
 }
 

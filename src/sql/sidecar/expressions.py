@@ -250,7 +250,7 @@ class Expressions:
 
     def paren(self, node, scope):
         e = self.compile(node.this, scope)
-        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable) if not e.is_literal else e
+        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable, narrow=e.narrow) if not e.is_literal else e
 
     def cast(self, node, scope):
         if isinstance(node.this, exp.Literal) and node.args.get("typed"):

@@ -64,6 +64,11 @@ def count_if(c, call, scope):
     return made(f"count(CASE WHEN {a.sql} THEN 1 END){TAIL}", BIGINT, a)
 
 
+def addend(call, a):
+    """What is added up. Decimals in 64 bits where all rows are in before any leaves, for then a statement may begin anew (decimals.py)."""
+    return a.sql if call.window else a.narrow or a.sql
+
+
 def summable(c, call, a, name):
     if a.kind.name in ("string", "void"):
         return cast(a, DOUBLE)
@@ -78,7 +83,7 @@ def sum_(c, call, scope):
     (a,) = compiled(c, call, scope, 1)
     a = summable(c, call, a, call.name)
     attempt = call.name.startswith("try")
-    inner = f"sum({distinct(call)}{a.sql}){TAIL}"
+    inner = f"sum({distinct(call)}{addend(call, a)}){TAIL}"
     if integral(a.kind) or a.kind.name in ("ym", "dt"):
         k = BIGINT if integral(a.kind) else Kind(a.kind.name, ("year", "month") if a.kind.name == "ym" else ("day", "second"))
         if attempt:
@@ -100,7 +105,8 @@ def avg(c, call, scope):
     if a.kind.name == "decimal":
         p, s = a.kind.args
         k = capped(p + 4, s + 4)
-        return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{a.sql}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
+        x = addend(call, a)
+        return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{x}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{x}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
     if a.kind.name in ("ym", "dt") and call.name == "try_avg":
         raise unsupported("try_avg of intervals")
     if a.kind.name in ("ym", "dt"):

@@ -4,16 +4,14 @@ import re
 from sqlglot import exp
 
 import zones
+from decimals import decimals
+from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
 from kinds import (
     BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
     orderable, physical, struct, temporal, text, wider,
 )
 from values import E, cast, implicit, literal_of, made
-
-ZERO = "[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22012"
-MODULO_ZERO = "[REMAINDER_BY_ZERO] Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead. If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22012"
-INTERVAL_ZERO = "[INTERVAL_DIVIDED_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012"
 
 
 def diff_types(shown, a, b):
@@ -26,13 +24,6 @@ def wrong_type(shown, k, wanted):
 
 def unfit(shown, k):
     return mismatch("UNEXPECTED_INPUT_TYPE", shown, f'The first parameter requires another type, however it has the type "{k.sql}".')
-
-
-def if_zero(right, left, result, message):
-    """The quotient, or an error for a zero divisor; a NULL on either side gives NULL first."""
-    if right.is_literal and isinstance(right.lit, (int, float)) and right.lit != 0:
-        return result
-    return f"CASE WHEN {right.sql} = 0 AND {left.sql} IS NOT NULL THEN error({text(message)}) ELSE {result} END"
 
 
 def arithmetic(c, node, scope, op, shown=None):
@@ -96,47 +87,6 @@ def numbers(op, left, right, attempt=False):
     if attempt and integral(k):
         return made(f"TRY_CAST(CAST({left.sql} AS HUGEINT) {op} CAST({right.sql} AS HUGEINT) AS {physical(k)})", k, left, right)
     return made(f"({left.sql} {op} {right.sql})", k, left, right)
-
-
-def exact(e):
-    """The decimal that an operand is in decimal arithmetic: a literal has just its own digits."""
-    if e.kind.name == "decimal":
-        return e
-    if e.is_literal and isinstance(e.lit, int) and e.source != "cast":
-        p = max(len(str(abs(e.lit))), 1)
-        return e.with_(f"CAST({e.lit} AS DECIMAL({p},0))", decimal(p, 0), e.lit)
-    return cast(e, decimal(*decimal_of(e.kind)))
-
-
-def decimals(op, left, right, attempt):
-    left, right = exact(left), exact(right)
-    (p1, s1), (p2, s2) = left.kind.args, right.kind.args
-    duck = "TRY_CAST" if attempt else "CAST"
-    if op in "+-":
-        scale = max(s1, s2)
-        k = bounded(max(p1 - s1, p2 - s2) + scale + 1, scale)
-        wide = f"DECIMAL({min(max(p1 - s1, p2 - s2) + scale, 38)},{scale})"
-        inner = f"CAST({left.sql} AS {wide}) {op} CAST({right.sql} AS {wide})" if max(p1 - s1, p2 - s2) + scale <= 38 else None
-        if inner is None:
-            return made(f"{duck}(spark_decimal_math({text(op)}, CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
-        return made(f"{duck}({inner} AS {physical(k)})", k, left, right)
-    if op == "*":
-        k = bounded(p1 + p2 + 1, s1 + s2)
-        if k.args[1] == s1 + s2:  # DuckDB's own product, which raises what does not fit
-            return made(f"{duck}({left.sql} * {right.sql} AS {physical(k)})", k, left, right)
-        return made(f"{duck}(spark_decimal_math('*', CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
-    if op == "/":
-        scale = max(6, s1 + p2 + 1)
-        k = bounded(p1 - s1 + s2 + scale, scale)
-        q = f"{duck}(spark_decimal_math('/', CAST({left.sql} AS VARCHAR), CAST(NULLIF({right.sql}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})"
-        return made(q if attempt else if_zero(right, left, q, ZERO), k, left, right)
-    if op == "div":
-        q = f"{duck}(spark_decimal_math('d', CAST({left.sql} AS VARCHAR), CAST(NULLIF({right.sql}, 0) AS VARCHAR), 0) AS BIGINT)"
-        return made(q if attempt else if_zero(right, left, q, ZERO), BIGINT, left, right)
-    scale = max(s1, s2)
-    k = bounded(min(p1 - s1, p2 - s2) + scale, scale)
-    q = f"{duck}({left.sql} % NULLIF({right.sql}, 0) AS {physical(k)})"
-    return made(q if attempt else if_zero(right, left, q, MODULO_ZERO), k, left, right)
 
 
 def with_times(op, left, right, shown, attempt=False):
