@@ -23,18 +23,6 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-/// DuckDB takes file names for patterns; a bracket makes a special character plain.
-std::string no_pattern(std::string_view path) {
-  std::string out;
-  for (char c : path) {
-    if (c == '*' || c == '?' || c == '[')
-      out += std::string("[") + c + "]";
-    else
-      out += c;
-  }
-  return out;
-}
-
 /// The value a file gives a partition column; the empty string is null for every type ("Partition Value Serialization").
 std::string partition_literal(const DataFile& file, const DataColumn& column) {
   const auto at = file.partition_values.find(column.physical);
@@ -179,6 +167,17 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
 }
 
 }  // namespace
+
+std::string no_pattern(std::string_view path) {
+  std::string out;
+  for (char c : path) {
+    if (c == '*' || c == '?' || c == '[')
+      out += std::string("[") + c + "]";
+    else
+      out += c;
+  }
+  return out;
+}
 
 std::string sql_string(std::string_view text) {
   std::string out = "'";

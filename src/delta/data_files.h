@@ -70,6 +70,8 @@ std::vector<DataColumn> data_columns(const Metadata& metadata);
 /// A file of the table as the engine reads it.
 Result<DataFile> data_file(const AddFile& file, const objects::Url& root, objects::ObjectStore& objects);
 
+/// A file's name as DuckDB's readers take it, which take names for patterns: a bracket makes a special character plain.
+std::string no_pattern(std::string_view path);
 /// A literal and an identifier of DuckDB's SQL.
 std::string sql_string(std::string_view text);
 std::string sql_identifier(std::string_view name);

@@ -57,6 +57,7 @@ class Executor {
   Result<Done> insert(const Call& c);
   Result<Done> change(const Call& c);
   Result<Done> copy_into(const Call& c);  // copy_into.cc
+  Result<Done> list_files(const Call& c);
   Result<Done> merge(const Call& c);      // merge.cc
   Result<Done> maintain(const Call& c);   // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
   Result<Done> alter(const Call& c);      // alter.cc

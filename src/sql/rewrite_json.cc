@@ -5,7 +5,11 @@ namespace {
 
 json::array columns_json(const std::vector<RelationColumn>& columns) {
   json::array out;
-  for (const auto& c : columns) out.push_back({{"name", c.name}, {"type", c.type}});
+  for (const auto& c : columns) {
+    json::object one{{"name", c.name}, {"type", c.type}};
+    if (c.hidden) one["hidden"] = true;
+    out.push_back(std::move(one));
+  }
   return out;
 }
 

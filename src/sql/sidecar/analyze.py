@@ -102,6 +102,9 @@ def analyze(sql, path="`current`.`schema`"):
                     names.append(name)
             else:
                 count += 1
+    if any(r["kind"] in ("path", "files") for r in refs) and any(i.name.lower() == "_metadata" for part in ([body] if body is not None else []) + extra_parts(tree) for i in part.find_all(exp.Identifier)):
+        for r in refs:
+            r["metadata"] = r["kind"] in ("path", "files")
     out["tables"] = refs
     parts = ([body] if body is not None else []) + extra_parts(tree)
     out["routines"] = routines_of(parts)

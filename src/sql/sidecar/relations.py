@@ -90,6 +90,8 @@ class Relations(Pivots):
         i = node.args["rel"]
         rel = self.relations[i]
         columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}) for c in rel["columns"]]
+        virtual = [k for k, c in zip(columns, rel["columns"]) if c.get("hidden")]
+        columns = [k for k, c in zip(columns, rel["columns"]) if not c.get("hidden")]
         own = self.fresh()
         alias = node.args.get("alias")
         if isinstance(alias, exp.TableAlias) and alias.args.get("columns"):
@@ -97,7 +99,7 @@ class Relations(Pivots):
 
             columns = renamed(columns, [x.name for x in alias.args["columns"]], node.alias)
         parts = [node.alias] if node.alias else [p.name for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None and isinstance(p, exp.Identifier)]
-        scope.sources.append(Source(parts, own, columns))
+        scope.sources.append(Source(parts, own, columns, virtual))
         return f"{self.hole.quoted({'rel': i})} AS {ident(own)}"
 
     def values_rows(self, node, scope):

@@ -562,8 +562,31 @@ def copy(c):
     return out
 
 
+def list_(c):
+    out = {"kind": "list_files", "source": c.string(), "options": {}}
+    if c.is_word("WITH"):
+        raise unsupported("LIST with a credential", "Use an external location.")
+    if c.take("LIMIT"):
+        w = c.peek()
+        if w is None or not w.text.isdigit():
+            raise syntax(c.near(), "expected a number")
+        c.at += 1
+        out["options"]["limit"] = w.text
+    return out
+
+
+def moved(word):
+    """PUT, GET and REMOVE move files between a volume and the machine of the driver that sends them."""
+    def refused(c):
+        if c.peek() is None or c.peek().kind != "string":
+            return None
+        raise unsupported(f"The statement {word}", "Use the Files API, or `databricks fs cp`.")
+    return refused
+
+
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "LIST": list_, "PUT": moved("PUT"), "GET": moved("GET"), "REMOVE": moved("REMOVE"),
     "DECLARE": session_statements.declare, "SET": session_statements.set_,
 }
