@@ -31,6 +31,7 @@ struct DataColumn {
   std::string physical;  // its name in files and partition values
   std::optional<std::int64_t> id;
   std::string stored;  // DuckDB's spelling of its type in files
+  int filled = 0;      // of CHAR(n), n: what a writer left shorter is filled up with blanks; else 0
 };
 
 struct DataFiles {

@@ -168,10 +168,11 @@ struct Piece {
 
 struct RelationColumn {
   std::string name;
-  std::string type;     // Databricks SQL's spelling
-  bool hidden = false;  // only a statement that names it gets it
+  std::string type;        // Databricks SQL's spelling
+  std::string declared{};  // char(n) or varchar(n) of a STRING that was declared so; else empty
+  bool hidden = false;     // only a statement that names it gets it
 };
-BOOST_DESCRIBE_STRUCT(RelationColumn, (), (name, type, hidden))
+BOOST_DESCRIBE_STRUCT(RelationColumn, (), (name, type, declared, hidden))
 
 struct Assignment {
   std::string column;
@@ -202,6 +203,7 @@ struct Rewrite {
   std::vector<Piece> query;                                       // queries
   std::vector<std::string> columns;                               // output names
   std::vector<std::string> types;                                 // and their types, Databricks SQL's spelling
+  std::vector<std::string> declared;                              // and as a RelationColumn's
   std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
   std::vector<Piece> predicate;                                   // DELETE, UPDATE
   std::vector<Assignment> assignments;

@@ -175,6 +175,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   out.sql = std::move(text);
   out.columns = rewritten->columns;
   out.types = rewritten->types;
+  out.declared = rewritten->declared;
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
@@ -491,8 +492,9 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   Relation out;
   out.name = info.full_name;
   std::string names;
-  for (const auto& c : info.columns) {
-    out.columns.push_back({c.name, c.type_text});
+  for (std::size_t i = 0; i < info.columns.size(); ++i) {
+    const auto& c = info.columns[i];
+    out.columns.push_back({c.name, c.type_text, i < body.declared.size() ? body.declared[i] : std::string()});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";

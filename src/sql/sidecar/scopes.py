@@ -5,12 +5,12 @@ from values import E, made
 
 
 class Col:
-    """An output column: `ref` is its quoted name in the DuckDB text of its query."""
+    """An output column: `ref` is its quoted name in the DuckDB text of its query; `declared` as an E's."""
 
-    __slots__ = ("name", "kind", "ref", "refs")
+    __slots__ = ("name", "kind", "ref", "refs", "declared")
 
-    def __init__(self, name, kind, ref, refs=frozenset()):
-        self.name, self.kind, self.ref, self.refs = name, kind, ref, frozenset(refs)
+    def __init__(self, name, kind, ref, refs=frozenset(), declared=""):
+        self.name, self.kind, self.ref, self.refs, self.declared = name, kind, ref, frozenset(refs), declared
 
 
 class Query:
@@ -37,7 +37,7 @@ class Source:
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
         self.level = None  # as a Query's
-        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in columns]
+        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared)) for c in columns]
         # Columns that no star stands for, found where no other has their name: _metadata of files.
         self.virtual = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in virtual]
 
