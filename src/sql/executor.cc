@@ -144,6 +144,8 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::show_create_table:
       case StatementKind::show_properties:
         return show(c);
+      case StatementKind::list_files:
+        return list_files(c);
       case StatementKind::create_policy:
       case StatementKind::drop_policy:
       case StatementKind::show_policies:

@@ -183,6 +183,8 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   out.asks = out.asks || !held.empty();
   out.held.insert(out.held.end(), held.begin(), held.end());
   out.sql = "(" + text + ")";
+  // What a mask makes of a CHAR(n) column is a text like any other.
+  for (std::size_t i = 0; i < out.columns.size() && i < (*rewritten)->declared.size(); ++i) out.columns[i].declared = (*rewritten)->declared[i];
   for (std::size_t i = 1; i < relations.size(); ++i) {
     out.directories.insert(out.directories.end(), relations[i].directories.begin(), relations[i].directories.end());
     out.held.insert(out.held.end(), relations[i].held.begin(), relations[i].held.end());

@@ -289,7 +289,8 @@ Result<Done> Executor::merge(const Call& c) {
                         delta::sql_identifier(stored));
     const auto in = [&](const std::string& assigned) { return assigned == "*" || lower(assigned) == lower(name); };
     if (std::ranges::any_of(c.analysis.assigned, in)) given.push_back({name, type});
-    columns.push_back({std::move(name), type == "void" ? "string" : std::move(type)});
+    columns.push_back(
+        {std::move(name), type == "void" ? "string" : std::move(type), i < source.declared.size() ? source.declared[i] : std::string()});
   }
   auto table = target.table;
   if (c.analysis.evolves) {

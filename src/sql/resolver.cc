@@ -175,6 +175,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   out.sql = std::move(text);
   out.columns = rewritten->columns;
   out.types = rewritten->types;
+  out.declared = rewritten->declared;
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
@@ -356,7 +357,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       if (rights.owner)
         return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
       if (!session.zone().empty()) return fail(only_in_utc(session, "Reading files"));
-      TARN_TRY(source, files_.open(session, reference.path, reference.options));
+      TARN_TRY(source, files_.open(session, reference.path, reference.options, reference.metadata));
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
@@ -491,8 +492,9 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   Relation out;
   out.name = info.full_name;
   std::string names;
-  for (const auto& c : info.columns) {
-    out.columns.push_back({c.name, c.type_text});
+  for (std::size_t i = 0; i < info.columns.size(); ++i) {
+    const auto& c = info.columns[i];
+    out.columns.push_back({c.name, c.type_text, i < body.declared.size() ? body.declared[i] : std::string()});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";

@@ -45,6 +45,7 @@ struct Compiled {
   std::string sql;
   std::vector<std::string> columns;
   std::vector<std::string> types;                                         // of the columns, Databricks SQL's spelling
+  std::vector<std::string> declared;                                      // as a RelationColumn's, of each column
   std::vector<std::string> directories;                                   // sorted, unique
   std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
   std::vector<std::string> views;                                         // every view on the way down

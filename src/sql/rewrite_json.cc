@@ -5,7 +5,12 @@ namespace {
 
 json::array columns_json(const std::vector<RelationColumn>& columns) {
   json::array out;
-  for (const auto& c : columns) out.push_back({{"name", c.name}, {"type", c.type}});
+  for (const auto& c : columns) {
+    json::object one{{"name", c.name}, {"type", c.type}};
+    if (!c.declared.empty()) one["declared"] = c.declared;
+    if (c.hidden) one["hidden"] = true;
+    out.push_back(std::move(one));
+  }
   return out;
 }
 
@@ -159,6 +164,8 @@ Rewrite rewrite_of(const json::value& answer) {
     for (const auto& c : v->as_array()) out.columns.emplace_back(c.as_string());
   if (auto* v = o.if_contains("types"))
     for (const auto& t : v->as_array()) out.types.emplace_back(t.as_string());
+  if (auto* v = o.if_contains("declared"))
+    for (const auto& t : v->as_array()) out.declared.emplace_back(t.as_string());
   if (auto* v = o.if_contains("lineage"))
     for (const auto& column : v->as_array()) {
       auto& sources = out.lineage.emplace_back();

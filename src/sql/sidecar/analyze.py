@@ -12,6 +12,7 @@ import merge
 import table_clauses
 import tokens
 from errors import Refused, syntax, unsupported
+from kinds import unbounded
 from spark import Spark
 
 PATH_FORMATS = {"csv", "json", "parquet", "delta"}
@@ -102,6 +103,9 @@ def analyze(sql, path="`current`.`schema`"):
                     names.append(name)
             else:
                 count += 1
+    if any(r["kind"] in ("path", "files") for r in refs) and any(i.name.lower() == "_metadata" for part in ([body] if body is not None else []) + extra_parts(tree) for i in part.find_all(exp.Identifier)):
+        for r in refs:
+            r["metadata"] = r["kind"] in ("path", "files")
     out["tables"] = refs
     parts = ([body] if body is not None else []) + extra_parts(tree)
     out["routines"] = routines_of(parts)
@@ -302,8 +306,8 @@ def column_defs(schema):
             raise unsupported("A table constraint")
         col = {"name": c.name, "nullable": True}
         if c.args.get("kind") is not None:
-            col["type"] = c.args["kind"].sql("databricks").lower()
-            tokens.bounded(col["type"])
+            unbounded(c.args["kind"])  # refuses what has no length
+            col["type"] = tokens.bounded(c.args["kind"].sql("databricks").lower())
         for constraint in c.args.get("constraints") or []:
             kind = constraint.kind
             if isinstance(kind, exp.NotNullColumnConstraint):

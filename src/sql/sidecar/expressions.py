@@ -6,7 +6,7 @@ from sqlglot import exp
 import operators
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS, NAMED_ARGUMENTS
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text
+from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text, unbounded
 from literals import interval_literal, number_literal, typed_literal
 from values import E, UNKNOWN, cast, implicit, literal_of, made, string_sql
 
@@ -250,13 +250,13 @@ class Expressions:
 
     def paren(self, node, scope):
         e = self.compile(node.this, scope)
-        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable, narrow=e.narrow) if not e.is_literal else e
+        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable, declared=e.declared, narrow=e.narrow) if not e.is_literal else e
 
     def cast(self, node, scope):
         if isinstance(node.this, exp.Literal) and node.args.get("typed"):
             return typed_literal(self, node)
         e = self.compile(node.this, scope)
-        to = of_node(node.to)
+        to = of_node(unbounded(node.to))
         if node.args.get("format") is not None:
             raise syntax("FORMAT")
         out = cast(e, to, "try" if isinstance(node, exp.TryCast) else "ansi", self.shown(node.this))

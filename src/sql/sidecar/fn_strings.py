@@ -322,9 +322,10 @@ def decode(c, node, scope):
         default, pairs = c.compile(pairs[-1], scope), pairs[:-1]
     conditions = []
     for k in pairs[::2]:
+        from chars import filled
         from operators import comparable
 
-        x, y = comparable(subject, c.compile(k, scope), c.shown(node), True)
+        x, y = comparable(*filled(subject, c.compile(k, scope)), c.shown(node), True)
         conditions.append(made(f"({x.sql} IS NOT DISTINCT FROM {y.sql})", BOOLEAN, x, y))
     return choice(c, conditions, [c.compile(v, scope) for v in pairs[1::2]], default or literal_of(None, VOID), c.shown(node))
 

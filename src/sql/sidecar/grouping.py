@@ -106,7 +106,7 @@ class Layer:
     # --- what the clauses above see ----------------------------------------------------------------------------------------------------------
     def reference(self, i):
         k = self.keys[i]
-        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True)
+        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True, declared=k.declared)
 
     def ref_of(self, e):
         return next((self.reference(i) for i, k in enumerate(self.keys) if same_value(k, e)), None)

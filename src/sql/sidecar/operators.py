@@ -4,6 +4,7 @@ import re
 from sqlglot import exp
 
 import zones
+from chars import filled
 from decimals import decimals
 from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
@@ -244,7 +245,7 @@ def comparison(sign):
     def build(c, node, scope):
         if isinstance(node.right, (exp.Any, exp.All)):
             raise unsupported("A comparison with ANY or ALL")
-        left, right = c.compile(node.left, scope), c.compile(node.right, scope)
+        left, right = filled(c.compile(node.left, scope), c.compile(node.right, scope))
         left, right = comparable(left, right, c.shown(node), sign in ("=", "<>", "IS NOT DISTINCT FROM", "IS DISTINCT FROM"))
         return made(f"({left.sql} {sign} {right.sql})", BOOLEAN, left, right)
 
@@ -285,8 +286,7 @@ def not_(c, node, scope):
             in_filter(deeper)
         return c.compile(deeper, scope)
     inner = node.this
-    e = c.boolean(inner, scope)
-    if e is None:
+    if (e := c.boolean(inner, scope)) is None:
         raise mismatch("UNEXPECTED_INPUT_TYPE", c.shown(node), 'The first parameter requires the "BOOLEAN" type.')
     return made(f"(NOT {e.sql})", BOOLEAN, e)
 
@@ -336,7 +336,7 @@ def in_(c, node, scope):
         return in_query(c, node, query, scope, filtering=bool(node.args.get("filtering")))
     if not node.expressions:
         raise raised("INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", "Empty IN predicate is not allowed.", "42000")
-    parts = [c.compile(node.this, scope)] + [c.compile(x, scope) for x in c.expanded(node.expressions, scope)]
+    parts = filled(c.compile(node.this, scope), *[c.compile(x, scope) for x in c.expanded(node.expressions, scope)])
     k = all_common([p.kind for p in parts])
     if k is None:
         raise mismatch("DATA_DIFF_TYPES", c.shown(node), "Input to `in` should all be the same type, but it's [" + ", ".join(f'"{p.kind.sql}"' for p in parts) + "].")

@@ -178,7 +178,7 @@ class Compiler(Expressions, Relations, Windows):
             if (distinct or word != "UNION") and any_in(k, lambda x: x.name in ("map", "variant")):
                 raise raised("UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE", "Cannot have MAP type columns in DataFrame which calls set operations (INTERSECT, EXCEPT, etc.).", "0A000")
             ref = f'"c{i}"'
-            columns.append(Col(a.name, k, ref, a.refs | b.refs))
+            columns.append(Col(a.name, k, ref, a.refs | b.refs, a.declared if k == a.kind else ""))
             for col, side in ((a, sides[0]), (b, sides[1])):
                 side.append(f"{cast(E(col.ref, col.kind), k).sql} AS {ref}")
         word += "" if distinct else " ALL"
@@ -253,7 +253,7 @@ class Compiler(Expressions, Relations, Windows):
             for i in items:
                 if any_in(i.e.kind, lambda k: k.name in ("map", "variant", "interval")):
                     raise unsupported(f"DISTINCT over a {i.e.kind.sql}")
-        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs) for n, i in enumerate(items)]
+        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs, i.e.declared) for n, i in enumerate(items)]
         listed = ", ".join(f"{i.e.sql} AS {c.ref}" for i, c in zip(items, columns))
         levels, level = [s.level for s in scope.sources if s.level], None
         if levels:
@@ -440,7 +440,7 @@ def renamed(columns, names, what):
         return columns
     if len(names) != len(columns):
         raise raised("ASSIGNMENT_ARITY_MISMATCH", f"The number of columns or variables assigned or aliased: {len(names)} does not match the number of source expressions: {len(columns)}.", "42802")
-    return [Col(n, c.kind, c.ref, c.refs) for n, c in zip(names, columns)]
+    return [Col(n, c.kind, c.ref, c.refs, c.declared) for n, c in zip(names, columns)]
 
 
 def columns_differ(word, a, b):

@@ -89,7 +89,9 @@ class Relations(Pivots):
             return self.derived_table(node, Query(f"SELECT {', '.join(listed)} FROM {ident(alias)}", columns, level=level), scope, [node.name])
         i = node.args["rel"]
         rel = self.relations[i]
-        columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}) for c in rel["columns"]]
+        columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}, c.get("declared", "")) for c in rel["columns"]]
+        virtual = [k for k, c in zip(columns, rel["columns"]) if c.get("hidden")]
+        columns = [k for k, c in zip(columns, rel["columns"]) if not c.get("hidden")]
         own = self.fresh()
         alias = node.args.get("alias")
         if isinstance(alias, exp.TableAlias) and alias.args.get("columns"):
@@ -97,7 +99,7 @@ class Relations(Pivots):
 
             columns = renamed(columns, [x.name for x in alias.args["columns"]], node.alias)
         parts = [node.alias] if node.alias else [p.name for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None and isinstance(p, exp.Identifier)]
-        scope.sources.append(Source(parts, own, columns))
+        scope.sources.append(Source(parts, own, columns, virtual))
         return f"{self.hole.quoted({'rel': i})} AS {ident(own)}"
 
     def values_rows(self, node, scope):
@@ -261,13 +263,15 @@ class Relations(Pivots):
                 if len(hits) > 1:
                     raise raised("AMBIGUOUS_REFERENCE", f"Reference {quoted(name)} is ambiguous.", "42704")
                 pair.append(hits[0])
+            from chars import filled
             from operators import comparable
 
-            a, b = comparable(pair[0].e, pair[1].e, name, True)
+            a, b = comparable(*filled(pair[0].e, pair[1].e), name, True)
             conditions.append(f"{a.sql} = {b.sql}")
             if side == "RIGHT":
                 e = pair[1].e
             elif side == "FULL":
+                a, b = comparable(pair[0].e, pair[1].e, name, True)
                 e = made(f"coalesce({a.sql}, {b.sql})", a.kind, a, b)
             else:
                 e = pair[0].e

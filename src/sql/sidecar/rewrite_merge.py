@@ -174,7 +174,7 @@ class Side:
         c = Compiler(self.hole, [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
         scope = Scope()
         for i, (alias, columns) in enumerate(self.tables):
-            scope.sources.append(Source([alias], alias, [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(i, x["name"].lower())}) for x in columns]))
+            scope.sources.append(Source([alias], alias, [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(i, x["name"].lower())}, x.get("declared", "")) for x in columns]))
         seen = routines.Policy(self.request).apply(c, scope.sources[0]) if self.request.get("policy") else None
         place = next((i for i, (alias, _) in enumerate(self.tables) if alias == source_alias), None)
         for node, where in self.expressions:
