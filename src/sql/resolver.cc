@@ -256,10 +256,14 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   return out;
 }
 
-Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
+Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const Analysis& analysis,
+                                          const std::vector<RelationColumn>& source, const OpenTable& target, const catalog::TableInfo& info,
+                                          const OpenTable* evolved) {
+  TARN_TRY(read, resolve(session, analysis, Rights{}));
   RewriteRequest request{
       .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
+  for (const auto& r : read) request.relations.push_back(r.columns);
+  for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   if (evolved) {
     // Its expressions know the columns that there are, in the types that they are about to have.
     request.evolved = evolved->columns;
@@ -270,7 +274,13 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
-  MergePlan out{m.target_alias, m.source_alias, {}, {}, {}};
+  MergePlan out{.target_alias = m.target_alias, .source_alias = m.source_alias};
+  for (const auto& r : read) {
+    add_unique(out.directories, r.directories);
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
+    out.guarded = out.guarded || r.guarded;
+    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+  }
   TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
   for (const auto& clause : m.clauses) {
@@ -278,7 +288,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     TARN_TRY(condition, fill(session, clause.condition, {}, out.held));
     step.condition = std::move(condition);
     for (std::size_t i = 0; i < clause.columns.size(); ++i) {
-      TARN_TRY(value, fill(session, clause.values.at(i), {}, out.held));
+      TARN_TRY(value, fill(session, clause.values.at(i), read, out.held));
       step.values.emplace_back(clause.columns[i], std::move(value));
     }
     out.steps.push_back(std::move(step));

@@ -97,9 +97,9 @@ class Resolver {
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
-  /// A MERGE's clauses, over the target and a source with these columns. `evolved`: the target as it becomes WITH SCHEMA EVOLUTION; else null.
-  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target,
-                                  const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
+  /// A MERGE's clauses, over the target and a source with these columns; what subqueries in its values read is resolved as any query's. `evolved`: the target as it becomes WITH SCHEMA EVOLUTION; else null.
+  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const Analysis& analysis, const std::vector<RelationColumn>& source,
+                                  const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
   /// A table's own expressions (constraints, generated columns) over rows with its columns: `sql` is a query of one table, called what it may. They
   /// read nothing else, and call no function of the catalog.
   Result<Around> compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns);

@@ -48,7 +48,7 @@ def rewrite(request):
     if isinstance(tree, exp.Merge):
         import rewrite_merge  # which needs this module
 
-        return rewrite_merge.rewritten(tree, relations[0]["columns"], target, hole, parameters, request)
+        return rewrite_merge.rewritten(tree, relations, target, hole, parameters, request)
     if isinstance(tree, (exp.Delete, exp.Update)):
         return over_target(tree, relations, target, hole, parameters, request)
     return one_query(query_of(tree), relations, hole, parameters, request, final=request.get("final", False))
