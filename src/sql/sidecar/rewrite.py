@@ -7,7 +7,9 @@ from sqlglot import exp
 
 import fn_aggregates  # noqa: F401  the function tables fill themselves
 import fn_ai  # noqa: F401
+import fn_buckets  # noqa: F401
 import fn_collections  # noqa: F401
+import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401
@@ -164,7 +166,7 @@ def one_query(query, relations, hole, parameters, request, final=True):
         text = f"SELECT {', '.join(listed)} FROM ({q.sql}) AS r_"
     elif not any(shown_changes(col.kind) for col in q.columns) or not final:
         text = f"SELECT * FROM ({q.sql}) AS r_({', '.join(ident(n) for n in unique([col.name for col in q.columns]))})"
-    return {"query": hole.pieces(text), "columns": [col.name for col in q.columns], "types": kinds, "lineage": [sorted(list(r) for r in col.refs) for col in q.columns]}
+    return {"query": hole.pieces(text), "columns": [col.name for col in q.columns], "types": kinds, "lineage": [sorted(list(r) for r in col.refs) for col in q.columns], "origins": [list(col.origin) if col.origin else [] for col in q.columns]}
 
 
 def shown_changes(kind):

@@ -7,10 +7,11 @@ from values import E, made
 class Col:
     """An output column: `ref` is its quoted name in the DuckDB text of its query."""
 
-    __slots__ = ("name", "kind", "ref", "refs")
+    __slots__ = ("name", "kind", "ref", "refs", "origin")
 
-    def __init__(self, name, kind, ref, refs=frozenset()):
-        self.name, self.kind, self.ref, self.refs = name, kind, ref, frozenset(refs)
+    def __init__(self, name, kind, ref, refs=frozenset(), origin=None):
+        """`origin`: the (relation, column) that it is, under whatever name."""
+        self.name, self.kind, self.ref, self.refs, self.origin = name, kind, ref, frozenset(refs), origin
 
 
 class Query:
@@ -37,7 +38,8 @@ class Source:
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
         self.level = None  # as a Query's
-        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in columns]
+        self.together = None  # of the first source of a join in parentheses: the columns that this has
+        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, origin=c.origin)) for c in columns]
 
     def answers_to(self, parts):
         return 0 < len(parts) <= len(self.names) and self.names[-len(parts):] == [p.lower() for p in parts]

@@ -12,9 +12,10 @@ UNIT_MICROS = {"day": 86400000000, "hour": 3600000000, "minute": 60000000, "seco
 class E:
     """DuckDB text with its Spark type. `lit`: the Python value if it is a literal; `refs`: the columns that the value comes from."""
 
-    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source")
+    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source", "origin")
 
-    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None):
+    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None, origin=None):
+        self.origin = origin  # as a Col's
         self.sql, self.kind, self.refs, self.name, self.lit, self.agg, self.window, self.volatile, self.foldable, self.source = sql, kind, refs, name, lit, agg, window, volatile, foldable, source
 
     def with_(self, sql, kind, lit=UNKNOWN):
