@@ -134,7 +134,7 @@ struct Analysis {
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
-       by_name = false, evolves = false;
+       by_name = false, evolves = false, temporary = false;
   std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
   // MERGE WITH SCHEMA EVOLUTION: columns that its clauses give values to; "*": all of the source's. SET VARIABLE: values, as written; empty: DEFAULT.
   std::vector<std::string> assigned;
@@ -153,7 +153,7 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, evolves, assigned, variables, columns, returned, insert_columns, partitioned_by, privileges,
+                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, partitioned_by, privileges,
                        files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source,
                        query_text, version, timestamp, row_filter, masks, policy, name))
 

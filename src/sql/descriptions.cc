@@ -34,6 +34,17 @@ std::string properties_text(const std::map<std::string, std::string>& p) {
 }  // namespace
 
 Result<catalog::TableInfo> Executor::readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name) {
+  if (const auto made = parts.size() == 1 && session.state ? session.state->view(lower(parts[0])) : nullptr) {
+    name.table = lower(parts[0]);
+    catalog::TableInfo info;
+    info.name = name.table;
+    info.table_type = catalog::TableType::VIEW;
+    info.columns = made->columns;
+    info.view_definition = made->query;
+    info.comment = made->comment;
+    info.properties = made->properties;
+    return info;
+  }
   TARN_TRY(qualified, resolver_.qualify(session, parts));
   name = qualified;
   auto info = catalog_.table(session.ctx, name);
@@ -72,6 +83,11 @@ Result<Done> Executor::show(const Call& c) {
         rows.push_back({name.second, t.name, "false"});
         if (views) rows.back().emplace_back("false");
       }
+    for (const auto& own : c.session.state ? c.session.state->views() : std::vector<std::string>())
+      if (fits(own)) {
+        rows.push_back({"", own, "true"});
+        if (views) rows.back().emplace_back("false");
+      }
     std::vector<ResultColumn> columns{
         {views ? "namespace" : "database", "string"}, {views ? "viewName" : "tableName", "string"}, {"isTemporary", "boolean"}};
     if (views) columns.push_back({"isMaterialized", "boolean"});
@@ -87,6 +103,9 @@ Result<Done> Executor::show(const Call& c) {
     for (const auto& [k, v] : shown(info.properties)) rows.push_back({k, v});
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
+  if (name.catalog.empty())
+    return refuse(Errc::unsupported, "[UNSUPPORTED_SHOW_CREATE_TABLE.ON_TEMPORARY_VIEW] Unsupported a SHOW CREATE TABLE command. The command is not supported on a temporary view " +
+                                         backticked(std::string_view(name.table)) + ". SQLSTATE: 0A000");
   std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
   text += name.full() + " (\n";
   for (std::size_t i = 0; i < info.columns.size(); ++i) {
@@ -144,7 +163,7 @@ Result<Done> Executor::describe_table(const Call& c) {
     add("Catalog", info.catalog_name);
     add("Database", info.schema_name);
     add("Table", info.name);
-    add("Created Time", to_rfc3339(info.created_at));
+    if (info.created_at) add("Created Time", to_rfc3339(info.created_at));
     add("Created By", info.created_by);
     add("Type", std::string(json::name_of(info.table_type)));
     add("Comment", info.comment.value_or(""));

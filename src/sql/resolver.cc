@@ -9,8 +9,6 @@
 namespace tarn::sql {
 namespace {
 
-constexpr std::size_t kDeepestView = 16;
-
 void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
   for (const auto& f : from)
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
@@ -185,6 +183,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     out.files += r.files, out.bytes += r.bytes;
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   std::ranges::sort(out.directories);
   for (const auto& column : rewritten->lineage) {
@@ -246,6 +245,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     out.guarded = out.guarded || r.guarded;
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
     for (const auto& [rel, column] : rewritten->lineage[i]) {
@@ -280,6 +280,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     out.guarded = out.guarded || r.guarded;
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
@@ -389,6 +390,12 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
                                        ". Please, fix `args` and provide a mapping of the parameter to a name. SQLSTATE: 42P02");
     TARN_TRY(named, parts_of(*given->second.value));
     parts = std::move(named);
+  }
+  // What lasts, such as a view's body, knows none of the session's.
+  if (const auto made = rights.owner || parts.size() != 1 || !session.state ? nullptr : session.state->view(lower(parts[0]))) {
+    if (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes)
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the temporary view " + backticked(parts) + " is not supported. SQLSTATE: 0A000");
+    return temporary(session, lower(parts[0]), *made, rights);
   }
   TARN_TRY(name, qualify(session, parts));
   const auto full = name.full();

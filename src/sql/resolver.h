@@ -119,6 +119,7 @@ class Resolver {
   static Error catalog_error(const catalog::Error& e);
 
  private:
+  static constexpr std::size_t kDeepestView = 16;
   struct Rights {
     std::optional<std::string> owner;  // of the view whose body is being compiled
     std::vector<std::string> views;    // the way here
@@ -131,7 +132,7 @@ class Resolver {
     std::string sql;
     std::vector<std::string> directories, views;
     std::vector<std::shared_ptr<const void>> held;
-    std::vector<std::string> bases;
+    std::vector<std::string> bases, behind;  // behind: what a temporary view reads
     std::int64_t files = 0, bytes = 0;
     bool guarded = false, outside = false, asks = false;
   };
@@ -139,6 +140,8 @@ class Resolver {
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  // temporary_views.cc
+  Result<Relation> temporary(const Session& session, const std::string& name, const TemporaryView& made, const Rights& rights);
   // governed.cc
   /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner.
   Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations,

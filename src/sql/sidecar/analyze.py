@@ -355,6 +355,10 @@ def create(tree, sql, out):
                 if not isinstance(c, (exp.Identifier, exp.Column)):
                     raise unsupported("PARTITIONED BY with a type or an expression")
                 out["partitioned_by"].append(c.name)
+        elif isinstance(p, exp.GlobalProperty):
+            raise unsupported("A global temporary view", "Make it a view of a schema.")
+        elif isinstance(p, exp.TemporaryProperty) and kind == "VIEW" and not p.this:
+            out["temporary"] = True
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
