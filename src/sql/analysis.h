@@ -200,6 +200,7 @@ struct Rewrite {
   std::vector<std::string> columns;                               // output names
   std::vector<std::string> types;                                 // and their types, Databricks SQL's spelling
   std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
+  std::vector<std::optional<std::pair<int, std::string>>> origins;  // of a query's outputs: the column that each is, if it is nothing else
   std::vector<Piece> predicate;                                   // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;

@@ -1,5 +1,6 @@
 // SHOW and DESCRIBE: what the catalog lets this caller see.
 #include "base/text.h"
+#include "catalog/names.h"
 #include "delta/clustering.h"
 #include "delta/declared_types.h"
 #include "delta/features.h"
@@ -200,7 +201,17 @@ Result<Done> Executor::describe_query(const Call& c) {
     return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near 'QUERY': a query is expected. SQLSTATE: 42601");
   TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
   Rows rows;
-  for (std::size_t i = 0; i < compiled.columns.size(); ++i) rows.push_back({compiled.columns[i], compiled.types.at(i), std::nullopt});
+  for (std::size_t i = 0; i < compiled.columns.size(); ++i) {
+    std::optional<std::string> comment;
+    // A column of a table brings its comment along.
+    if (const auto own = i < compiled.origins.size() ? compiled.origins[i] : std::nullopt) {
+      if (const auto parts = catalog::split_name(own->first, 3, "table"))
+        if (const auto info = catalog_.table(c.session.ctx, {(*parts)[0], (*parts)[1], (*parts)[2]}))
+          for (const auto& column : info->columns)
+            if (column.name == own->second) comment = column.comment;
+    }
+    rows.push_back({compiled.columns[i], compiled.types.at(i), std::move(comment)});
+  }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 

@@ -186,6 +186,11 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     add_unique(out.read_tables, r.behind);
   }
   std::ranges::sort(out.directories);
+  for (const auto& origin : rewritten->origins) {
+    auto& own = out.origins.emplace_back();
+    if (!origin) continue;
+    if (const auto& r = relations.at(static_cast<std::size_t>(origin->first)); !r.name.empty()) own = {r.name, origin->second};
+  }
   for (const auto& column : rewritten->lineage) {
     auto& sources = out.lineage.emplace_back();
     for (const auto& [rel, name] : column)

@@ -47,6 +47,7 @@ struct Compiled {
   std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
   std::vector<std::string> views;                                         // every view on the way down
   std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
+  std::vector<std::optional<std::pair<std::string, std::string>>> origins;  // output column -> (table, column), where it is nothing else
   std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
   std::vector<std::string> bases;                                         // tables under all views
   std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
