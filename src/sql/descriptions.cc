@@ -105,8 +105,10 @@ Result<Done> Executor::show(const Call& c) {
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
   if (name.catalog.empty())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_SHOW_CREATE_TABLE.ON_TEMPORARY_VIEW] Unsupported a SHOW CREATE TABLE command. The command is not supported on a temporary view " +
-                                         backticked(std::string_view(name.table)) + ". SQLSTATE: 0A000");
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_SHOW_CREATE_TABLE.ON_TEMPORARY_VIEW] Unsupported a SHOW CREATE TABLE command. The command is not supported on a "
+                  "temporary view " +
+                      backticked(std::string_view(name.table)) + ". SQLSTATE: 0A000");
   std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
   text += name.full() + " (\n";
   for (std::size_t i = 0; i < info.columns.size(); ++i) {

@@ -297,7 +297,8 @@ Result<Done> Executor::merge(const Call& c) {
     TARN_TRY(next, tables_.evolve(table, given));
     table = std::move(next);
   }
-  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, c.analysis, columns, *target.table, target.info, c.analysis.evolves ? table.get() : nullptr));
+  TARN_TRY(plan,
+           resolver_.compile_merge(c.session, c.sql, c.analysis, columns, *target.table, target.info, c.analysis.evolves ? table.get() : nullptr));
   c.guarded = c.guarded || plan.guarded;
   std::vector<std::string> provided;
   bool inserts = false;

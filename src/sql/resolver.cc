@@ -399,7 +399,8 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   // What lasts, such as a view's body, knows none of the session's.
   if (const auto made = rights.owner || parts.size() != 1 || !session.state ? nullptr : session.state->view(lower(parts[0]))) {
     if (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes)
-      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Time travel on the temporary view " + backticked(parts) + " is not supported. SQLSTATE: 0A000");
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] Time travel on the temporary view " + backticked(parts) + " is not supported. SQLSTATE: 0A000");
     return temporary(session, lower(parts[0]), *made, rights);
   }
   TARN_TRY(name, qualify(session, parts));

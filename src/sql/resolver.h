@@ -42,18 +42,18 @@ Error only_in_utc(const Session& session, const std::string& what);
 struct Compiled {
   std::string sql;
   std::vector<std::string> columns;
-  std::vector<std::string> types;                                         // of the columns, Databricks SQL's spelling
-  std::vector<std::string> directories;                                   // sorted, unique
-  std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
-  std::vector<std::string> views;                                         // every view on the way down
-  std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
+  std::vector<std::string> types;                                           // of the columns, Databricks SQL's spelling
+  std::vector<std::string> directories;                                     // sorted, unique
+  std::vector<std::string> read_tables;                                     // full names as referred to: a view counts as itself
+  std::vector<std::string> views;                                           // every view on the way down
+  std::vector<std::vector<std::pair<std::string, std::string>>> lineage;    // output column -> (table, column)
   std::vector<std::optional<std::pair<std::string, std::string>>> origins;  // output column -> (table, column), where it is nothing else
-  std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
-  std::vector<std::string> bases;                                         // tables under all views
-  std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
-  bool outside = false;                                                   // reads files that are no table's, or the platform's own rows
-  bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
-  bool asks = false;                                                      // models (ai_query): its text is good for one run
+  std::vector<std::shared_ptr<const void>> held;                            // files of remote storage, on this machine while the query lives
+  std::vector<std::string> bases;                                           // tables under all views
+  std::int64_t files = 0, bytes = 0;                                        // of the tables, as the engine is given them
+  bool outside = false;                                                     // reads files that are no table's, or the platform's own rows
+  bool guarded = false;                                                     // reads what the caller may not see all of: errors must not tell
+  bool asks = false;                                                        // models (ai_query): its text is good for one run
 };
 
 /// A DELETE's or UPDATE's expressions over its target.
@@ -98,7 +98,8 @@ class Resolver {
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
-  /// A MERGE's clauses, over the target and a source with these columns; what subqueries in its values read is resolved as any query's. `evolved`: the target as it becomes WITH SCHEMA EVOLUTION; else null.
+  /// A MERGE's clauses, over the target and a source with these columns; what subqueries in its values read is resolved as any query's. `evolved`:
+  /// the target as it becomes WITH SCHEMA EVOLUTION; else null.
   Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const Analysis& analysis, const std::vector<RelationColumn>& source,
                                   const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
   /// A table's own expressions (constraints, generated columns) over rows with its columns: `sql` is a query of one table, called what it may. They

@@ -167,7 +167,8 @@ Rewrite rewrite_of(const json::value& answer) {
   if (auto* v = o.if_contains("origins"))
     for (const auto& origin : v->as_array()) {
       auto& own = out.origins.emplace_back();
-      if (const auto& parts = origin.as_array(); !parts.empty()) own = {static_cast<int>(parts.at(0).as_int64()), std::string(parts.at(1).as_string())};
+      if (const auto& parts = origin.as_array(); !parts.empty())
+        own = {static_cast<int>(parts.at(0).as_int64()), std::string(parts.at(1).as_string())};
     }
   if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
   if (auto* v = o.if_contains("assignments"))

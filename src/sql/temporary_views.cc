@@ -28,8 +28,9 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
   TARN_TRY(analysis, parser_.analyze(made.query));
   TARN_TRY(body, compile(inner, made.query, *analysis, inside));
   const auto changed = [&] {
-    return refuse(Errc::invalid, "[INCOMPATIBLE_VIEW_SCHEMA_CHANGE] The SQL query of view " + backticked(std::string_view(name)) +
-                                     " has an incompatible schema change: what it reads is not what it was. Please re-create the view. SQLSTATE: 51024");
+    return refuse(Errc::invalid,
+                  "[INCOMPATIBLE_VIEW_SCHEMA_CHANGE] The SQL query of view " + backticked(std::string_view(name)) +
+                      " has an incompatible schema change: what it reads is not what it was. Please re-create the view. SQLSTATE: 51024");
   };
   if (body.columns.size() != made.columns.size()) return changed();
   Relation out;
@@ -55,17 +56,19 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
 Result<Done> Executor::create_temporary_view(const Call& c) {
   const auto& a = c.analysis;
   if (a.target.size() > 1)
-    return refuse(Errc::invalid, "[INVALID_TEMP_OBJ_QUALIFIER] Temporary VIEW " + backticked(std::string_view(a.target.back())) + " cannot be qualified with " +
-                                     backticked({a.target.begin(), a.target.end() - 1}) + ": give its name alone. SQLSTATE: 42602");
+    return refuse(Errc::invalid, "[INVALID_TEMP_OBJ_QUALIFIER] Temporary VIEW " + backticked(std::string_view(a.target.back())) +
+                                     " cannot be qualified with " + backticked({a.target.begin(), a.target.end() - 1}) +
+                                     ": give its name alone. SQLSTATE: 42602");
   if (a.if_not_exists)
     return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near 'IF': a temporary view takes OR REPLACE. SQLSTATE: 42601");
   const auto name = lower(a.target.at(0));
   // A statement without a session is one of its own: what is wrong with the view is said, and nothing lasts.
   const auto state = c.session.state ? c.session.state : std::make_shared<SessionState>();
   const auto taken = [&] {
-    return refuse(Errc::already_exists, "[TEMP_TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create the temporary view " + backticked(std::string_view(a.target[0])) +
-                                            " because it already exists. Choose a different name, drop or replace the existing view, or add the IF NOT "
-                                            "EXISTS clause to tolerate pre-existing views. SQLSTATE: 42P07");
+    return refuse(Errc::already_exists,
+                  "[TEMP_TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create the temporary view " + backticked(std::string_view(a.target[0])) +
+                      " because it already exists. Choose a different name, drop or replace the existing view, or add the IF NOT "
+                      "EXISTS clause to tolerate pre-existing views. SQLSTATE: 42P07");
   };
   if (!a.or_replace && state->view(name)) return taken();
   TARN_TRY(body, parser_.analyze(a.query_text));

@@ -30,8 +30,12 @@ def accepts(token, e):
                 return accepts(t, e)
         if k.name == "void" or k.name == "string":
             return next((a for a in (accepts(t, e) for t in token.split("|")) if a is not None), None)
+        if integral(k) and "bigint" in token.split("|"):
+            return cast(e, BIGINT)
         if numeric(k) and "double" in token.split("|"):
             return cast(e, DOUBLE)
+        if token.split("|")[0] == "string":
+            return implicit(e, STRING)
         return None
     if token in SCALARS:
         return implicit(e, SCALARS[token])

@@ -1,7 +1,7 @@
 """Functions of text and bytes."""
 from sqlglot import exp
 
-from catalogue import FUNCTIONS, accepts, arguments, define, same, special, wrong_count, wrong_type
+from catalogue import FUNCTIONS, accepts, arguments, define, named, same, special, wrong_count, wrong_type
 from errors import mismatch, raised, unsupported
 from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, INT, STRING, VOID, all_common, array, decimal, integral, map_, struct, text
 from values import E, cast, implicit, literal_of, made
@@ -55,6 +55,9 @@ define("try_to_number", "string,string", lambda a: number_format_kind(a[1], "try
 define("uuid", "", STRING, "CAST(uuid() AS VARCHAR)", volatile=True)
 define("split", "string,string,int?", array(STRING), lambda a, p, n=None: splitting(a, p, n))
 define("char2hexint", "string", STRING, lambda a: refuse("char2hexint"))
+
+
+named("mask", "str", "upperchar", "lowerchar", "digitchar", "otherchar")
 
 
 @special("mask")

@@ -4,12 +4,12 @@ import re
 from sqlglot import exp
 
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
+from conditions import in_filter
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
 from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts, unresolved
 from grouping import Layer
 from kinds import BOOLEAN, INT, STRING, VOID, any_in, common, ident, integral, of_text, orderable, physical, text
 from names import output_name
-from operators import in_filter
 from relations import Relations, misplaced, parse_kind
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, castable, implicit, literal_of, made, string_sql as sql_text

@@ -2,10 +2,10 @@
 from sqlglot import exp
 
 from catalogue import GENERATORS, SCALARS
+from conditions import in_filter, subquery_values
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
 from expressions import ColumnNode
 from kinds import BIGINT, BOOLEAN, INT, STRING, VOID, all_common, common, ident, integral, of_text, physical, text
-from operators import in_filter
 from pivots import Pivots
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, implicit, literal_of, made
@@ -360,14 +360,6 @@ class Relations(Pivots):
         if not 0 <= percent <= 100:
             raise raised("_LEGACY_ERROR_TEMP_0064", f"Sampling fraction ({percent / 100}) must be on interval [0, 1].", "42000")
         return f"(SELECT * FROM {out} USING SAMPLE {percent!r} PERCENT (bernoulli)) AS {own}"
-
-
-def subquery_values(node):
-    """The outermost expressions of a condition that are computed by a subquery; NOT IN is one."""
-    is_in = lambda n: isinstance(n, exp.In) and n.args.get("query") is not None
-    if is_in(node) or isinstance(node, exp.Not) and is_in(node.this) or isinstance(node, exp.Subquery) or isinstance(node, exp.Exists) and isinstance(node.this, exp.Query):
-        return [node]
-    return [found for child in node.iter_expressions() for found in subquery_values(child)]
 
 
 def misplaced():

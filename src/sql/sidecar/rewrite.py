@@ -154,7 +154,7 @@ def one_query(query, relations, hole, parameters, request, final=True):
     q = c.query(query)
     listed, kinds = [], []
     if not q.columns:
-        raise syntax("end of input", "the list of columns is empty")
+        raise unsupported("A query without columns")
     for col in q.columns:
         shown = delivered(f"r_.{col.ref}", col.kind) if final else None
         listed.append(f"{shown or f'r_.{col.ref}'} AS {ident(col.name)}")

@@ -149,9 +149,11 @@ def one_cast(x, a, to, mode, depth):
             if a.name == "decimal":
                 x = f"trunc({x})" if a.args[1] else x
                 return f"{duck}({x} AS {physical(to)})"
-            return f"CAST(spark_float_to_integral(CAST({x} AS DOUBLE), {text(to.name.upper())}, {flag}) AS {physical(to)})"
+            value = f"CAST(spark_float_to_integral(CAST({x} AS DOUBLE), {text(to.name.upper())}, {flag}) AS {physical(to)})"
+            # 2^63 itself counts as the largest BIGINT.
+            return f"CASE WHEN CAST({x} AS DOUBLE) = 9223372036854775808::DOUBLE THEN 9223372036854775807 ELSE {value} END" if n == "bigint" else value
         if n == "decimal" and a.name in ("float", "double"):
-            return f"{duck}(spark_decimal_text(spark_to_string({x}), {text(to.sql)}, {flag}) AS {physical(to)})"
+            return f"CASE WHEN isfinite({x}) THEN {duck}(spark_decimal_text(spark_to_string({x}), {text(to.sql)}, {flag}) AS {physical(to)}) END"
         return plain
     if a.name == "boolean":
         return plain

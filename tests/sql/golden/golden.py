@@ -36,6 +36,8 @@ CHANGED = {("identifier-clause", n) for n in (13, 14, 15, 16, 17, 18, 19)}
 # What they print is of the suite's own zone.
 ZONED = {("timezone", 6), ("datetime-formatting", 33)}
 # Sums of floating point in another order: Spark's own answer depends on how the rows are spread over its partitions.
+# And what POWER gives of LN, in a table of before: Java's own last digit.
+POWERS = {("postgreSQL/numeric", 497)}
 MOMENTS = re.compile(r"\b(corr|covar_\w+|regr_\w+|var\w*|std\w*|skewness|kurtosis)\s*\(", re.I)
 
 
@@ -281,7 +283,7 @@ class Runner:
             return "right", ""
         if (case.file, case.number) in TIES and sorted(flat) == sorted(goal) or (case.file, case.number) in ANY and len(flat) == len(goal) or "\n".join(flat) == "\n".join(goal):
             return "right", ""
-        if MOMENTS.search(case.sql) and close(got, want):
+        if (MOMENTS.search(case.sql) or (case.file, case.number) in POWERS) and close(got, want):
             return "right", ""
         if (case.file, case.number) in ZONED and not ZONE:
             return "zone", ""
