@@ -136,7 +136,7 @@ struct Analysis {
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
-       by_name = false, evolves = false;
+       by_name = false, evolves = false, temporary = false;
   std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
   // MERGE WITH SCHEMA EVOLUTION: columns that its clauses give values to; "*": all of the source's. SET VARIABLE: values, as written; empty: DEFAULT.
   std::vector<std::string> assigned;
@@ -155,9 +155,9 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, evolves, assigned, variables, columns, returned, insert_columns, partitioned_by, privileges,
-                       files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source,
-                       query_text, version, timestamp, row_filter, masks, policy, name))
+                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, partitioned_by,
+                       privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type,
+                       principal, source, query_text, version, timestamp, row_filter, masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -200,12 +200,13 @@ struct MergeRewrite {
 };
 
 struct Rewrite {
-  std::vector<Piece> query;                                       // queries
-  std::vector<std::string> columns;                               // output names
-  std::vector<std::string> types;                                 // and their types, Databricks SQL's spelling
-  std::vector<std::string> declared;                              // and as a RelationColumn's
-  std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
-  std::vector<Piece> predicate;                                   // DELETE, UPDATE
+  std::vector<Piece> query;                                         // queries
+  std::vector<std::string> columns;                                 // output names
+  std::vector<std::string> types;                                   // and their types, Databricks SQL's spelling
+  std::vector<std::string> declared;                                // and as a RelationColumn's
+  std::vector<std::vector<std::pair<int, std::string>>> lineage;    // for each output (or assignment): relation and column
+  std::vector<std::optional<std::pair<int, std::string>>> origins;  // of a query's outputs: the column that each is, if it is nothing else
+  std::vector<Piece> predicate;                                     // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;
   std::optional<MergeRewrite> merge;

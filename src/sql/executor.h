@@ -96,6 +96,9 @@ class Executor {
   static Error withheld(Error e);
 
   Result<Done> create_view(const Call& c);  // definitions.cc
+  /// The columns of a view over this query, called `shown`.
+  Result<std::vector<catalog::ColumnInfo>> view_columns(const Call& c, const Compiled& query, const std::string& shown);
+  Result<Done> create_temporary_view(const Call& c);  // temporary_views.cc
   Result<Done> create_namespace(const Call& c);
   Result<Done> drop(const Call& c);
   Result<Done> grants(const Call& c);

@@ -9,8 +9,6 @@
 namespace tarn::sql {
 namespace {
 
-constexpr std::size_t kDeepestView = 16;
-
 void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
   for (const auto& f : from)
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
@@ -186,8 +184,14 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     out.files += r.files, out.bytes += r.bytes;
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   std::ranges::sort(out.directories);
+  for (const auto& origin : rewritten->origins) {
+    auto& own = out.origins.emplace_back();
+    if (!origin) continue;
+    if (const auto& r = relations.at(static_cast<std::size_t>(origin->first)); !r.name.empty()) own = {r.name, origin->second};
+  }
   for (const auto& column : rewritten->lineage) {
     auto& sources = out.lineage.emplace_back();
     for (const auto& [rel, name] : column)
@@ -247,6 +251,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     out.guarded = out.guarded || r.guarded;
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
     for (const auto& [rel, column] : rewritten->lineage[i]) {
@@ -257,10 +262,14 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   return out;
 }
 
-Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
+Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const Analysis& analysis,
+                                          const std::vector<RelationColumn>& source, const OpenTable& target, const catalog::TableInfo& info,
+                                          const OpenTable* evolved) {
+  TARN_TRY(read, resolve(session, analysis, Rights{}));
   RewriteRequest request{
       .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target), .wide = session.wide_decimals};
+  for (const auto& r : read) request.relations.push_back(r.columns);
+  for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   if (evolved) {
     // Its expressions know the columns that there are, in the types that they are about to have.
     request.evolved = evolved->columns;
@@ -271,7 +280,14 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
-  MergePlan out{m.target_alias, m.source_alias, {}, {}, {}};
+  MergePlan out{.target_alias = m.target_alias, .source_alias = m.source_alias};
+  for (const auto& r : read) {
+    add_unique(out.directories, r.directories);
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
+    out.guarded = out.guarded || r.guarded;
+    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
+  }
   TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
   for (const auto& clause : m.clauses) {
@@ -279,7 +295,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     TARN_TRY(condition, fill(session, clause.condition, {}, out.held));
     step.condition = std::move(condition);
     for (std::size_t i = 0; i < clause.columns.size(); ++i) {
-      TARN_TRY(value, fill(session, clause.values.at(i), {}, out.held));
+      TARN_TRY(value, fill(session, clause.values.at(i), read, out.held));
       step.values.emplace_back(clause.columns[i], std::move(value));
     }
     out.steps.push_back(std::move(step));
@@ -380,6 +396,13 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
                                        ". Please, fix `args` and provide a mapping of the parameter to a name. SQLSTATE: 42P02");
     TARN_TRY(named, parts_of(*given->second.value));
     parts = std::move(named);
+  }
+  // What lasts, such as a view's body, knows none of the session's.
+  if (const auto made = rights.owner || parts.size() != 1 || !session.state ? nullptr : session.state->view(lower(parts[0]))) {
+    if (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes)
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] Time travel on the temporary view " + backticked(parts) + " is not supported. SQLSTATE: 0A000");
+    return temporary(session, lower(parts[0]), *made, rights);
   }
   TARN_TRY(name, qualify(session, parts));
   const auto full = name.full();

@@ -172,6 +172,12 @@ Rewrite rewrite_of(const json::value& answer) {
       for (const auto& s : column.as_array())
         sources.emplace_back(static_cast<int>(s.as_array().at(0).as_int64()), std::string(s.as_array().at(1).as_string()));
     }
+  if (auto* v = o.if_contains("origins"))
+    for (const auto& origin : v->as_array()) {
+      auto& own = out.origins.emplace_back();
+      if (const auto& parts = origin.as_array(); !parts.empty())
+        own = {static_cast<int>(parts.at(0).as_int64()), std::string(parts.at(1).as_string())};
+    }
   if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
   if (auto* v = o.if_contains("assignments"))
     for (const auto& a : v->as_array())

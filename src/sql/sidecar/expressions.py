@@ -40,6 +40,8 @@ class Expressions:
 
     @staticmethod
     def shown(node):
+        if node.find(ColumnNode) is not None:
+            node = node.copy().transform(lambda n: exp.column(n.title) if isinstance(n, ColumnNode) else n)
         out = node.sql("databricks", normalize_functions="lower", comments=False).replace("`", "")
         return out if len(out) <= 200 else out[:197] + "..."
 
@@ -297,6 +299,7 @@ class Expressions:
         inner = node.this
         if not isinstance(inner, exp.Query):  # exists(array, lambda)
             return FUNCTIONS["exists"](self, exp.Anonymous(this="exists", expressions=[inner, *node.expressions]), scope)
+        inner.args["any_row"] = True  # which rows a LIMIT leaves is no matter
         q = self.query(inner, scope)
         return E(f"EXISTS ({q.sql})", BOOLEAN, q.refs)
 
@@ -332,11 +335,18 @@ class Expressions:
 class ColumnNode(exp.Expression):
     """A column that a star stood for, already resolved."""
 
-    arg_types = {}
+    arg_types = {"e": True, "title": True}
 
-    def __init__(self, e, name):
-        super().__init__()
-        self.e, self.title = e, name
+    def __init__(self, e=None, name=""):
+        super().__init__(e=e, title=name)  # what a copy keeps
+
+    @property
+    def e(self):
+        return self.args["e"]
+
+    @property
+    def title(self):
+        return self.args["title"]
 
     def copy(self):
         return self

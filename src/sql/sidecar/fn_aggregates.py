@@ -3,7 +3,7 @@ from sqlglot import exp
 
 from catalogue import aggregate, wrong_count, wrong_type
 from errors import mismatch, quoted, raised, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TINYINT, VOID, all_common, array, capped, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text, Kind
+from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TIMESTAMP, TINYINT, VOID, all_common, array, capped, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text, Kind
 from values import E, cast, implicit, literal_of, made
 from windows import TAIL
 
@@ -100,7 +100,7 @@ def sum_(c, call, scope):
 def avg(c, call, scope):
     within(call)
     (a,) = compiled(c, call, scope, 1)
-    a = summable(c, call, a, "avg")
+    a = cast(a, DOUBLE) if a.kind == TIMESTAMP else summable(c, call, a, "avg")
     d = distinct(call)
     if a.kind.name == "decimal":
         p, s = a.kind.args
@@ -200,9 +200,9 @@ def regr_count(c, call, scope):
 def booleans(c, call, scope):
     within(call)
     (a,) = compiled(c, call, scope, 1)
-    if a.kind not in (BOOLEAN, VOID):
+    if a.kind not in (BOOLEAN, VOID, STRING):
         raise wrong_type(call.name, shown(c, call), 0, '"BOOLEAN"', a.kind)
-    a = cast(a, BOOLEAN)
+    a = implicit(a, BOOLEAN)
     return made(f"{'bool_and' if call.name in ('bool_and', 'every') else 'bool_or'}({a.sql}){TAIL}", BOOLEAN, a)
 
 

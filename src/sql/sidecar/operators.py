@@ -5,6 +5,7 @@ from sqlglot import exp
 
 import zones
 from chars import filled
+from conditions import in_filter
 from decimals import decimals
 from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
@@ -84,6 +85,8 @@ def numbers(op, left, right, attempt=False):
     left, right = cast(left, k), cast(right, k)
     if op == "%":
         inner = f"({left.sql} % NULLIF({right.sql}, 0))"
+        if integral(k):  # the engine takes the least number by -1 for an overflow
+            inner = f"CASE WHEN {right.sql} = -1 THEN CASE WHEN {left.sql} IS NOT NULL THEN CAST(0 AS {physical(k)}) END ELSE {inner} END"
         return made(inner if attempt else if_zero(right, left, inner, MODULO_ZERO), k, left, right)
     if attempt and integral(k):
         return made(f"TRY_CAST(CAST({left.sql} AS HUGEINT) {op} CAST({right.sql} AS HUGEINT) AS {physical(k)})", k, left, right)
@@ -336,7 +339,12 @@ def in_(c, node, scope):
         return in_query(c, node, query, scope, filtering=bool(node.args.get("filtering")))
     if not node.expressions:
         raise raised("INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", "Empty IN predicate is not allowed.", "42000")
-    parts = filled(c.compile(node.this, scope), *[c.compile(x, scope) for x in c.expanded(node.expressions, scope)])
+    parts = list(filled(c.compile(node.this, scope), *[c.compile(x, scope) for x in c.expanded(node.expressions, scope)]))
+    if parts[0].kind.name == "struct" and isinstance(node.this, exp.Tuple):  # rows: what their columns are called is no matter
+        names = [f for f, _ in parts[0].kind.args]
+        for i, p in enumerate(parts):
+            if p.kind.name == "struct" and len(p.kind.args) == len(names):
+                parts[i] = cast(p, struct(list(zip(names, [k for _, k in p.kind.args]))))
     k = all_common([p.kind for p in parts])
     if k is None:
         raise mismatch("DATA_DIFF_TYPES", c.shown(node), "Input to `in` should all be the same type, but it's [" + ", ".join(f'"{p.kind.sql}"' for p in parts) + "].")
@@ -344,16 +352,6 @@ def in_(c, node, scope):
         raise unsupported(f"IN over {k.sql}")
     parts = [cast(p, k) for p in parts]
     return made(f"({parts[0].sql} IN ({', '.join(p.sql for p in parts[1:])}))", BOOLEAN, *parts)
-
-
-def in_filter(node):
-    """Marks what a condition only lets pass: there, NULL is as good as FALSE."""
-    if isinstance(node, (exp.And, exp.Or)):
-        in_filter(node.this), in_filter(node.expression)
-    elif isinstance(node, exp.Paren):
-        in_filter(node.this)
-    elif isinstance(node, (exp.In, exp.Not)):
-        node.args["filtering"] = True
 
 
 def in_query(c, node, query, scope, negated=False, filtering=False):

@@ -7,10 +7,11 @@ from values import E, made
 class Col:
     """An output column: `ref` is its quoted name in the DuckDB text of its query; `declared` as an E's."""
 
-    __slots__ = ("name", "kind", "ref", "refs", "declared")
+    __slots__ = ("name", "kind", "ref", "refs", "declared", "origin")
 
-    def __init__(self, name, kind, ref, refs=frozenset(), declared=""):
-        self.name, self.kind, self.ref, self.refs, self.declared = name, kind, ref, frozenset(refs), declared
+    def __init__(self, name, kind, ref, refs=frozenset(), declared="", origin=None):
+        """`origin`: the (relation, column) that it is, under whatever name."""
+        self.name, self.kind, self.ref, self.refs, self.declared, self.origin = name, kind, ref, frozenset(refs), declared, origin
 
 
 class Query:
@@ -37,7 +38,8 @@ class Source:
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
         self.level = None  # as a Query's
-        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared)) for c in columns]
+        self.together = None  # of the first source of a join in parentheses: the columns that this has
+        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared, origin=c.origin)) for c in columns]
         # Columns that no star stands for, found where no other has their name: _metadata of files.
         self.virtual = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in virtual]
 
