@@ -167,8 +167,8 @@ def platform(*arguments, data=None):
 
 
 @contextlib.contextmanager
-def postgres():
-    """A PostgreSQL 15 of the test's own on a Unix socket; yields its URL. It refuses to run as root, so root hands it to `postgres`."""
+def postgres(durable=False):
+    """A PostgreSQL 15 of the test's own on a Unix socket; yields its URL. `durable`: it waits for the disk, as a bench's peer must. It refuses to run as root, so root hands it to `postgres`."""
     binaries = next(pathlib.Path("/usr/lib/postgresql").glob("15/bin"))
     with tempfile.TemporaryDirectory(prefix="tarn-pg-") as folder:
         as_user = []
@@ -177,7 +177,7 @@ def postgres():
             as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         data = f"{folder}/data"
         subprocess.run([*as_user, binaries / "initdb", "-D", data, "-A", "trust", "-U", "tarn", "--no-sync"], check=True, capture_output=True, cwd=folder)
-        server = subprocess.Popen([*as_user, binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+        server = subprocess.Popen([*as_user, binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", f"fsync={'on' if durable else 'off'}"],
                                   stderr=subprocess.PIPE, cwd=folder)
         try:
             deadline = time.monotonic() + 30

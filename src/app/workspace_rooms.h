@@ -1,6 +1,7 @@
 #pragma once
 // The rooms of what lives in a workspace, wired: its tree, Git folders, saved queries, secrets, files and init scripts.
 #include "account/workspaces.h"
+#include "catalog/service.h"
 #include "files/dbfs.h"
 #include "files/volumes.h"
 #include "init_scripts/scripts.h"

@@ -370,6 +370,9 @@ class Catalog {
   virtual Result<FunctionInfo> function_as_owner(const access::Context& ctx, std::string_view owner, std::string_view full_name) = 0;
   /// Whether the caller may read (or write) files at a URL: an external location's READ_FILES / WRITE_FILES, or a volume's privileges.
   virtual Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) = 0;
+  /// s3:// URL of the storage location of a volume that the caller may read (or write): READ VOLUME or WRITE VOLUME, as require. Nothing is asked of
+  /// the external location that it lies in. Errors: permission_denied, not_found (only to who may use its catalog and schema).
+  virtual Result<std::string> volume_location(const access::Context& ctx, std::string_view full_name, bool write) = 0;
 
   // Changing.
   virtual Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,

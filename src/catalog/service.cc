@@ -138,6 +138,13 @@ Result<void> UnityCatalog::require_path(const access::Context& ctx, std::string_
   return core_.store.read_as([&](store::ReadTxn& t) { return check_path(t, ctx, checked, write, call); });
 }
 
+Result<std::string> UnityCatalog::volume_location(const access::Context& ctx, std::string_view full_name, bool write) {
+  return core_.store.read_as([&](store::ReadTxn& t) -> Result<std::string> {
+    TARN_TRY(place, locate_for(t, ctx, SecurableType::VOLUME, full_name, write ? Privilege::WRITE_VOLUME : Privilege::READ_VOLUME));
+    return place.volume->info.storage_location;
+  });
+}
+
 Result<void> UnityCatalog::create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
                                           std::optional<std::string> managed_location, bool if_not_exists) {
   TARN_CHECK(

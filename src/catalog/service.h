@@ -59,6 +59,7 @@ class UnityCatalog final : public Catalog {
   Result<FunctionInfo> function(const access::Context& ctx, std::string_view full_name) override;
   Result<FunctionInfo> function_as_owner(const access::Context& ctx, std::string_view owner, std::string_view full_name) override;
   Result<void> require_path(const access::Context& ctx, std::string_view url, bool write) override;
+  Result<std::string> volume_location(const access::Context& ctx, std::string_view full_name, bool write) override;
   Result<void> create_catalog(const access::Context& ctx, std::string_view name, std::optional<std::string> comment,
                               std::optional<std::string> managed_location, bool if_not_exists) override;
   Result<void> drop_catalog(const access::Context& ctx, std::string_view name, bool cascade, bool if_exists) override;

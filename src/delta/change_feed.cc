@@ -18,7 +18,7 @@ Result<std::string> rows_of(std::vector<DataFile> files, const Metadata& then, c
   table.by_id = mapping_mode(then) == MappingMode::id;
   table.files = std::move(files);
   const bool typed = type.empty();
-  if (typed) table.columns.push_back({"_change_type", "string", "VARCHAR", true, false, "_change_type", std::nullopt, "VARCHAR"});
+  if (typed) table.columns.push_back({"_change_type", "string", "VARCHAR", true, false, "_change_type", std::nullopt, "VARCHAR", 0});
   std::string list;
   for (const auto& c : wanted) {
     const auto own =

@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "delta/column_mapping.h"
+#include "delta/declared_types.h"
 #include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
@@ -21,18 +22,6 @@ constexpr std::size_t kListedRows = 200;
 std::string trimmed(std::string text) {
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
-}
-
-/// DuckDB takes file names for patterns; a bracket makes a special character plain.
-std::string no_pattern(std::string_view path) {
-  std::string out;
-  for (char c : path) {
-    if (c == '*' || c == '?' || c == '[')
-      out += std::string("[") + c + "]";
-    else
-      out += c;
-  }
-  return out;
 }
 
 /// The value a file gives a partition column; the empty string is null for every type ("Partition Value Serialization").
@@ -78,12 +67,19 @@ std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>&
   return out + ")";
 }
 
+/// A value of CHAR(n) as readers know it. (The engine's rpad would also cut what is longer.)
+std::string filled(const std::string& value, int n) {
+  return fmt::format("CASE WHEN length({0}) < {1} THEN rpad({0}, {1}, ' ') ELSE {0} END", value, n);
+}
+
 std::string output_list(const DataFiles& t, const Plan& plan, const DataFile* only, const std::function<std::string(const DataColumn&)>& partition) {
   std::string out;
   auto add = [&](std::string text) { out += (out.empty() ? "" : ", ") + std::move(text); };
   for (const auto* c : plan.wanted) {
     const auto own = "d." + sql_identifier(c->name);
-    if (c->partition)
+    if (c->filled > 0)
+      add(filled(c->partition ? partition(*c) : own, c->filled) + " AS " + sql_identifier(c->name));
+    else if (c->partition)
       add(partition(*c) + " AS " + sql_identifier(c->name));
     else if (c->type == "void")
       add("CAST(NULL AS " + c->duckdb + ") AS " + sql_identifier(c->name));
@@ -180,6 +176,17 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
 
 }  // namespace
 
+std::string no_pattern(std::string_view path) {
+  std::string out;
+  for (char c : path) {
+    if (c == '*' || c == '?' || c == '[')
+      out += std::string("[") + c + "]";
+    else
+      out += c;
+  }
+  return out;
+}
+
 std::string sql_string(std::string_view text) {
   std::string out = "'";
   for (char c : text) out.append(c == '\'' ? 2 : 1, c);
@@ -200,6 +207,7 @@ std::vector<DataColumn> data_columns(const Metadata& m) {
     c.partition = std::find(m.partition_columns.begin(), m.partition_columns.end(), f.name) != m.partition_columns.end();
     if (mapped) c.physical = physical_name(f), c.id = column_id(f);
     c.stored = mapped ? duckdb_type(physical_type(f.type)) : c.duckdb;
+    if (f.type == "string") c.filled = char_length(f);
     out.push_back(std::move(c));
   }
   return out;
@@ -266,7 +274,9 @@ Result<std::string> relation_sql(const DataFiles& t, const RelationOptions& opti
       return fail(Error{Errc::invalid_request, "Files of the table at " + t.root + " cannot be read one by one: it has " + t.needs_delta_scan});
     std::string list;
     for (const auto* c : plan.wanted)
-      list += (list.empty() ? "" : ", ") + ("CAST(" + sql_identifier(c->name) + " AS " + c->duckdb + ") AS ") + sql_identifier(c->name);
+      list += (list.empty() ? "" : ", ") +
+              (c->filled > 0 ? filled(sql_identifier(c->name), c->filled) : "CAST(" + sql_identifier(c->name) + " AS " + c->duckdb + ")") + " AS " +
+              sql_identifier(c->name);
     if (!options.file_column.empty()) list += ", filename AS " + sql_identifier(options.file_column);
     return "(SELECT " + list + fmt::format(" FROM delta_scan({}, version = {}))", sql_string(t.root), t.version);
   }

@@ -31,6 +31,7 @@ struct DataColumn {
   std::string physical;  // its name in files and partition values
   std::optional<std::int64_t> id;
   std::string stored;  // DuckDB's spelling of its type in files
+  int filled = 0;      // of CHAR(n), n: what a writer left shorter is filled up with blanks; else 0
 };
 
 struct DataFiles {
@@ -70,6 +71,8 @@ std::vector<DataColumn> data_columns(const Metadata& metadata);
 /// A file of the table as the engine reads it.
 Result<DataFile> data_file(const AddFile& file, const objects::Url& root, objects::ObjectStore& objects);
 
+/// A file's name as DuckDB's readers take it, which take names for patterns: a bracket makes a special character plain.
+std::string no_pattern(std::string_view path);
 /// A literal and an identifier of DuckDB's SQL.
 std::string sql_string(std::string_view text);
 std::string sql_identifier(std::string_view name);

@@ -1,5 +1,7 @@
 #pragma once
 // CHAR(n) and VARCHAR(n): strings to the protocol, whose declared type Spark keeps in the column's metadata.
+#include <cstdlib>
+
 #include "delta/log.h"
 
 namespace tarn::delta {
@@ -8,6 +10,12 @@ namespace tarn::delta {
 inline std::string bounded_type(const Field& field) {
   const auto* v = field.metadata.if_contains("__CHAR_VARCHAR_TYPE_STRING");
   return v && v->is_string() ? std::string(v->get_string()) : std::string();
+}
+
+/// n of a CHAR(n) column; of any other 0.
+inline int char_length(const Field& field) {
+  const auto bounded = field.type == "string" ? bounded_type(field) : std::string();
+  return bounded.starts_with("char(") ? std::atoi(bounded.c_str() + 5) : 0;
 }
 
 /// A column's type as it was declared: the bounded one, else sql_type's.

@@ -13,17 +13,9 @@ Error storage(const objects::Error& e) {
 }  // namespace
 
 Result<std::string> clean(std::string_view path) {
-  std::string out;
-  while (!path.empty()) {
-    const auto slash = path.find('/');
-    const auto part = path.substr(0, slash);
-    path = slash == path.npos ? std::string_view() : path.substr(slash + 1);
-    if (part.empty()) continue;
-    out.append(out.empty() ? "" : "/").append(part);
-  }
-  if (!out.empty())
-    if (const auto fine = objects::check_key(out); !fine) return refuse(Errc::invalid, "Invalid path: " + fine.error().message);
-  return out;
+  auto out = objects::clean_path(path);
+  if (!out) return refuse(Errc::invalid, "Invalid path: " + out.error().message);
+  return *std::move(out);
 }
 
 Result<Folder> Folder::at(objects::ObjectStore& objects, std::string_view base) {

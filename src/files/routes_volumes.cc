@@ -100,12 +100,12 @@ api::Result list(VolumeFiles& files, const Request& r) {
     if (n < 0) return fail(api::bad_request("Parameter 'page_size' must not be negative"));
     if (n > 0) limit = std::min<std::size_t>(static_cast<std::size_t>(n), kMostPage);
   }
-  const std::string listing = "files:" + place.shown;
+  const std::string listing = "files:" + place.shown();
   TARN_TRY(after, api::page_after(listing, r.param("page_token")));
   TARN_TRY(page, lifted(files.list(r.context, place, after, limit)));
   json::array contents;
   for (const auto& e : page.entries) {
-    json::object one{{"path", place.shown + "/" + e.name}, {"is_directory", e.folder}, {"name", e.name}};
+    json::object one{{"path", place.shown() + "/" + e.name}, {"is_directory", e.folder}, {"name", e.name}};
     if (!e.folder) one["file_size"] = e.size, one["last_modified"] = e.modified;
     contents.push_back(std::move(one));
   }

@@ -10,7 +10,7 @@ Error file_exists() { return {Errc::already_exists, "The file being created alre
 Error directory_exists() { return {Errc::directory_exists, "A directory already exists at the path of the file being created."}; }
 
 store::AuditEvent event(const access::Context& ctx, const char* action, const VolumeFiles::Place& place) {
-  return ctx.event("filesystem", action, {{"path", place.shown}});
+  return ctx.event("filesystem", action, {{"path", place.shown()}});
 }
 
 }  // namespace
@@ -27,31 +27,15 @@ Result<std::string> CatalogVolumes::location(const access::Context& ctx, const s
         return Error{Errc::invalid, e.message};
     }
   };
-  const auto privilege = write ? catalog::Privilege::WRITE_VOLUME : catalog::Privilege::READ_VOLUME;
-  if (auto allowed = catalog_.require(ctx, privilege, catalog::SecurableType::VOLUME, full_name); !allowed) return fail(lifted(allowed.error()));
-  auto found = catalog_.volumes().get(ctx, full_name, false);
+  auto found = catalog_.volume_location(ctx, full_name, write);
   if (!found) return fail(lifted(found.error()));
-  return found->storage_location;
+  return *std::move(found);
 }
 
 Result<VolumeFiles::Place> VolumeFiles::parse(std::string_view path) {
-  const std::string shown(path.substr(0, 300));
-  std::vector<std::string> parts;
-  std::string_view rest = path;
-  while (rest.starts_with('/')) rest.remove_prefix(1);
-  while (parts.size() < 4 && !rest.empty()) {
-    const auto slash = rest.find('/');
-    parts.emplace_back(rest.substr(0, slash));
-    rest = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
-  }
-  if (parts.size() < 4 || parts[0] != "Volumes" || parts[1].empty() || parts[2].empty() || parts[3].empty())
-    return refuse(Errc::invalid, "Invalid path: '" + shown + "'. The path must begin with /Volumes/<catalog>/<schema>/<volume>");
-  for (const auto& p : parts)
-    if (p.find('.') != p.npos) return refuse(Errc::invalid, "Invalid path: '" + shown + "': names of catalogs, schemas and volumes hold no period");
-  TARN_TRY(relative, clean(rest));
-  Place out{.volume = parts[1] + "." + parts[2] + "." + parts[3], .relative = relative};
-  out.shown = "/Volumes/" + parts[1] + "/" + parts[2] + "/" + parts[3] + (relative.empty() ? "" : "/" + relative);
-  return out;
+  auto out = catalog::VolumePath::parse(path);
+  if (!out) return refuse(Errc::invalid, out.error().message);
+  return *std::move(out);
 }
 
 Result<Folder> VolumeFiles::open(const access::Context& ctx, const Place& place, bool write) {

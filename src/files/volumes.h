@@ -2,7 +2,7 @@
 // The Files API: files and folders of Unity Catalog volumes by their path /Volumes/CATALOG/SCHEMA/VOLUME/…. Reading needs READ VOLUME, writing WRITE
 // VOLUME, with USE CATALOG and USE SCHEMA on the way; the bytes lie in the volume's storage location. Thread-safe; methods block.
 // Source: REST API reference "Files", databricks-sdk-go service/files (FilesInterface), databricks-sdk-py mixins/files.py.
-#include "catalog/service.h"
+#include "catalog/volume_path.h"
 #include "files/folder.h"
 
 namespace tarn::files {
@@ -17,11 +17,11 @@ class VolumeDirectory {
 
 class CatalogVolumes final : public VolumeDirectory {
  public:
-  explicit CatalogVolumes(catalog::UnityCatalog& catalog) : catalog_(catalog) {}
+  explicit CatalogVolumes(catalog::Catalog& catalog) : catalog_(catalog) {}
   Result<std::string> location(const access::Context& ctx, const std::string& full_name, bool write) override;
 
  private:
-  catalog::UnityCatalog& catalog_;
+  catalog::Catalog& catalog_;
 };
 
 struct DirectoryPage {
@@ -33,12 +33,7 @@ class VolumeFiles {
  public:
   VolumeFiles(store::Store& store, objects::ObjectStore& objects, VolumeDirectory& volumes) : store_(store), objects_(objects), volumes_(volumes) {}
 
-  /// A volume's path, taken apart.
-  struct Place {
-    std::string volume;    // catalog.schema.volume
-    std::string relative;  // below it; empty: the volume itself
-    std::string shown;     // /Volumes/c/s/v/a
-  };
+  using Place = catalog::VolumePath;
   static Result<Place> parse(std::string_view path);  // invalid
 
   struct File {

@@ -7,14 +7,11 @@ namespace {
 
 constexpr std::size_t kKeyLength = 250, kParamLength = 6000, kTagLength = 8000, kExperimentTagLength = 20'000;
 
-auto too_long(std::string_view path, std::size_t limit) {
-  return refuse(Errc::invalid, fmt::format("'{}' exceeds the maximum length of {} characters", path, limit));
+auto too_long(const FieldPath& path, std::size_t limit) {
+  return refuse(Errc::invalid, fmt::format("'{}' exceeds the maximum length of {} characters", path.text(), limit));
 }
-auto bad_value(std::string_view path, std::string_view value, std::string_view why) {
-  return refuse(Errc::invalid, fmt::format("Invalid value \"{}\" for parameter '{}' supplied: {}", value, path, why));
-}
-std::string member(std::string_view path, std::string_view name) {
-  return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
+auto bad_value(const FieldPath& path, std::string_view value, std::string_view why) {
+  return refuse(Errc::invalid, fmt::format("Invalid value \"{}\" for parameter '{}' supplied: {}", value, path.text(), why));
 }
 
 /// As posixpath.normpath leaves it.
@@ -32,8 +29,14 @@ bool normal_path(std::string_view name) {
 
 }  // namespace
 
-Result<void> check_name(std::string_view name, std::string_view path) {
-  if (name.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'. A key name must be provided.", path));
+std::string FieldPath::text() const {
+  if (list.empty()) return std::string(name);
+  return name.empty() ? fmt::format("{}[{}]", list, index) : fmt::format("{}[{}].{}", list, index, name);
+}
+
+Result<void> check_name(std::string_view name, const FieldPath& path) {
+  if (name.empty())
+    return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'. A key name must be provided.", path.text()));
   for (const char c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<signed char>(c) >= 0 &&
         std::string_view("/_.-: ").find(c) == std::string_view::npos)
@@ -45,25 +48,25 @@ Result<void> check_name(std::string_view name, std::string_view path) {
   return {};
 }
 
-Result<void> check_metric(const Metric& m, std::string_view path) {
-  TARN_CHECK(check_name(m.key, member(path, "key")));
+Result<void> check_metric(const Metric& m, const FieldPath& path) {
+  TARN_CHECK(check_name(m.key, path / "key"));
   if (m.timestamp < 0)
     return refuse(
         Errc::invalid,
         fmt::format("Invalid value {} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
-                    m.timestamp, member(path, "timestamp"), m.key, m.value));
+                    m.timestamp, (path / "timestamp").text(), m.key, m.value));
   return {};
 }
 
-Result<void> check_param(const KeyValue& p, std::string_view path) {
-  TARN_CHECK(check_name(p.key, member(path, "key")));
-  if (p.value.size() > kParamLength) return too_long(member(path, "value"), kParamLength);
+Result<void> check_param(const KeyValue& p, const FieldPath& path) {
+  TARN_CHECK(check_name(p.key, path / "key"));
+  if (p.value.size() > kParamLength) return too_long(path / "value", kParamLength);
   return {};
 }
 
-Result<void> check_tag(const KeyValue& t, std::string_view path) {
-  TARN_CHECK(check_name(t.key, member(path, "key")));
-  if (t.value.size() > kTagLength) return too_long(member(path, "value"), kTagLength);
+Result<void> check_tag(const KeyValue& t, const FieldPath& path) {
+  TARN_CHECK(check_name(t.key, path / "key"));
+  if (t.value.size() > kTagLength) return too_long(path / "value", kTagLength);
   return {};
 }
 
@@ -73,10 +76,10 @@ Result<void> check_experiment_tag(const KeyValue& t) {
   return {};
 }
 
-Result<void> check_dataset(const DatasetInput& d, std::string_view path) {
+Result<void> check_dataset(const DatasetInput& d, const FieldPath& path) {
   const auto sized = [&](std::string_view name, std::string_view value, std::size_t limit, bool needed) -> Result<void> {
-    if (needed && value.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'.", member(path, name)));
-    if (value.size() > limit) return too_long(member(path, name), limit);
+    if (needed && value.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'.", (path / name).text()));
+    if (value.size() > limit) return too_long(path / name, limit);
     return {};
   };
   TARN_CHECK(sized("dataset.name", d.dataset.name, 500, true));
@@ -103,9 +106,9 @@ Result<void> check_batch(const Batch& b) {
   TARN_CHECK(bounded("params", b.params.size(), 100));
   TARN_CHECK(bounded("tags", b.tags.size(), 100));
   TARN_CHECK(bounded("metrics, params, and tags", b.metrics.size() + b.params.size() + b.tags.size(), 1000));
-  for (std::size_t i = 0; i < b.metrics.size(); ++i) TARN_CHECK(check_metric(b.metrics[i], fmt::format("metrics[{}]", i)));
-  for (std::size_t i = 0; i < b.params.size(); ++i) TARN_CHECK(check_param(b.params[i], fmt::format("params[{}]", i)));
-  for (std::size_t i = 0; i < b.tags.size(); ++i) TARN_CHECK(check_tag(b.tags[i], fmt::format("tags[{}]", i)));
+  for (std::size_t i = 0; i < b.metrics.size(); ++i) TARN_CHECK(check_metric(b.metrics[i], {"metrics", i}));
+  for (std::size_t i = 0; i < b.params.size(); ++i) TARN_CHECK(check_param(b.params[i], {"params", i}));
+  for (std::size_t i = 0; i < b.tags.size(); ++i) TARN_CHECK(check_tag(b.tags[i], {"tags", i}));
   std::map<std::string_view, std::string_view> seen;
   for (const auto& p : b.params)
     if (!seen.emplace(p.key, p.value).second)

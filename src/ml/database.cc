@@ -126,13 +126,14 @@ class SqliteConnection final : public Connection {
     const auto bytes = static_cast<std::int64_t>(sqlite3_value_bytes(arguments[1]));
     sqlite3_result_int(context, n >= 0 && n / 8 < bytes && (bits[n / 8] >> (n % 8) & 1));
   }
+  /// A text stays the caller's, who keeps it until the statement is reset.
   static void bind(sqlite3_stmt* s, int i, const Value& v) {
     if (const auto* n = std::get_if<std::int64_t>(&v))
       sqlite3_bind_int64(s, i, *n);
     else if (const auto* d = std::get_if<double>(&v))
       sqlite3_bind_double(s, i, *d);
     else if (const auto* t = std::get_if<std::string>(&v))
-      sqlite3_bind_text64(s, i, t->data(), t->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+      sqlite3_bind_text64(s, i, t->data(), t->size(), SQLITE_STATIC, SQLITE_UTF8);
     else
       sqlite3_bind_null(s, i);
   }

@@ -13,8 +13,8 @@ Result<ModelRef> LoggedModels::require(const access::Context& ctx, const std::st
 }
 
 Result<LoggedModel> LoggedModels::create(const access::Context& ctx, const New& n) {
-  for (std::size_t i = 0; i < n.params.size(); ++i) TARN_CHECK(check_param(n.params[i], fmt::format("params[{}]", i)));
-  for (std::size_t i = 0; i < n.tags.size(); ++i) TARN_CHECK(check_tag(n.tags[i], fmt::format("tags[{}]", i)));
+  for (std::size_t i = 0; i < n.params.size(); ++i) TARN_CHECK(check_param(n.params[i], {"params", i}));
+  for (std::size_t i = 0; i < n.tags.size(); ++i) TARN_CHECK(check_tag(n.tags[i], {"tags", i}));
   if (n.name.find_first_of("/:.%\"'") != n.name.npos)
     return refuse(Errc::invalid,
                   fmt::format("Invalid model name ('{}') provided. Model name must be a non-empty string and cannot contain the following "
@@ -52,13 +52,13 @@ Result<void> LoggedModels::remove(const access::Context& ctx, const std::string&
 }
 
 Result<void> LoggedModels::log_params(const access::Context& ctx, const std::string& model_id, const std::vector<KeyValue>& params) {
-  for (std::size_t i = 0; i < params.size(); ++i) TARN_CHECK(check_param(params[i], fmt::format("params[{}]", i)));
+  for (std::size_t i = 0; i < params.size(); ++i) TARN_CHECK(check_param(params[i], {"params", i}));
   TARN_CHECK(require(ctx, model_id, kEdit));
   return tracking_.log_model_params(model_id, params);
 }
 
 Result<LoggedModel> LoggedModels::set_tags(const access::Context& ctx, const std::string& model_id, const std::vector<KeyValue>& tags) {
-  for (std::size_t i = 0; i < tags.size(); ++i) TARN_CHECK(check_tag(tags[i], fmt::format("tags[{}]", i)));
+  for (std::size_t i = 0; i < tags.size(); ++i) TARN_CHECK(check_tag(tags[i], {"tags", i}));
   TARN_CHECK(require(ctx, model_id, kEdit));
   tracking_.set_model_tags(model_id, tags);
   return tracking_.model(model_id);

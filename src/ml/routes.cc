@@ -248,7 +248,7 @@ json::value spelled(double v) {
   return v;
 }
 
-Expected<double, api::WireError> real(const json::value& v, const std::string& field) {
+Expected<double, api::WireError> real(const json::value& v, const FieldPath& field) {
   if (v.is_number()) return v.to_number<double>();
   if (v.is_string()) {
     const std::string s(v.as_string());
@@ -259,21 +259,20 @@ Expected<double, api::WireError> real(const json::value& v, const std::string& f
     const double d = std::strtod(s.c_str(), &end);
     if (!s.empty() && end == s.c_str() + s.size() && std::isfinite(d)) return d;
   }
-  if (v.is_null()) return fail(api::bad_request("Missing value for required parameter '" + field + "'."));
-  return fail(api::bad_request("Field '" + field + "' must be a number, got " + boost::json::serialize(v).substr(0, 100)));
+  if (v.is_null()) return fail(api::bad_request("Missing value for required parameter '" + field.text() + "'."));
+  return fail(api::bad_request("Field '" + field.text() + "' must be a number, got " + boost::json::serialize(v).substr(0, 100)));
 }
 
-Expected<Metric, api::WireError> decoded(const MetricBody& m, const std::string& path) {
-  const auto at = [&](const char* name) { return path.empty() ? std::string(name) : path + "." + name; };
-  TARN_TRY(value, real(m.value, at("value")));
-  if (!m.timestamp) return fail(api::bad_request("Missing value for required parameter '" + at("timestamp") + "'."));
-  return Metric{.key = m.key,
+Expected<Metric, api::WireError> decoded(MetricBody& m, const FieldPath& path) {
+  TARN_TRY(value, real(m.value, path / "value"));
+  if (!m.timestamp) return fail(api::bad_request("Missing value for required parameter '" + (path / "timestamp").text() + "'."));
+  return Metric{.key = std::move(m.key),
                 .value = value,
                 .timestamp = *m.timestamp,
                 .step = m.step.value_or(0),
-                .model_id = m.model_id,
-                .dataset_name = m.dataset_name,
-                .dataset_digest = m.dataset_digest};
+                .model_id = std::move(m.model_id),
+                .dataset_name = std::move(m.dataset_name),
+                .dataset_digest = std::move(m.dataset_digest)};
 }
 
 json::object encoded(const Metric& m) {

@@ -2,6 +2,7 @@
 // /api/2.0/mlflow over HTTP, and the one mapping from this room's errors to the wire.
 #include "api/answers.h"
 #include "ml/artifacts.h"
+#include "ml/checks.h"
 #include "ml/registry.h"
 
 namespace tarn::ml {
@@ -50,6 +51,6 @@ struct MetricBody {
   std::optional<std::string> model_id, dataset_name, dataset_digest;
 };
 BOOST_DESCRIBE_STRUCT(MetricBody, (), (key, value, timestamp, step, model_id, dataset_name, dataset_digest))
-Expected<Metric, api::WireError> decoded(const MetricBody& m, const std::string& path);
+Expected<Metric, api::WireError> decoded(MetricBody& m, const FieldPath& path);  // takes the texts
 
 }  // namespace tarn::ml

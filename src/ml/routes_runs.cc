@@ -102,7 +102,7 @@ void add_logging(std::vector<api::Route>& out, Runs& runs) {
   const std::string g = "runs";
   out.push_back(mlflow_row(Method::POST, "/runs/log-metric", g, [&runs](const Request& r) -> api::Result {
     TARN_TRY(b, api::body_of<MetricOfRun>(r));
-    TARN_TRY(m, decoded(b, ""));
+    TARN_TRY(m, decoded(b, FieldPath("")));
     return answer(runs.log(r.context, b.id(), {.metrics = {std::move(m)}}));
   }));
   out.push_back(mlflow_row(Method::POST, "/runs/log-parameter", g, [&runs](const Request& r) -> api::Result {
@@ -122,8 +122,9 @@ void add_logging(std::vector<api::Route>& out, Runs& runs) {
       return fail(api::bad_request(fmt::format("Batched logging API requests must be at most 1000000 bytes, got {} bytes.", r.body.size())));
     TARN_TRY(b, api::body_of<BatchBody>(r));
     Batch batch{.params = std::move(b.params), .tags = std::move(b.tags)};
+    batch.metrics.reserve(b.metrics.size());
     for (std::size_t i = 0; i < b.metrics.size(); ++i) {
-      TARN_TRY(m, decoded(b.metrics[i], fmt::format("metrics[{}]", i)));
+      TARN_TRY(m, decoded(b.metrics[i], {"metrics", i}));
       batch.metrics.push_back(std::move(m));
     }
     return answer(runs.log(r.context, b.id(), batch));

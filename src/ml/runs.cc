@@ -47,7 +47,7 @@ Result<Run> Runs::create(const access::Context& ctx, const New& n) {
   run.user_name = n.user_id.empty() ? ctx.caller.name : n.user_id;
   run.name = n.run_name;
   for (std::size_t i = 0; i < n.tags.size(); ++i) {
-    TARN_CHECK(check_tag(n.tags[i], fmt::format("tags[{}]", i)));
+    TARN_CHECK(check_tag(n.tags[i], {"tags", i}));
     if (n.tags[i].key == "mlflow.runName") {
       if (!n.run_name.empty() && n.run_name != n.tags[i].value)
         return refuse(Errc::invalid,
@@ -116,7 +116,7 @@ Result<void> Runs::log_inputs(const access::Context& ctx, const std::string& run
                               const std::vector<ModelInput>& models) {
   if (datasets.size() > 1000)
     return refuse(Errc::invalid, fmt::format("A batch logging request can contain at most 1000 datasets. Got {} datasets.", datasets.size()));
-  for (std::size_t i = 0; i < datasets.size(); ++i) TARN_CHECK(check_dataset(datasets[i], fmt::format("datasets[{}]", i)));
+  for (std::size_t i = 0; i < datasets.size(); ++i) TARN_CHECK(check_dataset(datasets[i], {"datasets", i}));
   TARN_TRY(f, found(ctx, run_id, kEdit, true));
   return tracking_.log_inputs(f.ref, datasets, models);
 }

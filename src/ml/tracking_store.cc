@@ -1,5 +1,8 @@
 #include "ml/tracking_store.h"
 
+#include <algorithm>
+#include <unordered_map>
+
 #include "base/ids.h"
 #include "ml/sql_pieces.h"
 
@@ -168,36 +171,46 @@ Result<void> check_active(Connection& c, const RunRef& ref) {
 }
 
 void put_metrics(Connection& c, const RunRef& ref, const std::vector<Metric>& metrics) {
-  std::map<std::string_view, const Metric*> newest;
+  static const std::string history =
+      "INSERT INTO ml_metric (rid, bucket, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+  static const std::string latest =
+      "INSERT INTO ml_latest (rid, experiment, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, key) DO UPDATE SET at = excluded.at, step = excluded.step, "
+      "value = excluded.value, is_nan = excluded.is_nan, model_id = excluded.model_id, dataset_name = excluded.dataset_name, "
+      "dataset_digest = excluded.dataset_digest "
+      "WHERE (excluded.step, excluded.at, excluded.value) >= (ml_latest.step, ml_latest.at, ml_latest.value)";
+  static const std::string of_model =
+      "INSERT INTO ml_model_metric (model_id, key, dataset_name, dataset_digest, run_id, at, step, value, is_nan) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (model_id, key, dataset_name, dataset_digest, run_id) DO UPDATE SET "
+      "at = excluded.at, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan "
+      "WHERE excluded.step > ml_model_metric.step OR (excluded.step = ml_model_metric.step AND excluded.at >= ml_model_metric.at)";
+  std::vector<Value> row(10);  // one for all: its texts keep their room
+  const auto put = [&](const std::string& sql, std::int64_t second, const Metric& m) {
+    row[0] = ref.rid, row[1] = second, row[2] = m.key, row[3] = m.timestamp, row[4] = m.step, row[5] = stored(m.value);
+    row[6] = flag(std::isnan(m.value)), row[7] = maybe(m.model_id), row[8] = maybe(m.dataset_name), row[9] = maybe(m.dataset_digest);
+    c.change(sql, row);
+  };
   const auto newer = [](const Metric& a, const Metric& b) {
     return std::tuple(a.step, a.timestamp, std::isnan(a.value) ? 0 : a.value) >= std::tuple(b.step, b.timestamp, std::isnan(b.value) ? 0 : b.value);
   };
-  for (const Metric& m : metrics) {
-    c.change(
-        "INSERT INTO ml_metric (rid, bucket, key, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-        {ref.rid, bucket_of(m.step), m.key, m.timestamp, m.step, stored(m.value), flag(std::isnan(m.value)), maybe(m.model_id), maybe(m.dataset_name),
-         maybe(m.dataset_digest)});
-    auto& latest = newest[m.key];
-    if (!latest || newer(m, *latest)) latest = &m;
-    if (m.model_id)
-      c.change(
-          "INSERT INTO ml_model_metric (model_id, key, dataset_name, dataset_digest, run_id, at, step, value, is_nan) "
-          "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (model_id, key, dataset_name, dataset_digest, run_id) DO UPDATE SET "
-          "at = excluded.at, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan "
-          "WHERE excluded.step > ml_model_metric.step OR (excluded.step = ml_model_metric.step AND excluded.at >= ml_model_metric.at)",
-          {*m.model_id, m.key, m.dataset_name.value_or(""), m.dataset_digest.value_or(""), ref.run_id, m.timestamp, m.step, stored(m.value),
-           flag(std::isnan(m.value))});
+  std::unordered_map<std::string_view, const Metric*> newest;
+  newest.reserve(metrics.size());
+  std::vector<const Metric*> order(metrics.size());
+  std::ranges::transform(metrics, order.begin(), [](const Metric& m) { return &m; });
+  std::ranges::stable_sort(order, [](const Metric* a, const Metric* b) {  // as the tables lie
+    return std::tuple(bucket_of(a->step), std::string_view(a->key)) < std::tuple(bucket_of(b->step), std::string_view(b->key));
+  });
+  for (const Metric* m : order) {
+    put(history, bucket_of(m->step), *m);
+    auto& last = newest[m->key];
+    if (!last || newer(*m, *last)) last = m;
+    if (m->model_id)
+      c.change(of_model, {*m->model_id, m->key, m->dataset_name.value_or(""), m->dataset_digest.value_or(""), ref.run_id, m->timestamp, m->step,
+                          stored(m->value), flag(std::isnan(m->value))});
   }
-  for (const auto& [key, m] : newest)
-    c.change(
-        "INSERT INTO ml_latest (rid, key, experiment, at, step, value, is_nan, model_id, dataset_name, dataset_digest) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (rid, key) DO UPDATE SET at = excluded.at, step = excluded.step, "
-        "value = excluded.value, is_nan = excluded.is_nan, model_id = excluded.model_id, dataset_name = excluded.dataset_name, "
-        "dataset_digest = excluded.dataset_digest "
-        "WHERE (excluded.step, excluded.at, excluded.value) >= (ml_latest.step, ml_latest.at, ml_latest.value)",
-        {ref.rid, m->key, ref.experiment, m->timestamp, m->step, stored(m->value), flag(std::isnan(m->value)), maybe(m->model_id),
-         maybe(m->dataset_name), maybe(m->dataset_digest)});
+  for (const Metric* m : order)
+    if (newest.at(m->key) == m) put(latest, ref.experiment, *m);
 }
 
 Result<void> put_param(Connection& c, const RunRef& ref, const KeyValue& p) {

@@ -73,6 +73,18 @@ Result<void> check_key(std::string_view key) {
   return {};
 }
 
+Result<std::string> clean_path(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    const auto slash = path.find('/');
+    const auto part = path.substr(0, slash);
+    path = slash == path.npos ? std::string_view() : path.substr(slash + 1);
+    if (!part.empty()) out.append(out.empty() ? "" : "/").append(part);
+  }
+  if (!out.empty()) TARN_CHECK(check_key(out));
+  return out;
+}
+
 Result<void> check_prefix(std::string_view prefix) { return check(prefix, true); }
 
 bool is_delta_commit(std::string_view key) {

@@ -14,6 +14,9 @@ bool valid_bucket(std::string_view name);
 /// and do not begin with `.tarn.` (reserved). One '/' may close it (a folder marker). Error: invalid_name, with the reason.
 Result<void> check_key(std::string_view key);
 
+/// "a/b" of "/a//b/": a path as people write it as a key without slashes at its ends; empty for the root. Error: as check_key's.
+Result<std::string> clean_path(std::string_view path);
+
 /// The prefix of a listing: like a key, but its last segment may be cut off anywhere, and it may be empty.
 Result<void> check_prefix(std::string_view prefix);
 

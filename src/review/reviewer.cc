@@ -75,6 +75,10 @@ Reviewer::Done Reviewer::plan(Place& at, const JobRecord& job, bool anew) {
   if (mr.state == MergeState::merged) {
     if (!known) return {};
     if (r.state != MergeState::merged) return merged(at, mr, r);
+    // A delivery that comes after all is done, as one that the forge held back while the service was away, must not replace what became of it. Only
+    // an order plans it anew, an apply that was refused (it says why), or a kill in the middle of a plan.
+    const bool cut_off = std::any_of(r.units.begin(), r.units.end(), [](const UnitRecord& u) { return u.status == UnitStatus::planning; });
+    if (!anew && job.note.empty() && !cut_off) return {};
   }
   r.title = mr.title;
   r.author = mr.author;

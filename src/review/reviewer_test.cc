@@ -279,6 +279,28 @@ TEST_F(Applies, AMergeOfExactlyThatIsApplied) {
   EXPECT_TRUE(reviewer->locks().empty());
 }
 
+TEST_F(Applies, ALateDeliveryDoesNotReplaceWhatBecameOfAMerge) {
+  approve();
+  merge("m2", "m1+h1");
+  runner.next = {.ok = true, .summary = "no changes"};
+  for (const auto late : {EventKind::merged, EventKind::closed, EventKind::opened}) happens(late);
+  EXPECT_EQ(status(), UnitStatus::applied);
+  EXPECT_TRUE(has(said(), "**applied**"));
+  EXPECT_EQ(runner.planned.size(), 1u);
+  comments("emil", "plan");
+  EXPECT_EQ(status(), UnitStatus::clean) << "an order does";
+}
+
+TEST_F(Applies, ALateDeliveryDoesNotReplaceAFailure) {
+  runner.outcome = {.ok = false, .summary = "failed", .text = "- error: catalog gold: it is there already"};
+  approve();
+  merge("m2", "m1+h1");
+  EXPECT_EQ(status(), UnitStatus::apply_failed);
+  happens(EventKind::merged);
+  EXPECT_EQ(status(), UnitStatus::apply_failed);
+  EXPECT_TRUE(has(said(), "it is there already"));
+}
+
 TEST_F(Applies, AMergeWithoutApprovalIsNotAndHoldsUpNobody) {
   merge("m2", "m1+h1");
   EXPECT_TRUE(runner.applied.empty());

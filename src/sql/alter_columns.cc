@@ -41,7 +41,7 @@ Result<void> ungoverned(catalog::Catalog& in, const access::Context& ctx, const 
   return {};
 }
 
-/// n of varchar(n).
+/// n of varchar(n) and char(n).
 long length_of(const std::string& bounded) { return std::atol(bounded.c_str() + bounded.find('(') + 1); }
 
 constexpr const char* kMapped =
@@ -82,6 +82,7 @@ Result<void> Executor::check_expressions(const Session& session, const delta::Me
           return refuse(Errc::invalid,
                         "[DELTA_INVALID_GENERATED_COLUMN_REFERENCES] A generated column cannot use a non-existent column or another generated "
                         "column. SQLSTATE: 42621");
+      TARN_CHECK(without_char(m, around.reads.at(0), "A generated column"));
     }
     if (const auto d = expression_in(f, "CURRENT_DEFAULT"); !d.empty()) {
       if (!g.empty() || identity)
@@ -98,6 +99,7 @@ Result<void> Executor::check_expressions(const Session& session, const delta::Me
       return refuse(Errc::invalid,
                     fmt::format("[DELTA_NON_BOOLEAN_CHECK_CONSTRAINT] CHECK constraint '{}' ({}) should be a boolean expression. SQLSTATE: 42621",
                                 name, expression));
+    TARN_CHECK(without_char(m, around.reads.at(0), "A CHECK constraint"));
   }
   return {};
 }
@@ -171,6 +173,8 @@ Result<std::optional<delta::Commit>> Executor::column_change(const Call& c, cons
       return refuse(Errc::invalid, "[DELTA_CONSTRAINT_ALREADY_EXISTS] Constraint '" + option("name") +
                                        "' already exists. Please delete the old constraint first.\nOld constraint:\n" + old->second +
                                        ". SQLSTATE: 42710");
+    TARN_TRY(around, resolver_.compile_around(c.session, "SELECT (" + a.query_text + ") AS v FROM rows_", target.table->columns));
+    TARN_CHECK(without_char(m, around.reads.at(0), "A CHECK constraint"));
     TARN_TRY(broken, breaking(c.session, *target.table, a.query_text));
     if (broken > 0)
       return refuse(Errc::invalid,
@@ -268,10 +272,12 @@ Result<std::optional<delta::Commit>> Executor::column_change(const Call& c, cons
       return refuse(Errc::invalid, fmt::format("[UNSUPPORTED_DATATYPE] Unsupported data type \"{}\" of column `{}`. SQLSTATE: 0A000",
                                                a.columns[0].type, field.name));
     const auto now = delta::bounded_type(field);
-    const auto wanted = lower(a.columns[0].type).starts_with("varchar(") ? lower(a.columns[0].type) : std::string();
+    const auto spelled = lower(a.columns[0].type);
+    const auto wanted = spelled.starts_with("varchar(") || spelled.starts_with("char(") ? spelled : std::string();
     if (*type == field.type && now == wanted) return std::optional<delta::Commit>();
-    if (*type == field.type && now.starts_with("varchar(") && (wanted.empty() || length_of(wanted) > length_of(now))) {
-      // A longer text, or one of any length: what is there fits.
+    const bool held = now.starts_with("varchar(") || now.starts_with("char(");
+    if (*type == field.type && held && (wanted.empty() || (wanted.starts_with("varchar(") && length_of(wanted) >= length_of(now)))) {
+      // A longer text, or one of any length: what is there fits. CHAR(n) becomes no other CHAR, whose blanks would be others.
       if (wanted.empty())
         field.metadata.erase("__CHAR_VARCHAR_TYPE_STRING");
       else

@@ -43,6 +43,7 @@ enum class StatementKind {
   show_columns,
   show_create_table,
   show_properties,
+  list_files,
   describe_table,
   describe_history,
   describe_detail,
@@ -64,9 +65,9 @@ enum class StatementKind {
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
                     explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
                     revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-                    describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema, create_policy,
-                    drop_policy, show_policies, describe_policy, describe_query, show_current, declare_variable, set_variable, drop_variable,
-                    set_config)
+                    list_files, describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema,
+                    create_policy, drop_policy, show_policies, describe_policy, describe_query, show_current, declare_variable, set_variable,
+                    drop_variable, set_config)
 
 /// A place in a query that reads something.
 enum class ReferenceKind { table, path, files, range, changes };
@@ -80,8 +81,9 @@ struct Reference {
   std::optional<std::int64_t> version;         // VERSION AS OF
   std::optional<std::string> timestamp;        // TIMESTAMP AS OF
   std::string named_by;                        // IDENTIFIER(:parameter): `parts` is its value
+  bool metadata = false;                       // path, files: the statement may use their column _metadata
 };
-BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version, timestamp, named_by))
+BOOST_DESCRIBE_STRUCT(Reference, (), (kind, parts, path, options, version, timestamp, named_by, metadata))
 
 /// GENERATED … AS IDENTITY (START WITH start INCREMENT BY step).
 struct IdentityClause {
@@ -134,7 +136,7 @@ struct Analysis {
   std::vector<std::string> parameters;             // named ones
   int positional = 0;
   bool if_exists = false, if_not_exists = false, or_replace = false, cascade = false, extended = false, has_query = false, overwrite = false,
-       by_name = false, evolves = false;
+       by_name = false, evolves = false, temporary = false;
   std::vector<ColumnClause> columns, returned;  // returned: RETURNS TABLE's
   // MERGE WITH SCHEMA EVOLUTION: columns that its clauses give values to; "*": all of the source's. SET VARIABLE: values, as written; empty: DEFAULT.
   std::vector<std::string> assigned;
@@ -153,9 +155,9 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, evolves, assigned, variables, columns, returned, insert_columns, partitioned_by, privileges,
-                       files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type, principal, source,
-                       query_text, version, timestamp, row_filter, masks, policy, name))
+                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, partitioned_by,
+                       privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type,
+                       principal, source, query_text, version, timestamp, row_filter, masks, policy, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {
@@ -166,9 +168,11 @@ struct Piece {
 
 struct RelationColumn {
   std::string name;
-  std::string type;  // Databricks SQL's spelling
+  std::string type;        // Databricks SQL's spelling
+  std::string declared{};  // char(n) or varchar(n) of a STRING that was declared so; else empty
+  bool hidden = false;     // only a statement that names it gets it
 };
-BOOST_DESCRIBE_STRUCT(RelationColumn, (), (name, type))
+BOOST_DESCRIBE_STRUCT(RelationColumn, (), (name, type, declared, hidden))
 
 struct Assignment {
   std::string column;
@@ -196,11 +200,13 @@ struct MergeRewrite {
 };
 
 struct Rewrite {
-  std::vector<Piece> query;                                       // queries
-  std::vector<std::string> columns;                               // output names
-  std::vector<std::string> types;                                 // and their types, Databricks SQL's spelling
-  std::vector<std::vector<std::pair<int, std::string>>> lineage;  // for each output (or assignment): relation and column
-  std::vector<Piece> predicate;                                   // DELETE, UPDATE
+  std::vector<Piece> query;                                         // queries
+  std::vector<std::string> columns;                                 // output names
+  std::vector<std::string> types;                                   // and their types, Databricks SQL's spelling
+  std::vector<std::string> declared;                                // and as a RelationColumn's
+  std::vector<std::vector<std::pair<int, std::string>>> lineage;    // for each output (or assignment): relation and column
+  std::vector<std::optional<std::pair<int, std::string>>> origins;  // of a query's outputs: the column that each is, if it is nothing else
+  std::vector<Piece> predicate;                                     // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;
   std::optional<MergeRewrite> merge;
@@ -250,6 +256,7 @@ struct RewriteRequest {
   std::map<std::string, std::string> parameters;  // name -> type
   std::map<std::string, Constant> variables;      // of the session, by name in lower case
   std::string zone{};                             // the session's; empty: UTC
+  bool wide = false;                              // decimals in as many digits as their types have, not in 64 bits at first
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text

@@ -18,11 +18,11 @@ Result<Done> Executor::copy_into(const Call& c) {
   TARN_TRY(target, writable(c.session, a.target));
   std::vector<SourceFile> found;
   if (a.files.empty()) {
-    TARN_TRY(listed, files_.list(c.session, a.source));
+    TARN_TRY(listed, files_.list(c.session, a.source, true));
     found = std::move(listed);
   } else {
     for (const auto& f : a.files) {
-      TARN_TRY(listed, files_.list(c.session, (a.source.ends_with('/') ? a.source : a.source + "/") + f));
+      TARN_TRY(listed, files_.list(c.session, (a.source.ends_with('/') ? a.source : a.source + "/") + f, false));
       found.insert(found.end(), listed.begin(), listed.end());
     }
   }
@@ -52,6 +52,20 @@ Result<Done> Executor::copy_into(const Call& c) {
   catalog_.record_lineage(c.session.ctx, {.statement_id = c.session.statement_id, .read_tables = {}, .written_table = target.name.full()});
   const auto n = std::to_string(rows);
   return deliver(c, {{"num_affected_rows", "bigint"}, {"num_inserted_rows", "bigint"}, {"num_skipped_corrupt_files", "bigint"}}, {{n, n, "0"}});
+}
+
+Result<Done> Executor::list_files(const Call& c) {
+  constexpr std::size_t kMost = 1001;  // the vendor's own limit
+  std::size_t limit = kMost;
+  if (const auto given = c.analysis.options.find("limit"); given != c.analysis.options.end()) {
+    limit = given->second.size() > 4 ? 0 : std::stoul(given->second);
+    if (limit < 1 || limit > kMost)
+      return refuse(Errc::invalid, "[INVALID_LIMIT_LIKE_EXPRESSION] LIST takes a LIMIT from 1 to 1001, got " + given->second);
+  }
+  TARN_TRY(found, files_.entries(c.session, c.analysis.source, limit));
+  Rows rows;
+  for (const auto& e : found) rows.push_back({e.path, e.name, std::to_string(e.size), std::to_string(e.modified)});
+  return deliver(c, {{"path", "string"}, {"name", "string"}, {"size", "bigint"}, {"modification_time", "bigint"}}, rows);
 }
 
 }  // namespace tarn::sql

@@ -34,54 +34,68 @@ Result<catalog::ColumnInfo> view_column(const std::string& name, const std::stri
 
 }  // namespace
 
-Result<Done> Executor::create_view(const Call& c) {
+Result<std::vector<catalog::ColumnInfo>> Executor::view_columns(const Call& c, const Compiled& query, const std::string& shown) {
   const auto& a = c.analysis;
-  TARN_TRY(name, resolver_.qualify(c.session, a.target));
-  if (!a.parameters.empty() || a.positional)
-    return refuse(Errc::invalid,
-                  "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. "
-                  "SQLSTATE: 0A000");
-  auto existing = catalog_.table(c.session.ctx, name);
-  if (existing && a.if_not_exists) return deliver(c, {}, {});
-  // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
-  TARN_TRY(body, parser_.analyze(a.query_text));
-  if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
-  Session lasting = c.session;  // without what ends with the session
-  lasting.state = nullptr;
-  auto compiled = resolver_.compile(lasting, a.query_text, *body);
-  if (!compiled && compiled.error().code == Errc::unresolved && c.session.state && resolver_.compile(c.session, a.query_text, *body))
-    return refuse(Errc::invalid, "[INVALID_TEMP_OBJ_REFERENCE] Cannot create the persistent object " +
-                                     backticked({name.catalog, name.schema, name.table}) +
-                                     " of the type VIEW because it references to a temporary object of the type VARIABLE. SQLSTATE: 42K0F");
-  TARN_TRY(query, std::move(compiled));
-  c.guarded = query.guarded;
-  if (std::ranges::find(query.views, name.full()) != query.views.end())
-    return refuse(Errc::invalid,
-                  "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");
   TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
   if (!a.columns.empty() && a.columns.size() != found.size())
     return refuse(
         Errc::invalid,
         fmt::format(
             "[CREATE_VIEW_COLUMN_ARITY_MISMATCH.{}] Cannot create view {}, the reason is {} data columns: {} named, {} in the query. SQLSTATE: 21S01",
-            a.columns.size() > found.size() ? "NOT_ENOUGH_DATA_COLUMNS" : "TOO_MANY_DATA_COLUMNS",
-            backticked({name.catalog, name.schema, name.table}), a.columns.size() > found.size() ? "not enough" : "too many", a.columns.size(),
-            found.size()));
-  catalog::NewTable wanted{.name = name, .type = catalog::TableType::VIEW};
+            a.columns.size() > found.size() ? "NOT_ENOUGH_DATA_COLUMNS" : "TOO_MANY_DATA_COLUMNS", shown,
+            a.columns.size() > found.size() ? "not enough" : "too many", a.columns.size(), found.size()));
+  std::vector<catalog::ColumnInfo> out;
   std::set<std::string> seen;
-  std::vector<std::string> names;
-  std::vector<std::optional<std::size_t>> sources;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto& type = query.types.at(i);
     const auto& called = a.columns.empty() ? query.columns.at(i) : a.columns[i].name;
     if (!seen.insert(lower(called)).second)
-      return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
+      return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(std::string_view(called)) +
                                        " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, view_column(called, type, static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
-    names.push_back(info.name);
-    sources.emplace_back(i);
-    wanted.columns.push_back(std::move(info));
+    TARN_TRY(info, view_column(called, query.types.at(i), static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    out.push_back(std::move(info));
   }
+  return out;
+}
+
+Result<Done> Executor::create_view(const Call& c) {
+  const auto& a = c.analysis;
+  if (!a.parameters.empty() || a.positional)
+    return refuse(Errc::invalid,
+                  "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. "
+                  "SQLSTATE: 0A000");
+  if (a.temporary) return create_temporary_view(c);
+  TARN_TRY(name, resolver_.qualify(c.session, a.target));
+  auto existing = catalog_.table(c.session.ctx, name);
+  if (existing && a.if_not_exists) return deliver(c, {}, {});
+  // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
+  TARN_TRY(body, parser_.analyze(a.query_text));
+  if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
+  const auto refers = [&](const char* type) {
+    return refuse(Errc::invalid, "[INVALID_TEMP_OBJ_REFERENCE] Cannot create the persistent object " +
+                                     backticked({name.catalog, name.schema, name.table}) +
+                                     " of the type VIEW because it references to a temporary object of the type " + type + ". SQLSTATE: 42K0F");
+  };
+  for (const auto& t : body->tables)
+    if (t.parts.size() == 1 && c.session.state && c.session.state->view(lower(t.parts[0]))) return refers("VIEW");
+  Session lasting = c.session;  // without what ends with the session
+  lasting.state = nullptr;
+  auto compiled = resolver_.compile(lasting, a.query_text, *body);
+  if (!compiled && compiled.error().code == Errc::unresolved && c.session.state && resolver_.compile(c.session, a.query_text, *body))
+    return refers("VARIABLE");
+  TARN_TRY(query, std::move(compiled));
+  c.guarded = query.guarded;
+  if (std::ranges::find(query.views, name.full()) != query.views.end())
+    return refuse(Errc::invalid,
+                  "[RECURSIVE_VIEW] Recursive view " + backticked({name.catalog, name.schema, name.table}) + " detected. SQLSTATE: 42K0H");
+  TARN_TRY(columns, view_columns(c, query, backticked({name.catalog, name.schema, name.table})));
+  catalog::NewTable wanted{.name = name, .type = catalog::TableType::VIEW};
+  std::vector<std::string> names;
+  std::vector<std::optional<std::size_t>> sources;
+  for (const auto& column : columns) {
+    sources.emplace_back(names.size());
+    names.push_back(column.name);
+  }
+  wanted.columns = std::move(columns);
   wanted.view_definition = a.query_text;
   wanted.comment = a.comment;
   wanted.properties = a.properties;
@@ -142,6 +156,8 @@ Result<Done> Executor::drop(const Call& c) {
       return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked(a.target) +
                                          " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
   } else {
+    if (a.kind == StatementKind::drop_view && a.target.size() == 1 && c.session.state && c.session.state->drop_view(lower(a.target[0])))
+      return deliver(c, {}, {});
     TARN_TRY(name, resolver_.qualify(c.session, a.target));
     table = name;
     gone = catalog_.drop_table(c.session.ctx, name, a.kind == StatementKind::drop_view, a.if_exists);

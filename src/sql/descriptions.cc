@@ -1,5 +1,6 @@
 // SHOW and DESCRIBE: what the catalog lets this caller see.
 #include "base/text.h"
+#include "catalog/names.h"
 #include "delta/clustering.h"
 #include "delta/declared_types.h"
 #include "delta/features.h"
@@ -34,6 +35,17 @@ std::string properties_text(const std::map<std::string, std::string>& p) {
 }  // namespace
 
 Result<catalog::TableInfo> Executor::readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name) {
+  if (const auto made = parts.size() == 1 && session.state ? session.state->view(lower(parts[0])) : nullptr) {
+    name.table = lower(parts[0]);
+    catalog::TableInfo info;
+    info.name = name.table;
+    info.table_type = catalog::TableType::VIEW;
+    info.columns = made->columns;
+    info.view_definition = made->query;
+    info.comment = made->comment;
+    info.properties = made->properties;
+    return info;
+  }
   TARN_TRY(qualified, resolver_.qualify(session, parts));
   name = qualified;
   auto info = catalog_.table(session.ctx, name);
@@ -72,6 +84,11 @@ Result<Done> Executor::show(const Call& c) {
         rows.push_back({name.second, t.name, "false"});
         if (views) rows.back().emplace_back("false");
       }
+    for (const auto& own : c.session.state ? c.session.state->views() : std::vector<std::string>())
+      if (fits(own)) {
+        rows.push_back({"", own, "true"});
+        if (views) rows.back().emplace_back("false");
+      }
     std::vector<ResultColumn> columns{
         {views ? "namespace" : "database", "string"}, {views ? "viewName" : "tableName", "string"}, {"isTemporary", "boolean"}};
     if (views) columns.push_back({"isMaterialized", "boolean"});
@@ -87,6 +104,11 @@ Result<Done> Executor::show(const Call& c) {
     for (const auto& [k, v] : shown(info.properties)) rows.push_back({k, v});
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
+  if (name.catalog.empty())
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_SHOW_CREATE_TABLE.ON_TEMPORARY_VIEW] Unsupported a SHOW CREATE TABLE command. The command is not supported on a "
+                  "temporary view " +
+                      backticked(std::string_view(name.table)) + ". SQLSTATE: 0A000");
   std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
   text += name.full() + " (\n";
   for (std::size_t i = 0; i < info.columns.size(); ++i) {
@@ -144,7 +166,7 @@ Result<Done> Executor::describe_table(const Call& c) {
     add("Catalog", info.catalog_name);
     add("Database", info.schema_name);
     add("Table", info.name);
-    add("Created Time", to_rfc3339(info.created_at));
+    if (info.created_at) add("Created Time", to_rfc3339(info.created_at));
     add("Created By", info.created_by);
     add("Type", std::string(json::name_of(info.table_type)));
     add("Comment", info.comment.value_or(""));
@@ -181,7 +203,17 @@ Result<Done> Executor::describe_query(const Call& c) {
     return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near 'QUERY': a query is expected. SQLSTATE: 42601");
   TARN_TRY(compiled, resolver_.compile(c.session, c.analysis.query_text, *inner));
   Rows rows;
-  for (std::size_t i = 0; i < compiled.columns.size(); ++i) rows.push_back({compiled.columns[i], compiled.types.at(i), std::nullopt});
+  for (std::size_t i = 0; i < compiled.columns.size(); ++i) {
+    std::optional<std::string> comment;
+    // A column of a table brings its comment along.
+    if (const auto own = i < compiled.origins.size() ? compiled.origins[i] : std::nullopt) {
+      if (const auto parts = catalog::split_name(own->first, 3, "table"))
+        if (const auto info = catalog_.table(c.session.ctx, {(*parts)[0], (*parts)[1], (*parts)[2]}))
+          for (const auto& column : info->columns)
+            if (column.name == own->second) comment = column.comment;
+    }
+    rows.push_back({compiled.columns[i], compiled.types.at(i), std::move(comment)});
+  }
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 

@@ -74,14 +74,12 @@ std::string without_places(std::string text, const engine::Scope& scope) {
 }
 
 Error translated(engine::Error e, const engine::Scope& scope) {
+  // What follows quotes the engine's own text, which nobody wrote, with the places of files cut off anywhere.
+  if (const auto quoted = e.message.find("\n\nLINE "); quoted != std::string::npos) e.message.resize(quoted);
   e.message = without_places(std::move(e.message), scope);
   // Our own checks inside a statement speak the vendor's language already; the engine only puts its kind before them.
   const auto at = e.message.find("Error: [");
-  if (e.code == engine::Errc::sql && at != std::string::npos) {
-    auto text = e.message.substr(at + 7);
-    if (const auto end = text.find("\n\nLINE "); end != std::string::npos) text.resize(end);
-    return {Errc::engine, text};
-  }
+  if (e.code == engine::Errc::sql && at != std::string::npos) return {Errc::engine, e.message.substr(at + 7)};
   if (e.code == engine::Errc::sql)
     for (const auto& [part, text] : kSparks)
       if (e.message.find(part) != std::string::npos) return {Errc::engine, fmt::format(fmt::runtime(text), first_line(e.message))};

@@ -34,6 +34,33 @@ bool works_on_rows(StatementKind kind) {
   }
 }
 
+/// Keeps a result's columns back until rows come or all went well, so that a statement may be run again.
+class HeldSchema final : public ResultSink {
+ public:
+  explicit HeldSchema(ResultSink& to) : to_(to) {}
+  void schema(std::vector<ResultColumn> columns) override { columns_ = std::move(columns); }
+  bool chunk(std::string content, std::int64_t rows) override {
+    pass();
+    return to_.chunk(std::move(content), rows);
+  }
+  void pass() {
+    if (columns_) to_.schema(*std::exchange(columns_, std::nullopt));
+    passed_ = true;
+  }
+  bool passed() const { return passed_; }
+
+ private:
+  ResultSink& to_;
+  std::optional<std::vector<ResultColumn>> columns_;
+  bool passed_ = false;
+};
+
+/// Whether a decimal did not fit the 64 bits that it is computed in at first (src/sql/sidecar/decimals.py).
+bool too_wide(const Error& e) {
+  const auto says = [&](const char* text) { return e.message.find(text) != e.message.npos; };
+  return e.code == Errc::engine && ((says("Overflow in ") && says(" of DECIMAL(18) (")) || (says("Could not cast value ") && says(" to DECIMAL(18,0)")));
+}
+
 }  // namespace
 
 Result<Done> Executor::run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink) {
@@ -68,9 +95,10 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
   }
   bool guarded = false;
   Metrics metrics;
+  HeldSchema held(sink);
   const auto begun = std::chrono::steady_clock::now();
-  const Call c{session, sql, *analysis, options, sink, guarded, metrics};
-  const auto done = [&]() -> Result<Done> {
+  const auto done = [&](const Session& under) -> Result<Done> {
+    const Call c{under, sql, *analysis, options, held, guarded, metrics};
     switch (analysis->kind) {
       case StatementKind::query: {
         if (into.empty()) return query(c);
@@ -133,6 +161,8 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::show_create_table:
       case StatementKind::show_properties:
         return show(c);
+      case StatementKind::list_files:
+        return list_files(c);
       case StatementKind::create_policy:
       case StatementKind::drop_policy:
       case StatementKind::show_policies:
@@ -155,7 +185,13 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
   };
   auto* const work = session.cancel ? session.cancel->work() : nullptr;
   if (work) work->profiled = works_on_rows(analysis->kind);
-  auto out = done();
+  auto out = done(session);
+  if (!out && too_wide(out.error()) && !held.passed()) {
+    Session wide = session;
+    wide.wide_decimals = true;
+    out = done(wide);
+  }
+  if (out) held.pass();
   if (!out && guarded && out.error().code == Errc::engine) return fail(withheld(std::move(out).error()));
   if (!out) return out;
   out->kind = analysis->kind;

@@ -57,14 +57,17 @@ class Executor {
   Result<Done> insert(const Call& c);
   Result<Done> change(const Call& c);
   Result<Done> copy_into(const Call& c);  // copy_into.cc
-  Result<Done> merge(const Call& c);      // merge.cc
-  Result<Done> maintain(const Call& c);   // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
-  Result<Done> alter(const Call& c);      // alter.cc
+  Result<Done> list_files(const Call& c);
+  Result<Done> merge(const Call& c);     // merge.cc
+  Result<Done> maintain(const Call& c);  // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
+  Result<Done> alter(const Call& c);     // alter.cc
   Result<Done> tag(const Call& c);
   /// What a clause about columns, constraints or clustering commits; nothing: there is nothing to do.  alter_columns.cc
   Result<std::optional<delta::Commit>> column_change(const Call& c, const Target& target, const std::string& action);
   /// That generated columns, defaults and constraints can be compiled, and use what they may.
   Result<void> check_expressions(const Session& session, const delta::Metadata& metadata);
+  /// Whether a value is what its writer gave or is filled up when a constraint or a generated column sees it, Delta's writers do not agree on.
+  static Result<void> without_char(const delta::Metadata& metadata, const std::vector<std::string>& reads, const char* what);
   Result<void> check_unused(const Session& session, const delta::Metadata& metadata, const std::string& column);
   /// An existing Delta table that the caller may MODIFY.
   Result<Target> writable(const Session& session, const std::vector<std::string>& parts);
@@ -93,6 +96,9 @@ class Executor {
   static Error withheld(Error e);
 
   Result<Done> create_view(const Call& c);  // definitions.cc
+  /// The columns of a view over this query, called `shown`.
+  Result<std::vector<catalog::ColumnInfo>> view_columns(const Call& c, const Compiled& query, const std::string& shown);
+  Result<Done> create_temporary_view(const Call& c);  // temporary_views.cc
   Result<Done> create_namespace(const Call& c);
   Result<Done> drop(const Call& c);
   Result<Done> grants(const Call& c);

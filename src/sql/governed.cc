@@ -169,7 +169,7 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   const auto columns = base.columns;  // `relations` moves as it grows
   std::vector<Relation> relations;
   relations.push_back(std::move(base));
-  RewriteRequest request;
+  RewriteRequest request{.wide = session.wide_decimals};
   TARN_TRY(policy, policy_of(session, info, columns, rights, request.functions, relations));
   request.policy = std::move(policy);
   for (const auto& r : relations) request.relations.push_back(r.columns);
@@ -183,6 +183,8 @@ Result<Resolver::Relation> Resolver::governed(const Session& session, const cata
   out.asks = out.asks || !held.empty();
   out.held.insert(out.held.end(), held.begin(), held.end());
   out.sql = "(" + text + ")";
+  // What a mask makes of a CHAR(n) column is a text like any other.
+  for (std::size_t i = 0; i < out.columns.size() && i < (*rewritten)->declared.size(); ++i) out.columns[i].declared = (*rewritten)->declared[i];
   for (std::size_t i = 1; i < relations.size(); ++i) {
     out.directories.insert(out.directories.end(), relations[i].directories.begin(), relations[i].directories.end());
     out.held.insert(out.held.end(), relations[i].held.begin(), relations[i].held.end());

@@ -69,16 +69,17 @@ Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, 
   copy.compression = "uncompressed";
   TARN_TRY(parts, engine_.write({.directories = sources, .writable = {scratch.path}}, copy, cancel));
   engine::Scope scope{.directories = {table.directory}};
+  scope.directories.insert(scope.directories.end(), plan.directories.begin(), plan.directories.end());
   std::string rows;
   for (const auto& p : parts) rows += (rows.empty() ? "" : ", ") + delta::sql_string(scratch.path + "/" + p.path);
   if (rows.empty()) {
     rows = "(SELECT * FROM (" + source + ") WHERE FALSE)";
     scope.directories.insert(scope.directories.end(), sources.begin(), sources.end());
-    std::ranges::sort(scope.directories);
-    scope.directories.erase(std::unique(scope.directories.begin(), scope.directories.end()), scope.directories.end());
   } else {
     rows = "read_parquet([" + rows + "], hive_partitioning = false)";
   }
+  std::ranges::sort(scope.directories);
+  scope.directories.erase(std::unique(scope.directories.begin(), scope.directories.end()), scope.directories.end());
 
   const auto matched = of_kind(plan, MergeKind::matched), unmatched = of_kind(plan, MergeKind::not_matched),
              lone = of_kind(plan, MergeKind::by_source);
@@ -289,14 +290,17 @@ Result<Done> Executor::merge(const Call& c) {
                         delta::sql_identifier(stored));
     const auto in = [&](const std::string& assigned) { return assigned == "*" || lower(assigned) == lower(name); };
     if (std::ranges::any_of(c.analysis.assigned, in)) given.push_back({name, type});
-    columns.push_back({std::move(name), type == "void" ? "string" : std::move(type)});
+    columns.push_back(
+        {std::move(name), type == "void" ? "string" : std::move(type), i < source.declared.size() ? source.declared[i] : std::string()});
   }
   auto table = target.table;
   if (c.analysis.evolves) {
     TARN_TRY(next, tables_.evolve(table, given));
     table = std::move(next);
   }
-  TARN_TRY(plan, resolver_.compile_merge(c.session, c.sql, columns, *target.table, target.info, c.analysis.evolves ? table.get() : nullptr));
+  TARN_TRY(plan,
+           resolver_.compile_merge(c.session, c.sql, c.analysis, columns, *target.table, target.info, c.analysis.evolves ? table.get() : nullptr));
+  c.guarded = c.guarded || plan.guarded;
   std::vector<std::string> provided;
   bool inserts = false;
   for (auto& step : plan.steps) {
@@ -313,6 +317,8 @@ Result<Done> Executor::merge(const Call& c) {
   TARN_TRY(done, tables_.merge(*table, "SELECT " + list + " FROM (" + source.sql + ") AS src_(" + aliases + ")", source.directories, plan,
                                c.session.ctx.caller.name, c.session.cancel, ruled));
   catalog::LineageRecord record{.statement_id = c.session.statement_id, .read_tables = source.read_tables, .written_table = full};
+  for (const auto& name : plan.read_tables)
+    if (std::ranges::find(record.read_tables, name) == record.read_tables.end()) record.read_tables.push_back(name);
   for (const auto& step : plan.steps)
     for (std::size_t i = 0; i < step.values.size() && i < step.sources.size(); ++i)
       for (const auto& name : step.sources[i])

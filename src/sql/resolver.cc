@@ -9,8 +9,6 @@
 namespace tarn::sql {
 namespace {
 
-constexpr std::size_t kDeepestView = 16;
-
 void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
   for (const auto& f : from)
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
@@ -147,7 +145,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
   TARN_TRY(relations, resolve(session, analysis, rights));
-  RewriteRequest request{.sql = sql};
+  RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
   // Who reads what a function reads through it sees no more of it than the function gives.
   const auto own = relations.size();
   TARN_TRY(called, routines(session, analysis, rights, relations, request.functions));
@@ -175,6 +173,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   out.sql = std::move(text);
   out.columns = rewritten->columns;
   out.types = rewritten->types;
+  out.declared = rewritten->declared;
   for (const auto& r : relations) {
     add_unique(out.directories, r.directories);
     add_unique(out.views, r.views);
@@ -186,8 +185,14 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     out.places.insert(r.places.begin(), r.places.end());
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   std::ranges::sort(out.directories);
+  for (const auto& origin : rewritten->origins) {
+    auto& own = out.origins.emplace_back();
+    if (!origin) continue;
+    if (const auto& r = relations.at(static_cast<std::size_t>(origin->first)); !r.name.empty()) own = {r.name, origin->second};
+  }
   for (const auto& column : rewritten->lineage) {
     auto& sources = out.lineage.emplace_back();
     for (const auto& [rel, name] : column)
@@ -224,7 +229,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
                                                 const catalog::TableInfo& info) {
   const std::string& target_name = info.full_name;
   TARN_TRY(relations, resolve(session, analysis, Rights{}));
-  RewriteRequest request{.sql = sql};
+  RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
   for (const auto& r : relations) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   request.target = target.columns;
@@ -247,6 +252,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
     out.held.insert(out.held.end(), r.held.begin(), r.held.end());
     out.guarded = out.guarded || r.guarded;
     if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
   }
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
     for (const auto& [rel, column] : rewritten->lineage[i]) {
@@ -257,10 +263,14 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   return out;
 }
 
-Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source,
-                                          const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved) {
+Result<MergePlan> Resolver::compile_merge(const Session& session, const std::string& sql, const Analysis& analysis,
+                                          const std::vector<RelationColumn>& source, const OpenTable& target, const catalog::TableInfo& info,
+                                          const OpenTable* evolved) {
+  TARN_TRY(read, resolve(session, analysis, Rights{}));
   RewriteRequest request{
-      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target)};
+      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target), .wide = session.wide_decimals};
+  for (const auto& r : read) request.relations.push_back(r.columns);
+  for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   if (evolved) {
     // Its expressions know the columns that there are, in the types that they are about to have.
     request.evolved = evolved->columns;
@@ -271,7 +281,14 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
   TARN_TRY(rewritten, parser_.rewrite(request));
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
-  MergePlan out{m.target_alias, m.source_alias, {}, {}, {}};
+  MergePlan out{.target_alias = m.target_alias, .source_alias = m.source_alias};
+  for (const auto& r : read) {
+    add_unique(out.directories, r.directories);
+    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
+    out.guarded = out.guarded || r.guarded;
+    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
+    add_unique(out.read_tables, r.behind);
+  }
   TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
   for (const auto& clause : m.clauses) {
@@ -279,7 +296,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
     TARN_TRY(condition, fill(session, clause.condition, {}, out.held));
     step.condition = std::move(condition);
     for (std::size_t i = 0; i < clause.columns.size(); ++i) {
-      TARN_TRY(value, fill(session, clause.values.at(i), {}, out.held));
+      TARN_TRY(value, fill(session, clause.values.at(i), read, out.held));
       step.values.emplace_back(clause.columns[i], std::move(value));
     }
     out.steps.push_back(std::move(step));
@@ -288,7 +305,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
 }
 
 Result<Around> Resolver::compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns) {
-  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {columns}, .kinds = {ReferenceKind::table}}));
+  TARN_TRY(rewritten, parser_.rewrite({.sql = sql, .relations = {columns}, .kinds = {ReferenceKind::table}, .wide = session.wide_decimals}));
   const auto& pieces = rewritten->query;
   const auto hole = std::ranges::find_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; });
   if (hole == pieces.end() || std::ranges::count_if(pieces, [](const Piece& p) { return p.kind == Piece::Kind::relation; }) != 1)
@@ -310,7 +327,7 @@ Result<Around> Resolver::compile_around(const Session& session, const std::strin
 }
 
 Result<std::string> Resolver::compile_value(const Session& session, const std::string& expression) {
-  TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")"}));
+  TARN_TRY(rewritten, parser_.rewrite({.sql = "SELECT (" + expression + ")", .wide = session.wide_decimals}));
   if (std::ranges::any_of(rewritten->query, [](const Piece& p) { return p.kind == Piece::Kind::asker; }))
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A column's default cannot use ai_query. SQLSTATE: 0A000");
   std::vector<std::shared_ptr<const void>> none;
@@ -357,7 +374,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       if (rights.owner)
         return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
       if (!session.zone().empty()) return fail(only_in_utc(session, "Reading files"));
-      TARN_TRY(source, files_.open(session, reference.path, reference.options));
+      TARN_TRY(source, files_.open(session, reference.path, reference.options, reference.metadata));
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
@@ -380,6 +397,13 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
                                        ". Please, fix `args` and provide a mapping of the parameter to a name. SQLSTATE: 42P02");
     TARN_TRY(named, parts_of(*given->second.value));
     parts = std::move(named);
+  }
+  // What lasts, such as a view's body, knows none of the session's.
+  if (const auto made = rights.owner || parts.size() != 1 || !session.state ? nullptr : session.state->view(lower(parts[0]))) {
+    if (reference.version || reference.timestamp || reference.kind == ReferenceKind::changes)
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] Time travel on the temporary view " + backticked(parts) + " is not supported. SQLSTATE: 0A000");
+    return temporary(session, lower(parts[0]), *made, rights);
   }
   TARN_TRY(name, qualify(session, parts));
   const auto full = name.full();
@@ -493,8 +517,9 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   Relation out;
   out.name = info.full_name;
   std::string names;
-  for (const auto& c : info.columns) {
-    out.columns.push_back({c.name, c.type_text});
+  for (std::size_t i = 0; i < info.columns.size(); ++i) {
+    const auto& c = info.columns[i];
+    out.columns.push_back({c.name, c.type_text, i < body.declared.size() ? body.declared[i] : std::string()});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";

@@ -33,6 +33,8 @@ struct Session {
   std::shared_ptr<SessionState> state{};
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
+  /// A decimal did not fit 64 bits: they are computed in as many digits as their types have.
+  bool wide_decimals = false;
 };
 
 /// For what is known in UTC alone.
@@ -42,18 +44,20 @@ Error only_in_utc(const Session& session, const std::string& what);
 struct Compiled {
   std::string sql;
   std::vector<std::string> columns;
-  std::vector<std::string> types;                                         // of the columns, Databricks SQL's spelling
-  std::vector<std::string> directories;                                   // sorted, unique
-  std::vector<std::string> read_tables;                                   // full names as referred to: a view counts as itself
-  std::vector<std::string> views;                                         // every view on the way down
-  std::vector<std::vector<std::pair<std::string, std::string>>> lineage;  // output column -> (table, column)
-  std::vector<std::shared_ptr<const void>> held;                          // files of remote storage, on this machine while the query lives
-  std::vector<std::string> bases;                                         // tables under all views
-  std::int64_t files = 0, bytes = 0;                                      // of the tables, as the engine is given them
-  std::map<std::string, std::string> places;                              // the tables' names by their folders
-  bool outside = false;                                                   // reads files that are no table's, or the platform's own rows
-  bool guarded = false;                                                   // reads what the caller may not see all of: errors must not tell
-  bool asks = false;                                                      // models (ai_query): its text is good for one run
+  std::vector<std::string> types;                                           // of the columns, Databricks SQL's spelling
+  std::vector<std::string> declared;                                        // as a RelationColumn's, of each column
+  std::vector<std::string> directories;                                     // sorted, unique
+  std::vector<std::string> read_tables;                                     // full names as referred to: a view counts as itself
+  std::vector<std::string> views;                                           // every view on the way down
+  std::vector<std::vector<std::pair<std::string, std::string>>> lineage;    // output column -> (table, column)
+  std::vector<std::optional<std::pair<std::string, std::string>>> origins;  // output column -> (table, column), where it is nothing else
+  std::vector<std::shared_ptr<const void>> held;                            // files of remote storage, on this machine while the query lives
+  std::vector<std::string> bases;                                           // tables under all views
+  std::int64_t files = 0, bytes = 0;                                        // of the tables, as the engine is given them
+  std::map<std::string, std::string> places;                                // the tables' names by their folders
+  bool outside = false;                                                     // reads files that are no table's, or the platform's own rows
+  bool guarded = false;                                                     // reads what the caller may not see all of: errors must not tell
+  bool asks = false;                                                        // models (ai_query): its text is good for one run
 };
 
 /// A DELETE's or UPDATE's expressions over its target.
@@ -98,9 +102,10 @@ class Resolver {
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
-  /// A MERGE's clauses, over the target and a source with these columns. `evolved`: the target as it becomes WITH SCHEMA EVOLUTION; else null.
-  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const std::vector<RelationColumn>& source, const OpenTable& target,
-                                  const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
+  /// A MERGE's clauses, over the target and a source with these columns; what subqueries in its values read is resolved as any query's. `evolved`:
+  /// the target as it becomes WITH SCHEMA EVOLUTION; else null.
+  Result<MergePlan> compile_merge(const Session& session, const std::string& sql, const Analysis& analysis, const std::vector<RelationColumn>& source,
+                                  const OpenTable& target, const catalog::TableInfo& info, const OpenTable* evolved = nullptr);
   /// A table's own expressions (constraints, generated columns) over rows with its columns: `sql` is a query of one table, called what it may. They
   /// read nothing else, and call no function of the catalog.
   Result<Around> compile_around(const Session& session, const std::string& sql, const std::vector<RelationColumn>& columns);
@@ -120,6 +125,7 @@ class Resolver {
   static Error catalog_error(const catalog::Error& e);
 
  private:
+  static constexpr std::size_t kDeepestView = 16;
   struct Rights {
     std::optional<std::string> owner;  // of the view whose body is being compiled
     std::vector<std::string> views;    // the way here
@@ -132,7 +138,7 @@ class Resolver {
     std::string sql;
     std::vector<std::string> directories, views;
     std::vector<std::shared_ptr<const void>> held;
-    std::vector<std::string> bases;
+    std::vector<std::string> bases, behind;  // behind: what a temporary view reads
     std::int64_t files = 0, bytes = 0;
     std::map<std::string, std::string> places;
     bool guarded = false, outside = false, asks = false;
@@ -141,6 +147,8 @@ class Resolver {
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  // temporary_views.cc
+  Result<Relation> temporary(const Session& session, const std::string& name, const TemporaryView& made, const Rights& rights);
   // governed.cc
   /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner.
   Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations,

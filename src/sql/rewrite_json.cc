@@ -5,7 +5,12 @@ namespace {
 
 json::array columns_json(const std::vector<RelationColumn>& columns) {
   json::array out;
-  for (const auto& c : columns) out.push_back({{"name", c.name}, {"type", c.type}});
+  for (const auto& c : columns) {
+    json::object one{{"name", c.name}, {"type", c.type}};
+    if (!c.declared.empty()) one["declared"] = c.declared;
+    if (c.hidden) one["hidden"] = true;
+    out.push_back(std::move(one));
+  }
   return out;
 }
 
@@ -144,6 +149,7 @@ json::object to_json(const RewriteRequest& request) {
   }
   if (!request.variables.empty()) out["variables"] = constants_json(request.variables);
   if (!request.zone.empty()) out["zone"] = request.zone;
+  if (request.wide) out["wide"] = true;
   json::object parameters;
   for (const auto& [name, type] : request.parameters) parameters[name] = type;
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
@@ -158,11 +164,19 @@ Rewrite rewrite_of(const json::value& answer) {
     for (const auto& c : v->as_array()) out.columns.emplace_back(c.as_string());
   if (auto* v = o.if_contains("types"))
     for (const auto& t : v->as_array()) out.types.emplace_back(t.as_string());
+  if (auto* v = o.if_contains("declared"))
+    for (const auto& t : v->as_array()) out.declared.emplace_back(t.as_string());
   if (auto* v = o.if_contains("lineage"))
     for (const auto& column : v->as_array()) {
       auto& sources = out.lineage.emplace_back();
       for (const auto& s : column.as_array())
         sources.emplace_back(static_cast<int>(s.as_array().at(0).as_int64()), std::string(s.as_array().at(1).as_string()));
+    }
+  if (auto* v = o.if_contains("origins"))
+    for (const auto& origin : v->as_array()) {
+      auto& own = out.origins.emplace_back();
+      if (const auto& parts = origin.as_array(); !parts.empty())
+        own = {static_cast<int>(parts.at(0).as_int64()), std::string(parts.at(1).as_string())};
     }
   if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
   if (auto* v = o.if_contains("assignments"))
@@ -194,6 +208,7 @@ std::string cache_key(const RewriteRequest& request) {
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
   if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
   if (!request.zone.empty()) key += '\x18' + request.zone;
+  if (request.wide) key += '\x17';
   return key;
 }
 

@@ -91,6 +91,14 @@ Result<std::int64_t> Executor::breaking(const Session& session, const OpenTable&
   return out;
 }
 
+Result<void> Executor::without_char(const delta::Metadata& metadata, const std::vector<std::string>& reads, const char* what) {
+  for (const auto& f : metadata.schema.fields)
+    if (delta::char_length(f) > 0 && std::ranges::any_of(reads, [&](const auto& name) { return lower(name) == lower(f.name); }))
+      return refuse(Errc::unsupported, std::string("[UNSUPPORTED_FEATURE] ") + what + " over the " + delta::bounded_type(f) + " column " +
+                                           backticked(std::string_view(f.name)) + " is not supported by this warehouse. SQLSTATE: 0A000");
+  return {};
+}
+
 Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& metadata, const std::vector<std::string>& provided, bool inserts) {
   RowRules out;
   std::set<std::string> given;
@@ -175,6 +183,9 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
           sql += backticked(c.name);
       }
       TARN_TRY(around, resolver_.compile_around(session, sql + " FROM rows_", columns));
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        if (i < metadata.schema.fields.size() && computed_names.contains(columns[i].name))
+          TARN_CHECK(without_char(metadata, around.reads.at(i), "A generated column"));
       query = around.before + "(" + query + ")" + around.after;
     }
     std::string failing, head = query;
@@ -192,6 +203,7 @@ Result<RowRules> Executor::rules(const Session& session, const delta::Metadata& 
       head = around.before + "(" + query + ")" + around.after;
       for (std::size_t i = 0; i < checks.size(); ++i) {
         std::string values;
+        TARN_CHECK(without_char(metadata, around.reads.at(columns.size() + i), "A CHECK constraint"));
         for (const auto& name : around.reads.at(columns.size() + i))
           values +=
               fmt::format(" || {} || coalesce(CAST({} AS VARCHAR), 'null')", delta::sql_string("\n - " + name + " : "), delta::sql_identifier(name));

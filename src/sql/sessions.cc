@@ -6,7 +6,7 @@
 namespace tarn::sql {
 namespace {
 
-constexpr std::size_t kMostVariables = 1'000, kMostSessions = 200;  // of one session, of one caller
+constexpr std::size_t kMostVariables = 1'000, kMostViews = 1'000, kMostSessions = 200;  // of one session; of one caller
 constexpr Millis kIdle = 8 * 3'600'000;
 
 Error gone(const std::string& id) {
@@ -30,6 +30,22 @@ SessionState::Declared SessionState::declare(const std::string& name, Variable v
   if (i == variables_.end() && variables_.size() >= kMostVariables) return Declared::too_many;
   variables_[name] = std::move(variable);
   return Declared::yes;
+}
+
+SessionState::Declared SessionState::make_view(const std::string& name, TemporaryView view, bool replace) {
+  const std::lock_guard lock(mutex_);
+  const auto i = views_.find(name);
+  if (i != views_.end() && !replace) return Declared::exists;
+  if (i == views_.end() && views_.size() >= kMostViews) return Declared::too_many;
+  views_[name] = std::make_shared<const TemporaryView>(std::move(view));
+  return Declared::yes;
+}
+
+std::vector<std::string> SessionState::views() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [name, view] : views_) out.push_back(name);
+  return out;
 }
 
 void SessionState::assign(const std::map<std::string, std::optional<std::string>>& values) {

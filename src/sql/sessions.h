@@ -1,15 +1,17 @@
 #pragma once
-// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, the time zone. A session is opened by
-// POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a statement that names none is a
-// session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not used for a while.
+// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, temporary views, the time zone. A session
+// is opened by POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a statement that names
+// none is a session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not used for a while.
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "access/caller.h"
 #include "base/clock.h"
+#include "catalog/catalog.h"
 #include "sql/analysis.h"
 #include "sql/errors.h"
 
@@ -18,6 +20,15 @@ namespace tarn::sql {
 /// A session variable. Its value is a constant: the engine's text of it, which cast to the type gives it back.
 struct Variable : Constant {
   std::string initial;  // its DEFAULT as written; empty: NULL
+};
+
+/// A view of a session: a query under a name, read with the rights of whose session it is, by nothing that outlives the session.
+struct TemporaryView {
+  std::string query;                  // as written
+  std::string catalog, schema, zone;  // under which it was written
+  std::vector<catalog::ColumnInfo> columns;
+  std::optional<std::string> comment;
+  std::map<std::string, std::string> properties;
 };
 
 /// Thread-safe: statements of a session may run at once, each with the state as it was when it began.
@@ -62,11 +73,25 @@ class SessionState {
     const std::lock_guard lock(mutex_);
     return variables_.erase(name) != 0;
   }
+  /// Its temporary view of that name in lower case; null: there is none.
+  std::shared_ptr<const TemporaryView> view(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto i = views_.find(name);
+    return i == views_.end() ? nullptr : i->second;
+  }
+  /// The names of its temporary views, sorted.
+  std::vector<std::string> views() const;
+  Declared make_view(const std::string& name, TemporaryView view, bool replace);
+  bool drop_view(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return views_.erase(name) != 0;
+  }
 
  private:
   mutable std::mutex mutex_;
   Defaults defaults_;
   std::map<std::string, Variable> variables_;  // by name in lower case
+  std::map<std::string, std::shared_ptr<const TemporaryView>> views_;
   std::string zone_;
 };
 

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "delta/clustering.h"
 #include "delta/column_mapping.h"
+#include "delta/declared_types.h"
 #include "delta/features.h"
 #include "delta/paths.h"
 #include "delta/protocol.h"
@@ -20,6 +21,12 @@ Result<objects::Url> url_of(const std::string& location) {
   if (!url) return refuse(Errc::invalid, "'" + location + "' is no storage location: " + url.error().message);
   while (!url->key.empty() && url->key.back() == '/') url->key.pop_back();
   return *std::move(url);
+}
+
+std::vector<RelationColumn> columns_of(const delta::Schema& schema) {
+  std::vector<RelationColumn> out;
+  for (const auto& f : schema.fields) out.push_back({f.name, delta::sql_type(f.type), f.type == "string" ? delta::bounded_type(f) : std::string()});
+  return out;
 }
 
 }  // namespace
@@ -59,7 +66,7 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
     f.type = *std::move(type);
     f.nullable = c.nullable;
     if (c.comment) f.metadata["comment"] = *c.comment;
-    if (c.type.starts_with("varchar(")) f.metadata["__CHAR_VARCHAR_TYPE_STRING"] = c.type;
+    if (c.type.starts_with("varchar(") || c.type.starts_with("char(")) f.metadata["__CHAR_VARCHAR_TYPE_STRING"] = c.type;
     if (c.generated) f.metadata["delta.generationExpression"] = *c.generated;
     if (c.default_value) f.metadata["CURRENT_DEFAULT"] = *c.default_value;
     if (c.identity) {
@@ -93,7 +100,7 @@ Result<std::shared_ptr<const OpenTable>> Tables::open(const std::string& locatio
     if (ec) return refuse(Errc::unavailable, "The folder for copies of '" + location + "' cannot be made: " + ec.message());
   }
   auto out = std::make_shared<OpenTable>();
-  for (const auto& f : (*snapshot)->metadata.schema.fields) out->columns.push_back({f.name, delta::sql_type(f.type)});
+  out->columns = columns_of((*snapshot)->metadata.schema);
   out->snapshot = *std::move(snapshot);
   out->files = *std::move(files);
   out->relation = *std::move(relation);
@@ -126,8 +133,7 @@ Result<std::shared_ptr<const OpenTable>> Tables::evolve(std::shared_ptr<const Op
   auto relation = delta::relation_sql(*files);
   if (!relation) return fail(from_delta(relation.error()));
   auto out = std::make_shared<OpenTable>(*table);
-  out->columns.clear();
-  for (const auto& f : snapshot->metadata.schema.fields) out->columns.push_back({f.name, delta::sql_type(f.type)});
+  out->columns = columns_of(snapshot->metadata.schema);
   out->snapshot = std::move(snapshot);
   out->files = *std::move(files);
   out->relation = *std::move(relation);

@@ -56,8 +56,10 @@ struct MergeStep {
 };
 struct MergePlan {
   std::string target_alias, source_alias, on;
-  std::vector<MergeStep> steps;                   // in the order written: of its kind the first that applies wins
-  std::vector<std::shared_ptr<const void>> held;  // as Compiled's
+  std::vector<MergeStep> steps;                       // in the order written: of its kind the first that applies wins
+  std::vector<std::shared_ptr<const void>> held;      // as Compiled's
+  std::vector<std::string> directories, read_tables;  // of what subqueries in its values read
+  bool guarded = false;                               // one of these has a row filter or a column mask
 };
 struct Merged {
   std::int64_t version = 0, updated = 0, deleted = 0, inserted = 0;

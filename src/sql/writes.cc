@@ -23,6 +23,9 @@ Error arity(std::string_view which, std::string_view called, const std::vector<s
 
 Result<Executor::Target> Executor::writable(const Session& session, const std::vector<std::string>& parts) {
   Target out;
+  if (parts.size() == 1 && session.state && session.state->view(lower(parts[0])))
+    return refuse(Errc::invalid,
+                  "[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] The operation expects a table but " + backticked(parts) + " is a view. SQLSTATE: 42809");
   TARN_TRY(name, resolver_.qualify(session, parts));
   out.name = name;
   const auto full = name.full();

@@ -63,6 +63,8 @@ CASES = [
          theirs=("MERGE WITH SCHEMA EVOLUTION INTO {t} AS t USING (SELECT 2 AS id, named_struct('c', 7) AS st, 'w' AS word) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",), again=("UPDATE {t} SET word = concat(word, '!') WHERE id = 2", "DELETE FROM {t} WHERE id = 4")),
     Case("VARCHAR(n) columns", "id BIGINT, v VARCHAR(3)", ours=("INSERT INTO {t} VALUES (1, 'abc  '), (2, NULL)", "UPDATE {t} SET v = 'äöü' WHERE id = 2"), theirs=("INSERT INTO {t} VALUES (3, 'xyz')",), again=("UPDATE {t} SET v = 'q' WHERE id = 3",),
          broken=(("INSERT INTO {t} VALUES (4, 'abcd')", "EXCEED_"),)),
+    Case("CHAR(n) columns", "id BIGINT, c CHAR(3)", ours=("INSERT INTO {t} VALUES (1, 'a'), (2, NULL), (3, 'äöü ')", "UPDATE {t} SET c = 'b' WHERE c = 'a'"), theirs=("INSERT INTO {t} VALUES (4, 'x')",), again=("UPDATE {t} SET c = 'y' WHERE c = 'x'", "DELETE FROM {t} WHERE id = 2"),
+         select="SELECT id, concat(c, '|') AS c FROM {t}", broken=(("INSERT INTO {t} VALUES (4, 'abcd')", "EXCEED_"),)),
     Case("append only", "id BIGINT", properties={"delta.appendOnly": "true"}, ours=("INSERT INTO {t} VALUES (1)",), theirs=("INSERT INTO {t} VALUES (2)",), broken=(("DELETE FROM {t} WHERE id = 1", "DELTA_CANNOT_MODIFY_APPEND_ONLY"),)),
     Case("all at once", "id BIGINT, v STRING, g BIGINT GENERATED ALWAYS AS (id + 1)",
          properties={k: "true" for k in ("delta.enableDeletionVectors", "delta.enableRowTracking", "delta.enableChangeDataFeed", "delta.enableInCommitTimestamps")} | {"delta.columnMapping.mode": "name", "delta.checkpointPolicy": "v2", "delta.checkpointInterval": "3"},

@@ -151,3 +151,25 @@ def test_a_workspaces_limits_and_its_history(server):
     assert len(failed) == 1 and failed[0]["metrics"]["total_time_ms"] >= 1000
     with pytest.raises(Refused):
         admin.workspace("landing", "GET", "/api/2.0/sql/history/queries?filter_by.statuses=LATE")
+
+
+def test_files_of_a_volume_are_the_volumes_in_sql(server):
+    admin, volume, folder = server.admin(), "landing_raw.governed.drop", "/Volumes/landing_raw/governed/drop/in/"
+    path = folder + "a b.csv"
+    admin.workspace("landing", "POST", f"{UC}/volumes", {"catalog_name": "landing_raw", "schema_name": "governed", "name": "drop", "volume_type": "MANAGED"})
+    put = admin.http.put(admin.server.status()["workspaces"]["landing"] + "/api/2.0/fs/files" + path.replace(" ", "%20"), data=b"id,name\n1,one\n", headers={"Authorization": f"Bearer {admin.token}"}, timeout=30)
+    assert put.status_code < 300, put.text
+    nora = lambda statement: server.nora.sql("landing", server.warehouses["landing"], statement)
+    read = f"SELECT id, name, _metadata.file_path FROM read_files('dbfs:{folder}*.csv', format => 'csv', header => true)"
+    rows = [["1", "one", "dbfs:" + path.replace(" ", "%20")]]
+    assert server.run(read) == rows
+    for statement in (read, "LIST '/Volumes/landing_raw/governed/drop'"):
+        with pytest.raises(StatementFailed) as refused:
+            nora(statement)
+        assert "READ VOLUME" in str(refused.value)
+    server.run(f"GRANT READ VOLUME ON VOLUME {volume} TO `nora@acme.example`")
+    assert nora(read) == rows
+    assert [r[:3] for r in nora("LIST '/Volumes/landing_raw/governed/drop/in'")] == [["dbfs:" + path, "a b.csv", "14"]]
+    server.run(f"REVOKE READ VOLUME ON VOLUME {volume} FROM `nora@acme.example`")
+    with pytest.raises(StatementFailed):
+        nora(read)

@@ -12,6 +12,7 @@ import merge
 import table_clauses
 import tokens
 from errors import Refused, syntax, unsupported
+from kinds import unbounded
 from spark import Spark
 
 PATH_FORMATS = {"csv", "json", "parquet", "delta"}
@@ -27,6 +28,8 @@ def parsed(sql):
         first = e.errors[0] if e.errors else {}
         if first.get("description") == "Expected type":
             raise Refused("parse_error", f"[UNSUPPORTED_DATATYPE] Unsupported data type \"{str(first.get('highlight')).upper()}\". SQLSTATE: 0A000")
+        if operator := re.match(r"Unsupported pipe syntax operator: '(SET|DROP|AS|TABLESAMPLE|WINDOW)'", first.get("description") or ""):
+            raise unsupported(f"The pipe operator {operator.group(1)}", "Write a subquery.")
         raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
     except TokenError as e:
         raise syntax("end of input", str(e).split("\n")[0])
@@ -86,6 +89,8 @@ def analyze(sql, path="`current`.`schema`"):
         out.update(kind="delete", target=name_of(tree.expressions[0]))
     else:
         word = sql.strip().split(None, 2)
+        if word[0].upper() in ("FROM", "WITH") and any(w.kind == "word" and w.text.upper() == "INSERT" for w in tokens.words_of(sql)):
+            raise unsupported("FROM ... INSERT INTO ... SELECT, into one table or several,", "Write one INSERT INTO ... SELECT ... FROM for each.")
         raise unsupported("The statement " + " ".join(w.upper() for w in word[:2] if w.isalpha()))
     body = query_of(tree)
     names, count = [], 0
@@ -102,6 +107,9 @@ def analyze(sql, path="`current`.`schema`"):
                     names.append(name)
             else:
                 count += 1
+    if any(r["kind"] in ("path", "files") for r in refs) and any(i.name.lower() == "_metadata" for part in ([body] if body is not None else []) + extra_parts(tree) for i in part.find_all(exp.Identifier)):
+        for r in refs:
+            r["metadata"] = r["kind"] in ("path", "files")
     out["tables"] = refs
     parts = ([body] if body is not None else []) + extra_parts(tree)
     out["routines"] = routines_of(parts)
@@ -169,12 +177,13 @@ def extra_parts(tree):
     return []
 
 
-def name_of(table):
+def name_of(table, joined=False):
+    """The parts of a target's name; `joined`: of a relation, which may have joins behind it."""
     if isinstance(table, exp.Schema):
         table = table.this
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
         raise syntax(f"'{shown(table)}'", "expected a table name")
-    if isinstance(table.this, exp.Anonymous) or table.args.get("joins"):
+    if isinstance(table.this, exp.Anonymous) or table.args.get("joins") and not joined:
         raise unsupported("This target")
     parts = [table.this.name]
     node_db, node_catalog = table.args.get("db"), table.args.get("catalog")
@@ -248,7 +257,7 @@ def reference(t):
     this = t.this
     ref = {"kind": "table", "parts": [], "options": {}}
     if isinstance(this, exp.Identifier):
-        ref["parts"] = name_of(t)
+        ref["parts"] = name_of(t, joined=True)
         if len(ref["parts"]) == 2 and ref["parts"][0].lower() in PATH_FORMATS and ("/" in ref["parts"][1]):
             ref.update(kind="path", path=ref["parts"][1], options={"format": ref["parts"][0].lower()})
         version = t.args.get("version")
@@ -302,8 +311,8 @@ def column_defs(schema):
             raise unsupported("A table constraint")
         col = {"name": c.name, "nullable": True}
         if c.args.get("kind") is not None:
-            col["type"] = c.args["kind"].sql("databricks").lower()
-            tokens.bounded(col["type"])
+            unbounded(c.args["kind"])  # refuses what has no length
+            col["type"] = tokens.bounded(c.args["kind"].sql("databricks").lower())
         for constraint in c.args.get("constraints") or []:
             kind = constraint.kind
             if isinstance(kind, exp.NotNullColumnConstraint):
@@ -350,11 +359,15 @@ def create(tree, sql, out):
                 if not isinstance(c, (exp.Identifier, exp.Column)):
                     raise unsupported("PARTITIONED BY with a type or an expression")
                 out["partitioned_by"].append(c.name)
+        elif isinstance(p, exp.GlobalProperty):
+            raise unsupported("A global temporary view", "Make it a view of a schema.")
+        elif isinstance(p, exp.TemporaryProperty) and kind == "VIEW" and not p.this:
+            out["temporary"] = True
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
             raise unsupported(shown(p))
-    if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, exp.Query):
+    if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, (exp.Query, exp.Values)):
         raise unsupported("This form of CREATE TABLE")
     if kind == "VIEW":
         if tree.expression is None:

@@ -1,7 +1,7 @@
 """The one table of functions: for each name its arguments, its result, and the DuckDB text that computes it. What is not here is not known."""
 from errors import mismatch, raised
-from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, NTZ, STRING, TIMESTAMP, decimal, integral, numeric
-from values import E, cast, implicit, made
+from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, NTZ, STRING, TIMESTAMP, VOID, array, decimal, integral, numeric
+from values import E, cast, implicit, literal_of, made
 
 FUNCTIONS = {}  # name -> build(compiler, node, scope) -> E
 AGGREGATES = {}  # name -> build(compiler, call, scope) -> E, where call is an aggregate's parts
@@ -30,8 +30,12 @@ def accepts(token, e):
                 return accepts(t, e)
         if k.name == "void" or k.name == "string":
             return next((a for a in (accepts(t, e) for t in token.split("|")) if a is not None), None)
+        if integral(k) and "bigint" in token.split("|"):
+            return cast(e, BIGINT)
         if numeric(k) and "double" in token.split("|"):
             return cast(e, DOUBLE)
+        if token.split("|")[0] == "string":
+            return implicit(e, STRING)
         return None
     if token in SCALARS:
         return implicit(e, SCALARS[token])
@@ -44,7 +48,9 @@ def accepts(token, e):
     if token == "decimal":
         return e if k.name == "decimal" else None
     if token in ("array", "map", "struct"):
-        return e if k.name == token else None
+        return e if k.name == token else literal_of(None, array(VOID)) if token == "array" and k == VOID else None
+    if token == "list":  # an array, and no NULL in its place
+        return e if k.name == "array" else None
     if token == "text":  # STRING as it is: nothing converts to it
         return e if k == STRING else cast(e, STRING) if k.name == "void" else None
     if token == "void":
@@ -56,7 +62,7 @@ def accepts(token, e):
     raise ValueError(token)
 
 
-SHOWN = {"text": '"STRING"', "num": '"NUMERIC"', "integral": '"INTEGRAL"', "ntz": '"TIMESTAMP_NTZ"', "any": '"ANY"'}
+SHOWN = {"text": '"STRING"', "num": '"NUMERIC"', "integral": '"INTEGRAL"', "ntz": '"TIMESTAMP_NTZ"', "any": '"ANY"', "list": '"ARRAY"'}
 
 
 def shown_token(token):

@@ -6,7 +6,7 @@ from sqlglot import exp
 import operators
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS, NAMED_ARGUMENTS
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text
+from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text, unbounded
 from literals import interval_literal, number_literal, typed_literal
 from values import E, UNKNOWN, cast, implicit, literal_of, made, string_sql
 
@@ -40,6 +40,8 @@ class Expressions:
 
     @staticmethod
     def shown(node):
+        if node.find(ColumnNode) is not None:
+            node = node.copy().transform(lambda n: exp.column(n.title) if isinstance(n, ColumnNode) else n)
         out = node.sql("databricks", normalize_functions="lower", comments=False).replace("`", "")
         return out if len(out) <= 200 else out[:197] + "..."
 
@@ -250,13 +252,13 @@ class Expressions:
 
     def paren(self, node, scope):
         e = self.compile(node.this, scope)
-        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable) if not e.is_literal else e
+        return E(f"({e.sql})", e.kind, e.refs, e.name, e.lit, e.agg, e.window, e.volatile, e.foldable, declared=e.declared, narrow=e.narrow) if not e.is_literal else e
 
     def cast(self, node, scope):
         if isinstance(node.this, exp.Literal) and node.args.get("typed"):
             return typed_literal(self, node)
         e = self.compile(node.this, scope)
-        to = of_node(node.to)
+        to = of_node(unbounded(node.to))
         if node.args.get("format") is not None:
             raise syntax("FORMAT")
         out = cast(e, to, "try" if isinstance(node, exp.TryCast) else "ansi", self.shown(node.this))
@@ -297,6 +299,7 @@ class Expressions:
         inner = node.this
         if not isinstance(inner, exp.Query):  # exists(array, lambda)
             return FUNCTIONS["exists"](self, exp.Anonymous(this="exists", expressions=[inner, *node.expressions]), scope)
+        inner.args["any_row"] = True  # which rows a LIMIT leaves is no matter
         q = self.query(inner, scope)
         return E(f"EXISTS ({q.sql})", BOOLEAN, q.refs)
 
@@ -332,11 +335,18 @@ class Expressions:
 class ColumnNode(exp.Expression):
     """A column that a star stood for, already resolved."""
 
-    arg_types = {}
+    arg_types = {"e": True, "title": True}
 
-    def __init__(self, e, name):
-        super().__init__()
-        self.e, self.title = e, name
+    def __init__(self, e=None, name=""):
+        super().__init__(e=e, title=name)  # what a copy keeps
+
+    @property
+    def e(self):
+        return self.args["e"]
+
+    @property
+    def title(self):
+        return self.args["title"]
 
     def copy(self):
         return self

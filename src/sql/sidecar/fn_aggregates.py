@@ -3,7 +3,7 @@ from sqlglot import exp
 
 from catalogue import aggregate, wrong_count, wrong_type
 from errors import mismatch, quoted, raised, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TINYINT, VOID, all_common, array, capped, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text, Kind
+from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, DT, INT, STRING, TIMESTAMP, TINYINT, VOID, all_common, array, capped, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric, orderable, physical, struct, text, Kind
 from values import E, cast, implicit, literal_of, made
 from windows import TAIL
 
@@ -64,6 +64,11 @@ def count_if(c, call, scope):
     return made(f"count(CASE WHEN {a.sql} THEN 1 END){TAIL}", BIGINT, a)
 
 
+def addend(call, a):
+    """What is added up. Decimals in 64 bits where all rows are in before any leaves, for then a statement may begin anew (decimals.py)."""
+    return a.sql if call.window else a.narrow or a.sql
+
+
 def summable(c, call, a, name):
     if a.kind.name in ("string", "void"):
         return cast(a, DOUBLE)
@@ -78,7 +83,7 @@ def sum_(c, call, scope):
     (a,) = compiled(c, call, scope, 1)
     a = summable(c, call, a, call.name)
     attempt = call.name.startswith("try")
-    inner = f"sum({distinct(call)}{a.sql}){TAIL}"
+    inner = f"sum({distinct(call)}{addend(call, a)}){TAIL}"
     if integral(a.kind) or a.kind.name in ("ym", "dt"):
         k = BIGINT if integral(a.kind) else Kind(a.kind.name, ("year", "month") if a.kind.name == "ym" else ("day", "second"))
         if attempt:
@@ -95,12 +100,13 @@ def sum_(c, call, scope):
 def avg(c, call, scope):
     within(call)
     (a,) = compiled(c, call, scope, 1)
-    a = summable(c, call, a, "avg")
+    a = cast(a, DOUBLE) if a.kind == TIMESTAMP else summable(c, call, a, "avg")
     d = distinct(call)
     if a.kind.name == "decimal":
         p, s = a.kind.args
         k = capped(p + 4, s + 4)
-        return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{a.sql}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
+        x = addend(call, a)
+        return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{x}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{x}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
     if a.kind.name in ("ym", "dt") and call.name == "try_avg":
         raise unsupported("try_avg of intervals")
     if a.kind.name in ("ym", "dt"):
@@ -194,9 +200,9 @@ def regr_count(c, call, scope):
 def booleans(c, call, scope):
     within(call)
     (a,) = compiled(c, call, scope, 1)
-    if a.kind not in (BOOLEAN, VOID):
+    if a.kind not in (BOOLEAN, VOID, STRING):
         raise wrong_type(call.name, shown(c, call), 0, '"BOOLEAN"', a.kind)
-    a = cast(a, BOOLEAN)
+    a = implicit(a, BOOLEAN)
     return made(f"{'bool_and' if call.name in ('bool_and', 'every') else 'bool_or'}({a.sql}){TAIL}", BOOLEAN, a)
 
 

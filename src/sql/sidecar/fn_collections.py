@@ -99,7 +99,7 @@ define("array_distinct", "array", same, lambda a: distinct_text(a.sql))
 define("array_min", "array", lambda a: a[0].kind.args[0], "list_min({0})")
 define("array_max", "array", lambda a: a[0].kind.args[0], "list_max({0})")
 define("array_compact", "array", same, "list_filter({0}, lambda v_: v_ IS NOT NULL)")
-define("get", "array,int", lambda a: a[0].kind.args[0], "CASE WHEN {1} < 0 THEN NULL ELSE list_extract({0}, CAST({1} AS BIGINT) + 1) END")
+define("get", "list,int", lambda a: a[0].kind.args[0], "CASE WHEN {1} < 0 THEN NULL ELSE list_extract({0}, CAST({1} AS BIGINT) + 1) END")
 
 
 def flat_kind(a):
@@ -251,6 +251,8 @@ def array_sort(c, node, scope):
 def arrays_zip(c, node, scope):
     args = [c.compile(a, scope) for a in node.expressions]
     for i, a in enumerate(args):
+        if a.kind == VOID:
+            args[i] = a = literal_of(None, array(VOID))
         if a.kind.name != "array":
             raise wrong_type("arrays_zip", c.shown(node), i, '"ARRAY"', a.kind)
     names = [a.name if isinstance(a, (exp.Column, exp.Identifier)) and not isinstance(a, exp.Literal) else str(i) for i, a in enumerate(node.expressions)]
@@ -512,6 +514,39 @@ def over_map(c, node, scope):
     return made(checked_map(keys, f"map_values({m.sql})", body.kind), map_(body.kind, m.kind.args[1]), m, body)
 
 
+MOST_ITEMS = 2147483632
+
+
+@special("array_insert")
+def array_insert(c, node, scope):
+    """Places count from 1, or from the end: -1 is after the last. What lies beyond is filled with NULL."""
+    args = [c.compile(a, scope) for a in node.expressions]
+    if len(args) != 3:
+        raise wrong_count("array_insert", "3", len(args))
+    a, p, x = args
+    if a.kind.name == "void":
+        return literal_of(None, VOID)
+    if a.kind.name != "array":
+        raise wrong_type("array_insert", c.shown(node), 0, '"ARRAY"', a.kind)
+    place, k = implicit(p, INT) if integral(p.kind) or p.kind == VOID else None, common(a.kind.args[0], x.kind)
+    if place is None:
+        raise wrong_type("array_insert", c.shown(node), 1, '"INT"', p.kind)
+    own = a.kind.args[0]
+    if k is None or (own == STRING) != (x.kind == STRING) and VOID not in (own, x.kind):
+        raise mismatch("ARRAY_FUNCTION_DIFF_TYPES", c.shown(node), f'Input to `array_insert` should have been "ARRAY" followed by a value with same element type, but it\'s ["{a.kind.sql}", "{x.kind.sql}"].')
+    kind = array(k)
+    l, n, v = f"CAST({cast(a, kind).sql} AS {physical(kind)})", f"CAST({place.sql} AS BIGINT)", f"[CAST({cast(x, k).sql} AS {physical(k)})]"
+    nulls = lambda count: f"list_transform(range(greatest({count}, 0)), lambda n{c.depth}_: CAST(NULL AS {physical(k)}))"
+    joined = lambda *parts: parts[0] if len(parts) == 1 else f"list_concat({parts[0]}, {joined(*parts[1:])})"
+    behind = f"(len({l}) + {n} + 2)"
+    zero = text("[INVALID_INDEX_OF_ZERO] The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1). SQLSTATE: 22003")
+    large = text(f"[COLLECTION_SIZE_LIMIT_EXCEEDED.FUNCTION] Can't create array with more than {MOST_ITEMS} elements by `array_insert`. SQLSTATE: 54000")
+    return made(f"CASE WHEN {l} IS NULL OR {n} IS NULL THEN NULL WHEN {n} = 0 THEN error({zero}) WHEN abs({n}) > 10000000 THEN error({large}) "
+                f"WHEN {n} > 0 THEN {joined(f'list_slice({l}, 1, {n} - 1)', nulls(f'{n} - 1 - len({l})'), v, f'list_slice({l}, {n}, len({l}))')} "
+                f"WHEN -{n} > len({l}) THEN {joined(v, nulls(f'-{n} - 1 - len({l})'), l)} "
+                f"ELSE {joined(f'list_slice({l}, 1, {behind} - 1)', v, f'list_slice({l}, {behind}, len({l}))')} END", kind, a, p, x)
+
+
 @special("map_zip_with")
 def map_zip_with(c, node, scope):
     if len(node.expressions) != 3:
@@ -521,7 +556,7 @@ def map_zip_with(c, node, scope):
         if x.kind.name != "map":
             raise wrong_type("map_zip_with", c.shown(node), i, '"MAP"', x.kind)
     k = common(a.kind.args[0], b.kind.args[0])
-    if k is None:
+    if k is None or (a.kind.args[0] == STRING) != (b.kind.args[0] == STRING) and (lambda other: temporal(other) or other.name == "decimal")(a.kind.args[0] if b.kind.args[0] == STRING else b.kind.args[0]):
         raise mismatch("MAP_ZIP_WITH_DIFF_TYPES", c.shown(node), f'Input to the `map_zip_with` should have been two "MAP"s with compatible key types, but it\'s ["{a.kind.args[0].sql}", "{b.kind.args[0].sql}"].')
     a, b = cast(a, map_(k, a.kind.args[1])), cast(b, map_(k, b.kind.args[1]))
     names, body = c.apply(node.expressions[2], [k, a.kind.args[1], b.kind.args[1]], scope, "map_zip_with")

@@ -302,7 +302,7 @@ def raise_error(c, node, scope):
     args = arguments(c, "raise_error", node, "string,any?", scope)
     if len(args) > 1:
         raise unsupported("raise_error with a class")
-    return made(f"error('[USER_RAISED_EXCEPTION] ' || {args[0].sql} || ' SQLSTATE: P0001')", VOID, *args)
+    return made(f"error('[USER_RAISED_EXCEPTION] ' || coalesce({args[0].sql}, 'null') || ' SQLSTATE: P0001')", VOID, *args)
 
 
 def word_hole(name, hole):

@@ -1,7 +1,7 @@
 """Functions of text and bytes."""
 from sqlglot import exp
 
-from catalogue import FUNCTIONS, accepts, arguments, define, same, special, wrong_count, wrong_type
+from catalogue import FUNCTIONS, accepts, arguments, define, named, same, special, wrong_count, wrong_type
 from errors import mismatch, raised, unsupported
 from kinds import BIGINT, BINARY, BOOLEAN, DOUBLE, INT, STRING, VOID, all_common, array, decimal, integral, map_, struct, text
 from values import E, cast, implicit, literal_of, made
@@ -43,7 +43,6 @@ define("replace", "string,string,string?", STRING, lambda a, b, r=None: f"spark_
 define("split_part", "string,string,int", STRING, "spark_split_part({0}, {1}, {2})")
 define("overlay", "string|binary,string|binary,int,int?", same, lambda a, b, p, n=None: overlaid(a, b, p, n))
 define("luhn_check", "string", BOOLEAN, "spark_luhn_check({0})")
-define("mask", "string,string?,string?,string?,string?", STRING, lambda a, *r: "spark_mask(" + ", ".join([a.sql] + [x.sql for x in r] + ["'X'", "'x'", "'n'", "CAST(NULL AS VARCHAR)"][len(r):]) + ")")
 define("conv", "string,int,int", STRING, "spark_conv({0}, {1}, {2})")
 define("left", "string,int", STRING, "spark_substring({0}, 1, CASE WHEN {1} < 0 THEN 0 ELSE {1} END)")
 define("right", "string,int", STRING, "CASE WHEN {1} <= 0 THEN CASE WHEN {0} IS NOT NULL THEN '' END ELSE right({0}, {1}) END")
@@ -56,6 +55,21 @@ define("try_to_number", "string,string", lambda a: number_format_kind(a[1], "try
 define("uuid", "", STRING, "CAST(uuid() AS VARCHAR)", volatile=True)
 define("split", "string,string,int?", array(STRING), lambda a, p, n=None: splitting(a, p, n))
 define("char2hexint", "string", STRING, lambda a: refuse("char2hexint"))
+
+
+named("mask", "str", "upperchar", "lowerchar", "digitchar", "otherchar")
+
+
+@special("mask")
+def mask(c, node, scope):
+    """Each replacement is one constant character, or NULL, which keeps what is there."""
+    args = arguments(c, "mask", node, "string,string?,string?,string?,string?", scope)
+    for name, e in zip(("upperChar", "lowerChar", "digitChar", "otherChar"), args[1:]):
+        if not e.foldable:
+            raise mismatch("NON_FOLDABLE_INPUT", c.shown(node), f'the input `{name}` should be a foldable "STRING" expression; however, got "{e.sql}".')
+        if e.is_literal and e.lit is not None and len(e.lit) != 1:
+            raise mismatch("INPUT_SIZE_NOT_ONE", c.shown(node), f"Length of `{name}` should be 1.")
+    return made("spark_mask(" + ", ".join([a.sql for a in args] + ["'X'", "'x'", "'n'", "CAST(NULL AS VARCHAR)"][len(args) - 1:]) + ")", STRING, *args)
 
 
 def refuse(name):
@@ -176,6 +190,8 @@ def substring(c, node, scope):
     length = args[2].sql if len(args) > 2 else "2147483647"
     if a.kind == BINARY:
         return made(f"unhex(spark_substring(hex({a.sql}), CASE WHEN {start.sql} > 0 THEN {start.sql} * 2 - 1 ELSE {start.sql} * 2 END, CASE WHEN {length} > 1000000000 THEN {length} ELSE {length} * 2 END))", BINARY, *args)
+    if all(isinstance(x.lit, int) for x in args[1:]) and start.lit >= 1 and (len(args) == 2 or args[2].lit >= 0):  # as the engine's own, which is faster
+        return made(f"substring({', '.join(x.sql for x in args)})", STRING, *args)
     return made(f"spark_substring({a.sql}, {start.sql}, {length})", STRING, *args)
 
 
@@ -320,9 +336,10 @@ def decode(c, node, scope):
         default, pairs = c.compile(pairs[-1], scope), pairs[:-1]
     conditions = []
     for k in pairs[::2]:
+        from chars import filled
         from operators import comparable
 
-        x, y = comparable(subject, c.compile(k, scope), c.shown(node), True)
+        x, y = comparable(*filled(subject, c.compile(k, scope)), c.shown(node), True)
         conditions.append(made(f"({x.sql} IS NOT DISTINCT FROM {y.sql})", BOOLEAN, x, y))
     return choice(c, conditions, [c.compile(v, scope) for v in pairs[1::2]], default or literal_of(None, VOID), c.shown(node))
 
@@ -393,13 +410,6 @@ def number_format_kind(f, name):
         raise raised("INVALID_FORMAT.UNEXPECTED_TOKEN" if digits else "INVALID_FORMAT.WRONG_NUM_DIGIT", f"The format is invalid: '{f.lit}'.", "42601")
     s = sum(fraction.count(d) for d in "09")
     return decimal(min(digits, 38), s)
-
-
-@special("format_string printf")
-def format_string(c, node, scope):
-    if not node.expressions:
-        raise wrong_count(node.name.lower(), "> 0", 0)
-    raise unsupported(f"The function `{node.name.lower()}`")
 
 
 @special("format_number")

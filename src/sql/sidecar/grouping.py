@@ -15,6 +15,7 @@ class Layer:
         self.alias = c.fresh()
         self.keys, self.aggregates, self.sets, self.explicit = [], [], None, group is not None
         self.busy = False
+        self.places = True  # whether a number is a place in the list
         base = scope.base("GROUP BY")
         if group is not None:
             self.read(c, group, base, projections)
@@ -31,7 +32,7 @@ class Layer:
         if len(items) == 1 and isinstance(items[0], (exp.Column, exp.Var)) and items[0].name.lower() == "all" and base.lookup(c, ["all"]) is None or group.args.get("all"):
             from queries import has_aggregate
 
-            items = [p.this if isinstance(p, exp.Alias) else p for p in projections if not has_aggregate(p)]
+            items, self.places = [p.this if isinstance(p, exp.Alias) else p for p in projections if not has_aggregate(p)], False
         for kind in ("grouping_sets", "cube", "rollup"):
             items += group.args.get(kind) or []
         for i in items:
@@ -80,8 +81,10 @@ class Layer:
         """The place of a grouping expression among the keys."""
         from queries import has_aggregate
 
-        if isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
+        if self.places and isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
             place = int(node.this)
+            if any(isinstance(p, ColumnNode) for p in projections):
+                raise raised("STAR_GROUP_BY_POS", "Star (*) is not allowed in a select list when GROUP BY an ordinal position is used.", "0A000")
             if not 1 <= place <= len(projections):
                 raise raised("GROUP_BY_POS_OUT_OF_RANGE", f"GROUP BY position {place} is not in select list (valid range is [1, {len(projections)}]).", "42805")
             p = projections[place - 1]
@@ -106,7 +109,7 @@ class Layer:
     # --- what the clauses above see ----------------------------------------------------------------------------------------------------------
     def reference(self, i):
         k = self.keys[i]
-        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True)
+        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True, declared=k.declared, origin=k.origin)
 
     def ref_of(self, e):
         return next((self.reference(i) for i, k in enumerate(self.keys) if same_value(k, e)), None)

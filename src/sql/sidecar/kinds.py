@@ -267,6 +267,22 @@ def of_node(to):
     return found
 
 
+def unbounded(to):
+    """The type of a cast: there CHAR(n) and VARCHAR(n), also inside another type, are STRING to Spark, which keeps no length."""
+    out = to.copy()
+    for part in list(out.find_all(exp.DataType)):
+        if part.this in (T.VARCHAR, T.CHAR, T.NCHAR, T.NVARCHAR):
+            if not part.expressions:
+                raise sizeless(part.this.value)
+            part.set("this", T.TEXT)
+            part.set("expressions", [])
+    return out
+
+
+def sizeless(name):
+    return raised("DATATYPE_MISSING_SIZE", f'DataType "{name}" requires a length parameter, for example "{name}"(10). Please specify the length.', "42K01")
+
+
 def interval_kind(first, last):
     first, last = first.rstrip("s"), last.rstrip("s")
     for n, units in (("ym", YM_UNITS), ("dt", DT_UNITS)):

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from analyze import analyze  # noqa: E402
 from errors import Refused  # noqa: E402
+import decimals  # noqa: E402
 import zones  # noqa: E402
 from prepare import prepare  # noqa: E402
 from rewrite import assign, rewrite  # noqa: E402
@@ -27,6 +28,7 @@ def answer(request):
     try:
         op = request.get("op")
         zones.use(request.get("zone"))
+        decimals.use(request.get("wide"))
         if op == "analyze":
             return {"ok": analyze(request["sql"], request.get("path", ""))}
         if op == "prepare":

@@ -3,7 +3,7 @@ from sqlglot import exp
 
 import table_clauses
 import tokens
-from errors import syntax, unsupported
+from errors import raised, syntax, unsupported
 
 
 def analyzed(tree, sql, out, name_of, no_more):
@@ -16,14 +16,31 @@ def analyzed(tree, sql, out, name_of, no_more):
     out["evolves"] = table_clauses.evolution(sql)[1]
     if out["evolves"]:
         out["assigned"] = assigned(tree)
-    for part in parts_of(tree):
-        if part.find(exp.Query):
-            raise unsupported("A subquery in a condition or value of MERGE", "Join it into the source.")
+    subqueries(tree)
     kinds = [kind_of(w) for w in tree.args["whens"].expressions]
     for kind in ("matched", "not_matched", "by_source"):
         same = [w for w, k in zip(tree.args["whens"].expressions, kinds) if k == kind]
         if any(w.args.get("condition") is None for w in same[:-1]):
             raise syntax("'WHEN'", "only the last clause of its kind may omit its condition")
+
+
+def subqueries(tree):
+    """Delta takes a subquery in a value only, and there one that yields a value: its texts."""
+    conditions = [("search", tree.args["on"])]
+    for when in tree.args["whens"].expressions:
+        then = when.args["then"]
+        if when.args.get("condition") is not None:
+            conditions.append(("UPDATE" if isinstance(then, exp.Update) else "INSERT" if isinstance(then, exp.Insert) else "DELETE", when.args["condition"]))
+    for where, condition in conditions:
+        if condition.find(exp.Query):
+            raise raised("DELTA_UNSUPPORTED_SUBQUERY", f"Subqueries are not supported in the {where} condition of MERGE operation (condition = {condition.sql('databricks', comments=False)}). Join it into the source.", "0AKDC")
+    for value in values_of(tree):
+        for query in value.find_all(exp.Query):
+            above = query.parent
+            while isinstance(above, (exp.Subquery, exp.Paren)):
+                above = above.parent
+            if query.find_ancestor(exp.Query) is None and isinstance(above, (exp.Exists, exp.In)):
+                raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_IN_EXISTS_SUBQUERY", "Unsupported subquery expression: IN/EXISTS predicate subqueries are not supported in the values of MERGE. Join it into the source.", "0A000")
 
 
 def assigned(tree):
@@ -54,15 +71,19 @@ def kind_of(when):
 
 
 def parts_of(tree):
-    out = [tree.args["on"]]
+    return [tree.args["on"]] + [w.args["condition"] for w in tree.args["whens"].expressions if w.args.get("condition") is not None] + values_of(tree)
+
+
+def values_of(tree):
+    out = []
     for w in tree.args["whens"].expressions:
-        if w.args.get("condition") is not None:
-            out.append(w.args["condition"])
         then = w.args["then"]
         if isinstance(then, exp.Update):
             out += [e.expression for e in then.expressions if isinstance(e, exp.EQ)]
         elif isinstance(then, exp.Insert) and isinstance(then.expression, exp.Tuple):
             out += then.expression.expressions
+        elif isinstance(then, exp.Insert) and isinstance(then.expression, exp.Paren):
+            out.append(then.expression.this)
     return out
 
 

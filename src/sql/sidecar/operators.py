@@ -4,16 +4,16 @@ import re
 from sqlglot import exp
 
 import zones
+from chars import filled
+from conditions import in_filter
+from decimals import decimals
+from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
 from kinds import (
     BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
     orderable, physical, struct, temporal, text, wider,
 )
 from values import E, cast, implicit, literal_of, made
-
-ZERO = "[DIVIDE_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22012"
-MODULO_ZERO = "[REMAINDER_BY_ZERO] Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead. If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error. SQLSTATE: 22012"
-INTERVAL_ZERO = "[INTERVAL_DIVIDED_BY_ZERO] Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012"
 
 
 def diff_types(shown, a, b):
@@ -26,13 +26,6 @@ def wrong_type(shown, k, wanted):
 
 def unfit(shown, k):
     return mismatch("UNEXPECTED_INPUT_TYPE", shown, f'The first parameter requires another type, however it has the type "{k.sql}".')
-
-
-def if_zero(right, left, result, message):
-    """The quotient, or an error for a zero divisor; a NULL on either side gives NULL first."""
-    if right.is_literal and isinstance(right.lit, (int, float)) and right.lit != 0:
-        return result
-    return f"CASE WHEN {right.sql} = 0 AND {left.sql} IS NOT NULL THEN error({text(message)}) ELSE {result} END"
 
 
 def arithmetic(c, node, scope, op, shown=None):
@@ -92,51 +85,12 @@ def numbers(op, left, right, attempt=False):
     left, right = cast(left, k), cast(right, k)
     if op == "%":
         inner = f"({left.sql} % NULLIF({right.sql}, 0))"
+        if integral(k):  # the engine takes the least number by -1 for an overflow
+            inner = f"CASE WHEN {right.sql} = -1 THEN CASE WHEN {left.sql} IS NOT NULL THEN CAST(0 AS {physical(k)}) END ELSE {inner} END"
         return made(inner if attempt else if_zero(right, left, inner, MODULO_ZERO), k, left, right)
     if attempt and integral(k):
         return made(f"TRY_CAST(CAST({left.sql} AS HUGEINT) {op} CAST({right.sql} AS HUGEINT) AS {physical(k)})", k, left, right)
     return made(f"({left.sql} {op} {right.sql})", k, left, right)
-
-
-def exact(e):
-    """The decimal that an operand is in decimal arithmetic: a literal has just its own digits."""
-    if e.kind.name == "decimal":
-        return e
-    if e.is_literal and isinstance(e.lit, int) and e.source != "cast":
-        p = max(len(str(abs(e.lit))), 1)
-        return e.with_(f"CAST({e.lit} AS DECIMAL({p},0))", decimal(p, 0), e.lit)
-    return cast(e, decimal(*decimal_of(e.kind)))
-
-
-def decimals(op, left, right, attempt):
-    left, right = exact(left), exact(right)
-    (p1, s1), (p2, s2) = left.kind.args, right.kind.args
-    duck = "TRY_CAST" if attempt else "CAST"
-    if op in "+-":
-        scale = max(s1, s2)
-        k = bounded(max(p1 - s1, p2 - s2) + scale + 1, scale)
-        wide = f"DECIMAL({min(max(p1 - s1, p2 - s2) + scale, 38)},{scale})"
-        inner = f"CAST({left.sql} AS {wide}) {op} CAST({right.sql} AS {wide})" if max(p1 - s1, p2 - s2) + scale <= 38 else None
-        if inner is None:
-            return made(f"{duck}(spark_decimal_math({text(op)}, CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
-        return made(f"{duck}({inner} AS {physical(k)})", k, left, right)
-    if op == "*":
-        k = bounded(p1 + p2 + 1, s1 + s2)
-        if k.args[1] == s1 + s2:  # DuckDB's own product, which raises what does not fit
-            return made(f"{duck}({left.sql} * {right.sql} AS {physical(k)})", k, left, right)
-        return made(f"{duck}(spark_decimal_math('*', CAST({left.sql} AS VARCHAR), CAST({right.sql} AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, left, right)
-    if op == "/":
-        scale = max(6, s1 + p2 + 1)
-        k = bounded(p1 - s1 + s2 + scale, scale)
-        q = f"{duck}(spark_decimal_math('/', CAST({left.sql} AS VARCHAR), CAST(NULLIF({right.sql}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})"
-        return made(q if attempt else if_zero(right, left, q, ZERO), k, left, right)
-    if op == "div":
-        q = f"{duck}(spark_decimal_math('d', CAST({left.sql} AS VARCHAR), CAST(NULLIF({right.sql}, 0) AS VARCHAR), 0) AS BIGINT)"
-        return made(q if attempt else if_zero(right, left, q, ZERO), BIGINT, left, right)
-    scale = max(s1, s2)
-    k = bounded(min(p1 - s1, p2 - s2) + scale, scale)
-    q = f"{duck}({left.sql} % NULLIF({right.sql}, 0) AS {physical(k)})"
-    return made(q if attempt else if_zero(right, left, q, MODULO_ZERO), k, left, right)
 
 
 def with_times(op, left, right, shown, attempt=False):
@@ -294,7 +248,7 @@ def comparison(sign):
     def build(c, node, scope):
         if isinstance(node.right, (exp.Any, exp.All)):
             raise unsupported("A comparison with ANY or ALL")
-        left, right = c.compile(node.left, scope), c.compile(node.right, scope)
+        left, right = filled(c.compile(node.left, scope), c.compile(node.right, scope))
         left, right = comparable(left, right, c.shown(node), sign in ("=", "<>", "IS NOT DISTINCT FROM", "IS DISTINCT FROM"))
         return made(f"({left.sql} {sign} {right.sql})", BOOLEAN, left, right)
 
@@ -335,8 +289,7 @@ def not_(c, node, scope):
             in_filter(deeper)
         return c.compile(deeper, scope)
     inner = node.this
-    e = c.boolean(inner, scope)
-    if e is None:
+    if (e := c.boolean(inner, scope)) is None:
         raise mismatch("UNEXPECTED_INPUT_TYPE", c.shown(node), 'The first parameter requires the "BOOLEAN" type.')
     return made(f"(NOT {e.sql})", BOOLEAN, e)
 
@@ -386,7 +339,12 @@ def in_(c, node, scope):
         return in_query(c, node, query, scope, filtering=bool(node.args.get("filtering")))
     if not node.expressions:
         raise raised("INVALID_SQL_SYNTAX.EMPTY_IN_PREDICATE", "Empty IN predicate is not allowed.", "42000")
-    parts = [c.compile(node.this, scope)] + [c.compile(x, scope) for x in c.expanded(node.expressions, scope)]
+    parts = list(filled(c.compile(node.this, scope), *[c.compile(x, scope) for x in c.expanded(node.expressions, scope)]))
+    if parts[0].kind.name == "struct" and isinstance(node.this, exp.Tuple):  # rows: what their columns are called is no matter
+        names = [f for f, _ in parts[0].kind.args]
+        for i, p in enumerate(parts):
+            if p.kind.name == "struct" and len(p.kind.args) == len(names):
+                parts[i] = cast(p, struct(list(zip(names, [k for _, k in p.kind.args]))))
     k = all_common([p.kind for p in parts])
     if k is None:
         raise mismatch("DATA_DIFF_TYPES", c.shown(node), "Input to `in` should all be the same type, but it's [" + ", ".join(f'"{p.kind.sql}"' for p in parts) + "].")
@@ -394,16 +352,6 @@ def in_(c, node, scope):
         raise unsupported(f"IN over {k.sql}")
     parts = [cast(p, k) for p in parts]
     return made(f"({parts[0].sql} IN ({', '.join(p.sql for p in parts[1:])}))", BOOLEAN, *parts)
-
-
-def in_filter(node):
-    """Marks what a condition only lets pass: there, NULL is as good as FALSE."""
-    if isinstance(node, (exp.And, exp.Or)):
-        in_filter(node.this), in_filter(node.expression)
-    elif isinstance(node, exp.Paren):
-        in_filter(node.this)
-    elif isinstance(node, (exp.In, exp.Not)):
-        node.args["filtering"] = True
 
 
 def in_query(c, node, query, scope, negated=False, filtering=False):

@@ -1,13 +1,15 @@
 """Queries: SELECT with its clauses, set operations, common table expressions. Each is DuckDB text with named and typed columns."""
+import re
+
 from sqlglot import exp
 
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
+from conditions import in_filter
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
-from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts
+from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts, unresolved
 from grouping import Layer
 from kinds import BOOLEAN, INT, STRING, VOID, any_in, common, ident, integral, of_text, orderable, physical, text
 from names import output_name
-from operators import in_filter
 from relations import Relations, misplaced, parse_kind
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, castable, implicit, literal_of, made, string_sql as sql_text
@@ -178,7 +180,7 @@ class Compiler(Expressions, Relations, Windows):
             if (distinct or word != "UNION") and any_in(k, lambda x: x.name in ("map", "variant")):
                 raise raised("UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE", "Cannot have MAP type columns in DataFrame which calls set operations (INTERSECT, EXCEPT, etc.).", "0A000")
             ref = f'"c{i}"'
-            columns.append(Col(a.name, k, ref, a.refs | b.refs))
+            columns.append(Col(a.name, k, ref, a.refs | b.refs, a.declared if k == a.kind else ""))
             for col, side in ((a, sides[0]), (b, sides[1])):
                 side.append(f"{cast(E(col.ref, col.kind), k).sql} AS {ref}")
         word += "" if distinct else " ALL"
@@ -215,7 +217,10 @@ class Compiler(Expressions, Relations, Windows):
         scope = Scope(outer)
         before = len(self.outer_depths)
         source = self.from_clause(node, scope, outer)
-        scope.windows = {w.name.lower(): w for w in node.args.get("windows") or []}
+        for w in node.args.get("windows") or []:
+            if w.name.lower() in scope.windows:
+                raise raised("INVALID_SQL_SYNTAX.REPETITIVE_WINDOW_DEFINITION", f"Invalid SQL syntax: The definition of window {quoted(w.name)} is repetitive.", "42000")
+            scope.windows[w.name.lower()] = w
         where = ""
         if node.args.get("where"):
             inner = scope.base("WHERE")
@@ -235,11 +240,17 @@ class Compiler(Expressions, Relations, Windows):
             if isinstance(p, exp.Alias):
                 key = name.lower()
                 aliases[key] = None if key in aliases else e
-        tail = ""
+        tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
         if having is not None:
             at = scope.with_aliases({i.name.lower(): i.e for i in items})
             at.inside = "HAVING"
-            tail += " WHERE " + self.condition(having.this, at, "HAVING").sql
+            condition = self.condition(having.this, at, "HAVING").sql
+            tail += " WHERE " + condition
+            for given in sorted({i.e.sql for i in items}, key=len, reverse=True):
+                condition = condition.replace(given, "")
+            apart = apart or re.search(ident(scope.layer.alias) + r'\."[ag][0-9]+"', condition) is not None
+        if apart:
+            self.sorted_apart(node, scope, items)
         if qualify is not None:
             at = scope.with_aliases({i.name.lower(): i.e for i in items})
             q = self.condition(qualify.this, at, "QUALIFY")
@@ -253,7 +264,7 @@ class Compiler(Expressions, Relations, Windows):
             for i in items:
                 if any_in(i.e.kind, lambda k: k.name in ("map", "variant", "interval")):
                     raise unsupported(f"DISTINCT over a {i.e.kind.sql}")
-        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs) for n, i in enumerate(items)]
+        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs, i.e.declared, i.e.origin) for n, i in enumerate(items)]
         listed = ", ".join(f"{i.e.sql} AS {c.ref}" for i, c in zip(items, columns))
         levels, level = [s.level for s in scope.sources if s.level], None
         if levels:
@@ -269,13 +280,28 @@ class Compiler(Expressions, Relations, Windows):
         sql = f"SELECT {'DISTINCT ' if distinct is not None else ''}{listed}{source}{where}{tail}"
         refs = frozenset().union(*(c.refs for c in columns)) if columns else frozenset()
         if (node.args.get("limit") or node.args.get("offset")) and any(d < scope.depth for d in self.outer_depths[before:]):
-            raise unsupported("LIMIT in a correlated subquery")
+            self.limit_within(node, scope)
         if distinct is not None:
             return self.arranged(node, Query(sql, columns, refs), outer)
         ended = order + self.limits(node, scope)
         if level and ended:
             raise misplaced()
         return Query(sql + ended, columns, refs, level)
+
+    def limit_within(self, node, scope):
+        """LIMIT in a subquery that uses columns of the query around: which rows are left has to be said."""
+        one = scope.layer is not None and not scope.layer.keys and scope.layer.sets is None
+        if one:
+            return
+        if not (node.args.get("any_row") or order_keys(node)):
+            raise unsupported("LIMIT in a correlated subquery without an order", "Add ORDER BY.")
+        inner = scope.base("WHERE")
+        for part in (node.args["where"].this.flatten() if isinstance(node.args["where"].this, exp.And) else [node.args["where"].this]) if node.args.get("where") else []:
+            before = len(self.outer_depths)
+            e = self.compile(part, inner)
+            if any(d < scope.depth for d in self.outer_depths[before:]) and not any(ident(s.alias) + "." in e.sql for s in scope.sources):
+                # Spark takes such a condition out of the subquery, and the order with it.
+                raise unsupported("LIMIT in a subquery with a condition on the query around alone")
 
     def condition(self, node, scope, clause):
         if clause == "WHERE":
@@ -348,6 +374,10 @@ class Compiler(Expressions, Relations, Windows):
                 raise raised("AMBIGUOUS_REFERENCE", f"Reference {quoted(key)} is ambiguous.", "42704")
             del aliases[key]
         at = scope.with_aliases(aliases, first=True)
+        grouped = {self.shown(g) for g in node.args["group"].expressions} if node.args.get("group") else ()
+        for key in keys:
+            if not grouped or self.shown(key.this if isinstance(key, exp.Ordered) else key) not in grouped:
+                sorted_by_subquery(key)
         out = []
         for key in keys:
             this = key.this if isinstance(key, exp.Ordered) else key
@@ -360,13 +390,18 @@ class Compiler(Expressions, Relations, Windows):
             if word == "all" and len(keys) == 1 and "all" not in aliases and scope.lookup_own(self, "all") is None:
                 out += [f"{n + 1}{direction}" for n in range(len(items))]
                 continue
-            if isinstance(this, exp.Literal) and not this.is_string and this.this.isdigit():
-                place = int(this.this)
+            minus = isinstance(this, exp.Neg) and isinstance(this.this, exp.Literal)
+            literal = this.this if minus else this
+            if isinstance(literal, exp.Literal) and not literal.is_string and literal.this.isdigit():
+                place = -int(literal.this) if minus else int(literal.this)
                 if not 1 <= place <= len(items):
                     raise raised("ORDER_BY_POS_OUT_OF_RANGE", f"ORDER BY position {place} is not in select list (valid range is [1, {len(items)}]).", "42805")
                 e = items[place - 1].e
             else:
+                before = len(self.outer_depths)
                 e = self.compile(this, at)
+                if any(d == scope.depth for d in self.outer_depths[before:]):
+                    raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY", "Unsupported subquery expression: Correlated scalar subqueries can only be used in filters, aggregations, projections, and UPDATE/MERGE/DELETE commands.", "0A000")
             if not orderable(e.kind):
                 raise mismatch("INVALID_ORDERING_TYPE", self.shown(this), f'The `sortorder` does not support ordering on type "{e.kind.sql}".')
             place = next((n for n, i in enumerate(items) if i.e is e or i.e.sql == e.sql), None)
@@ -377,6 +412,30 @@ class Compiler(Expressions, Relations, Windows):
             else:
                 out.append(f"({e.sql}){direction}")
         return " ORDER BY " + ", ".join(out) if out else ""
+
+    def sorted_apart(self, node, scope, items):
+        """ORDER BY above an aggregation that a window function or a HAVING with values of its own stands over: Spark finds there what the list gives, and
+        the columns that are grouped by."""
+        named = {i.name.lower() for i in items}
+        keys = {k.sql for k in scope.layer.keys if k.name}
+        base = scope.base()
+        for key in order_keys(node):
+            for column in key.find_all(exp.Column):
+                parts = column_parts(column)
+                if parts is None or column.find_ancestor(exp.Query) is not node or len(parts) == 1 and parts[0].lower() in named:
+                    continue
+                found = base.in_sources_quietly(self, parts)
+                if found is not None and not any(found.sql == k or found.sql.startswith("(" + k + ")") for k in keys) and (has_aggregate(key) or not self.is_listed(key, scope, items)):
+                    raise unresolved(".".join(quoted(p) for p in parts), parts[-1], [(i.name,) for i in items])
+            if has_aggregate(key):
+                raise raised("UNSUPPORTED_EXPR_FOR_OPERATOR", f'A query operator contains one or more unsupported expressions. Consider to rewrite it to avoid window functions, aggregate functions, and generator functions in the WHERE clause. Invalid expressions: ["{self.shown(key.this if isinstance(key, exp.Ordered) else key)}"]', "42K0E")
+
+    def is_listed(self, key, scope, items):
+        """Whether a key of a sort is an expression of the list."""
+        try:
+            return self.compile(key.this if isinstance(key, exp.Ordered) else key, scope).sql in {i.e.sql for i in items}
+        except Refused:
+            return False
 
     def limits(self, node, scope):
         out = ""
@@ -431,6 +490,16 @@ def has_aggregate(node):
     return False
 
 
+def sorted_by_subquery(key):
+    """Spark computes no predicate by a subquery in a sort."""
+    for q in key.find_all(exp.Query):
+        above = q.parent
+        while isinstance(above, (exp.Subquery, exp.Paren)):
+            above = above.parent
+        if isinstance(above, (exp.Exists, exp.In)) and above.find_ancestor(exp.Query) is key.find_ancestor(exp.Query):
+            raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_IN_EXISTS_SUBQUERY", "Unsupported subquery expression: IN/EXISTS predicate subqueries can only be used in filters, joins, aggregations, window functions, projections, and UPDATE/MERGE/DELETE commands.", "0A000")
+
+
 def has_window(node):
     return any(isinstance(n, exp.Window) for n in node.walk(prune=lambda x: isinstance(x, exp.Query)))
 
@@ -440,7 +509,7 @@ def renamed(columns, names, what):
         return columns
     if len(names) != len(columns):
         raise raised("ASSIGNMENT_ARITY_MISMATCH", f"The number of columns or variables assigned or aliased: {len(names)} does not match the number of source expressions: {len(columns)}.", "42802")
-    return [Col(n, c.kind, c.ref, c.refs) for n, c in zip(names, columns)]
+    return [Col(n, c.kind, c.ref, c.refs, c.declared, c.origin) for n, c in zip(names, columns)]
 
 
 def columns_differ(word, a, b):

@@ -2,7 +2,9 @@
 from sqlglot import exp
 
 from catalogue import GENERATORS, SCALARS
+from conditions import in_filter, subquery_values
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
+from expressions import ColumnNode
 from kinds import BIGINT, BOOLEAN, INT, STRING, VOID, all_common, common, ident, integral, of_text, physical, text
 from pivots import Pivots
 from scopes import Col, Item, Query, Scope, Source
@@ -39,11 +41,7 @@ class Relations(Pivots):
         elif isinstance(node, exp.Subquery):
             inner = node.this
             if isinstance(inner, exp.Table) or isinstance(inner, exp.Subquery) and (inner.args.get("joins") or inner.args.get("laterals") or inner.alias):
-                out = "(" + self.relation(inner, scope) + ")"
-                alias = node.alias
-                if alias:
-                    for s in scope.sources[before:]:
-                        s.names, s.shown = [alias.lower()], [alias]
+                out = self.joined(node, inner, scope)
             else:
                 q = self.wrapped(node, scope.parent_for_relation())  # its joins come below
                 out = self.derived_table(node, q, scope)
@@ -60,6 +58,24 @@ class Relations(Pivots):
             out = self.join(out, join, scope)
         for view in node.args.get("laterals") or []:
             out = self.lateral(out, view, scope, view=True)
+        return out
+
+    def joined(self, node, inner, scope):
+        """A join in parentheses. Under an alias it is a table of its own; without one its tables keep their names."""
+        if node.alias:
+            return self.derived_table(node, self.query(exp.Select(expressions=[exp.Star()], from_=exp.From(this=inner.copy())), scope.parent_for_relation()), scope)
+        within = Scope(scope.parent)
+        within.lambdas, within.variables, within.function = scope.lambdas, scope.variables, scope.function
+        out = "(" + self.relation(inner, within) + ")"
+        items = within.order if within.order is not None else [i for s in within.sources for i in s.items if not i.hidden]
+        if within.order is not None:
+            names = {m.name.lower() for m in within.merged}
+            if any(i.name.lower() in names for s in scope.sources for i in s.items if not i.hidden) or any(m.name.lower() in names for m in scope.merged):
+                raise unsupported("A join in parentheses with USING over a column that the other side has, too,", "Give it an alias.")
+            scope.order = (scope.order if scope.order is not None else [i for s in scope.sources for i in s.items if not i.hidden]) + items
+            scope.merged = scope.merged + within.merged
+        within.sources[0].together = items
+        scope.sources += within.sources
         return out
 
     def derived_table(self, node, q, scope, names=None):
@@ -89,7 +105,9 @@ class Relations(Pivots):
             return self.derived_table(node, Query(f"SELECT {', '.join(listed)} FROM {ident(alias)}", columns, level=level), scope, [node.name])
         i = node.args["rel"]
         rel = self.relations[i]
-        columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}) for c in rel["columns"]]
+        columns = [Col(c["name"], of_text(c["type"], parse_kind), ident(c["name"]), {(i, c["name"])}, c.get("declared", ""), (i, c["name"])) for c in rel["columns"]]
+        virtual = [k for k, c in zip(columns, rel["columns"]) if c.get("hidden")]
+        columns = [k for k, c in zip(columns, rel["columns"]) if not c.get("hidden")]
         own = self.fresh()
         alias = node.args.get("alias")
         if isinstance(alias, exp.TableAlias) and alias.args.get("columns"):
@@ -97,7 +115,7 @@ class Relations(Pivots):
 
             columns = renamed(columns, [x.name for x in alias.args["columns"]], node.alias)
         parts = [node.alias] if node.alias else [p.name for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None and isinstance(p, exp.Identifier)]
-        scope.sources.append(Source(parts, own, columns))
+        scope.sources.append(Source(parts, own, columns, virtual))
         return f"{self.hole.quoted({'rel': i})} AS {ident(own)}"
 
     def values_rows(self, node, scope):
@@ -106,6 +124,8 @@ class Relations(Pivots):
         for r in node.expressions:
             cells = r.expressions if isinstance(r, exp.Tuple) else [r.this if isinstance(r, exp.Paren) else r]
             rows.append([self.compile(x, Scope(scope.parent)) for x in cells])
+            if any(e.volatile for e in rows[-1]):
+                raise raised("INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE", f"Invalid inline table. Cannot evaluate the expression {self.shown(r)} in inline table definition.", "42000")
         width = len(rows[0])
         if any(len(r) != width for r in rows):
             bad = next(i for i, r in enumerate(rows) if len(r) != width)
@@ -211,7 +231,7 @@ class Relations(Pivots):
         if isinstance(node.this, exp.Lateral) or right.startswith("LATERAL"):
             pass
         added = scope.sources[before:]
-        right_items = [i for s in added for i in s.items if not i.hidden]
+        right_items = added[0].together if added and added[0].together is not None else [i for s in added for i in s.items if not i.hidden]
         if side in ("LEFT", "FULL") and any(s.level for s in added) or side in ("RIGHT", "FULL") and any(s.level for s in scope.sources[:before]) or kind in ("SEMI", "ANTI") and any(s.level for s in added):
             raise misplaced()
         scope.order = left_order + right_items if saved is not None or scope.order is not None else None
@@ -219,6 +239,10 @@ class Relations(Pivots):
         semi = kind in ("SEMI", "ANTI")
         if word is None or kind not in ("", "INNER", "OUTER", "CROSS", "SEMI", "ANTI") or method not in ("", "NATURAL"):
             raise unsupported(f"{method} {side} {kind} JOIN".replace("  ", " "))
+        if isinstance(node.this, exp.Lateral) and method == "NATURAL":
+            raise raised("INCOMPATIBLE_JOIN_TYPES", "The join types LATERAL and NATURAL are incompatible.", "42613")
+        if isinstance(node.this, exp.Lateral) and node.args.get("using"):
+            raise raised("UNSUPPORTED_FEATURE.LATERAL_JOIN_USING", "The feature is not supported: JOIN USING with LATERAL correlation.", "0A000")
         on, using = node.args.get("on"), [i.name for i in node.args.get("using") or []]
         if method == "NATURAL":
             mine = {i.name.lower() for i in right_items}
@@ -230,10 +254,9 @@ class Relations(Pivots):
             scope.order = None if not scope.merged else scope.order
             if any(isinstance(n, exp.Anonymous) and n.name.lower() in ("rand", "random", "randn", "uuid") for n in on.walk(prune=lambda x: isinstance(x, exp.Query))):
                 raise raised("INVALID_NON_DETERMINISTIC_EXPRESSIONS", f'The operator expects a deterministic expression, but the actual expression is "{self.shown(on)}".', "42K0E")
-            e = self.condition(on, scope, "JOIN")
-            if on.find(exp.Query) is not None and (side or semi):
-                raise unsupported("A subquery in the condition of an outer join")
-            condition = e.sql
+            if on.find(exp.Query) is not None:
+                left, right, on = self.with_subqueries(left, right, on, scope, before, bool(side) or semi)
+            condition = self.condition(on, scope, "JOIN").sql
         outer_rows = isinstance(node.this, (exp.Lateral, exp.Table)) and isinstance(node.this.this, exp.Anonymous) and node.this.this.name.lower().endswith("_outer")
         if outer_rows and (side not in ("", "LEFT") or condition or semi):
             raise unsupported("A join of this kind with a generator that keeps rows")
@@ -250,6 +273,34 @@ class Relations(Pivots):
                 return f"{left} CROSS JOIN {right}"
         return f"{left} {word}JOIN {right} ON {condition}"
 
+    def with_subqueries(self, left, right, on, scope, before, apart):
+        """A join's condition with its subqueries. DuckDB takes none in the condition of an outer join: there (`apart`) each is computed beside the rows
+        whose columns it uses. Of both sides it may use none: Spark's rule, too."""
+        on = exp.Paren(this=on.copy())
+        in_filter(on)
+        added, lefts = scope.sources[before:], scope.sources[:before]
+        values = {True: [], False: []}  # of the right side, of the left
+        beside = {side: ident(self.fresh()) for side in values}
+        for node in subquery_values(on.this):
+            e = self.compile(node, scope)
+            uses = lambda sources: any(ident(s.alias) + "." in e.sql for s in sources)
+            if uses(added) and uses(lefts):
+                raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_EXPRESSION_IN_JOIN_CONDITION", f"Unsupported subquery expression: Correlated subqueries in the join predicate cannot reference both join inputs: {self.shown(node)}.", "0A000")
+            if apart and isinstance(node, (exp.In, exp.Not)) and not node.args.get("filtering"):
+                raise unsupported("IN over a query as a value in the condition of an outer join", "Use EXISTS.")
+            if apart:
+                side = uses(added)
+                node.replace(ColumnNode(E(f'{beside[side]}."p{len(values[side])}"', e.kind, e.refs), "predicate"))
+                values[side].append(e)
+        if values[True] and right.startswith("LATERAL"):
+            raise unsupported("A subquery over a lateral relation in the condition of an outer join")
+        for side, found in values.items():
+            if found:
+                listed = ", ".join(e.sql + f' AS "p{i}"' for i, e in enumerate(found))
+                computed = f" CROSS JOIN LATERAL (SELECT {listed}) AS {beside[side]}"
+                left, right = (left, f"({right}{computed})") if side else (left + computed, right)
+        return left, right, on.this
+
     def merge_columns(self, using, left_order, left_merged, right_items, side, scope, semi):
         conditions, merged = [], []
         for name in using:
@@ -261,13 +312,15 @@ class Relations(Pivots):
                 if len(hits) > 1:
                     raise raised("AMBIGUOUS_REFERENCE", f"Reference {quoted(name)} is ambiguous.", "42704")
                 pair.append(hits[0])
+            from chars import filled
             from operators import comparable
 
-            a, b = comparable(pair[0].e, pair[1].e, name, True)
+            a, b = comparable(*filled(pair[0].e, pair[1].e), name, True)
             conditions.append(f"{a.sql} = {b.sql}")
             if side == "RIGHT":
                 e = pair[1].e
             elif side == "FULL":
+                a, b = comparable(pair[0].e, pair[1].e, name, True)
                 e = made(f"coalesce({a.sql}, {b.sql})", a.kind, a, b)
             else:
                 e = pair[0].e

@@ -7,7 +7,9 @@ from sqlglot import exp
 
 import fn_aggregates  # noqa: F401  the function tables fill themselves
 import fn_ai  # noqa: F401
+import fn_buckets  # noqa: F401
 import fn_collections  # noqa: F401
+import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401
@@ -48,7 +50,7 @@ def rewrite(request):
     if isinstance(tree, exp.Merge):
         import rewrite_merge  # which needs this module
 
-        return rewrite_merge.rewritten(tree, relations[0]["columns"], target, hole, parameters, request)
+        return rewrite_merge.rewritten(tree, relations, target, hole, parameters, request)
     if isinstance(tree, (exp.Delete, exp.Update)):
         return over_target(tree, relations, target, hole, parameters, request)
     return one_query(query_of(tree), relations, hole, parameters, request, final=request.get("final", False))
@@ -98,11 +100,12 @@ def governed(request, hole):
     """A table behind its row filter and column masks, as a query of its own: no statement is mixed into it."""
     c = Compiler(hole, request["relations"], {}, request)
     base = request["relations"][0]
-    source = Source([], c.fresh(), [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(0, x["name"])}) for x in base["columns"]])
+    source = Source([], c.fresh(), [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(0, x["name"])}, x.get("declared", "")) for x in base["columns"]])
     seen = routines.Policy(request).apply(c, source)
     listed = ", ".join(f"{i.e.sql} AS {ident(i.name)}" for i in source.items)
     text = f"SELECT {listed} FROM {hole.quoted({'rel': 0})} AS {ident(source.alias)}" + (f" WHERE {seen.sql}" if seen is not None else "")
-    return {"query": hole.pieces(text), "columns": [i.name for i in source.items], "types": [str(i.e.kind) for i in source.items], "lineage": [sorted(list(r) for r in i.e.refs) for i in source.items]}
+    return {"query": hole.pieces(text), "columns": [i.name for i in source.items], "types": [str(i.e.kind) for i in source.items], "declared": [i.e.declared for i in source.items],
+            "lineage": [sorted(list(r) for r in i.e.refs) for i in source.items]}
 
 
 def stored(e, wanted):
@@ -152,7 +155,7 @@ def one_query(query, relations, hole, parameters, request, final=True):
     q = c.query(query)
     listed, kinds = [], []
     if not q.columns:
-        raise syntax("end of input", "the list of columns is empty")
+        raise unsupported("A query without columns")
     for col in q.columns:
         shown = delivered(f"r_.{col.ref}", col.kind) if final else None
         listed.append(f"{shown or f'r_.{col.ref}'} AS {ident(col.name)}")
@@ -164,7 +167,7 @@ def one_query(query, relations, hole, parameters, request, final=True):
         text = f"SELECT {', '.join(listed)} FROM ({q.sql}) AS r_"
     elif not any(shown_changes(col.kind) for col in q.columns) or not final:
         text = f"SELECT * FROM ({q.sql}) AS r_({', '.join(ident(n) for n in unique([col.name for col in q.columns]))})"
-    return {"query": hole.pieces(text), "columns": [col.name for col in q.columns], "types": kinds, "lineage": [sorted(list(r) for r in col.refs) for col in q.columns]}
+    return {"query": hole.pieces(text), "columns": [col.name for col in q.columns], "types": kinds, "declared": [col.declared for col in q.columns], "lineage": [sorted(list(r) for r in col.refs) for col in q.columns], "origins": [list(col.origin) if col.origin else [] for col in q.columns]}
 
 
 def shown_changes(kind):
@@ -193,7 +196,7 @@ def over_target(tree, relations, target, hole, parameters, request):
         raise unsupported("This statement")
     c = Compiler(hole, relations + [{"columns": target}], parameters, request)
     scope = Scope()
-    columns = [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(len(relations), x["name"])}) for x in target]
+    columns = [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(len(relations), x["name"])}, x.get("declared", "")) for x in target]
     names = [alias] if tree.this.alias else [p.name for p in (tree.this.args.get("catalog"), tree.this.args.get("db"), tree.this.this) if p is not None]
     source = Source(names, alias.lower(), columns)
     scope.sources = [source]

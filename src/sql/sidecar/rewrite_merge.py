@@ -2,17 +2,23 @@
 from sqlglot import exp
 
 import routines
-from errors import Refused, quoted, syntax, unsupported
+from errors import Refused, quoted, raised, syntax, unsupported
 from expressions import unresolved
 from kinds import BOOLEAN, VOID, ident, of_text, physical
-from merge import inserted, kind_of
+from merge import inserted, kind_of, parts_of
 from queries import Compiler
 from relations import parse_kind
 from scopes import Col, Scope, Source
 from values import E, cast, made
 
 
-def rewritten(tree, source, target, hole, parameters, request):
+def rewritten(tree, relations, target, hole, parameters, request):
+    """`relations`: the source, then what subqueries read."""
+    from rewrite import numbered
+
+    source, read = relations[0]["columns"], relations[1:]
+    if numbered(parts_of(tree)) != len(read):
+        raise unsupported("This MERGE")
     using = tree.args["using"]
     target_alias = (tree.this.alias or tree.this.name).lower()
     source_alias = (using.alias or (using.this.name if isinstance(using, exp.Table) else "")).lower()
@@ -23,8 +29,8 @@ def rewritten(tree, source, target, hole, parameters, request):
     names = [c["name"].lower() for c in source]
     doubled = {n for n in names if names.count(n) > 1}
     evolves = request.get("evolved") is not None
-    both = Side(hole, [(target_alias, target), (source_alias, source)], parameters, request, evolves)
-    only_source, only_target = Side(hole, [(source_alias, source)], parameters, None, evolves), Side(hole, [(target_alias, target)], parameters, request, evolves)
+    both = Side(hole, [(target_alias, target), (source_alias, source)], parameters, request, evolves, read)
+    only_source, only_target = Side(hole, [(source_alias, source)], parameters, None, evolves, read), Side(hole, [(target_alias, target)], parameters, request, evolves, read)
     on = both.add(tree.args["on"], "on")
     columns_now = request["evolved"] if evolves else target
     own = {c["name"].lower(): c["name"] for c in columns_now}
@@ -158,10 +164,10 @@ def lacks(a, to):
 class Side:
     """Expressions that see the same tables."""
 
-    def __init__(self, hole, tables, parameters, request=None, evolves=False):
-        """`request`: with the policy of the first table, which is the target."""
+    def __init__(self, hole, tables, parameters, request=None, evolves=False, read=()):
+        """`request`: with the policy of the first table, which is the target; `read`: the relations of subqueries."""
         self.hole, self.tables, self.parameters, self.request, self.expressions = hole, tables, parameters, request or {}, []
-        self.evolves = evolves
+        self.evolves, self.read = evolves, list(read)
 
     def add(self, expression, place=""):
         self.expressions.append((expression.copy(), place))
@@ -171,20 +177,24 @@ class Side:
         from rewrite import nested, stored
 
         self.text, self.sources = [], []
-        c = Compiler(self.hole, [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
+        first = len(self.read)
+        c = Compiler(self.hole, self.read + [{"columns": columns} for _, columns in self.tables], self.parameters, self.request)
         scope = Scope()
         for i, (alias, columns) in enumerate(self.tables):
-            scope.sources.append(Source([alias], alias, [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(i, x["name"].lower())}) for x in columns]))
+            scope.sources.append(Source([alias], alias, [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(first + i, x["name"].lower())}, x.get("declared", "")) for x in columns]))
         seen = routines.Policy(self.request).apply(c, scope.sources[0]) if self.request.get("policy") else None
         place = next((i for i, (alias, _) in enumerate(self.tables) if alias == source_alias), None)
         for node, where in self.expressions:
+            before = len(c.outer_depths)
             e = c.compile(node, scope) if where != "on" or seen is None else joined(c, node, scope, seen)
+            if any(depth <= scope.depth for depth in c.outer_depths[before:]):
+                raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY", "Unsupported subquery expression: a subquery in a value of MERGE cannot use columns of its source or target. Join it into the source.", "0A000")
             if isinstance(where, tuple):
                 wanted = of_text(where[1], parse_kind)
                 e = made(fitted(e.sql, e.kind, wanted, where[2]), wanted, e) if self.evolves and nested(wanted) and nested(e.kind) else stored(e, where[1])
             if where == "condition":
                 e.sql = routines.guarded(seen, e.sql)
-            used = sorted(name for i, name in e.refs if i == place)
+            used = sorted(name for i, name in e.refs if place is not None and i == first + place)
             for name in used:
                 if name in doubled:
                     raise Refused("unresolved_column", f"[AMBIGUOUS_REFERENCE] Reference `{name}` is ambiguous: the source has it twice. SQLSTATE: 42704")

@@ -157,8 +157,15 @@ def scope_of(c, function, args):
     for p, a in zip(function["parameters"], args):
         if a.volatile:
             raise unsupported(f"A random value as an argument of {function['name']}")
-        scope.variables[p["name"].lower()] = cast(a, of_text(p["type"], parse_kind), shown=p["name"])
+        scope.variables[p["name"].lower()] = made_plain(cast(a, of_text(p["type"], parse_kind), shown=p["name"]))
     return scope
+
+
+def made_plain(e):
+    """A value that no longer is the column it came from: a CHAR(n) is a STRING in a function's body."""
+    if not e.declared:
+        return e
+    return e.with_(e.sql, e.kind, e.lit)
 
 
 def expanded(c, function, args):

@@ -5,12 +5,13 @@ from values import E, made
 
 
 class Col:
-    """An output column: `ref` is its quoted name in the DuckDB text of its query."""
+    """An output column: `ref` is its quoted name in the DuckDB text of its query; `declared` as an E's."""
 
-    __slots__ = ("name", "kind", "ref", "refs")
+    __slots__ = ("name", "kind", "ref", "refs", "declared", "origin")
 
-    def __init__(self, name, kind, ref, refs=frozenset()):
-        self.name, self.kind, self.ref, self.refs = name, kind, ref, frozenset(refs)
+    def __init__(self, name, kind, ref, refs=frozenset(), declared="", origin=None):
+        """`origin`: the (relation, column) that it is, under whatever name."""
+        self.name, self.kind, self.ref, self.refs, self.declared, self.origin = name, kind, ref, frozenset(refs), declared, origin
 
 
 class Query:
@@ -33,11 +34,14 @@ class Item:
 class Source:
     """`names`: the parts by which it may be qualified, innermost last (["cat", "schema", "t"], or ["alias"])."""
 
-    def __init__(self, names, alias, columns):
+    def __init__(self, names, alias, columns, virtual=()):
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
         self.level = None  # as a Query's
-        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in columns]
+        self.together = None  # of the first source of a join in parentheses: the columns that this has
+        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared, origin=c.origin)) for c in columns]
+        # Columns that no star stands for, found where no other has their name: _metadata of files.
+        self.virtual = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in virtual]
 
     def answers_to(self, parts):
         return 0 < len(parts) <= len(self.names) and self.names[-len(parts):] == [p.lower() for p in parts]
@@ -165,12 +169,13 @@ class Scope:
             return self.fields(c, found[-1], parts[1:])
         # The longest qualification first: schema.table.column before table.column.field.
         for n in range(min(3, len(parts) - 1), 0, -1):
-            hits = [i.e for s in self.sources if s.answers_to(parts[:n]) for i in s.items if i.name.lower() == parts[n].lower()]
+            named = [s for s in self.sources if s.answers_to(parts[:n])]
+            hits = [i.e for s in named for i in s.items if i.name.lower() == parts[n].lower()] or [i.e for s in named for i in s.virtual if i.name.lower() == parts[n].lower()]
             if len(hits) > 1:
                 raise ambiguous(parts)
             if hits:
                 return self.fields(c, hits[0], parts[n + 1:])
-        hits = [i.e for s in self.sources for i in s.items if i.name.lower() == name and not i.hidden]
+        hits = [i.e for s in self.sources for i in s.items if i.name.lower() == name and not i.hidden] or [i.e for s in self.sources for i in s.virtual if i.name.lower() == name]
         if len(hits) > 1:
             raise ambiguous(parts)
         return self.fields(c, hits[0], parts[1:]) if hits else None

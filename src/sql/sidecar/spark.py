@@ -12,6 +12,7 @@ TYPED = {"DATE": "DATE", "TIMESTAMP": "TIMESTAMPTZ", "TIMESTAMP_NTZ": "TIMESTAMP
 
 
 class SparkParser(DatabricksParser):
+    SUPPORTS_TABLE_QUERY = True
     FUNCTIONS = {}
     NO_PAREN_FUNCTIONS = {}
     NO_PAREN_FUNCTION_PARSERS = {k: v for k, v in DatabricksParser.NO_PAREN_FUNCTION_PARSERS.items() if k in ("CASE", "ANY")}

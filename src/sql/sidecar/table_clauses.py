@@ -189,8 +189,7 @@ def alter_column(c, out, name):
         o["action"] = "set_not_null"
     elif c.take("TYPE"):
         o["action"] = "column_type"
-        column["type"] = tokens.type_text(c)
-        tokens.bounded(column["type"])
+        column["type"] = tokens.bounded(tokens.type_text(c))
     else:
         return False
     out["columns"] = [column]

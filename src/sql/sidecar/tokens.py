@@ -10,6 +10,7 @@ import session_statements
 import show
 import table_clauses
 from errors import raised, syntax, unsupported
+from kinds import sizeless
 
 
 class StrictTokenizer(Databricks.Tokenizer):
@@ -260,9 +261,13 @@ def type_text(c):
 
 
 def bounded(kind):
-    """VARCHAR(n) is the type of a column itself; CHAR(n), whose comparisons fill up what is shorter, and what is nested are none."""
-    if re.search(r"\b(var)?char(acter)?\s*\(", kind) and not re.fullmatch(r"varchar\(([1-9]\d{0,8})\)", kind):
-        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING or VARCHAR(n).")
+    """The type of a column, CHARACTER(n) as CHAR(n). CHAR(n) and VARCHAR(n) are the type of a column itself; inside another one they are refused."""
+    kind = re.sub(r"^character\b", "char", kind)
+    if kind in ("char", "varchar"):
+        raise sizeless(kind.upper())
+    if re.search(r"\b(var)?char(acter)?\s*\(", kind) and not re.fullmatch(r"(var)?char\(([1-9]\d{0,8})\)", kind):
+        raise unsupported(f"The type {kind.upper()} of a column", "Use STRING, CHAR(n) or VARCHAR(n).")
+    return kind
 
 
 def text_or_null(c):
@@ -326,7 +331,7 @@ def alter(c):
             closed = c.symbol("(")
             while True:
                 column = {"name": c.identifier(), "type": type_text(c), "nullable": True}
-                bounded(column["type"])
+                column["type"] = bounded(column["type"])
                 if c.is_word("DEFAULT"):
                     raise raised("WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED", "Failed to execute the command because DEFAULT values are not supported when adding new columns to previously existing Delta tables; please add the column without a default value first, then run a second ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.", "0AKDC")
                 if c.is_word("NOT", "FIRST", "AFTER"):
@@ -562,8 +567,31 @@ def copy(c):
     return out
 
 
+def list_(c):
+    out = {"kind": "list_files", "source": c.string(), "options": {}}
+    if c.is_word("WITH"):
+        raise unsupported("LIST with a credential", "Use an external location.")
+    if c.take("LIMIT"):
+        w = c.peek()
+        if w is None or not w.text.isdigit():
+            raise syntax(c.near(), "expected a number")
+        c.at += 1
+        out["options"]["limit"] = w.text
+    return out
+
+
+def moved(word):
+    """PUT, GET and REMOVE move files between a volume and the machine of the driver that sends them."""
+    def refused(c):
+        if c.peek() is None or c.peek().kind != "string":
+            return None
+        raise unsupported(f"The statement {word}", "Use the Files API, or `databricks fs cp`.")
+    return refused
+
+
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "LIST": list_, "PUT": moved("PUT"), "GET": moved("GET"), "REMOVE": moved("REMOVE"),
     "DECLARE": session_statements.declare, "SET": session_statements.set_,
 }

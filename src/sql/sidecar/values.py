@@ -10,11 +10,14 @@ UNIT_MICROS = {"day": 86400000000, "hour": 3600000000, "minute": 60000000, "seco
 
 
 class E:
-    """DuckDB text with its Spark type. `lit`: the Python value if it is a literal; `refs`: the columns that the value comes from."""
+    """DuckDB text with its Spark type. `lit`: the Python value if it is a literal; `refs`: the columns that the value comes from; `declared`: char(n) or
+    varchar(n) of a column that was declared so, which nothing made of it inherits; `narrow`: the same value in at most 18 digits, or an error of the
+    engine (see decimals.py), for sums and products."""
 
-    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source")
+    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source", "declared", "narrow", "origin")
 
-    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None):
+    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None, declared="", narrow=None, origin=None):
+        self.declared, self.narrow, self.origin = declared, narrow, origin
         self.sql, self.kind, self.refs, self.name, self.lit, self.agg, self.window, self.volatile, self.foldable, self.source = sql, kind, refs, name, lit, agg, window, volatile, foldable, source
 
     def with_(self, sql, kind, lit=UNKNOWN):
@@ -148,9 +151,11 @@ def one_cast(x, a, to, mode, depth):
             if a.name == "decimal":
                 x = f"trunc({x})" if a.args[1] else x
                 return f"{duck}({x} AS {physical(to)})"
-            return f"CAST(spark_float_to_integral(CAST({x} AS DOUBLE), {text(to.name.upper())}, {flag}) AS {physical(to)})"
+            value = f"CAST(spark_float_to_integral(CAST({x} AS DOUBLE), {text(to.name.upper())}, {flag}) AS {physical(to)})"
+            # 2^63 itself counts as the largest BIGINT.
+            return f"CASE WHEN CAST({x} AS DOUBLE) = 9223372036854775808::DOUBLE THEN 9223372036854775807 ELSE {value} END" if n == "bigint" else value
         if n == "decimal" and a.name in ("float", "double"):
-            return f"{duck}(spark_decimal_text(spark_to_string({x}), {text(to.sql)}, {flag}) AS {physical(to)})"
+            return f"CASE WHEN isfinite({x}) THEN {duck}(spark_decimal_text(spark_to_string({x}), {text(to.sql)}, {flag}) AS {physical(to)}) END"
         return plain
     if a.name == "boolean":
         return plain

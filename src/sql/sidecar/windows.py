@@ -4,7 +4,7 @@ from sqlglot import exp
 from catalogue import AGGREGATES, FUNCTIONS
 import zones
 from errors import mismatch, quoted, raised, syntax, unsupported
-from kinds import BOOLEAN, INT, orderable
+from kinds import BOOLEAN, DATE, INT, integral, orderable
 from values import E, cast, implicit, made
 
 TAIL = "\x01"  # where FILTER and OVER stand in an aggregate's text
@@ -194,7 +194,7 @@ class Windows:
         if s.args.get("exclude"):
             raise syntax("'EXCLUDE'")
         kind = (s.args.get("kind") or "").upper()
-        bounds = []
+        bounds, values = [], []
         for key in ("start", "end"):
             value, side = s.args.get(key), s.args.get(key + "_side")
             if value is None:
@@ -206,6 +206,9 @@ class Windows:
                 if not e.foldable:
                     raise raised("DATATYPE_MISMATCH.SPECIFIED_WINDOW_FRAME_WITHOUT_FOLDABLE", f"Window frame bound '{self.shown(value)}' is not a literal.", "42K09")
                 text = e.sql
+                values.append(e.kind)
+                if kind == "ROWS" and (not integral(e.kind) or e.is_literal and e.lit is not None and not -2**31 <= e.lit < 2**31):
+                    raise mismatch("SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE", self.shown(value), f'The data type of the window frame bound "{e.kind.sql}" does not match the expected data type "INT".')
                 if e.kind.name in ("dt", "ym"):
                     zones.refused("A window frame between intervals")
                 if e.kind.name == "dt":
@@ -220,6 +223,9 @@ class Windows:
             keys = order.expressions if order is not None else []
             if len(keys) != 1:
                 raise mismatch("RANGE_FRAME_MULTI_ORDER" if keys else "RANGE_FRAME_WITHOUT_ORDER", self.shown(spec), "A range window frame with value boundary cannot be used in a window specification with multiple order by expressions.")
+            key = self.compile(keys[0].this if isinstance(keys[0], exp.Ordered) else keys[0], scope).kind
+            if key == DATE and any(k.name == "dt" and k.args != ("day", "day") for k in values):
+                raise mismatch("RANGE_FRAME_INVALID_TYPE", self.shown(spec), f'The data type "{key.sql}" used in the order specification does not support the data type "INTERVAL DAY TO SECOND" which is used in the range frame.')
         return f"{kind} BETWEEN {bounds[0]} AND {bounds[1]}"
 
     def ranked(self, call, scope):

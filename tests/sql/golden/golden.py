@@ -1,6 +1,7 @@
 """Spark's own golden SQL files, run through a warehouse: what Spark answered, statement by statement, against what we answer.
 
-A golden file is a script with views and tables of its own. Each runs in a schema and a session of its own; a temporary view is made a view there. Rows compare as Spark prints them, sorted where the statement does not order them.
+A golden file is a script with views and tables of its own. Each runs in a schema and a session of its own; a global temporary view is made a view there,
+a temporary function a function. Rows compare as Spark prints them, sorted where the statement does not order them.
 
     golden.py JAR LIST [--tarn BINARY] [--report FILE.md] [--json FILE] [--zone America/Los_Angeles]
 
@@ -26,7 +27,18 @@ OURS = re.compile(r"^\[([A-Z_][A-Z0-9_.]*)\]")
 ZONE = None  # of the sessions; None: UTC
 
 # Statements whose ORDER BY leaves rows in any order: equal keys.
-TIES = {("having", 16), ("order-by", 5), ("subquery/subquery-offset", 9), ("subquery/subquery-offset", 13)}
+TIES = {("having", 16), ("order-by", 5)}
+# Statements that say nothing of which rows or which order within equal keys is meant, where what is left out shows: a LIMIT without an order, first and
+# last over peers.
+ANY = {("subquery/subquery-offset", 9), ("subquery/subquery-offset", 13)} | {("postgreSQL/window_part2", n) for n in (6, 7, 8, 9)}
+# They come after a change that Spark refuses of the suite's table, which is one of Delta here.
+CHANGED = {("identifier-clause", n) for n in (13, 14, 15, 16, 17, 18, 19)}
+# What they print is of the suite's own zone.
+ZONED = {("timezone", 6), ("datetime-formatting", 33)}
+# Sums of floating point in another order: Spark's own answer depends on how the rows are spread over its partitions.
+# And what POWER gives of LN, in a table of before: Java's own last digit.
+POWERS = {("postgreSQL/numeric", 497)}
+MOMENTS = re.compile(r"\b(corr|covar_\w+|regr_\w+|var\w*|std\w*|skewness|kurtosis)\s*\(", re.I)
 
 
 @dataclasses.dataclass
@@ -188,12 +200,15 @@ class Runner:
         self.ask = ask
         self.settings = set(settings)  # settings of Spark's own that were refused: what runs under them is no comparison
         self.global_temporary = False
+        self.lasting = False  # temporary functions are made functions: then what they read must be no temporary view
         self.missing = set()  # names whose CREATE or INSERT was not carried out: what reads them is no comparison
 
     def adapted(self, sql):
         self.global_temporary = self.global_temporary or re.search(r"\bGLOBAL\s+TEMP", sql, re.I) is not None
-        sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?(GLOBAL\s+)?TEMP(ORARY)?\s+VIEW\b", "CREATE OR REPLACE VIEW", sql, flags=re.I)
+        kind = r"(GLOBAL\s+)?" if self.lasting else r"GLOBAL\s+"
+        sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?" + kind + r"TEMP(ORARY)?\s+VIEW\b", "CREATE OR REPLACE VIEW", sql, flags=re.I)
         sql = re.sub(r"\bCREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+FUNCTION\b", "CREATE OR REPLACE FUNCTION", sql, flags=re.I)
+        sql = re.sub(r"\bDROP\s+TEMP(ORARY)?\s+FUNCTION\b", "DROP FUNCTION", sql, flags=re.I)
         sql = re.sub(r"^(CREATE\s+TABLE\b.*?)\bUSING\s+(parquet|json|orc|csv)\b", r"\1USING delta", sql, flags=re.I | re.S)
         return sql
 
@@ -201,8 +216,12 @@ class Runner:
         verdict, detail = self.compare(case)
         if case.kind == "command" and verdict in ("refused", "failed"):
             touched = re.search(r"\b(?:CREATE|INSERT|ALTER|DROP|MERGE|UPDATE|USE)\b.*?(?:VIEW|TABLE|INTO|OVERWRITE|DATABASE|SCHEMA|FUNCTION|USE)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?([\w.`]+)", case.sql, re.I | re.S)
-            if touched:
-                self.missing.add(touched.group(1).replace("`", "").split(".")[-1].lower())
+            for name in [touched.group(1)] if touched else []:
+                self.missing.add(name.replace("`", "").split(".")[-1].lower())
+            for name in re.findall(r"\bINSERT\s+INTO\s+(?:TABLE\s+)?([\w.`]+)", case.sql, re.I):
+                self.missing.add(name.replace("`", "").split(".")[-1].lower())
+        if (case.file, case.number) in CHANGED and verdict in ("wrong", "answered"):
+            return "refused", "the suite's table is none of Delta"
         if changed := re.match(r"SET\s+([\w.]+)\s*=\s*(\w+)", case.sql, re.I):
             if ".legacy." in changed.group(1):  # what it is by itself is known
                 self.settings = self.settings | {changed.group(1)} if changed.group(2).lower() == "true" else self.settings - {changed.group(1)}
@@ -262,11 +281,15 @@ class Runner:
         flat = [re.sub(r"#\d+", "#x", line) for line in flat]  # as the suite does
         if flat == goal or sorted(flat) == sorted(goal) and (not ordered(case.sql) or only_ties(case, got, want)):
             return "right", ""
-        if (case.file, case.number) in TIES and sorted(flat) == sorted(goal):
+        if (case.file, case.number) in TIES and sorted(flat) == sorted(goal) or (case.file, case.number) in ANY and len(flat) == len(goal) or "\n".join(flat) == "\n".join(goal):
             return "right", ""
+        if (MOMENTS.search(case.sql) or (case.file, case.number) in POWERS) and close(got, want):
+            return "right", ""
+        if (case.file, case.number) in ZONED and not ZONE:
+            return "zone", ""
         if not ZONE and other_zone(got, want):
             return "zone", ""
-        if re.search(r"\bcurrent_(database|schema|catalog)\b", case.sql, re.I):
+        if re.search(r"\bcurrent_(database|schema|catalog)\b|^SHOW CURRENT", case.sql, re.I):
             return "zone", ""
         return "wrong", f"want {goal[:4]} got {flat[:4]}"
 
@@ -280,7 +303,22 @@ def undetailed(rows):
         if not within:
             out.append(r)
         within = within or r[0] == "# Detailed Table Information"
+    if out and out[-1][0] == "# Detailed Table Information":
+        del out[-1]
+        while out and not any(out[-1]):
+            del out[-1]
     return out
+
+
+def close(got, want):
+    """The same rows but for the last digits of numbers."""
+    def same(a, b):
+        try:
+            return a == b or abs(float(a) - float(b)) <= 1e-8 * abs(float(b))
+        except ValueError:
+            return False
+
+    return len(got) == len(want) and all(len(a) == len(b) and all(map(same, a, b)) for a, b in zip(sorted(got), sorted(want)))
 
 
 def only_ties(case, got, want):
@@ -399,7 +437,9 @@ def run(jar, names, ask_in):
     results = []
     for i, name in enumerate(names):
         runner = Runner(ask_in(f"golden_{i}"), settings_of(jar, name))
-        for case in cases(jar, [name]):
+        script = list(cases(jar, [name]))
+        runner.lasting = any(re.search(r"\bTEMP(ORARY)?\s+FUNCTION\b", case.sql, re.I) for case in script)
+        for case in script:
             verdict, detail = runner.judge(case)
             results.append((case, verdict, detail))
     return results
