@@ -165,7 +165,7 @@ Result<json::value> SidecarParser::ask(const json::object& request) {
       const std::lock_guard lock(mutex_);
       ++starts_;
     }
-    const auto until = Steady::now() + std::chrono::milliseconds(options_.request_timeout);
+    const auto until = Steady::now() + std::chrono::milliseconds(options_.request_timeout + (fresh ? options_.start_timeout : 0));
     std::string size, text;
     if (p->send(head, until) && p->send(body, until) && p->receive(size, 4, until)) {
       std::uint32_t length = 0;

@@ -21,6 +21,7 @@ struct SidecarOptions {
   std::size_t processes = 2;
   std::size_t most_statement_bytes = 1u << 20;
   Millis request_timeout = 20'000;
+  Millis start_timeout = 60'000;  // beside that, for a process's first statement: a busy machine's fault, not the statement's
   std::size_t cache_bytes = 64u << 20;
 };
 
