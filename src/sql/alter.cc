@@ -42,6 +42,10 @@ Result<Done> Executor::alter(const Call& c) {
   const auto& ctx = c.session.ctx;
   const std::string action = a.options.contains("action") ? a.options.at("action") : "";
   if (action == "set_tags" || action == "unset_tags") return tag(c);
+  if (Securables::takes(a)) {
+    TARN_TRY(told, securables_.run(c.session, a));
+    return deliver(c, std::move(told.columns), told.rows);
+  }
   if (a.securable_type == "CATALOG" || a.securable_type == "SCHEMA") {
     const auto type = a.securable_type == "CATALOG" ? catalog::SecurableType::CATALOG : catalog::SecurableType::SCHEMA;
     std::string full = a.target.at(0);

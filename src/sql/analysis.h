@@ -47,8 +47,7 @@ enum class StatementKind {
   describe_table,
   describe_history,
   describe_detail,
-  describe_catalog,
-  describe_schema,
+  describe_namespace,
   use_catalog,
   use_schema,
   create_policy,
@@ -56,6 +55,10 @@ enum class StatementKind {
   show_policies,
   describe_policy,
   describe_query,
+  create_securable,  // volumes, external locations, storage credentials, functions: securables.h
+  drop_securable,
+  show_securables,
+  describe_securable,
   show_current,
   declare_variable,
   set_variable,
@@ -65,8 +68,9 @@ enum class StatementKind {
 BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
                     explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
                     revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-                    list_files, describe_table, describe_history, describe_detail, describe_catalog, describe_schema, use_catalog, use_schema,
-                    create_policy, drop_policy, show_policies, describe_policy, describe_query, show_current, declare_variable, set_variable,
+                    list_files, describe_table, describe_history, describe_detail, describe_namespace, use_catalog, use_schema,
+                    create_policy, drop_policy, show_policies, describe_policy, describe_query, create_securable, drop_securable, show_securables,
+                    describe_securable, show_current, declare_variable, set_variable,
                     drop_variable, set_config)
 
 /// A place in a query that reads something.
@@ -151,7 +155,7 @@ struct Analysis {
   std::optional<PolicyClause> row_filter;
   std::map<std::string, PolicyClause> masks;  // by column
   std::optional<PolicyDefinition> policy;
-  std::string name;  // of a policy; `target` is what it is on
+  std::string name;  // of a policy; `target` is what it is on; a securable's new name
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,

@@ -282,7 +282,7 @@ Result<Done> Executor::describe_history(const Call& c) {
 Result<Done> Executor::describe_namespace(const Call& c) {
   const auto& a = c.analysis;
   Rows rows;
-  if (a.kind == StatementKind::describe_catalog) {
+  if (a.securable_type == "CATALOG") {
     auto found = catalog_.catalogs(c.session.ctx);
     if (!found) return fail(Resolver::catalog_error(found.error()));
     if (std::ranges::find(*found, a.target.at(0)) == found->end())

@@ -161,6 +161,13 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::show_create_table:
       case StatementKind::show_properties:
         return show(c);
+      case StatementKind::create_securable:
+      case StatementKind::drop_securable:
+      case StatementKind::show_securables:
+      case StatementKind::describe_securable: {
+        TARN_TRY(told, securables_.run(c.session, *analysis));
+        return deliver(c, std::move(told.columns), told.rows);
+      }
       case StatementKind::list_files:
         return list_files(c);
       case StatementKind::create_policy:
@@ -177,8 +184,7 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::describe_history:
       case StatementKind::describe_detail:
         return describe_history(c);
-      case StatementKind::describe_catalog:
-      case StatementKind::describe_schema:
+      case StatementKind::describe_namespace:
         return describe_namespace(c);
     }
     throw std::logic_error("a statement kind without a meaning");

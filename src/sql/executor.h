@@ -6,13 +6,14 @@
 #include "sql/file_sources.h"
 #include "sql/resolver.h"
 #include "sql/result_cache.h"
+#include "sql/securables.h"
 #include "sql/system_tables.h"
 
 namespace tarn::sql {
 
 class Executor {
  public:
-  Executor(catalog::Catalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
+  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
       : catalog_(catalog),
         parser_(parser),
         objects_(objects),
@@ -20,7 +21,8 @@ class Executor {
         tables_(objects, log, engine),
         system_(catalog, std::move(account_id)),
         files_(catalog, objects, engine),
-        resolver_(catalog, parser, tables_, system_, files_) {}
+        resolver_(catalog, parser, tables_, system_, files_),
+        securables_(catalog, resolver_) {}
 
   /// The rows of system.query.history; set once, before the first statement.
   void set_history(HistorySource source) { system_.set_history(std::move(source)); }
@@ -130,6 +132,7 @@ class Executor {
   SystemTables system_;
   FileSources files_;
   Resolver resolver_;
+  Securables securables_;
   ResultCache cache_;
 };
 

@@ -1,5 +1,6 @@
 """SHOW and DESCRIBE."""
 import governance
+import securables
 import tokens
 from errors import quoted, raised, syntax, unsupported
 
@@ -60,6 +61,9 @@ def show(c):
         effective = c.take("EFFECTIVE")
         c.take("POLICIES")
         return {"kind": "show_policies", "extended": effective, **governance.policy_home(c)}
+    other = securables.show(c, pattern)
+    if other is not None:
+        return other
     raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
 
 
@@ -71,18 +75,19 @@ def describe(c):
         return {"kind": "describe_history", "target": c.name()}
     if c.take("DETAIL"):
         return {"kind": "describe_detail", "target": c.name()}
-    for words, kind in ((("CATALOG",), "describe_catalog"), (("SCHEMA",), "describe_schema"), (("DATABASE",), "describe_schema")):
-        if c.take(*words):
-            extended = c.take("EXTENDED")
-            return {"kind": kind, "extended": extended, "target": c.name(2 if kind == "describe_schema" else 1)}
+    if c.is_word("CATALOG", "SCHEMA", "DATABASE"):
+        catalog = c.identifier().upper() == "CATALOG"
+        extended = c.take("EXTENDED")
+        return {"kind": "describe_namespace", "securable_type": "CATALOG" if catalog else "SCHEMA", "extended": extended, "target": c.name(1 if catalog else 2)}
     if c.take("QUERY") or c.is_word("SELECT", "WITH", "VALUES") or c.is_word("FROM") and not c.is_word("FROM", ahead=1):
         w = c.peek()
         if w is None:
             raise syntax("end of input", "expected a query")
         c.at = len(c.words)
         return {"kind": "describe_query", "query_text": c.sql[w.start:]}
-    if c.is_word("FUNCTION", "VOLUME", "CREDENTIAL", "LOCATION", "EXTERNAL") and c.peek(1) is not None:
-        raise unsupported("DESCRIBE " + c.peek().text.upper())
+    other = securables.describe(c)
+    if other is not None:
+        return other
     c.take("TABLE")
     extended = c.take("EXTENDED") or c.take("FORMATTED")
     out = {"kind": "describe_table", "extended": extended, "target": c.name()}

@@ -5,7 +5,9 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
+import file_statements
 import governance
+import securables
 import session_statements
 import show
 import table_clauses
@@ -277,6 +279,9 @@ def text_or_null(c):
 
 
 def alter(c):
+    other = securables.alter(c)
+    if other is not None:
+        return other
     if c.take("CATALOG"):
         kind, parts = "CATALOG", c.name(1)
     elif c.take("SCHEMA") or c.take("DATABASE"):
@@ -373,6 +378,9 @@ def alter(c):
 
 def comment(c):
     c.expect("ON")
+    other = securables.comment(c)
+    if other is not None:
+        return other
     out = {"kind": "alter", "properties": {}, "columns": [], "files": [], "options": {"action": "comment"}}
     if c.take("CATALOG"):
         out.update(securable_type="CATALOG", target=c.name(1))
@@ -480,7 +488,7 @@ def create(c):
     if c.take("POLICY"):
         return governance.create_policy(c, replace)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE"):
-        return None
+        return securables.create(c)
     kind = "create_catalog" if c.is_word("CATALOG") else "create_schema"
     c.at += 1
     missing = c.take("IF", "NOT", "EXISTS")
@@ -497,6 +505,9 @@ def drop(c):
     if c.is_word("TEMPORARY", "TEMP") and c.is_word("VARIABLE", "VAR", ahead=1):
         c.at += 1
         return session_statements.drop(c)
+    other = securables.drop(c)
+    if other is not None:
+        return other
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "FUNCTION"):
         if c.peek() is None:
             raise syntax("end of input")
@@ -537,61 +548,9 @@ def options(c):
         c.expect_symbol(",")
 
 
-def copy(c):
-    c.expect("INTO")
-    out = {"kind": "copy_into", "target": c.name(), "options": {}, "copy_options": {}, "files": []}
-    c.expect("FROM")
-    if c.peek() is not None and c.peek().kind == "symbol":
-        raise unsupported("COPY INTO from a query", "Load the files, then INSERT ... SELECT.")
-    out["source"] = c.string()
-    if c.is_word("WITH"):
-        raise unsupported("COPY INTO with an inline credential", "Use an external location.")
-    c.expect("FILEFORMAT")
-    c.expect_symbol("=")
-    out["file_format"] = c.identifier().lower()
-    while c.peek() is not None:
-        if c.take("FILES"):
-            c.expect_symbol("=")
-            c.expect_symbol("(")
-            while True:
-                out["files"].append(c.string())
-                if c.symbol(")"):
-                    break
-                c.expect_symbol(",")
-        elif c.take("FORMAT_OPTIONS"):
-            out["options"] = options(c)
-        elif c.take("COPY_OPTIONS"):
-            out["copy_options"] = options(c)
-        else:
-            raise unsupported("COPY INTO ... " + c.peek().text.upper()) if c.peek().kind == "word" else syntax(c.near())
-    return out
-
-
-def list_(c):
-    out = {"kind": "list_files", "source": c.string(), "options": {}}
-    if c.is_word("WITH"):
-        raise unsupported("LIST with a credential", "Use an external location.")
-    if c.take("LIMIT"):
-        w = c.peek()
-        if w is None or not w.text.isdigit():
-            raise syntax(c.near(), "expected a number")
-        c.at += 1
-        out["options"]["limit"] = w.text
-    return out
-
-
-def moved(word):
-    """PUT, GET and REMOVE move files between a volume and the machine of the driver that sends them."""
-    def refused(c):
-        if c.peek() is None or c.peek().kind != "string":
-            return None
-        raise unsupported(f"The statement {word}", "Use the Files API, or `databricks fs cp`.")
-    return refused
-
-
 STATEMENTS = {
-    "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": copy,
+    "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": file_statements.copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
-    "LIST": list_, "PUT": moved("PUT"), "GET": moved("GET"), "REMOVE": moved("REMOVE"),
+    "LIST": file_statements.list_, **{word: file_statements.moved(word) for word in ("PUT", "GET", "REMOVE")},
     "DECLARE": session_statements.declare, "SET": session_statements.set_,
 }
