@@ -278,6 +278,7 @@ class Compiler(Expressions, Relations, Windows):
         if scope.layer is not None:
             source, where = f" FROM ({scope.layer.sql(source, where)}) AS {ident(scope.layer.alias)}", ""
         sql = f"SELECT {'DISTINCT ' if distinct is not None else ''}{listed}{source}{where}{tail}"
+        narrow = {n: f'"n{n}"' for n, i in enumerate(items) if i.e.narrow and not i.e.volatile and not i.e.window}
         refs = frozenset().union(*(c.refs for c in columns)) if columns else frozenset()
         if (node.args.get("limit") or node.args.get("offset")) and any(d < scope.depth for d in self.outer_depths[before:]):
             self.limit_within(node, scope)
@@ -286,7 +287,8 @@ class Compiler(Expressions, Relations, Windows):
         ended = order + self.limits(node, scope)
         if level and ended:
             raise misplaced()
-        return Query(sql + ended, columns, refs, level)
+        extra = "".join(f", {items[n].e.narrow} AS {ref}" for n, ref in narrow.items())
+        return Query(sql + ended, columns, refs, level, (f"SELECT {listed}{extra}{source}{where}{tail}{ended}", narrow) if narrow else None)
 
     def limit_within(self, node, scope):
         """LIMIT in a subquery that uses columns of the query around: which rows are left has to be said."""

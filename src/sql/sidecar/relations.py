@@ -85,10 +85,14 @@ class Relations(Pivots):
 
         own = self.fresh()
         name = node.alias
-        scope.sources.append(Source([name] if name else names or [], own, renamed(q.columns, columns, name)))
+        source = Source([name] if name else names or [], own, renamed(q.columns, columns, name))
+        scope.sources.append(source)
         if q.level:
-            scope.sources[-1].level = f"{ident(own)}.{q.level}"
-        return f"({q.sql}) AS {ident(own)}"
+            source.level = f"{ident(own)}.{q.level}"
+        sql, narrow = q.narrow or (q.sql, {})
+        for place, ref in narrow.items():
+            source.items[place].e.narrow = f"{ident(own)}.{ref}"
+        return f"({sql}) AS {ident(own)}"
 
     def table(self, node, scope):
         this = node.this

@@ -15,11 +15,12 @@ class Col:
 
 
 class Query:
-    __slots__ = ("sql", "columns", "refs", "ordered", "level")
+    __slots__ = ("sql", "columns", "refs", "ordered", "level", "narrow")
 
-    def __init__(self, sql, columns, refs=frozenset(), level=None):
-        """`level`: in the step of a recursive query, the hidden column that says how deep its rows are."""
-        self.sql, self.columns, self.refs, self.level = sql, columns, frozenset(refs), level
+    def __init__(self, sql, columns, refs=frozenset(), level=None, narrow=None):
+        """`level`: in the step of a recursive query, the hidden column that says how deep its rows are. `narrow`: the same query for FROM, with hidden
+        columns of what is narrow among its own (see E), and their names by place; nothing if there are none."""
+        self.sql, self.columns, self.refs, self.level, self.narrow = sql, columns, frozenset(refs), level, narrow
 
 
 class Item:
