@@ -38,7 +38,7 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
   for (std::size_t i = 0; i < made.columns.size(); ++i) {
     const auto& c = made.columns[i];
     if (body.types.at(i) != c.type_text && !(body.types[i] == "void" && c.type_text == "string")) return changed();
-    out.columns.push_back({c.name, c.type_text});
+    out.columns.push_back({c.name, c.type_text, body.declared.at(i)});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";
@@ -48,7 +48,7 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
   out.views.push_back(own);
   out.bases = std::move(body.bases);
   out.behind = std::move(body.read_tables);
-  out.files = body.files, out.bytes = body.bytes;
+  out.files = body.files, out.bytes = body.bytes, out.places = std::move(body.places);
   out.guarded = body.guarded, out.outside = body.outside, out.asks = body.asks;
   return out;
 }
