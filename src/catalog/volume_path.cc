@@ -1,7 +1,5 @@
 #include "catalog/volume_path.h"
 
-#include <vector>
-
 #include "objects/keys.h"
 
 namespace tarn::catalog {
@@ -24,8 +22,10 @@ Result<VolumePath> VolumePath::parse(std::string_view path) {
     if (p.find('.') != p.npos) return refused(": names of catalogs, schemas and volumes hold no period");
   const auto relative = objects::clean_path(rest);
   if (!relative) return fail(Error{Errc::invalid, "Invalid path: " + relative.error().message});
-  return VolumePath{
-      .volume = parts[1] + "." + parts[2] + "." + parts[3], .relative = *relative, .root = "/Volumes/" + parts[1] + "/" + parts[2] + "/" + parts[3]};
+  return VolumePath{.volume = parts[1] + "." + parts[2] + "." + parts[3],
+                    .names = {parts.begin() + 1, parts.end()},
+                    .relative = *relative,
+                    .root = "/Volumes/" + parts[1] + "/" + parts[2] + "/" + parts[3]};
 }
 
 }  // namespace tarn::catalog

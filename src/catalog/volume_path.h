@@ -3,15 +3,17 @@
 // there. Source: Databricks docs "What are Unity Catalog volumes?", "What path is used for accessing files in a volume?".
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/catalog.h"
 
 namespace tarn::catalog {
 
 struct VolumePath {
-  std::string volume;    // catalog.schema.volume
-  std::string relative;  // below it, without slashes at its ends; empty: the volume itself
-  std::string root;      // /Volumes/c/s/v
+  std::string volume;              // catalog.schema.volume
+  std::vector<std::string> names;  // these three
+  std::string relative;            // below it, without slashes at its ends; empty: the volume itself
+  std::string root;                // /Volumes/c/s/v
   std::string shown() const { return relative.empty() ? root : root + "/" + relative; }
 
   /// Error: invalid, for fewer than three names, `.` and `..`, control characters, and what storage reserves.

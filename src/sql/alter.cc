@@ -42,10 +42,7 @@ Result<Done> Executor::alter(const Call& c) {
   const auto& ctx = c.session.ctx;
   const std::string action = a.options.contains("action") ? a.options.at("action") : "";
   if (action == "set_tags" || action == "unset_tags") return tag(c);
-  if (Securables::takes(a)) {
-    TARN_TRY(told, securables_.run(c.session, a));
-    return deliver(c, std::move(told.columns), told.rows);
-  }
+  if (Securables::takes(a)) return securable(c);
   if (a.securable_type == "CATALOG" || a.securable_type == "SCHEMA") {
     const auto type = a.securable_type == "CATALOG" ? catalog::SecurableType::CATALOG : catalog::SecurableType::SCHEMA;
     std::string full = a.target.at(0);
@@ -188,6 +185,11 @@ Result<Done> Executor::tag(const Call& c) {
   }
   if (auto done = catalog_.set_tags(c.session.ctx, type, full, changes); !done) return fail(Resolver::catalog_error(done.error()));
   return deliver(c, {}, {});
+}
+
+Result<Done> Executor::securable(const Call& c) {
+  TARN_TRY(told, securables_.run(c.session, c.analysis));
+  return deliver(c, std::move(told.columns), told.rows);
 }
 
 }  // namespace tarn::sql

@@ -164,10 +164,8 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::create_securable:
       case StatementKind::drop_securable:
       case StatementKind::show_securables:
-      case StatementKind::describe_securable: {
-        TARN_TRY(told, securables_.run(c.session, *analysis));
-        return deliver(c, std::move(told.columns), told.rows);
-      }
+      case StatementKind::describe_securable:
+        return securable(c);
       case StatementKind::list_files:
         return list_files(c);
       case StatementKind::create_policy:

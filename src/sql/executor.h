@@ -64,6 +64,7 @@ class Executor {
   Result<Done> maintain(const Call& c);  // maintenance.cc: OPTIMIZE, VACUUM, RESTORE
   Result<Done> alter(const Call& c);     // alter.cc
   Result<Done> tag(const Call& c);
+  Result<Done> securable(const Call& c);
   /// What a clause about columns, constraints or clustering commits; nothing: there is nothing to do.  alter_columns.cc
   Result<std::optional<delta::Commit>> column_change(const Call& c, const Target& target, const std::string& action);
   /// That generated columns, defaults and constraints can be compiled, and use what they may.

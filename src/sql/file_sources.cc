@@ -153,13 +153,9 @@ Result<FileSources::Place> FileSources::place(const Session& session, const std:
     const auto at = catalog::VolumePath::parse(*text);
     if (!at) return refuse(Errc::invalid, "[PATH_INVALID] " + at.error().message);
     auto location = catalog_.volume_location(session.ctx, at->volume, false);
-    if (!location && location.error().code == catalog::Errc::not_found) {
-      const auto last = at->root.rfind('/'), middle = at->root.rfind('/', last - 1), first = at->root.rfind('/', middle - 1);
-      return refuse(Errc::not_found, "[UC_VOLUME_NOT_FOUND] Volume " +
-                                         backticked({at->root.substr(first + 1, middle - first - 1), at->root.substr(middle + 1, last - middle - 1),
-                                                     at->root.substr(last + 1)}) +
+    if (!location && location.error().code == catalog::Errc::not_found)
+      return refuse(Errc::not_found, "[UC_VOLUME_NOT_FOUND] Volume " + backticked(at->names) +
                                          " does not exist. Please use 'SHOW VOLUMES' to list available volumes. SQLSTATE: 42704");
-    }
     if (!location) return fail(Resolver::catalog_error(location.error()));
     auto url = objects::Url::parse(*location);
     if (!url) return refuse(Errc::unavailable, "The volume " + at->volume + " lies at no storage path: " + url.error().message);

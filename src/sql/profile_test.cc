@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <future>
-
 #include "access/testing.h"
 #include "base/ids_in_time.h"
 #include "sql/testing.h"
@@ -16,19 +14,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class Profiles : public ::testing::Test {
+class Profiles : public WarehouseTest {
  protected:
-  World world;
-  access::testing::FakePermissions permissions;
-  Warehouses warehouses{*world.store, permissions, world.clock};
-  Statements statements{*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock};
-  std::string id;
-
   void SetUp() override {
-    statements.recover();
-    const auto w = warehouses.create(world.as("automation"), {.name = "shared", .cluster_size = "2X-Small"});
-    ASSERT_TRUE(w) << w.error().message;
-    id = w->id;
+    WarehouseTest::SetUp();
     for (const auto* who : {"users", "engineers"}) permissions.grant(1, {"sql/warehouses", id}, who, "CAN_USE");
     must("GRANT USE CATALOG, USE SCHEMA ON CATALOG main TO `account users`");
     must("CREATE TABLE main.s.parts (id BIGINT, kind STRING) PARTITIONED BY (kind)");
@@ -36,12 +25,7 @@ class Profiles : public ::testing::Test {
     must("GRANT SELECT ON TABLE main.s.parts TO `account users`");
   }
   std::shared_ptr<Statement> run(const std::string& sql, const std::string& who = "automation", const std::string& on = {}) {
-    auto s = statements.submit(world.as(who), {.statement = sql, .warehouse_id = on.empty() ? id : on});
-    if (!s) throw std::runtime_error(s.error().message);
-    std::promise<void> done;
-    (*s)->on_done([&] { done.set_value(); });
-    if (done.get_future().wait_for(std::chrono::seconds(120)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
-    return *s;
+    return finished(statements, world.as(who), {.statement = sql, .warehouse_id = on.empty() ? id : on});
   }
   void must(const std::string& sql) { EXPECT_EQ(run(sql)->snapshot().error_message, "") << sql; }
   json::object profile(const std::string& statement, const std::string& who) {

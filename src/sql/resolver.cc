@@ -14,6 +14,15 @@ void add_unique(std::vector<std::string>& to, const std::vector<std::string>& fr
     if (std::ranges::find(to, f) == to.end()) to.push_back(f);
 }
 
+/// What reading one more relation means for a query, a change or a merge.
+void take_in(auto& out, const auto& relation) {
+  add_unique(out.directories, relation.directories);
+  out.held.insert(out.held.end(), relation.held.begin(), relation.held.end());
+  out.guarded = out.guarded || relation.guarded;
+  if (!relation.name.empty()) add_unique(out.read_tables, {relation.name});
+  add_unique(out.read_tables, relation.behind);
+}
+
 std::map<std::string, std::string> defaults_of(const OpenTable& table) {
   std::map<std::string, std::string> out;
   for (const auto& f : table.snapshot->metadata.schema.fields)
@@ -175,17 +184,13 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   out.types = rewritten->types;
   out.declared = rewritten->declared;
   for (const auto& r : relations) {
-    add_unique(out.directories, r.directories);
+    take_in(out, r);
     add_unique(out.views, r.views);
     add_unique(out.bases, r.bases);
-    out.guarded = out.guarded || r.guarded;
     out.outside = out.outside || r.outside;
     out.asks = out.asks || r.asks;
     out.files += r.files, out.bytes += r.bytes;
     out.places.insert(r.places.begin(), r.places.end());
-    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
-    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
-    add_unique(out.read_tables, r.behind);
   }
   std::ranges::sort(out.directories);
   for (const auto& origin : rewritten->origins) {
@@ -247,13 +252,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
     TARN_TRY(value, fill(session, a.value, relations, out.held));
     out.assignments.emplace_back(a.column, std::move(value));
   }
-  for (const auto& r : relations) {
-    add_unique(out.directories, r.directories);
-    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
-    out.guarded = out.guarded || r.guarded;
-    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
-    add_unique(out.read_tables, r.behind);
-  }
+  for (const auto& r : relations) take_in(out, r);
   for (std::size_t i = 0; i < rewritten->lineage.size() && i < out.assignments.size(); ++i)
     for (const auto& [rel, column] : rewritten->lineage[i]) {
       const auto at = static_cast<std::size_t>(rel);
@@ -282,13 +281,7 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
   if (!rewritten->merge) throw std::logic_error("the SQL parser answered a MERGE with something else");
   const auto& m = *rewritten->merge;
   MergePlan out{.target_alias = m.target_alias, .source_alias = m.source_alias};
-  for (const auto& r : read) {
-    add_unique(out.directories, r.directories);
-    out.held.insert(out.held.end(), r.held.begin(), r.held.end());
-    out.guarded = out.guarded || r.guarded;
-    if (!r.name.empty()) add_unique(out.read_tables, {r.name});
-    add_unique(out.read_tables, r.behind);
-  }
+  for (const auto& r : read) take_in(out, r);
   TARN_TRY(on, fill(session, m.on, {}, out.held));
   out.on = std::move(on);
   for (const auto& clause : m.clauses) {

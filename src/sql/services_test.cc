@@ -95,28 +95,11 @@ TEST(Scheduler, UsersOfOneQueueTakeTurns) {
   EXPECT_EQ(order, "1ax2b34");  // who came with four waits behind himself alone
 }
 
-class Services : public ::testing::Test {
+class Services : public WarehouseTest {
  protected:
-  World world;
-  access::testing::FakePermissions permissions;
-  Warehouses warehouses{*world.store, permissions, world.clock};
-  Statements statements{*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock};
-  std::string id;
-
-  void SetUp() override {
-    statements.recover();
-    auto w = warehouses.create(world.as("automation"), {.name = "shared", .cluster_size = "2X-Small"});
-    ASSERT_TRUE(w) << w.error().message;
-    id = w->id;
-  }
   std::shared_ptr<Statement> finished(const access::Context& ctx, StatementRequest r) {
     r.warehouse_id = id;
-    auto s = statements.submit(ctx, r);
-    if (!s) throw std::runtime_error(s.error().message);
-    std::promise<void> done;
-    (*s)->on_done([&] { done.set_value(); });
-    if (done.get_future().wait_for(std::chrono::seconds(60)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
-    return *s;
+    return testing::finished(statements, ctx, std::move(r));
   }
   json::object body(const Statement& s) { return boost::json::parse(statement_body(s, statements)).as_object(); }
 };
@@ -154,14 +137,7 @@ TEST_F(Services, TheLegacyMetastoreSaysThatItWasTurnedOff) {
                   {.server_id = "legacy",
                    .default_catalog = [](const access::Context&) { return std::string("hive_metastore"); },
                    .legacy_access_off = [&](std::int64_t) { return off; }});
-  const auto told = [&](const std::string& text) {
-    auto s = here.submit(world.as("automation"), {.statement = text, .warehouse_id = id});
-    if (!s) return s.error().message;
-    std::promise<void> done;
-    (*s)->on_done([&] { done.set_value(); });
-    if (done.get_future().wait_for(std::chrono::seconds(60)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
-    return (*s)->snapshot().error_message;
-  };
+  const auto told = [&](const std::string& text) { return testing::told(here, world.as("automation"), {.statement = text, .warehouse_id = id}); };
   EXPECT_THAT(told("SELECT * FROM hive_metastore.default.t"), ::testing::HasSubstr("[TABLE_OR_VIEW_NOT_FOUND]"));
   off = true;
   for (const auto* text : {"SELECT * FROM hive_metastore.default.t", "SELECT * FROM t", "CREATE TABLE Hive_Metastore.default.t (a INT)"})

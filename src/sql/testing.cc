@@ -1,5 +1,7 @@
 #include "sql/testing.h"
 
+#include <future>
+
 #include "base/ids.h"
 #include "store/store_for_tests.h"
 
@@ -81,6 +83,35 @@ Result<Done> World::run(const access::Context& ctx, const std::string& sql, Resu
                   .statement_id = "statement-" + std::to_string(++statements_),
                   .state = state};
   return executor->run(session, sql, {}, sink);
+}
+
+namespace {
+void await(Statement& statement) {
+  std::promise<void> done;
+  statement.on_done([&] { done.set_value(); });
+  if (done.get_future().wait_for(std::chrono::seconds(120)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
+}
+}  // namespace
+
+std::shared_ptr<Statement> finished(Statements& statements, const access::Context& ctx, StatementRequest request) {
+  auto s = statements.submit(ctx, std::move(request));
+  if (!s) throw std::runtime_error(s.error().message);
+  await(**s);
+  return *s;
+}
+
+std::string told(Statements& statements, const access::Context& ctx, StatementRequest request) {
+  auto s = statements.submit(ctx, std::move(request));
+  if (!s) return s.error().message;
+  await(**s);
+  return (*s)->snapshot().error_message;
+}
+
+void WarehouseTest::SetUp() {
+  statements.recover();
+  const auto w = warehouses.create(world.as("automation"), {.name = "shared", .cluster_size = "2X-Small"});
+  ASSERT_TRUE(w) << w.error().message;
+  id = w->id;
 }
 
 }  // namespace tarn::sql::testing

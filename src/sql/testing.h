@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "access/testing.h"
 #include "catalog/testing.h"
 #include "objects/local_objects.h"
 #include "sql/sidecar.h"
@@ -61,6 +62,23 @@ class World {
 
  private:
   int statements_ = 0;
+};
+
+/// What became of a statement, once it has ended; throws where it is refused at once or hangs.
+std::shared_ptr<Statement> finished(Statements& statements, const access::Context& ctx, StatementRequest request);
+/// Why it was refused or failed; empty: it succeeded.
+std::string told(Statements& statements, const access::Context& ctx, StatementRequest request);
+
+/// A warehouse named `shared` over a World, which automation owns.
+class WarehouseTest : public ::testing::Test {
+ protected:
+  World world;
+  access::testing::FakePermissions permissions;
+  Warehouses warehouses{*world.store, permissions, world.clock};
+  Statements statements{*world.executor, warehouses, *world.store, *world.objects, world.vendor, world.clock};
+  std::string id;
+
+  void SetUp() override;
 };
 
 }  // namespace tarn::sql::testing

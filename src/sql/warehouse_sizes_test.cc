@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <future>
-
 #include "access/testing.h"
 #include "sql/testing.h"
 
@@ -45,14 +43,7 @@ TEST(WarehouseSizes, AStatementThatASmallOneCannotHoldRunsOnALargerOneAndTheNext
   const auto made = sized.create(world.as("automation"), {.name = "sized", .cluster_size = "2X-Small"});
   ASSERT_TRUE(made) << made.error().message;
   const auto id = made->id;
-  const auto told = [&](const std::string& sql) {
-    auto s = here.submit(world.as("automation"), {.statement = sql, .warehouse_id = id});
-    if (!s) return s.error().message;
-    std::promise<void> done;
-    (*s)->on_done([&] { done.set_value(); });
-    if (done.get_future().wait_for(std::chrono::seconds(120)) != std::future_status::ready) throw std::runtime_error("a statement hangs");
-    return (*s)->snapshot().error_message;
-  };
+  const auto told = [&](const std::string& sql) { return testing::told(here, world.as("automation"), {.statement = sql, .warehouse_id = id}); };
   const std::string big = "SELECT length(array_join(collect_list(repeat('x', 1000)), '')) FROM range(60000)";
   EXPECT_THAT(told(big), HasSubstr("Out of Memory"));
   ASSERT_TRUE(sized.edit(world.as("automation"), id, {.cluster_size = "Large"}));

@@ -477,9 +477,15 @@ def asker(server):
 
     admin, warehouse = server.admin(), server.warehouses["landing"]
     base = server.status()["workspaces"]["landing"] + "/api/2.0/sql"
+    last = None
+
     def ask_in(schema):
+        nonlocal last
+        if last:  # its file is done with, and there is a limit of open sessions
+            admin.call("DELETE", f"{base}/sessions/{last}?warehouse_id={warehouse}")
         admin.sql("landing", warehouse, f"CREATE SCHEMA landing_raw.{schema}")
         session = admin.call("POST", base + "/sessions", {"warehouse_id": warehouse, "catalog": "landing_raw", "schema": schema, "session_confs": {"timezone": ZONE} if ZONE else {}})["session_id"]
+        last = session
 
         def ask(sql):
             # What a file calls its default schema is the one that it runs in.
