@@ -51,7 +51,7 @@ Result<std::vector<catalog::ColumnInfo>> Executor::view_columns(const Call& c, c
     if (!seen.insert(lower(called)).second)
       return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(std::string_view(called)) +
                                        " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, view_column(called, query.types.at(i), static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    TARN_TRY(info, view_column(called, query.declared.at(i).empty() ? query.types.at(i) : query.declared[i], static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
     out.push_back(std::move(info));
   }
   return out;

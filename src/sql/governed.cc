@@ -226,10 +226,7 @@ Result<void> Resolver::add_policy(const Session& session, const catalog::TableIn
 
 Result<Compiled> Resolver::compile_policies(const Session& session, const catalog::TableInfo& info) {
   Relation base;
-  for (const auto& c : info.columns) {
-    const auto type = delta::delta_type(c.type_text);  // of VARCHAR(n) the string
-    base.columns.push_back({c.name, type ? delta::sql_type(*type) : c.type_text});
-  }
+  for (const auto& c : info.columns) base.columns.push_back({c.name, value_type(c.type_text)});
   TARN_TRY(columns, stub(base.columns));
   base.sql = "(SELECT " + columns + " WHERE false)";
   TARN_TRY(relation, governed(session, info, std::move(base), Rights{}));

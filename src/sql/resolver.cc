@@ -512,7 +512,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   std::string names;
   for (std::size_t i = 0; i < info.columns.size(); ++i) {
     const auto& c = info.columns[i];
-    out.columns.push_back({c.name, c.type_text, i < body.declared.size() ? body.declared[i] : std::string()});
+    out.columns.push_back({c.name, value_type(c.type_text), i < body.declared.size() ? body.declared[i] : std::string()});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";

@@ -37,8 +37,9 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
   std::string names;
   for (std::size_t i = 0; i < made.columns.size(); ++i) {
     const auto& c = made.columns[i];
-    if (body.types.at(i) != c.type_text && !(body.types[i] == "void" && c.type_text == "string")) return changed();
-    out.columns.push_back({c.name, c.type_text, body.declared.at(i)});
+    const auto type = value_type(c.type_text);
+    if (body.types.at(i) != type && !(body.types[i] == "void" && type == "string")) return changed();
+    out.columns.push_back({c.name, type, body.declared.at(i)});
     names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
   }
   out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";

@@ -112,6 +112,11 @@ Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql
   return out;
 }
 
+std::string value_type(const std::string& type_text) {
+  const auto type = delta::delta_type(type_text);
+  return type ? delta::sql_type(*type) : type_text;
+}
+
 std::string backticked(std::string_view name) {
   std::string out = "`";
   for (const char c : name) {

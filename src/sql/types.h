@@ -24,6 +24,9 @@ std::optional<Precision> decimal_precision(std::string_view sql_type);
 Result<catalog::ColumnInfo> column_info(std::string name, const std::string& sql_type, int position, bool nullable = true,
                                         std::optional<std::string> comment = {});
 
+/// A column's type as its values have it: of CHAR(n) and VARCHAR(n), which only say what may be written, string.
+std::string value_type(const std::string& type_text);
+
 /// `name` between backticks.
 std::string backticked(std::string_view name);
 std::string backticked(const std::vector<std::string>& parts);

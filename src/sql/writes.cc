@@ -143,7 +143,7 @@ Result<Done> Executor::create_table(const Call& c) {
     TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
     std::set<std::string> seen;
     for (std::size_t i = 0; i < found.size(); ++i) {
-      auto type = i < query.types.size() && query.types[i] != "void" ? query.types[i] : std::string("string");
+      auto type = query.types.at(i) == "void" ? std::string("string") : query.declared.at(i).empty() ? query.types[i] : query.declared[i];
       const auto& called = i < query.columns.size() ? query.columns[i] : found[i].name;
       if (!seen.insert(lower(called)).second)
         return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(called) +
