@@ -203,6 +203,17 @@ struct MergeRewrite {
   std::vector<MergeClause> clauses;
 };
 
+/// What a WHERE says of a table's column (sidecar/bounds.py, delta/file_skipping.h): a comparison with constants.
+struct BoundConstant {
+  std::string parameter;   // the name of the one that it is; empty: `text` of `type`
+  std::string text, type;  // as delta::BoundValue's
+};
+struct RelationBound {
+  int relation = 0;  // its place among the relations of the request; one past them: the target
+  std::string column, op;
+  std::vector<BoundConstant> values;
+};
+
 struct Rewrite {
   std::vector<Piece> query;                                         // queries
   std::vector<std::string> columns;                                 // output names
@@ -210,6 +221,7 @@ struct Rewrite {
   std::vector<std::string> declared;                                // and as a RelationColumn's
   std::vector<std::vector<std::pair<int, std::string>>> lineage;    // for each output (or assignment): relation and column
   std::vector<std::optional<std::pair<int, std::string>>> origins;  // of a query's outputs: the column that each is, if it is nothing else
+  std::vector<RelationBound> bounds;                                // that rows must meet to be of use
   std::vector<Piece> predicate;                                     // DELETE, UPDATE
   std::vector<Assignment> assignments;
   std::string target_alias;

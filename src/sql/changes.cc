@@ -223,17 +223,18 @@ Result<Tables::Applied> Tables::apply(const OpenTable& table, const Staged& stag
   return out;
 }
 
-Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
-                                const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
-                                const std::string& user, engine::CancelToken* cancel, const RowRules& rules) {
+Result<Written> Tables::rewrite(const OpenTable& table, const RowChange& change, const std::string& user, engine::CancelToken* cancel,
+                                const RowRules& rules) {
+  const auto& [predicate, alias, assignments, sources, bounds] = change;
   if (!table.files.plain())
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
                                          " is not supported by this warehouse. SQLSTATE: 0A000");
   const std::string file_column = "tarn_file_" + new_hex(4);
-  auto with_file = delta::relation_sql(table.files, {.file_column = file_column});
+  const auto files = delta::files_that_may_hold(*table.snapshot, table.files, bounds);
+  auto with_file = delta::relation_sql(table.files, {.file_column = file_column, .files = files});
   if (!with_file) return fail(from_delta(with_file.error()));
   const auto name = delta::sql_identifier(alias);
-  TARN_TRY(held, hold(table));
+  TARN_TRY(held, hold(table, files));
   (void)held;
   engine::Scope scope{.directories = sources};
   scope.directories.push_back(table.directory);
@@ -242,7 +243,7 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
   if (is_staged(table)) {
     const Scratch scratch(table.directory + "/_tarn_change_" + new_hex(8));
     const auto& unique = file_column;
-    delta::RelationOptions options{.file_column = unique, .row_column = unique + "_row"};
+    delta::RelationOptions options{.file_column = unique, .row_column = unique + "_row", .files = files};
     const bool tracks = !table.files.row_ids.empty();
     if (tracks) options.row_id_column = unique + "_id";
     auto placed = delta::relation_sql(table.files, options);
@@ -316,9 +317,9 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
     query = std::move(ruled);
   }
   std::int64_t kept = 0;
-  TARN_TRY(files, write_files(table.place(), table.snapshot->metadata, {.query = query, .sources = scope.directories}, kept, cancel));
+  TARN_TRY(rewritten, write_files(table.place(), table.snapshot->metadata, {.query = query, .sources = scope.directories}, kept, cancel));
   commit.operation = assignments.empty() ? delta::Operation::delete_ : delta::Operation::update;
-  commit.add = files;
+  commit.add = rewritten;
   commit.blind_append = false;
   commit.read_whole_table = true;
   commit.honours = honoured_features();

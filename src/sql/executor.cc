@@ -210,7 +210,7 @@ Result<Done> Executor::query(const Call& c) {
   const auto begun = std::chrono::steady_clock::now();
   TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis, true));
   c.guarded = compiled.guarded;
-  c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes, c.metrics.places = compiled.places;
+  c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes, c.metrics.skipped = compiled.skipped, c.metrics.places = compiled.places;
   // What reads nothing is done sooner than it is told of. A model's token is in what operators are told.
   if (auto* work = c.session.cancel ? c.session.cancel->work() : nullptr)
     work->profiled = !compiled.asks && (!c.analysis.tables.empty() || !compiled.directories.empty());

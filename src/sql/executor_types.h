@@ -38,6 +38,7 @@ struct Metrics {
   /// Files that were left to read after pruning, and their sizes; where that is not known, those of the tables' versions.
   std::int64_t files = 0, bytes = 0;
   std::optional<std::int64_t> pruned_files, pruned_bytes;
+  std::int64_t skipped = 0;                   // of these files, those that the engine was not even given
   std::optional<std::int64_t> rows_read;      // that scans handed on, after the conditions that were pushed into them
   std::optional<std::int64_t> bytes_read;     // that came from files; what the engine had in memory did not
   std::optional<std::int64_t> task_ms;        // of operators, over all threads

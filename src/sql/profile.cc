@@ -88,6 +88,7 @@ void settle(Metrics& m, const engine::Work& work, bool guarded, bool details) {
     return;
   }
   m.rows_read = rows_read, m.bytes_read = bytes_read;
+  if (!files && m.files > 0 && m.skipped == m.files && work.profiles.size() == 1) files = bytes = 0;
   // A table that a statement reads twice counts twice, here as there.
   if (m.files > 0 && files && *files <= m.files && work.profiles.size() == 1) {
     m.pruned_files = m.files - *files;

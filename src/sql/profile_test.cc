@@ -42,6 +42,32 @@ class Profiles : public WarehouseTest {
   }
 };
 
+TEST_F(Profiles, FilesThatTheirStatisticsRuleOutAreNotOpened) {
+  must("CREATE TABLE main.s.steps (id BIGINT, name STRING)");
+  for (int i = 0; i < 5; ++i) must(fmt::format("INSERT INTO main.s.steps SELECT id + {}, concat('n', id) FROM range(100)", i * 100));
+  const auto left_out = [&](const std::string& sql) {
+    const auto m = metrics(run(sql)->id, "automation");
+    EXPECT_EQ(m.at("read_files_count").as_int64() + m.at("pruned_files_count").as_int64(), 5) << sql;
+    EXPECT_GT(m.at("pruned_bytes").as_int64(), 0) << sql;
+    return m.at("pruned_files_count").as_int64();
+  };
+  EXPECT_EQ(left_out("SELECT name FROM main.s.steps WHERE id = 250"), 4);
+  EXPECT_EQ(left_out("SELECT count(*) FROM main.s.steps WHERE id >= 400"), 4);
+  EXPECT_EQ(left_out("SELECT name FROM main.s.steps WHERE id IN (1, 499)"), 3);
+  EXPECT_EQ(left_out("SELECT name FROM main.s.steps WHERE id = 5000"), 5);
+  const auto by_parameter = finished(statements, world.as("automation"),
+                                     {.statement = "SELECT name FROM main.s.steps WHERE id < :most",
+                                      .warehouse_id = id,
+                                      .parameters = {{.name = "most", .value = "150", .type = "BIGINT"}}});
+  EXPECT_EQ(metrics(by_parameter->id, "automation").at("pruned_files_count"), 3);
+  // What a closed view left out would tell of what is behind it.
+  must("CREATE VIEW main.s.last AS SELECT name FROM main.s.steps WHERE id >= 400");
+  must("GRANT SELECT ON TABLE main.s.last TO `account users`");
+  const auto seen = metrics(run("SELECT count(*) FROM main.s.last", "ana")->id, "ana");
+  EXPECT_EQ(seen.at("read_files_count"), 5);
+  EXPECT_FALSE(seen.contains("pruned_files_count"));
+}
+
 TEST_F(Profiles, AQueryTellsWhatItReadAndWhatItLeftOut) {
   const auto all = metrics(run("SELECT count(DISTINCT id) FROM main.s.parts")->id, "automation");
   EXPECT_EQ(all.at("read_files_count"), 4);

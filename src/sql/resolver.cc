@@ -139,11 +139,11 @@ Result<Compiled> Resolver::compile_insert(const Session& session, const std::str
   return compile(session, sql, analysis, rights);
 }
 
-Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session, const Analysis& analysis, const Rights& rights) {
+Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session, const Analysis& analysis, const Rights& rights, bool whole) {
   std::vector<Relation> out;
   out.reserve(analysis.tables.size());
   for (const auto& ref : analysis.tables) {
-    TARN_TRY(r, resolve(session, ref, rights));
+    TARN_TRY(r, resolve(session, ref, rights, whole));
     out.push_back(std::move(r));
   }
   return out;
@@ -153,7 +153,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   if (analysis.positional > 0)
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
-  TARN_TRY(relations, resolve(session, analysis, rights));
+  TARN_TRY(relations, resolve(session, analysis, rights, false));
   RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
   // Who reads what a function reads through it sees no more of it than the function gives.
   const auto own = relations.size();
@@ -176,6 +176,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
   if (!rights.owner) add_session(session, request);  // a view knows none of it
   TARN_CHECK(add_endpoints(session, analysis, request));
   TARN_TRY(rewritten, parser_.rewrite(request));
+  for (std::size_t i = 0; i < own; ++i) TARN_CHECK(settle_files(relations[i], bounds_of(session, *rewritten, i)));
   Compiled out;
   TARN_TRY(text, fill(session, rewritten->query, relations, out.held));
   out.asks = !out.held.empty();
@@ -189,7 +190,7 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     add_unique(out.bases, r.bases);
     out.outside = out.outside || r.outside;
     out.asks = out.asks || r.asks;
-    out.files += r.files, out.bytes += r.bytes;
+    out.files += r.files, out.bytes += r.bytes, out.skipped += r.skipped;
     out.places.insert(r.places.begin(), r.places.end());
   }
   std::ranges::sort(out.directories);
@@ -248,6 +249,7 @@ Result<CompiledChange> Resolver::compile_change(const Session& session, const st
   TARN_TRY(predicate, fill(session, rewritten->predicate, relations, out.held));
   out.predicate = std::move(predicate);
   out.alias = rewritten->target_alias;
+  out.bounds = bounds_of(session, *rewritten, relations.size());
   for (const auto& a : rewritten->assignments) {
     TARN_TRY(value, fill(session, a.value, relations, out.held));
     out.assignments.emplace_back(a.column, std::move(value));
@@ -266,8 +268,12 @@ Result<MergePlan> Resolver::compile_merge(const Session& session, const std::str
                                           const std::vector<RelationColumn>& source, const OpenTable& target, const catalog::TableInfo& info,
                                           const OpenTable* evolved) {
   TARN_TRY(read, resolve(session, analysis, Rights{}));
-  RewriteRequest request{
-      .sql = sql, .relations = {source}, .kinds = {ReferenceKind::table}, .target = target.columns, .defaults = defaults_of(target), .wide = session.wide_decimals};
+  RewriteRequest request{.sql = sql,
+                         .relations = {source},
+                         .kinds = {ReferenceKind::table},
+                         .target = target.columns,
+                         .defaults = defaults_of(target),
+                         .wide = session.wide_decimals};
   for (const auto& r : read) request.relations.push_back(r.columns);
   for (const auto& t : analysis.tables) request.kinds.push_back(t.kind);
   if (evolved) {
@@ -354,7 +360,7 @@ static Result<std::vector<std::string>> parts_of(const std::string& text) {
   return out;
 }
 
-Result<Resolver::Relation> Resolver::resolve(const Session& session, const Reference& reference, const Rights& rights) {
+Result<Resolver::Relation> Resolver::resolve(const Session& session, const Reference& reference, const Rights& rights, bool whole) {
   Relation out;
   switch (reference.kind) {
     case ReferenceKind::range:
@@ -465,13 +471,12 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
   out.sql = opened->relation;
   out.directories = {opened->directory};
   out.places[opened->directory] = full;
-  if (opened->remote) {
-    TARN_TRY(held, tables_.hold(*opened));
-    out.held.push_back(std::move(held));
-  }
   out.bases = {full};
   out.files = static_cast<std::int64_t>(opened->files.files.size());
   for (const auto& f : opened->files.files) out.bytes += static_cast<std::int64_t>(f.size);
+  out.table = std::move(opened);
+  if (!whole && !info.governed()) return out;
+  TARN_CHECK(settle_files(out, {}));
   if (info.governed()) return governed(session, info, std::move(out), rights);
   return out;
 }
@@ -521,7 +526,7 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   out.views = std::move(body.views);
   add_unique(out.views, {info.full_name});
   out.bases = std::move(body.bases);
-  out.files = body.files, out.bytes = body.bytes;
+  out.files = body.files, out.bytes = body.bytes, out.skipped = body.skipped;
   out.places = std::move(body.places);
   out.guarded = body.guarded, out.outside = body.outside, out.asks = body.asks;
   // A view that shows what its reader may not read directly: its own conditions come first.

@@ -53,7 +53,8 @@ struct Compiled {
   std::vector<std::optional<std::pair<std::string, std::string>>> origins;  // output column -> (table, column), where it is nothing else
   std::vector<std::shared_ptr<const void>> held;                            // files of remote storage, on this machine while the query lives
   std::vector<std::string> bases;                                           // tables under all views
-  std::int64_t files = 0, bytes = 0;                                        // of the tables, as the engine is given them
+  std::int64_t files = 0, bytes = 0;                                        // of the tables
+  std::int64_t skipped = 0;                                                 // files of these that the engine is not given at all
   std::map<std::string, std::string> places;                                // the tables' names by their folders
   bool outside = false;                                                     // reads files that are no table's, or the platform's own rows
   bool guarded = false;                                                     // reads what the caller may not see all of: errors must not tell
@@ -67,6 +68,7 @@ struct CompiledChange {
   std::vector<std::string> directories, read_tables;
   std::vector<catalog::LineageEdge> lineage;
   std::vector<std::shared_ptr<const void>> held;  // as Compiled's
+  std::vector<delta::ColumnBound> bounds;         // of the rows that are changed
   bool guarded = false;
 };
 
@@ -139,14 +141,21 @@ class Resolver {
     std::vector<std::string> directories, views;
     std::vector<std::shared_ptr<const void>> held;
     std::vector<std::string> bases, behind;  // behind: what a temporary view reads
-    std::int64_t files = 0, bytes = 0;
+    std::int64_t files = 0, bytes = 0, skipped = 0;
     std::map<std::string, std::string> places;
     bool guarded = false, outside = false, asks = false;
+    std::shared_ptr<const OpenTable> table;  // whose files are not settled yet
   };
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
-  Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
-  Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
+  /// `whole`: with all files of tables; else who calls settles them once it is known which of them can matter.
+  Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights, bool whole = true);
+  Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights, bool whole = true);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  // skipping.cc
+  /// What rows of a relation must meet to matter to the statement, as far as it is known here.
+  static std::vector<delta::ColumnBound> bounds_of(const Session& session, const Rewrite& rewrite, std::size_t relation);
+  /// Of a relation that is a table: its files without those that hold no such row, held where they are copies.
+  Result<void> settle_files(Relation& relation, const std::vector<delta::ColumnBound>& bounds);
   // temporary_views.cc
   Result<Relation> temporary(const Session& session, const std::string& name, const TemporaryView& made, const Rights& rights);
   // governed.cc

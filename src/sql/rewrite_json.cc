@@ -156,6 +156,18 @@ json::object to_json(const RewriteRequest& request) {
   return out;
 }
 
+static RelationBound bound_of(const json::object& o) {
+  RelationBound out{static_cast<int>(o.at("rel").as_int64()), std::string(o.at("column").as_string()), std::string(o.at("op").as_string()), {}};
+  for (const auto& v : o.at("values").as_array()) {
+    const auto part = [&](const char* key) {
+      const auto* text = v.as_object().if_contains(key);
+      return text ? std::string(text->as_string()) : std::string();
+    };
+    out.values.push_back({part("parameter"), part("text"), part("type")});
+  }
+  return out;
+}
+
 Rewrite rewrite_of(const json::value& answer) {
   const auto& o = answer.as_object();
   Rewrite out;
@@ -178,6 +190,8 @@ Rewrite rewrite_of(const json::value& answer) {
       if (const auto& parts = origin.as_array(); !parts.empty())
         own = {static_cast<int>(parts.at(0).as_int64()), std::string(parts.at(1).as_string())};
     }
+  if (auto* v = o.if_contains("bounds"))
+    for (const auto& b : v->as_array()) out.bounds.push_back(bound_of(b.as_object()));
   if (auto* v = o.if_contains("predicate")) out.predicate = pieces_of(*v);
   if (auto* v = o.if_contains("assignments"))
     for (const auto& a : v->as_array())
@@ -191,7 +205,8 @@ std::string cache_key(const RewriteRequest& request) {
   std::string key = request.sql;
   const auto add = [&key](const std::vector<RelationColumn>& columns) {
     key += '\x1e';
-    for (const auto& c : columns) key.append(c.name).append(1, '\x1f').append(c.type).append(1, '\x1f');
+    for (const auto& c : columns)
+      key.append(c.name).append(1, '\x1f').append(c.type).append(1, '\x1f').append(c.declared).append(c.hidden ? "\x1fh\x1f" : "\x1f");
   };
   for (const auto& r : request.relations) add(r);
   key += '\x1d';
@@ -206,6 +221,7 @@ std::string cache_key(const RewriteRequest& request) {
                          "f"
                        : "\x1d";
   for (const auto& [name, type] : request.parameters) key.append(name).append(1, '\x1f').append(type).append(1, '\x1f');
+  for (const auto& [name, type] : request.endpoints) key.append(1, '\x16').append(name).append(1, '\x1f').append(type);
   if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
   if (!request.zone.empty()) key += '\x18' + request.zone;
   if (request.wide) key += '\x17';

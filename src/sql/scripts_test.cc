@@ -63,7 +63,9 @@ TEST_P(Script, AnswersAsWritten) {
     } else {
       ASSERT_TRUE(head == "ok" || head == "query") << "unknown block";
       ASSERT_TRUE(done) << done.error().message;
-      if (head == "query") EXPECT_EQ(sink.rows, expected);
+      if (head == "query") {
+        EXPECT_EQ(sink.rows, expected);
+      }
     }
   }
   EXPECT_GT(blocks, 0);

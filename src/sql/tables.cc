@@ -141,11 +141,15 @@ Result<std::shared_ptr<const OpenTable>> Tables::evolve(std::shared_ptr<const Op
   return std::shared_ptr<const OpenTable>(std::move(out));
 }
 
-Result<std::shared_ptr<const void>> Tables::hold(const OpenTable& table) {
+Result<std::shared_ptr<const void>> Tables::hold(const OpenTable& table, const std::optional<std::vector<std::size_t>>& files) {
   if (!table.remote) return std::shared_ptr<const void>();
   std::vector<objects::ObjectStore::Wanted> wanted;
   if (table.files.plain()) {
-    for (const auto& f : table.files.files) wanted.push_back({delta::data_url(table.root, f.path), f.size, ""});
+    const auto want = [&](const delta::DataFile& f) { wanted.push_back({delta::data_url(table.root, f.path), f.size, ""}); };
+    if (files)
+      for (const auto i : *files) want(table.files.files.at(i));
+    else
+      std::ranges::for_each(table.files.files, want);
   } else {
     // The delta reader opens the log, checkpoints and deletion vectors by itself.
     std::string after;

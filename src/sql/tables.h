@@ -2,6 +2,7 @@
 // Delta tables as statements use them: a version to read as a DuckDB relation, and new versions from rows that the engine wrote.
 // Every write is: data files into the table's folder, then one commit; files of a commit that did not happen are removed again.
 #include "delta/data_files.h"
+#include "delta/file_skipping.h"
 #include "delta/log.h"
 #include "objects/object_store.h"
 #include "sql/analysis.h"
@@ -75,8 +76,9 @@ class Tables {
   /// The table as it is once rows with these columns are in it (schema evolution); itself where it has them all. Nothing is written. Errors: invalid
   /// (types that do not go together, a name that a table cannot have), unsupported.
   Result<std::shared_ptr<const OpenTable>> evolve(std::shared_ptr<const OpenTable> table, const std::vector<RelationColumn>& given);
-  /// The files of a remote table, on this machine for as long as the handle lives; of a local one nothing need be done. Error: unavailable.
-  Result<std::shared_ptr<const void>> hold(const OpenTable& table);
+  /// The files of a remote table (these of them), on this machine for as long as the handle lives; of a local one nothing need be done. Error:
+  /// unavailable.
+  Result<std::shared_ptr<const void>> hold(const OpenTable& table, const std::optional<std::vector<std::size_t>>& files = {});
   /// Whether a Delta log is at the location.
   bool exists(const std::string& location);
 
@@ -91,9 +93,14 @@ class Tables {
                          const RowRules& rules = {});
   /// DELETE (no assignments) and UPDATE of the rows that meet the predicate. Rows are marked by deletion vectors where the table has them enabled,
   /// else their files are written anew.
-  Result<Written> rewrite(const OpenTable& table, const std::string& predicate, const std::string& alias,
-                          const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
-                          const std::string& user, engine::CancelToken* cancel, const RowRules& rules = {});
+  struct RowChange {
+    std::string predicate, alias;
+    std::vector<std::pair<std::string, std::string>> assignments;
+    std::vector<std::string> sources;          // folders that they read
+    std::vector<delta::ColumnBound> bounds{};  // what a row must meet to be changed: files that cannot hold one are not read
+  };
+  Result<Written> rewrite(const OpenTable& table, const RowChange& change, const std::string& user, engine::CancelToken* cancel,
+                          const RowRules& rules = {});
   /// MERGE INTO: `source` (a query over `sources`) is read once. Errors: invalid (a target row that several source rows would change), and
   /// as rewrite's.
   Result<Merged> merge(const OpenTable& table, const std::string& source, const std::vector<std::string>& sources, const MergePlan& plan,

@@ -49,7 +49,7 @@ Result<Resolver::Relation> Resolver::temporary(const Session& session, const std
   out.views.push_back(own);
   out.bases = std::move(body.bases);
   out.behind = std::move(body.read_tables);
-  out.files = body.files, out.bytes = body.bytes, out.places = std::move(body.places);
+  out.files = body.files, out.bytes = body.bytes, out.skipped = body.skipped, out.places = std::move(body.places);
   out.guarded = body.guarded, out.outside = body.outside, out.asks = body.asks;
   return out;
 }

@@ -247,7 +247,7 @@ Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
   c.guarded = query.guarded;
-  c.metrics.files = query.files, c.metrics.bytes = query.bytes;
+  c.metrics.files = query.files, c.metrics.bytes = query.bytes, c.metrics.skipped = query.skipped;
   std::vector<std::optional<std::size_t>> sources;
   const auto called = backticked({target.name.catalog, target.name.schema, target.name.table});
   auto table = target.table;
@@ -294,7 +294,12 @@ Result<Done> Executor::change(const Call& c) {
     TARN_TRY(of_table, rules(c.session, target.table->snapshot->metadata, provided, false));
     ruled = std::move(of_table);
   }
-  TARN_TRY(written, tables_.rewrite(*target.table, compiled.predicate, compiled.alias, compiled.assignments, compiled.directories,
+  TARN_TRY(written, tables_.rewrite(*target.table,
+                                    {.predicate = std::move(compiled.predicate),
+                                     .alias = std::move(compiled.alias),
+                                     .assignments = std::move(compiled.assignments),
+                                     .sources = std::move(compiled.directories),
+                                     .bounds = std::move(compiled.bounds)},
                                     c.session.ctx.caller.name, c.session.cancel, ruled));
   catalog::LineageRecord record{
       .statement_id = c.session.statement_id, .read_tables = compiled.read_tables, .written_table = full, .columns = compiled.lineage};

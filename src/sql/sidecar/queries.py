@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+from bounds import Bounds
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
 from conditions import in_filter
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
@@ -28,6 +29,7 @@ class Compiler(Expressions, Relations, Windows):
         self.ctes = [{}]
         self.recursion = []  # the scopes around the steps of recursive queries that are being compiled
         self.aliases = 0
+        self.bounds = Bounds()
 
     def session_variable(self, name):
         """A variable of the session: a constant, though not a literal as far as types go."""
@@ -225,6 +227,7 @@ class Compiler(Expressions, Relations, Windows):
         if node.args.get("where"):
             inner = scope.base("WHERE")
             where = " WHERE " + self.condition(node.args["where"].this, inner, "WHERE").sql
+            self.bounds.selected(self, node.args["where"].this, inner)
         projections, source = self.expanded_projections(node, scope, source)
         having, qualify, group = node.args.get("having"), node.args.get("qualify"), node.args.get("group")
         aggregated = group is not None or having is not None or any(has_aggregate(p) for p in projections) or any(has_aggregate(k) for k in order_keys(node))

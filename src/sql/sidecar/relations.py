@@ -119,7 +119,10 @@ class Relations(Pivots):
 
             columns = renamed(columns, [x.name for x in alias.args["columns"]], node.alias)
         parts = [node.alias] if node.alias else [p.name for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None and isinstance(p, exp.Identifier)]
-        scope.sources.append(Source(parts, own, columns, virtual))
+        source = Source(parts, own, columns, virtual)
+        source.scan = i
+        self.bounds.uses_scan(i)
+        scope.sources.append(source)
         return f"{self.hole.quoted({'rel': i})} AS {ident(own)}"
 
     def values_rows(self, node, scope):
@@ -349,6 +352,7 @@ class Relations(Pivots):
         if sample.args.get("seed") is not None:
             raise unsupported("TABLESAMPLE ... REPEATABLE", "The engine samples with several threads.")
         whole = lambda key: int(sample.args[key].this) if isinstance(sample.args.get(key), exp.Literal) and not sample.args[key].is_string and sample.args[key].this.isdigit() else None
+        scope.sources[before].scan = None  # a part of it, which no condition may choose
         own = ident(scope.sources[before].alias)
         if sample.args.get("size") is not None:
             n = whole("size")

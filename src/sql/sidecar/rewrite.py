@@ -5,6 +5,7 @@ Holes are named with a prefix that occurs in none of the inputs, so no identifie
 """
 from sqlglot import exp
 
+import bounds
 import fn_aggregates  # noqa: F401  the function tables fill themselves
 import fn_ai  # noqa: F401
 import fn_buckets  # noqa: F401
@@ -167,7 +168,7 @@ def one_query(query, relations, hole, parameters, request, final=True):
         text = f"SELECT {', '.join(listed)} FROM ({q.sql}) AS r_"
     elif not any(shown_changes(col.kind) for col in q.columns) or not final:
         text = f"SELECT * FROM ({q.sql}) AS r_({', '.join(ident(n) for n in unique([col.name for col in q.columns]))})"
-    return {"query": hole.pieces(text), "columns": [col.name for col in q.columns], "types": kinds, "declared": [col.declared for col in q.columns], "lineage": [sorted(list(r) for r in col.refs) for col in q.columns], "origins": [list(col.origin) if col.origin else [] for col in q.columns]}
+    return {"query": hole.pieces(text), "bounds": c.bounds.listed(), "columns": [col.name for col in q.columns], "types": kinds, "declared": [col.declared for col in q.columns], "lineage": [sorted(list(r) for r in col.refs) for col in q.columns], "origins": [list(col.origin) if col.origin else [] for col in q.columns]}
 
 
 def shown_changes(kind):
@@ -196,7 +197,7 @@ def over_target(tree, relations, target, hole, parameters, request):
         raise unsupported("This statement")
     c = Compiler(hole, relations + [{"columns": target}], parameters, request)
     scope = Scope()
-    columns = [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(len(relations), x["name"])}, x.get("declared", "")) for x in target]
+    columns = [Col(x["name"], of_text(x["type"], parse_kind), ident(x["name"]), {(len(relations), x["name"])}, x.get("declared", ""), (len(relations), x["name"])) for x in target]
     names = [alias] if tree.this.alias else [p.name for p in (tree.this.args.get("catalog"), tree.this.args.get("db"), tree.this.this) if p is not None]
     source = Source(names, alias.lower(), columns)
     scope.sources = [source]
@@ -204,6 +205,7 @@ def over_target(tree, relations, target, hole, parameters, request):
     seen = policy.apply(c, source)
     out = {"target_alias": alias.lower(), "assignments": [], "lineage": []}
     predicate = c.condition(where, scope, "WHERE").sql if where is not None else "TRUE"
+    out["bounds"] = bounds.of_target(c, where, scope) if where is not None and not policy.applies else []
     out["predicate"] = hole.pieces(routines.guarded(seen, predicate))
     by_name = {x["name"].lower(): x["name"] for x in target}
     for e in tree.expressions if isinstance(tree, exp.Update) else []:

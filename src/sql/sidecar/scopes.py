@@ -39,6 +39,7 @@ class Source:
         self.names, self.alias = [n.lower() for n in names], alias
         self.shown = list(names)
         self.level = None  # as a Query's
+        self.scan = None  # the place of the table that this is, whole
         self.together = None  # of the first source of a join in parentheses: the columns that this has
         self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared, origin=c.origin)) for c in columns]
         # Columns that no star stands for, found where no other has their name: _metadata of files.
