@@ -226,7 +226,7 @@ struct Platform::Impl {
         mailer(o.mail.url.empty() ? nullptr : std::make_unique<Mailer>(o.mail)),
         budget_watch(*store, budgets, usage, clock, mail_through(mailer.get())),
         log_delivery(*store, objects, workspaces, clock, account_id, log_parts()),
-        parquet(delta::duckdb_parquet_codec(objects)),
+        parquet(delta::duckdb_parquet_codec(objects, data + "/spool/checkpoints")),
         delta(objects, *parquet, clock),
         serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}),
         engine_group(o.isolate_nodes ? std::make_unique<compute::node::ServerGroup>("sql-" + server_of(data), compute::this_host().cpus * 256)

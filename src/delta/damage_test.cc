@@ -1,4 +1,8 @@
 // Damaged logs: an error that says where, or the way around it; never a crash, never a wrong table.
+#include <filesystem>
+#include <fstream>
+
+#include "base/ids.h"
 #include "delta/test_table.h"
 
 namespace tarn::delta {
@@ -103,6 +107,21 @@ TEST_F(Damage, ADamagedCheckpointIsPassedOver) {
   EXPECT_EQ((*fresh())->files.size(), 22u) << "the older checkpoint carries it";
   drop(checkpoint_name(10));
   expect_corrupt(fresh(), "The checkpoint 00000000000000000020.checkpoint.parquet of s3://lake/t/events cannot be used: cannot be read");
+}
+
+TEST_F(Damage, WhatAKilledWriterLeftOfACheckpointIsGoneAndNobodyElseMayLook) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("tarn-test-" + new_hex(8));
+  fs::create_directories(folder / "checkpoints");
+  std::ofstream(folder / "checkpoints" / "half.ndjson") << "values of a table";
+  {
+    const auto codec = duckdb_parquet_codec(objects, (folder / "checkpoints").string());
+    EXPECT_FALSE(fs::exists(folder / "checkpoints" / "half.ndjson"));
+    EXPECT_EQ(fs::status(folder / "checkpoints").permissions(), fs::perms::owner_all);
+    EXPECT_TRUE(codec->write_checkpoint({R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}})"}, log_url(kRoot, checkpoint_name(1))));
+    EXPECT_TRUE(fs::is_empty(folder / "checkpoints"));
+  }
+  fs::remove_all(folder);
 }
 
 TEST_F(Damage, ACheckpointThatLiesIsPassedOver) {

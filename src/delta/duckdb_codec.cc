@@ -16,18 +16,40 @@ namespace {
 
 Error storage(std::string message) { return {Errc::storage, std::move(message)}; }
 
-/// A file of ours in the temporary folder, removed with the object.
+/// A folder that nobody else may enter.
+class ScratchFolder {
+ public:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {
+    namespace fs = std::filesystem;
+    if (!path_.empty()) {
+      fs::remove_all(path_);
+      fs::create_directories(path_);
+      fs::permissions(path_, fs::perms::owner_all);
+      return;
+    }
+    path_ = (fs::temp_directory_path() / "tarn-checkpoints-XXXXXX").string();
+    if (!::mkdtemp(path_.data())) throw std::system_error(errno, std::generic_category(), "no temporary folder for checkpoints");
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// A file there, removed with the object.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(std::string_view suffix)
-      : path_((std::filesystem::temp_directory_path() / ("tarn-" + new_uuid() + std::string(suffix))).string()) {}
+  TemporaryFile(const ScratchFolder& folder, std::string_view suffix) : path_(folder.path() + "/" + new_uuid() + std::string(suffix)) {}
   ~TemporaryFile() { ::unlink(path_.c_str()); }
   TemporaryFile(const TemporaryFile&) = delete;
   const std::string& path() const { return path_; }
   bool write(const std::function<void(std::ofstream&)>& fill) const {
     std::ofstream out(path_, std::ios::binary);
-    std::error_code ignored;
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
     fill(out);
     return static_cast<bool>(out.flush());
   }
@@ -106,7 +128,7 @@ const std::vector<std::pair<std::string, std::string>>& checkpoint_columns() {
 
 class DuckdbCodec final : public ParquetCodec {
  public:
-  explicit DuckdbCodec(objects::ObjectStore& objects) : objects_(objects) {}
+  DuckdbCodec(objects::ObjectStore& objects, const std::string& scratch) : objects_(objects), scratch_(scratch) {}
   ~DuckdbCodec() override {
     if (database_) duckdb_close(&database_);
   }
@@ -114,7 +136,7 @@ class DuckdbCodec final : public ParquetCodec {
   Result<std::vector<std::string>> read_actions(const objects::Url& file) override {
     TARN_CHECK(open());
     auto local = objects_.local_path(file);
-    TemporaryFile copy(".parquet");
+    TemporaryFile copy(scratch_, ".parquet");
     // DuckDB takes *, ? and [ in a name for a pattern.
     if (!local || local->find_first_of("*?[{") != std::string::npos) {
       auto content = objects_.get(file);
@@ -152,7 +174,7 @@ class DuckdbCodec final : public ParquetCodec {
 
   Result<std::uint64_t> write_checkpoint(const std::vector<std::string>& lines, const objects::Url& file) override {
     TARN_CHECK(open());
-    TemporaryFile rows(".ndjson"), parquet(".parquet");
+    TemporaryFile rows(scratch_, ".ndjson"), parquet(scratch_, ".parquet");
     std::size_t longest = 0;
     const bool written = rows.write([&](std::ofstream& out) {
       for (const auto& line : lines) {
@@ -220,12 +242,15 @@ class DuckdbCodec final : public ParquetCodec {
   }
 
   objects::ObjectStore& objects_;
+  ScratchFolder scratch_;
   std::mutex mutex_;  // guards opening only
   duckdb_database database_ = nullptr;
 };
 
 }  // namespace
 
-std::unique_ptr<ParquetCodec> duckdb_parquet_codec(objects::ObjectStore& objects) { return std::make_unique<DuckdbCodec>(objects); }
+std::unique_ptr<ParquetCodec> duckdb_parquet_codec(objects::ObjectStore& objects, const std::string& scratch) {
+  return std::make_unique<DuckdbCodec>(objects, scratch);
+}
 
 }  // namespace tarn::delta

@@ -118,6 +118,22 @@ def test_statements_run_and_the_bytes_are_far(world):
     assert not list((world.data / "spool/remote" / BUCKET).glob(location + "/*.parquet"))
 
 
+def test_only_files_that_can_hold_what_is_asked_for_are_copied(world):
+    sql(world, "CREATE TABLE far.s.steps (id BIGINT, name STRING)")
+    for first in range(0, 500, 100):
+        sql(world, f"INSERT INTO far.s.steps SELECT id, concat('n', id) FROM range({first}, {first + 100})")
+    location = world.admin_.workspace("landing", "GET", "/api/2.1/unity-catalog/tables/far.s.steps")["storage_location"].split("/", 3)[3]
+    copies = lambda: len(list((world.data / "spool/remote" / BUCKET).glob(location + "/*.parquet")))
+    world.stop()
+    world.start()
+    world.admin_ = world.admin()
+    assert sql(world, "SELECT name FROM far.s.steps WHERE id = 250") == [["n250"]]
+    assert copies() == 1
+    assert sql(world, "UPDATE far.s.steps SET name = 'changed' WHERE id = 10") == [["1"]]
+    assert copies() <= 3  # that file, and what it became
+    assert sql(world, "SELECT count(*), count(DISTINCT name) FROM far.s.steps") == [["500", "500"]]
+
+
 def test_files_of_a_remote_location_are_read_and_copied_once(world):
     s3 = client(world.far, world.far.vend(f"s3://{BUCKET}/"))
     s3.put_object(Bucket=BUCKET, Key="lake/in/a.csv", Body=b"id,name\n1,one\n2,two\n")
