@@ -13,7 +13,8 @@ namespace tarn::sql {
 
 class Executor {
  public:
-  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
+  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine,
+           std::string account_id)
       : catalog_(catalog),
         parser_(parser),
         objects_(objects),

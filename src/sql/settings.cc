@@ -28,7 +28,8 @@ const Setting* found(const std::string& given) {
 }
 
 Error invalid(std::string_view kind, const std::string& name, const std::string& value, const std::string& why) {
-  return {Errc::invalid, fmt::format("[INVALID_CONF_VALUE.{}] The value '{}' in the config \"{}\" is invalid. {} SQLSTATE: 22022", kind, value, name, why)};
+  return {Errc::invalid,
+          fmt::format("[INVALID_CONF_VALUE.{}] The value '{}' in the config \"{}\" is invalid. {} SQLSTATE: 22022", kind, value, name, why)};
 }
 
 Error not_honoured(const std::string& what, const std::string& cure) {
@@ -54,10 +55,13 @@ Result<std::string> checked(const Setting& s, const std::string& value) {
     return wanted;
   }
   if (name == "LEGACY_TIME_PARSER_POLICY") {
-    const auto wanted = lower(value) == "corrected" ? "CORRECTED" : lower(value) == "exception" ? "EXCEPTION" : lower(value) == "legacy" ? "LEGACY" : "";
-    if (wanted[0] == '\0')
-      return fail(invalid("OUT_OF_RANGE_OF_OPTIONS", name, value, "It should be one of 'EXCEPTION', 'CORRECTED', 'LEGACY'."));
-    if (wanted[0] != 'C') return fail(not_honoured("LEGACY_TIME_PARSER_POLICY = " + std::string(wanted), "Patterns are read as CORRECTED reads them."));
+    const auto wanted = lower(value) == "corrected"   ? "CORRECTED"
+                        : lower(value) == "exception" ? "EXCEPTION"
+                        : lower(value) == "legacy"    ? "LEGACY"
+                                                      : "";
+    if (wanted[0] == '\0') return fail(invalid("OUT_OF_RANGE_OF_OPTIONS", name, value, "It should be one of 'EXCEPTION', 'CORRECTED', 'LEGACY'."));
+    if (wanted[0] != 'C')
+      return fail(not_honoured("LEGACY_TIME_PARSER_POLICY = " + std::string(wanted), "Patterns are read as CORRECTED reads them."));
     return std::string(wanted);
   }
   std::int64_t seconds = -1;
