@@ -17,6 +17,7 @@ import fn_numbers  # noqa: F401
 import fn_strings  # noqa: F401
 import fn_times  # noqa: F401
 import fn_urls  # noqa: F401
+import fn_vectors  # noqa: F401
 import routines
 import table_defaults
 from analyze import parsed, query_of, references
