@@ -14,5 +14,6 @@ std::span<const Entry> pattern_entries();   // patterns.cc: Java's patterns of d
 std::span<const Entry> interval_entries();  // intervals.cc: intervals, their text and their arithmetic
 std::span<const Entry> json_entries();      // json_text.cc: JSON as text
 std::span<const Entry> csv_entries();       // csv_text.cc: one record of CSV
+std::span<const Entry> hash_entries();      // hashes.cc: hash and xxhash64
 
 }  // namespace tarn::engine::functions

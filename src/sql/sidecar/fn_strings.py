@@ -466,3 +466,15 @@ def str_to_map(c, node, scope):
     pairs, keys = (args[1].sql if len(args) > 1 else "','"), (args[2].sql if len(args) > 2 else "':'")
     entry = f"{{'key': list_extract(spark_split_plain(v_, {keys}, 2), 1), 'value': list_extract(spark_split_plain(v_, {keys}, 2), 2)}}"
     return made(f"map_from_entries(list_transform(spark_split_plain({args[0].sql}, {pairs}, -1), lambda v_: {entry}))", map_(STRING, STRING), *args)
+
+
+@special("like ilike")
+def like_called(c, node, scope):
+    """like(text, pattern[, escape]) is text LIKE pattern ESCAPE escape."""
+    name = node.name.lower()
+    if not 2 <= len(node.expressions) <= 3:
+        raise wrong_count(name, "[2, 3]", len(node.expressions))
+    out = (exp.Like if name == "like" else exp.ILike)(this=node.expressions[0].copy(), expression=node.expressions[1].copy())
+    if len(node.expressions) == 3:
+        out = exp.Escape(this=out, expression=node.expressions[2].copy())
+    return c.compile(out, scope)
