@@ -13,7 +13,8 @@ namespace tarn::sql {
 
 class Executor {
  public:
-  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
+  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine,
+           std::string account_id)
       : catalog_(catalog),
         parser_(parser),
         objects_(objects),
@@ -31,6 +32,9 @@ class Executor {
   Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }
+
+  /// What a setting is for a statement of this session, by the name that the vendor's manual has.
+  static std::string setting(const Session& session, std::string_view name);
 
  private:
   using Rows = std::vector<std::vector<std::optional<std::string>>>;
@@ -111,6 +115,8 @@ class Executor {
   Result<Done> set(const Call& c);
   Result<Done> drop_variable(const Call& c);
   Result<Done> set_config(const Call& c);
+  Result<Done> show_config(const Call& c);
+  Result<Done> reset_config(const Call& c);
   /// The time zone as a session holds it (empty: UTC). Error: invalid for one that the engine does not know.
   Result<std::string> known_zone(const std::string& zone);
   /// The one row of a query into variables of the session, by place. Errors: invalid (more rows than one, another number of columns), unresolved.

@@ -422,16 +422,24 @@ class Fuzz {
       };
     };
     const auto yes = [p](const Tuple& row) { return holds(p, row, {}, {}) == true; };
+    // Each as a query, and as the same with pipes.
+    const bool pipes = chance(3);
+    const auto asked = [pipes](const std::string& query, const std::string& piped) { return pipes ? piped : query; };
     switch (below(8)) {
       case 0:
-        return {fmt::format("SELECT k, g, v, s FROM main.s.{} AS x WHERE {}", x, text), one([yes](const Rows& rows) {
-                  Lines out;
-                  for (const auto& r : rows)
-                    if (yes(r)) out.push_back(joined({r.begin(), r.end()}));
-                  return out;
-                })};
+        return {
+            asked(fmt::format("SELECT k, g, v, s FROM main.s.{} AS x WHERE {}", x, text),
+                  fmt::format("TABLE main.s.{} |> AS x |> WHERE {} |> EXTEND s AS z |> SET z = v, s = x.s |> DROP z |> SELECT k, g, v, s", x, text)),
+            one([yes](const Rows& rows) {
+              Lines out;
+              for (const auto& r : rows)
+                if (yes(r)) out.push_back(joined({r.begin(), r.end()}));
+              return out;
+            })};
       case 1:
-        return {fmt::format("SELECT count(*), count(s), sum(v), min(g) FROM main.s.{} AS x WHERE {}", x, text), one([yes](const Rows& rows) {
+        return {asked(fmt::format("SELECT count(*), count(s), sum(v), min(g) FROM main.s.{} AS x WHERE {}", x, text),
+                      fmt::format("FROM main.s.{} AS x |> WHERE {} |> AGGREGATE count(*), count(s), sum(v), min(g)", x, text)),
+                one([yes](const Rows& rows) {
                   std::int64_t all = 0, named = 0;
                   Cell sum, least;
                   for (const auto& r : rows) {
@@ -444,7 +452,8 @@ class Fuzz {
                   return Lines{joined({Cell::of(all), Cell::of(named), sum, least})};
                 })};
       case 2:
-        return {fmt::format("SELECT x.k, y.s FROM main.s.{} AS x JOIN main.s.{} AS y ON x.k = y.v WHERE {}", x, y, text),
+        return {asked(fmt::format("SELECT x.k, y.s FROM main.s.{} AS x JOIN main.s.{} AS y ON x.k = y.v WHERE {}", x, y, text),
+                      fmt::format("FROM main.s.{} AS x |> JOIN main.s.{} AS y ON x.k = y.v |> WHERE {} |> SELECT x.k, y.s", x, y, text)),
                 two([yes](const Rows& rows, const Rows& others) {
                   Lines out;
                   for (const auto& r : rows)
@@ -453,7 +462,8 @@ class Fuzz {
                   return out;
                 })};
       case 3:
-        return {fmt::format("SELECT k, s FROM main.s.{} AS x WHERE k IN (SELECT v FROM main.s.{})", x, y),
+        return {asked(fmt::format("SELECT k, s FROM main.s.{} AS x WHERE k IN (SELECT v FROM main.s.{})", x, y),
+                      fmt::format("FROM main.s.{} AS x |> WHERE k IN (TABLE main.s.{} |> SELECT v) |> SELECT k, s", x, y)),
                 two([](const Rows& rows, const Rows& others) {
                   Lines out;
                   for (const auto& r : rows)
@@ -462,7 +472,9 @@ class Fuzz {
                   return out;
                 })};
       case 4:
-        return {fmt::format("SELECT g, count(*) FROM main.s.{} AS x GROUP BY g", x), one([](const Rows& rows) {
+        return {asked(fmt::format("SELECT g, count(*) FROM main.s.{} AS x GROUP BY g", x),
+                      fmt::format("FROM main.s.{} |> AGGREGATE count(*) GROUP BY g", x)),
+                one([](const Rows& rows) {
                   std::map<std::string, std::int64_t> counts;
                   for (const auto& r : rows) ++counts[r[1].shown()];
                   Lines out;
@@ -470,7 +482,8 @@ class Fuzz {
                   return out;
                 })};
       case 5:
-        return {fmt::format("SELECT v FROM main.s.{} AS x UNION ALL SELECT k FROM main.s.{} AS y", x, y),
+        return {asked(fmt::format("SELECT v FROM main.s.{} AS x UNION ALL SELECT k FROM main.s.{} AS y", x, y),
+                      fmt::format("TABLE main.s.{} |> SELECT v |> UNION ALL (TABLE main.s.{} |> SELECT k)", x, y)),
                 two([](const Rows& rows, const Rows& others) {
                   Lines out;
                   for (const auto& r : rows) out.push_back(r[2].shown());

@@ -28,6 +28,9 @@ struct Session {
   std::map<std::string, Parameter> parameters;
   std::string statement_id;
   engine::CancelToken* cancel = nullptr;
+  /// What holds for its statements where the session itself says nothing: the workspace's configuration.
+  std::int64_t statement_timeout = 0;  // milliseconds
+  bool use_cached_result = true;
   bool legacy_access_off = false;  // the workspace's setting disable_legacy_access: hive_metastore says so
   /// What lasts beyond the statement; null: nothing does.
   std::shared_ptr<SessionState> state{};

@@ -441,6 +441,29 @@ TEST_F(Services, ASessionLastsFromOneStatementToTheNextAndIsItsOwners) {
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("ansi_mode"));
 }
 
+TEST_F(Services, ASessionsSettingsHoldForItsStatements) {
+  const auto session = statements.open_session(world.as("automation"), {.warehouse_id = id, .session_confs = {{"statement_timeout", "2"}}});
+  ASSERT_TRUE(session) << session.error().message;
+  const auto run = [&](const std::string& text, std::optional<std::string> of) {
+    return finished(world.as("automation"), {.statement = text, .session_id = std::move(of)});
+  };
+  EXPECT_EQ(boost::json::serialize(body(*run("SET STATEMENT_TIMEOUT", *session)).at("result").at("data_array")), R"([["STATEMENT_TIMEOUT","2"]])");
+  const auto late = run(kSlow, *session);
+  EXPECT_EQ(late->snapshot().error_code, "DEADLINE_EXCEEDED");
+  EXPECT_THAT(late->snapshot().error_message, ::testing::HasSubstr("must complete within 2 seconds"));
+  run("RESET STATEMENT_TIMEOUT", *session);
+  const auto cached = [&](std::optional<std::string> of) {
+    return statements.history(world.as("automation"), {.statement_ids = {run("SELECT 11", std::move(of))->id}}).records.at(0).from_cache;
+  };
+  cached({});
+  EXPECT_TRUE(cached(*session));
+  run("SET USE_CACHED_RESULT = false", *session);
+  EXPECT_FALSE(cached(*session));
+  EXPECT_TRUE(cached({})) << "another session's";
+  run("RESET", *session);
+  EXPECT_TRUE(cached(*session));
+}
+
 TEST_F(Services, RestartFailsWhatItFindsUnfinished) {
   auto r = StatementRequest{.statement = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000) b", .warehouse_id = id};
   auto slow = statements.submit(world.as("automation"), r);

@@ -54,6 +54,24 @@ class SessionState {
     const std::lock_guard lock(mutex_);
     zone_ = std::move(zone);
   }
+  /// What SET gave one of its other settings, by the name that the vendor's manual has; nothing: it was not set.
+  std::optional<std::string> setting(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto i = settings_.find(name);
+    return i == settings_.end() ? std::nullopt : std::optional(i->second);
+  }
+  void set(const std::string& name, std::string value) {
+    const std::lock_guard lock(mutex_);
+    settings_[name] = std::move(value);
+  }
+  void reset(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    settings_.erase(name);
+  }
+  void reset() {
+    const std::lock_guard lock(mutex_);
+    settings_.clear();
+  }
   /// The values of its variables, by name in lower case.
   std::map<std::string, Constant> constants() const {
     const std::lock_guard lock(mutex_);
@@ -92,6 +110,7 @@ class SessionState {
   Defaults defaults_;
   std::map<std::string, Variable> variables_;  // by name in lower case
   std::map<std::string, std::shared_ptr<const TemporaryView>> views_;
+  std::map<std::string, std::string> settings_;
   std::string zone_;
 };
 

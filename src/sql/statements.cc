@@ -259,8 +259,11 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->session.cancel = &s->cancel;
   s->work.share = share_of(w->cluster_size, warehouses_.sizes());
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
-  s->timeout = config.statement_timeout.value_or(options_.statement_timeout);
-  s->use_cache = config.use_cached_result;
+  s->session.statement_timeout = config.statement_timeout.value_or(options_.statement_timeout);
+  s->session.use_cached_result = config.use_cached_result;
+  const auto seconds = std::stoll(Executor::setting(s->session, "STATEMENT_TIMEOUT"));
+  s->timeout = seconds > 0 ? seconds * 1000 : options_.statement_timeout;
+  s->use_cache = Executor::setting(s->session, "USE_CACHED_RESULT") == "true";
   if (scheduler_.load(w->id).waiting >= kMostWaiting)
     return refuse(Errc::unavailable,
                   fmt::format("The queue of SQL warehouse '{}' is full: {} statements wait. Try again later.", w->name, kMostWaiting));

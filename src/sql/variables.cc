@@ -157,40 +157,4 @@ Result<Done> Executor::drop_variable(const Call& c) {
   return deliver(c, {}, {});
 }
 
-Result<std::string> Executor::known_zone(const std::string& zone) {
-  if (zone.find('/') == zone.npos) return zone == "UTC" || zone == "GMT" || zone == "Z" ? std::string() : zone;
-  engine::Request request;
-  request.sql = "SELECT name FROM pg_timezone_names() WHERE name = " + delta::sql_string(zone);
-  bool known = false;
-  const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
-                          .chunk = [&](std::string, std::int64_t rows) { return known = known || rows > 0, true; }};
-  TARN_TRY(summary, engine_.run({}, request, sink, nullptr));
-  (void)summary;
-  if (!known)
-    return refuse(Errc::invalid, "[INVALID_CONF_VALUE.TIME_ZONE] The value '" + zone +
-                                     "' in the config \"spark.sql.session.timeZone\" is invalid. Cannot resolve the given timezone. SQLSTATE: 22022");
-  return zone == "Etc/UTC" ? std::string() : zone;
-}
-
-Result<Done> Executor::set_config(const Call& c) {
-  if (c.analysis.options.contains("zone")) {
-    const auto& zone = c.analysis.options.at("zone");
-    TARN_TRY(known, known_zone(zone));
-    if (c.session.state) c.session.state->set_zone(std::move(known));
-    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{c.analysis.variables.at(0).at(0), zone}});
-  }
-  const auto& parts = c.analysis.variables.at(0);
-  const auto key = lower(fmt::format("{}", fmt::join(parts, ".")));
-  const auto value = lower(c.analysis.options.at("value"));
-  const bool of_session = parts.size() == 1 || key == "session." + lower(parts.back()) || key == "system.session." + lower(parts.back());
-  if (of_session && c.session.state && c.session.state->variable(lower(parts.back())))
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE.SET_VARIABLE_USING_SET] The feature is not supported: " + backticked(parts) +
-                                         " is a VARIABLE and cannot be updated using the SET statement. Use SET VARIABLE " + backticked(parts) +
-                                         " = ... instead. SQLSTATE: 0A000");
-  // What holds anyway.
-  if ((key == "ansi_mode" || key == "spark.sql.ansi.enabled") && value == "true")
-    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{key, value}});
-  return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The statement SET is not supported by this warehouse. SQLSTATE: 0A000");
-}
-
 }  // namespace tarn::sql

@@ -13,5 +13,7 @@ std::span<const Entry> time_entries();      // times.cc: dates, timestamps, time
 std::span<const Entry> pattern_entries();   // patterns.cc: Java's patterns of dates and times
 std::span<const Entry> interval_entries();  // intervals.cc: intervals, their text and their arithmetic
 std::span<const Entry> json_entries();      // json_text.cc: JSON as text
+std::span<const Entry> csv_entries();       // csv_text.cc: one record of CSV
+std::span<const Entry> hash_entries();      // hashes.cc: hash and xxhash64
 
 }  // namespace tarn::engine::functions

@@ -457,6 +457,48 @@ Text decode(BlobView bytes, std::string_view charset) {
   return out;
 }
 
+Text url_encode(std::string_view s) {
+  std::string out;
+  for (const char c : s) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x80 && std::isalnum(byte)) || std::string_view(".*_-").find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += c == ' ' ? std::string("+") : fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+/// Nullopt: a % that two digits do not follow. What decodes to no UTF-8 is refused.
+Text try_url_decode(std::string_view s) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  std::string out;
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    if (s[i] != '%') {
+      out += s[i] == '+' ? ' ' : s[i];
+      continue;
+    }
+    if (i + 2 >= s.size() || digit(s[i + 1]) < 0 || digit(s[i + 2]) < 0) {
+      if (i + 2 < s.size() && s[i + 1] == '+') raise("UNSUPPORTED_FEATURE", "%+ in url_decode is not supported by this warehouse.", "0A000");
+      return std::nullopt;
+    }
+    out += static_cast<char>(digit(s[i + 1]) * 16 + digit(s[i + 2]));
+    i += 2;
+  }
+  if (!valid_utf8(out)) raise("UNSUPPORTED_FEATURE", "url_decode of bytes that are no UTF-8 is not supported by this warehouse.", "0A000");
+  return out;
+}
+
+Text url_decode(std::string_view s) {
+  auto out = try_url_decode(s);
+  if (!out)
+    raise("CANNOT_DECODE_URL",
+          "The provided URL cannot be decoded: " + std::string(s) + ". Please ensure that the URL is properly formatted and try again.", "22546");
+  return out;
+}
+
 std::optional<bool> valid_bytes(BlobView b) { return valid_utf8(b.bytes); }
 std::optional<bool> contains_bytes(BlobView a, BlobView b) { return a.bytes.find(b.bytes) != std::string_view::npos; }
 Text binary_to_string(BlobView b) { return lossy(b.bytes); }
@@ -471,6 +513,9 @@ std::optional<std::int64_t> crc32_bytes(BlobView b) {
 }
 
 constexpr Entry entries_of_text[] = {
+    {"spark_url_encode", Scalar<url_encode>::make},
+    {"spark_url_decode", Scalar<url_decode>::make},
+    {"spark_try_url_decode", Scalar<try_url_decode>::make},
     {"spark_ascii", Scalar<ascii>::make},
     {"spark_chr", Scalar<chr>::make},
     {"spark_reverse", Scalar<reverse>::make},

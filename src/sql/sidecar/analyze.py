@@ -28,8 +28,6 @@ def parsed(sql):
         first = e.errors[0] if e.errors else {}
         if first.get("description") == "Expected type":
             raise Refused("parse_error", f"[UNSUPPORTED_DATATYPE] Unsupported data type \"{str(first.get('highlight')).upper()}\". SQLSTATE: 0A000")
-        if operator := re.match(r"Unsupported pipe syntax operator: '(SET|DROP|AS|TABLESAMPLE|WINDOW)'", first.get("description") or ""):
-            raise unsupported(f"The pipe operator {operator.group(1)}", "Write a subquery.")
         raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
     except TokenError as e:
         raise syntax("end of input", str(e).split("\n")[0])

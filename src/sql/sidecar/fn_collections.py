@@ -238,13 +238,37 @@ def sort_array(c, node, scope):
 @special("array_sort")
 def array_sort(c, node, scope):
     if len(node.expressions) == 2:
-        if not isinstance(node.expressions[1], exp.Lambda):
-            by = c.compile(node.expressions[1], scope)
-            if by.kind != INT:
-                raise mismatch("UNEXPECTED_RETURN_TYPE", c.shown(node), f'The `lambdafunction` requires return "INT" type, but the actual is "{by.kind.sql}" type.')
-        raise unsupported("array_sort with a comparator", "Use sort_array.")
+        return sorted_by(c, node, scope)
     (a,) = arguments(c, "array_sort", node, "array", scope)
     return made(f"list_sort({a.sql}, 'ASC', 'NULLS LAST')", a.kind, a)
+
+
+MOST_COMPARED = 1000
+
+
+def sorted_by(c, node, scope):
+    """array_sort with a comparator. Each item's place is how many stand before it by the comparator, equal ones in the order that they have: which is
+    Spark's own order wherever the comparator has one. One that has none is refused."""
+    a = c.compile(node.expressions[0], scope)
+    if a.kind.name != "array":
+        raise wrong_type("array_sort", c.shown(node), 0, '"ARRAY"', a.kind)
+    names, body = c.apply(node.expressions[1], [a.kind.args[0]] * 2, scope, "array_sort")
+    if body.kind.name not in ("int", "void"):
+        raise mismatch("UNEXPECTED_RETURN_TYPE", c.shown(node), f'The `lambdafunction` requires return "INT" type, but the actual is "{body.kind.sql}" type.')
+    if body.volatile:
+        raise unsupported("array_sort with a comparator that is random")
+    if body.is_literal and body.lit is not None:  # one run, rising or falling
+        return made(f"list_reverse({a.sql})" if body.lit < 0 else a.sql, a.kind, a)
+    s, i, j, p = (f"{letter}{c.depth}{c.fresh()}_" for letter in "sijp")
+    null = "error('[COMPARATOR_RETURNS_NULL] The comparator has returned a NULL for a comparison between two items. It should return a positive integer for \"greater than\", 0 for \"equal\" and a negative integer for \"less than\". SQLSTATE: 22004')"
+    none = "error('[UNSUPPORTED_FEATURE] array_sort with a comparator that orders some items both ways, or in a circle, is not supported by this warehouse. Return 0 for items that are equal. SQLSTATE: 0A000')"
+    many = f"error('[UNSUPPORTED_FEATURE] array_sort with a comparator over more than {MOST_COMPARED} items is not supported by this warehouse. SQLSTATE: 0A000')"
+    at = lambda one, other: "coalesce(sign({}), {})".format(replaced(replaced(body.sql, names[0], f"list_extract({s}, {one} + 1)"), names[1], f"list_extract({s}, {other} + 1)"), null)
+    before = f"CASE WHEN {i} = {j} THEN 0 WHEN list_extract({s}, {i} + 1) IS NOT DISTINCT FROM list_extract({s}, {j} + 1) THEN CAST({j} < {i} AS INTEGER) WHEN {at(i, j)} <> -({at(j, i)}) THEN {none} WHEN {at(j, i)} < 0 OR {at(j, i)} = 0 AND {j} < {i} THEN 1 ELSE 0 END"
+    places = f"list_transform(range(len({s})), lambda {i}: list_sum(list_transform(range(len({s})), lambda {j}: {before})))"
+    placed = f"list_transform([{places}], lambda {p}: CASE WHEN len(list_distinct({p})) < len({p}) THEN {none} ELSE list_transform(range(len({p})), lambda {i}: list_extract({s}, list_position({p}, {i}))) END)"
+    sql = f"list_extract(list_transform([{a.sql}], lambda {s}: CASE WHEN len({s}) > {MOST_COMPARED} THEN {many} WHEN len({s}) < 2 THEN {s} ELSE list_extract({placed}, 1) END), 1)"
+    return made(sql, a.kind, a, body)
 
 
 @special("arrays_zip")

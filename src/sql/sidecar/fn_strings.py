@@ -235,17 +235,38 @@ def pad(c, node, scope):
     return made(f"spark_{name}({args[0].sql}, {args[1].sql}, {fill})", STRING, *args)
 
 
+WIDE = "regexp_matches({}, '[^\\x{{0}}-\\x{{FFFF}}]')"  # characters that are two of Java's
+
+
+def wide(what):
+    return f"error('[UNSUPPORTED_FEATURE] {what} in a text with characters beyond U+FFFF is not supported by this warehouse. SQLSTATE: 0A000')"
+
+
 @special("regexp_replace")
 def regexp_replace(c, node, scope):
     args = arguments(c, "regexp_replace", node, "string,string,string,int?", scope)
-    if len(args) > 3 and not (args[3].is_literal and args[3].lit == 1):
-        raise unsupported("regexp_replace from a position")
+    place = None
+    if len(args) > 3:
+        if not args[3].foldable:
+            raise mismatch("NON_FOLDABLE_INPUT", c.shown(node), 'the input `position` should be a foldable "INT" expression; however, got "' + c.shown(node.expressions[3]) + '".')
+        if args[3].is_literal and args[3].lit is not None and args[3].lit <= 0:
+            raise mismatch("VALUE_OUT_OF_RANGE", c.shown(node), f"The `position` must be between (0, 2147483647] (current value = {args[3].lit}).")
+        if not args[3].is_literal:
+            raise unsupported("regexp_replace from a position that is no literal")
+        place = args[3].lit
+        if place is None:
+            return literal_of(None, STRING)
     rep = args[2]
     if rep.is_literal and isinstance(rep.lit, str):
         replacement = text(java_replacement(rep.lit))
     else:
         replacement = f"spark_re2_replacement({rep.sql})"
-    return made(f"regexp_replace({args[0].sql}, {java_pattern(args[1])}, {replacement}, 'g')", STRING, *args)
+    if place is None or place == 1:
+        return made(f"regexp_replace({args[0].sql}, {java_pattern(args[1])}, {replacement}, 'g')", STRING, *args)
+    s, last = args[0].sql, place - 1
+    # Java counts its places in units of UTF-16, and sees nothing before the first.
+    return made(f"CASE WHEN {WIDE.format(s)} THEN {wide('regexp_replace from a position')} WHEN length({s}) <= {last} THEN {s} "
+                f"ELSE substr({s}, 1, {last}) || regexp_replace(substr({s}, {place}), {java_pattern(args[1])}, {replacement}, 'g') END", STRING, *args)
 
 
 def java_replacement(t):
@@ -293,7 +314,14 @@ def regexp_find(c, node, scope):
     args = arguments(c, name, node, "string,string,int?", scope)
     if name == "regexp_substr" and len(args) == 2:
         return made(f"CASE WHEN regexp_matches({args[0].sql}, {java_pattern(args[1])}) THEN nullif(regexp_extract({args[0].sql}, {java_pattern(args[1])}, 0), '') END", STRING, *args)
-    raise unsupported(f"The function `{name}`")
+    if name == "regexp_substr":
+        raise unsupported(f"The function `{name}` with a group")
+    # Where the text before the first match ends; the group does not change it.
+    s, p = args[0].sql, java_pattern(args[1])
+    empty = "error('[UNSUPPORTED_FEATURE] regexp_instr of a match without characters is not supported by this warehouse. SQLSTATE: 0A000')"
+    nulls = " OR ".join(f"{a.sql} IS NULL" for a in args)
+    return made(f"CASE WHEN {nulls} THEN NULL WHEN NOT regexp_matches({s}, {p}) THEN 0 WHEN regexp_extract({s}, {p}, 0) = '' THEN {empty} "
+                f"WHEN {WIDE.format(s)} THEN {wide('regexp_instr')} ELSE CAST(length(list_extract(string_split_regex({s}, {p}), 1)) + 1 AS INTEGER) END", INT, *args)
 
 
 @special("sha2")
@@ -438,3 +466,15 @@ def str_to_map(c, node, scope):
     pairs, keys = (args[1].sql if len(args) > 1 else "','"), (args[2].sql if len(args) > 2 else "':'")
     entry = f"{{'key': list_extract(spark_split_plain(v_, {keys}, 2), 1), 'value': list_extract(spark_split_plain(v_, {keys}, 2), 2)}}"
     return made(f"map_from_entries(list_transform(spark_split_plain({args[0].sql}, {pairs}, -1), lambda v_: {entry}))", map_(STRING, STRING), *args)
+
+
+@special("like ilike")
+def like_called(c, node, scope):
+    """like(text, pattern[, escape]) is text LIKE pattern ESCAPE escape."""
+    name = node.name.lower()
+    if not 2 <= len(node.expressions) <= 3:
+        raise wrong_count(name, "[2, 3]", len(node.expressions))
+    out = (exp.Like if name == "like" else exp.ILike)(this=node.expressions[0].copy(), expression=node.expressions[1].copy())
+    if len(node.expressions) == 3:
+        out = exp.Escape(this=out, expression=node.expressions[2].copy())
+    return c.compile(out, scope)

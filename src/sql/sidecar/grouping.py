@@ -109,7 +109,7 @@ class Layer:
     # --- what the clauses above see ----------------------------------------------------------------------------------------------------------
     def reference(self, i):
         k = self.keys[i]
-        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True, declared=k.declared, origin=k.origin)
+        return E(f"{ident(self.alias)}.\"g{i}\"", k.kind, k.refs, k.name, agg=True, declared=k.declared, origin=k.origin, qualifier=k.qualifier)
 
     def ref_of(self, e):
         return next((self.reference(i) for i, k in enumerate(self.keys) if same_value(k, e)), None)

@@ -11,13 +11,15 @@ from expressions import WINDOW_ONLY, ColumnNode, Expressions, column_parts, unre
 from grouping import Layer
 from kinds import BOOLEAN, INT, STRING, VOID, any_in, common, ident, integral, of_text, orderable, physical, text
 from names import output_name
+from pipe_syntax import Piped
+from pipes import Pipes
 from relations import Relations, misplaced, parse_kind
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, castable, implicit, literal_of, made, string_sql as sql_text
 from windows import Windows
 
 
-class Compiler(Expressions, Relations, Windows):
+class Compiler(Expressions, Relations, Windows, Pipes):
     def __init__(self, hole, relations, parameters=None, request=None):
         Expressions.__init__(self, hole, parameters, "`current`.`schema`")
         self.relations = relations
@@ -98,6 +100,8 @@ class Compiler(Expressions, Relations, Windows):
             return self.select(node, outer)
         if isinstance(node, exp.SetOperation):
             return self.set_operation(node, outer)
+        if isinstance(node, Piped):
+            return self.piped(node, outer)
         if isinstance(node, exp.Values):
             return self.values_query(node, outer)
         if isinstance(node, exp.Subquery):
@@ -167,7 +171,9 @@ class Compiler(Expressions, Relations, Windows):
 
     # --- set operations ----------------------------------------------------------------------------------------------------------------------
     def set_operation(self, node, outer):
-        left, right = self.query(node.this, outer), self.query(node.expression, outer)
+        return self.combined(node, self.query(node.this, outer), self.query(node.expression, outer), outer)
+
+    def combined(self, node, left, right, outer):
         word = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}[type(node)]
         if node.args.get("by_name"):
             raise unsupported("UNION BY NAME")
@@ -182,7 +188,7 @@ class Compiler(Expressions, Relations, Windows):
             if (distinct or word != "UNION") and any_in(k, lambda x: x.name in ("map", "variant")):
                 raise raised("UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE", "Cannot have MAP type columns in DataFrame which calls set operations (INTERSECT, EXCEPT, etc.).", "0A000")
             ref = f'"c{i}"'
-            columns.append(Col(a.name, k, ref, a.refs | b.refs, a.declared if k == a.kind else ""))
+            columns.append(Col(a.name, k, ref, a.refs | b.refs, a.declared if k == a.kind else "", qualifier=a.qualifier))
             for col, side in ((a, sides[0]), (b, sides[1])):
                 side.append(f"{cast(E(col.ref, col.kind), k).sql} AS {ref}")
         word += "" if distinct else " ALL"
@@ -267,7 +273,8 @@ class Compiler(Expressions, Relations, Windows):
             for i in items:
                 if any_in(i.e.kind, lambda k: k.name in ("map", "variant", "interval")):
                     raise unsupported(f"DISTINCT over a {i.e.kind.sql}")
-        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs, i.e.declared, i.e.origin) for n, i in enumerate(items)]
+        named = [p.this if isinstance(p, exp.Paren) else p for p in projections]
+        columns = [Col(i.name, i.e.kind, f'"c{n}"', i.e.refs, i.e.declared, i.e.origin, i.e.qualifier if isinstance(p, (exp.Column, ColumnNode)) else ()) for n, (i, p) in enumerate(zip(items, named))]
         listed = ", ".join(f"{i.e.sql} AS {c.ref}" for i, c in zip(items, columns))
         levels, level = [s.level for s in scope.sources if s.level], None
         if levels:
@@ -313,7 +320,7 @@ class Compiler(Expressions, Relations, Windows):
             if has_aggregate(node):
                 raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: aggregate functions. Rewrite the query to avoid window functions, aggregate functions, and generator functions in the WHERE clause.', "42903")
             if has_window(node):
-                raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: window functions.', "42903")
+                raise raised("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE", "Window functions are not allowed in WHERE clause.", "42601")
         if clause == "QUALIFY" and self.plain_aggregate(node) and scope.layer is None:
             raise raised("QUALIFY_AGGREGATE_NOT_ALLOWED", "Aggregate functions are not allowed in QUALIFY without GROUP BY.", "42903")
         in_filter(node)

@@ -6,6 +6,7 @@ from conditions import in_filter, subquery_values
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
 from expressions import ColumnNode
 from kinds import BIGINT, BOOLEAN, INT, STRING, VOID, all_common, common, ident, integral, of_text, physical, text
+from pipes import Stage, stage_relation
 from pivots import Pivots
 from scopes import Col, Item, Query, Scope, Source
 from values import E, cast, implicit, literal_of, made
@@ -35,6 +36,8 @@ class Relations(Pivots):
         """One relation with the joins that stand inside it; its sources are added to the scope."""
         if isinstance(node, exp.Lateral):
             return self.lateral("", node, scope, view=False)
+        if isinstance(node, Stage):
+            return stage_relation(node, scope)
         before = len(scope.sources)
         if isinstance(node, exp.Table):
             out = self.table(node, scope)
@@ -349,8 +352,7 @@ class Relations(Pivots):
             return out
         if len(scope.sources) != before + 1:
             raise unsupported("TABLESAMPLE of this relation")
-        if sample.args.get("seed") is not None:
-            raise unsupported("TABLESAMPLE ... REPEATABLE", "The engine samples with several threads.")
+        repeated = sample.args.get("seed") is not None
         whole = lambda key: int(sample.args[key].this) if isinstance(sample.args.get(key), exp.Literal) and not sample.args[key].is_string and sample.args[key].this.isdigit() else None
         scope.sources[before].scan = None  # a part of it, which no condition may choose
         own = ident(scope.sources[before].alias)
@@ -371,6 +373,8 @@ class Relations(Pivots):
             percent = float(given.this)
         if not 0 <= percent <= 100:
             raise raised("_LEGACY_ERROR_TEMP_0064", f"Sampling fraction ({percent / 100}) must be on interval [0, 1].", "42000")
+        if repeated and percent not in (0, 100):
+            raise unsupported("TABLESAMPLE ... REPEATABLE", "The engine samples with several threads.")
         return f"(SELECT * FROM {out} USING SAMPLE {percent!r} PERCENT (bernoulli)) AS {own}"
 
 

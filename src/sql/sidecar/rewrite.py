@@ -10,12 +10,16 @@ import fn_aggregates  # noqa: F401  the function tables fill themselves
 import fn_ai  # noqa: F401
 import fn_buckets  # noqa: F401
 import fn_collections  # noqa: F401
+import fn_csv  # noqa: F401
 import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
+import fn_hashes  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401
 import fn_strings  # noqa: F401
 import fn_times  # noqa: F401
+import fn_urls  # noqa: F401
+import fn_vectors  # noqa: F401
 import routines
 import table_defaults
 from analyze import parsed, query_of, references

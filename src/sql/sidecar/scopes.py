@@ -1,5 +1,5 @@
 """What names mean at a place of a query: its sources, the parameters of lambdas, the aliases of its own list, the query around it."""
-from errors import quoted, raised
+from errors import quoted, raised, unsupported
 from kinds import ident
 from values import E, made
 
@@ -7,11 +7,11 @@ from values import E, made
 class Col:
     """An output column: `ref` is its quoted name in the DuckDB text of its query; `declared` as an E's."""
 
-    __slots__ = ("name", "kind", "ref", "refs", "declared", "origin")
+    __slots__ = ("name", "kind", "ref", "refs", "declared", "origin", "qualifier")
 
-    def __init__(self, name, kind, ref, refs=frozenset(), declared="", origin=None):
-        """`origin`: the (relation, column) that it is, under whatever name."""
-        self.name, self.kind, self.ref, self.refs, self.declared, self.origin = name, kind, ref, frozenset(refs), declared, origin
+    def __init__(self, name, kind, ref, refs=frozenset(), declared="", origin=None, qualifier=()):
+        """`origin`: the (relation, column) that it is, under whatever name. `qualifier`: the parts of its table's name, for the next operator of a pipe."""
+        self.name, self.kind, self.ref, self.refs, self.declared, self.origin, self.qualifier = name, kind, ref, frozenset(refs), declared, origin, tuple(qualifier)
 
 
 class Query:
@@ -41,7 +41,7 @@ class Source:
         self.level = None  # as a Query's
         self.scan = None  # the place of the table that this is, whole
         self.together = None  # of the first source of a join in parentheses: the columns that this has
-        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared, origin=c.origin)) for c in columns]
+        self.items = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name, declared=c.declared, origin=c.origin, qualifier=tuple(names))) for c in columns]
         # Columns that no star stands for, found where no other has their name: _metadata of files.
         self.virtual = [Item(c.name, E(f"{ident(alias)}.{c.ref}", c.kind, c.refs, c.name)) for c in virtual]
 
@@ -277,7 +277,7 @@ def without_field(e, path, shown):
     from operators import struct_of
 
     if not parts:
-        raise raised("EXCEPT_RESOLVED_COLUMNS_WITHOUT_MATCH", "EXCEPT leaves no field.", "42704")
+        raise unsupported("A struct without fields")
     inner = struct_of([f for f, _ in parts], [p for _, p in parts])
     return made(f"CASE WHEN {e.sql} IS NOT NULL THEN {inner.sql} END", inner.kind, e)
 

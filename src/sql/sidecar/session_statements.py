@@ -165,21 +165,36 @@ def set_(c):
         return assignment(c)
     if c.take("TIME", "ZONE"):
         return {"kind": "set_config", "variables": [["spark.sql.session.timeZone"]], "options": {"zone": zone(c)}}
-    # SET key = value: only what is a variable, or holds anyway, is known.
-    rest, at = [], c.at
+    if c.peek() is None:
+        return {"kind": "set_config", "variables": [], "options": {}}
+    if c.symbol("-"):
+        if not c.take("V"):
+            raise set_syntax()
+        return {"kind": "set_config", "variables": [], "options": {"verbose": "true"}}
+    rest = []
     while c.peek() is not None and c.peek().kind in ("word", "quoted") or rest and c.peek() is not None and c.peek().text == ".":
         if c.peek().text != ".":
             rest.append(c.peek().text)
         c.at += 1
+    if rest and c.peek() is None:
+        return {"kind": "set_config", "variables": [rest], "options": {}}
     if not rest or not c.symbol("="):
-        c.at = at
-        raise unsupported("The statement SET")
+        raise set_syntax()
     value = c.sql[c.words[c.at - 1].end + 1:].strip().rstrip(";").strip().strip("'\"")
     c.at = len(c.words)
     out = {"kind": "set_config", "variables": [rest], "options": {"value": value}}
     if ".".join(rest).lower() in ("timezone", "spark.sql.session.timezone"):
         out["variables"], out["options"] = [["spark.sql.session.timeZone"]], {"zone": zones.named(value)}
     return out
+
+
+def set_syntax():
+    return raised("INVALID_SET_SYNTAX", "Expected format is 'SET', 'SET key', or 'SET key=value'. If you want to include special characters in key, or include semicolon in value, please use backquotes, e.g., SET `key`=`value`.", "42000")
+
+
+def reset(c):
+    rest = c.name(9) if c.peek() is not None else None
+    return {"kind": "set_config", "variables": [rest] if rest else [], "options": {"reset": "true"}}
 
 
 UNITS = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1, "DAY": 86400}

@@ -4,14 +4,14 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.parsers.databricks import DatabricksParser
 from sqlglot.tokens import Token, TokenType
 
-from errors import unsupported
+import pipe_syntax
 
 KEPT = ("CAST", "TRY_CAST", "EXTRACT", "TRIM")
 UNITS = {u + s for u in ("YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND") for s in ("", "S")}
 TYPED = {"DATE": "DATE", "TIMESTAMP": "TIMESTAMPTZ", "TIMESTAMP_NTZ": "TIMESTAMPNTZ", "TIMESTAMP_LTZ": "TIMESTAMPTZ", "TIME": "TIME"}
 
 
-class SparkParser(DatabricksParser):
+class SparkParser(pipe_syntax.PipeParser):
     SUPPORTS_TABLE_QUERY = True
     FUNCTIONS = {}
     NO_PAREN_FUNCTIONS = {}
@@ -36,12 +36,6 @@ class SparkParser(DatabricksParser):
 
     def _advance_any(self, ignore_reserved=False):
         return None if self._curr is not None and self._curr.token_type == TokenType.STRING else super()._advance_any(ignore_reserved)
-
-    def _parse_pipe_syntax_aggregate_fields(self):
-        out = super()._parse_pipe_syntax_aggregate_fields()
-        if isinstance(out, exp.Literal) and not out.is_string:
-            raise unsupported("A place in the GROUP BY of a pipe", "Write the expression.")
-        return out
 
     def _parse_plain(self, name):
         return self.expression(exp.Anonymous(this=name, expressions=self._parse_csv(self._parse_lambda)))
@@ -189,4 +183,4 @@ class Spark(Databricks):
                 out[-1] = Token(TokenType.STRING, last.text + sql[t.start] + t.text, last.line, last.col, last.start, t.end, last.comments)
             else:
                 out.append(t)
-        return out
+        return pipe_syntax.alone(out)

@@ -552,5 +552,5 @@ STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": file_statements.copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
     "LIST": file_statements.list_, **{word: file_statements.moved(word) for word in ("PUT", "GET", "REMOVE")},
-    "DECLARE": session_statements.declare, "SET": session_statements.set_,
+    "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
 }

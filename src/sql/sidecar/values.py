@@ -12,12 +12,12 @@ UNIT_MICROS = {"day": 86400000000, "hour": 3600000000, "minute": 60000000, "seco
 class E:
     """DuckDB text with its Spark type. `lit`: the Python value if it is a literal; `refs`: the columns that the value comes from; `declared`: char(n) or
     varchar(n) of a column that was declared so, which nothing made of it inherits; `narrow`: the same value in at most 18 digits, or an error of the
-    engine (see decimals.py), for sums and products."""
+    engine (see decimals.py), for sums and products; `qualifier`: of a column, the parts of its table's name."""
 
-    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source", "declared", "narrow", "origin")
+    __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source", "declared", "narrow", "origin", "qualifier")
 
-    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None, declared="", narrow=None, origin=None):
-        self.declared, self.narrow, self.origin = declared, narrow, origin
+    def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None, declared="", narrow=None, origin=None, qualifier=()):
+        self.declared, self.narrow, self.origin, self.qualifier = declared, narrow, origin, qualifier
         self.sql, self.kind, self.refs, self.name, self.lit, self.agg, self.window, self.volatile, self.foldable, self.source = sql, kind, refs, name, lit, agg, window, volatile, foldable, source
 
     def with_(self, sql, kind, lit=UNKNOWN):

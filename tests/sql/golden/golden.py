@@ -252,7 +252,7 @@ class Runner:
                 if ours and case.error and (ours.group(1) == case.error or case.error.startswith(ours.group(1) + ".") or ours.group(1).startswith(case.error + ".")):
                     return "right_error", ours.group(1)
                 return "other_class", f"{case.error or 'no class'}: {message[:200]}"
-            refused = re.match(r"^\[(UNSUPPORTED_\w+|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED_FUNCTION)", message)
+            refused = re.match(r"^\[(CONFIG_NOT_AVAILABLE|UNSUPPORTED_\w+|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED_FUNCTION)", message)
             return ("refused" if refused else "failed"), message[:300]
         if case.kind == "error":
             return "answered", f"{case.error}: {rows[:3]}"
