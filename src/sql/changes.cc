@@ -227,7 +227,7 @@ Result<Written> Tables::rewrite(const OpenTable& table, const std::string& predi
                                 const std::vector<std::pair<std::string, std::string>>& assignments, const std::vector<std::string>& sources,
                                 const std::string& user, engine::CancelToken* cancel, const RowRules& rules) {
   if (!table.files.plain())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.read_only +
                                          " is not supported by this warehouse. SQLSTATE: 0A000");
   const std::string file_column = "tarn_file_" + new_hex(4);
   auto with_file = delta::relation_sql(table.files, {.file_column = file_column});

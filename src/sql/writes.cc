@@ -92,6 +92,9 @@ Result<std::string> Executor::shaped(const Session& session, const OpenTable& ta
       continue;
     }
     values[i] = "src_.c" + std::to_string(*sources[i]);
+    if (table.columns[i].type == "variant" && *sources[i] >= query.types.size())
+      return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Loading a file's values into the VARIANT column " + backticked(own[i]) +
+                                           " is not supported by this warehouse. Use INSERT ... SELECT parse_json(...) FROM read_files(...). SQLSTATE: 0A000");
     if (*sources[i] >= query.types.size() || lower(query.types[*sources[i]]) == lower(table.columns[i].type)) continue;
     others.push_back({values[i], query.types[*sources[i]], table.columns[i].type});
     at.push_back(i);

@@ -13,5 +13,6 @@ std::span<const Entry> time_entries();      // times.cc: dates, timestamps, time
 std::span<const Entry> pattern_entries();   // patterns.cc: Java's patterns of dates and times
 std::span<const Entry> interval_entries();  // intervals.cc: intervals, their text and their arithmetic
 std::span<const Entry> json_entries();      // json_text.cc: JSON as text
+std::span<const Entry> variant_entries();   // variants.cc: VARIANT, its paths and casts, and how files hold it
 
 }  // namespace tarn::engine::functions

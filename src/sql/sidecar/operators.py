@@ -238,6 +238,8 @@ def comparable(left, right, shown, equality):
     if k is None:
         raise diff_types(shown, a, b)
     if not orderable(k) or k.name == "map":
+        if k.name == "variant":
+            raise mismatch("INVALID_ORDERING_TYPE", shown, 'A comparison does not support ordering on type "VARIANT".')
         if k.name == "interval" and equality:
             raise unsupported("Comparing calendar intervals")
         raise wrong_type(shown, k, '"ORDERABLE"' if not equality else '"ANY" that is not a map')

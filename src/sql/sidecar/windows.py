@@ -133,6 +133,8 @@ class Windows:
             raise raised("_LEGACY_ERROR_TEMP_1034", "It is not allowed to use a window function inside an aggregate function. Please use the inner window function in a sub-query.", "42000")
         spec = self.specification(node, scope)
         partition = [self.compile(p, scope) for p in spec.args.get("partition_by") or []]
+        if any(p.kind.name == "variant" for p in partition):
+            raise unsupported("A window partitioned by a VARIANT")
         order = spec.args.get("order")
         frame = self.frame(spec, scope)
         if call.within and name in FUNCTIONS:
