@@ -43,6 +43,35 @@ class SparkParser(DatabricksParser):
             raise unsupported("A place in the GROUP BY of a pipe", "Write the expression.")
         return out
 
+    # A step of a pipe stands over all that came before it. sqlglot puts it into the query so far: where that has more than a FROM and a WHERE, it is made a
+    # query of its own first.
+    PIPE_SYNTAX_TRANSFORM_PARSERS = {k: (lambda self, query, parse=v, word=k: parse(self, self._settled(query, word))) for k, v in DatabricksParser.PIPE_SYNTAX_TRANSFORM_PARSERS.items()}
+
+    def _settled(self, query, word):
+        plain = {"with_", "from_", "joins", "laterals", "where", "order", "expressions"} - ({"joins", "laterals", "where", "order"} if word == "PIVOT" else set())
+        given = {k for k, v in query.args.items() if v}
+        if given <= plain and len(query.expressions) == 1 and isinstance(query.expressions[0], exp.Star) and not any(query.expressions[0].args.values()):
+            return query
+        return self._build_pipe_cte(query=query, expressions=[exp.Star()])
+
+    def _parse_pipe_syntax_select(self, query):
+        select = self._parse_select(consume_pipe=False)
+        if select is None:
+            self.raise_error("Expected a list")
+        given = {k: v for k, v in select.args.items() if v and k not in ("expressions", "hint")}
+        if not set(given) <= {"distinct", "group", "windows"}:
+            self.raise_error(f"A clause ({', '.join(sorted(k.strip('_') for k in set(given) - {'distinct', 'group', 'windows'}))}) that is an operator of its own")
+        out = query.select(*select.expressions, append=False)
+        for k, v in given.items():
+            out.set(k, v)
+        return self._build_pipe_cte(query=out, expressions=[exp.Star()])
+
+    def _parse_pipe_syntax_join(self, query):
+        out = super()._parse_pipe_syntax_join(self._settled(query, "JOIN"))
+        if out is not None and out.args.get("where") and out.args["joins"][-1].side in ("RIGHT", "FULL"):
+            raise unsupported("A RIGHT or FULL JOIN of a pipe after its WHERE", "Write a subquery.")
+        return out
+
     def _parse_plain(self, name):
         return self.expression(exp.Anonymous(this=name, expressions=self._parse_csv(self._parse_lambda)))
 
