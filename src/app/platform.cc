@@ -236,7 +236,6 @@ struct Platform::Impl {
                  .memory_bytes = least_share(o).memory_bytes,
                  .spill_directory = data + "/spool",
                  .spill_bytes = least_share(o).spill_bytes,
-                 .extensions = engine::default_extensions(),
                  .started =
                      [this](int pid) {
                        if (engine_group) engine_group->join(pid);

@@ -42,18 +42,54 @@ struct Plan {
   const RelationOptions& options;
 };
 
+bool is_variant(const DataColumn& c) { return c.type == "variant"; }
+/// Arrays, maps and structs with a VARIANT inside.
+bool hides_variant(const DataColumn& c) { return !is_variant(c) && mentions_type(c.type, "variant"); }
+bool has_bare_variants(const DataFile& f) { return f.path.find(kBareVariants) != std::string::npos; }
+
+std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, const Plan& plan, bool file_names);
+
+/// A VARIANT's bytes, as a file has them. DuckDB shows the null inside a variant as NULL; which of the two a NULL of a marked file is, its statistics
+/// say: where none of its rows is NULL, where all are, or where as many are NULL as are shown so. Otherwise it cannot be known, and is an error.
+std::string variant_bytes(const DataFiles& t, const DataColumn& c, const Plan& plan, const DataFile& file) {
+  const auto own = "d." + sql_identifier(c.name);
+  if (has_bare_variants(file)) return fmt::format("CASE WHEN {0} IS NOT NULL THEN spark_variant_joined({0}.metadata, {0}.\"value\") END", own);
+  const auto known = file.nulls.find(c.physical);
+  std::string otherwise = "NULL";
+  const auto null_inside = "spark_parse_json('null', false)";
+  const auto refused = fmt::format(
+      "CAST(spark_variant_refused(NULL, {}) AS BLOB)",
+      sql_string("[UNSUPPORTED_FEATURE] A NULL of the VARIANT column `" + c.name + "` in the file '" + file.path +
+                 "', which is NULL or the null inside a variant, cannot be told from its statistics by this warehouse. Write the table anew "
+                 "with this warehouse, or one of the two only. SQLSTATE: 0A000"));
+  if (known == file.nulls.end()) {
+    otherwise = refused;
+  } else if (known->second == 0) {
+    otherwise = null_inside;
+  } else if (known->second != file.rows) {
+    otherwise = fmt::format("CASE WHEN (SELECT count(*) FROM {} AS n_ WHERE n_.{} IS NULL) = {} THEN NULL ELSE {} END",
+                            parquet_scan(t, {&file}, plan, false), sql_identifier(c.name), known->second, refused);
+  }
+  const auto parts = "CAST(variant_to_parquet_variant(" + own + ") AS STRUCT(metadata BLOB, \"value\" BLOB))";
+  return fmt::format("CASE WHEN {0} IS NOT NULL THEN spark_variant_joined(({1}).metadata, ({1}).\"value\") ELSE {2} END", own, parts, otherwise);
+}
+
 /// read_parquet over some files, with the schema of the data columns given: files are not opened to find it.
 std::string parquet_scan(const DataFiles& t, const std::vector<const DataFile*>& files, const Plan& plan, bool file_names) {
   std::string list;
   for (const auto* f : files) list += (list.empty() ? "" : ", ") + sql_string(no_pattern(f->location));
   std::string schema;
+  const bool bare = !files.empty() && has_bare_variants(*files.front());  // all of a scan are, or none
   const auto add = [&](const std::string& key, const std::string& name, const std::string& type) {
     schema += (schema.empty() ? "" : ", ") + key + ": {name: " + sql_string(name) + ", type: " + sql_string(type) + ", default_value: NULL}";
   };
   for (const auto& c : t.columns) {
-    if (c.partition || c.type == "void") continue;
+    if (c.partition || c.type == "void" || hides_variant(c)) continue;
     // A column of a mapped table that has no number is in no file.
-    add(t.by_id ? std::to_string(c.id.value_or(-1)) : sql_string(c.physical), c.name, c.stored);
+    add(t.by_id ? std::to_string(c.id.value_or(-1)) : sql_string(c.physical), c.name,
+        !is_variant(c) ? c.stored
+        : bare         ? "STRUCT(\"value\" BLOB, metadata BLOB)"
+                       : "VARIANT");
   }
   if (!t.by_id && !plan.options.row_id_column.empty() && !t.row_ids.empty()) add(sql_string(t.row_ids), "__row_id", "BIGINT");
   if (!t.by_id && !plan.options.row_version_column.empty() && !t.row_commit_versions.empty())
@@ -72,7 +108,9 @@ std::string filled(const std::string& value, int n) {
   return fmt::format("CASE WHEN length({0}) < {1} THEN rpad({0}, {1}, ' ') ELSE {0} END", value, n);
 }
 
-std::string output_list(const DataFiles& t, const Plan& plan, const DataFile* only, const std::function<std::string(const DataColumn&)>& partition) {
+/// Of the rows of one file (`only`), or of several that differ in nothing but their partition, of which `like` is one.
+std::string output_list(const DataFiles& t, const Plan& plan, const DataFile* only, const DataFile& like,
+                        const std::function<std::string(const DataColumn&)>& partition) {
   std::string out;
   auto add = [&](std::string text) { out += (out.empty() ? "" : ", ") + std::move(text); };
   for (const auto* c : plan.wanted) {
@@ -81,6 +119,14 @@ std::string output_list(const DataFiles& t, const Plan& plan, const DataFile* on
       add(filled(c->partition ? partition(*c) : own, c->filled) + " AS " + sql_identifier(c->name));
     else if (c->partition)
       add(partition(*c) + " AS " + sql_identifier(c->name));
+    else if (hides_variant(*c))
+      add(fmt::format("CAST(CAST(spark_variant_refused(NULL, {}) AS BLOB) AS {}) AS {}",
+                      sql_string("[UNSUPPORTED_FEATURE] Column `" + c->name +
+                                 "`, whose type has a VARIANT inside an array, a map or a struct, is not supported by this warehouse. "
+                                 "Leave it out of the statement. SQLSTATE: 0A000"),
+                      c->duckdb, sql_identifier(c->name)));
+    else if (is_variant(*c))
+      add(variant_bytes(t, *c, plan, like) + " AS " + sql_identifier(c->name));
     else if (c->type == "void")
       add("CAST(NULL AS " + c->duckdb + ") AS " + sql_identifier(c->name));
     else if (c->stored != c->duckdb)
@@ -139,18 +185,19 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
   std::string out;
   const auto scan = [&](const std::vector<std::string>& key, const std::vector<const DataFile*>& members, const DataFile* only) {
     out += out.empty() ? "(" : " UNION ALL ";
-    out += "SELECT " + output_list(t, plan, only, [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) + " FROM " +
-           parquet_scan(t, members, plan, names) + " AS d";
+    out += "SELECT " + output_list(t, plan, only, *members.front(), [&](const DataColumn& c) { return partition_expression(c, key[position(c)]); }) +
+           " FROM " + parquet_scan(t, members, plan, names) + " AS d";
     if (only && only->deleted) out += " WHERE " + kept_rows(*only);
   };
   // Files whose rows differ by more than their partition's values are scans of their own.
   const bool tracks = !plan.options.row_id_column.empty() || !plan.options.row_version_column.empty();
+  const bool variants = std::any_of(t.columns.begin(), t.columns.end(), is_variant);
   std::map<std::vector<std::string>, std::vector<const DataFile*>> groups;
   std::vector<const DataFile*> rest;
   for (const auto* f : files) {
     std::vector<std::string> key;
     for (const auto* c : partitions) key.push_back(partition_literal(*f, *c));
-    if (f->deleted || tracks) {
+    if (f->deleted || tracks || (variants && !has_bare_variants(*f))) {
       scan(key, {f}, f);
       continue;
     }
@@ -170,7 +217,8 @@ std::string plain_relation(const DataFiles& t, const Plan& plan, const std::vect
   std::string columns = "\"__path\"";
   for (std::size_t i = 0; i < partitions.size(); ++i) columns += fmt::format(", \"__p{}\"", i);
   return (out.empty() ? "(" : out + " UNION ALL ") + "SELECT " +
-         output_list(t, plan, nullptr, [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) +
+         output_list(t, plan, nullptr, *rest.front(),
+                     [&](const DataColumn& c) { return partition_expression(c, fmt::format("p.\"__p{}\"", position(c))); }) +
          " FROM " + parquet_scan(t, rest, plan, true) + " AS d JOIN (VALUES " + values + ") AS p(" + columns + ") ON d.\"__file\" = p.\"__path\")";
 }
 
@@ -242,6 +290,21 @@ Result<DataFile> data_file(const AddFile& f, const objects::Url& root, objects::
   return file;
 }
 
+/// What statistics say of NULLs in VARIANT columns.
+static std::map<std::string, std::int64_t> null_counts(const std::string& stats, const std::vector<DataColumn>& columns) {
+  std::map<std::string, std::int64_t> out;
+  const auto parsed = json::parse(stats);
+  const auto* o = parsed ? parsed->if_object() : nullptr;
+  const auto* counts = o && o->contains("nullCount") ? o->at("nullCount").if_object() : nullptr;
+  for (const auto& c : columns)
+    if (const auto* n = counts && is_variant(c) ? counts->if_contains(c.physical) : nullptr; n && n->is_int64()) out[c.physical] = n->get_int64();
+  return out;
+}
+
+bool has_variants(const Metadata& m) {
+  return std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return f.type == "variant"; });
+}
+
 Result<DataFiles> data_files(const Snapshot& s, const objects::Url& root, objects::ObjectStore& objects) {
   DataFiles out;
   out.version = s.version;
@@ -249,12 +312,14 @@ Result<DataFiles> data_files(const Snapshot& s, const objects::Url& root, object
   out.columns = data_columns(s.metadata);
   out.by_id = mapping_mode(s.metadata) == MappingMode::id;
   for (const auto& c : out.columns)
-    if (mentions_type(c.type, "variant")) out.needs_delta_scan = "variant columns";
+    if (hides_variant(c)) out.read_only = "a VARIANT inside an array, a map or a struct (column `" + c.name + "`)";
+  const bool variants = std::any_of(out.columns.begin(), out.columns.end(), is_variant);
   if (const auto name = property(s.metadata, "delta.rowTracking.materializedRowIdColumnName")) out.row_ids = *name;
   if (const auto name = property(s.metadata, "delta.rowTracking.materializedRowCommitVersionColumnName")) out.row_commit_versions = *name;
   out.files.reserve(s.files.size());
   for (const auto& f : s.files) {
     TARN_TRY(file, data_file(f, root, objects));
+    if (variants && !has_bare_variants(file)) file.nulls = null_counts(f.stats, out.columns);
     out.files.push_back(std::move(file));
   }
   return out;
@@ -269,17 +334,6 @@ Result<std::string> relation_sql(const DataFiles& t, const RelationOptions& opti
   }
   if (options.columns.empty())
     for (const auto& c : t.columns) plan.wanted.push_back(&c);
-  if (!t.plain()) {
-    if (options.files || !options.row_column.empty())
-      return fail(Error{Errc::invalid_request, "Files of the table at " + t.root + " cannot be read one by one: it has " + t.needs_delta_scan});
-    std::string list;
-    for (const auto* c : plan.wanted)
-      list += (list.empty() ? "" : ", ") +
-              (c->filled > 0 ? filled(sql_identifier(c->name), c->filled) : "CAST(" + sql_identifier(c->name) + " AS " + c->duckdb + ")") + " AS " +
-              sql_identifier(c->name);
-    if (!options.file_column.empty()) list += ", filename AS " + sql_identifier(options.file_column);
-    return "(SELECT " + list + fmt::format(" FROM delta_scan({}, version = {}))", sql_string(t.root), t.version);
-  }
   // The row's number is a virtual column of read_parquet (its option of that name fails together with a given schema).
   if (!options.row_column.empty() &&
       std::any_of(t.columns.begin(), t.columns.end(), [](const DataColumn& c) { return boost::algorithm::iequals(c.name, "file_row_number"); }))

@@ -19,6 +19,8 @@ struct DataFile {
   /// The rows that its deletion vector takes out of the table; null: none. `only`: these rows are what is asked for instead.
   std::shared_ptr<const RowNumbers> deleted;
   bool only = false;
+  /// VARIANT columns whose values its statistics count: how many of them are NULL. By their names in files.
+  std::map<std::string, std::int64_t> nulls;
   std::optional<std::int64_t> base_row_id, commit_version;  // row tracking: of its first row, and of all that have none of their own
 };
 
@@ -41,9 +43,10 @@ struct DataFiles {
   std::vector<DataColumn> columns;           // in the table's order
   bool by_id = false;                        // columns are found in files by their numbers
   std::string row_ids, row_commit_versions;  // the hidden columns that row tracking keeps them in; empty: none
-  /// Empty: the Parquet files can be read one by one. Else why not (variant columns), and delta_scan must do it.
-  std::string needs_delta_scan;
-  bool plain() const { return needs_delta_scan.empty(); }
+  /// Empty: files can be written anew from what is read of them. Else why not (a VARIANT inside another type); such columns are refused where they
+  /// are used.
+  std::string read_only;
+  bool plain() const { return read_only.empty(); }
 };
 
 /// Reads deletion vectors. Errors: corrupt (a partition value that does not fit its column's type is found only when it is read), storage.
@@ -51,20 +54,27 @@ Result<DataFiles> data_files(const Snapshot& snapshot, const objects::Url& root,
 
 struct RelationOptions {
   /// Adds these columns, to find a row's file and place again for a rewrite: `file_column` holds DataFile::location,
-  /// `row_column` the row's number in the file (only where plain()). Empty: not added.
+  /// `row_column` the row's number in the file . Empty: not added.
   std::string file_column, row_column;
   /// Likewise the row's stable id and the version that last changed it, NULL where row tracking has none. Empty: not added.
   std::string row_id_column, row_version_column;
   /// Only these columns, in this order; empty: all.
   std::vector<std::string> columns;
-  /// Only the files at these places of DataFiles::files; nothing: all. Not for delta_scan.
+  /// Only the files at these places of DataFiles::files; nothing: all.
   std::optional<std::vector<std::size_t>> files;
 };
 
 /// A parenthesised SELECT for a FROM clause: `(SELECT … FROM read_parquet([…], …))`, with every column of the table in order, cast to its
 /// type; columns that older files lack are NULL, partition columns come from the log. A table without files yields no rows.
-/// The engine must run with TimeZone = 'UTC'. Errors: invalid_request for a column that the table does not have, or files with delta_scan.
+/// The engine must run with TimeZone = 'UTC'. Errors: invalid_request for a column that the table does not have.
 Result<std::string> relation_sql(const DataFiles& table, const RelationOptions& options = {});
+
+/// What the names of files have in them whose VARIANT columns are the two columns of bytes without Parquet's mark for variants: those that the engine
+/// wrote. DuckDB gives the bytes of such columns as they are; marked ones it turns into its own VARIANT, which takes the null inside a variant for
+/// NULL.
+inline constexpr std::string_view kBareVariants = "bare-variants";
+/// Whether one of a table's columns is a VARIANT.
+bool has_variants(const Metadata& metadata);
 
 /// The columns of a table as its files have them.
 std::vector<DataColumn> data_columns(const Metadata& metadata);

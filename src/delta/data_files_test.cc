@@ -185,15 +185,40 @@ TEST_F(Relation, TenThousandFilesAreNamedInOneStatement) {
   EXPECT_EQ(run("SELECT count(*), sum(id) FROM " + *relation_sql(table)), std::vector<std::string>{"10000|10000"});
 }
 
-TEST_F(Relation, VariantColumnsAreLeftToDeltaScan) {
+TEST_F(Relation, VariantsAreBytesWhereWeWroteThemAndAskedOfStatisticsWhereOthersDid) {
+  create({{"id", "bigint"}}, {}, {write("a.parquet", "SELECT 1::BIGINT AS id")});
+  Snapshot s = **log.snapshot(kRoot);
+  s.metadata.schema.fields.push_back({"v", "variant", true, {}});
+  const auto sql = [&](const std::string& path, const std::string& stats) {
+    auto file = std::make_shared<AddFile>(*s.files.entries[0].file);
+    file->path = path, file->stats = stats;
+    s.files.entries[0].file = file;
+    return *relation_sql(*data_files(s, kRoot, objects));
+  };
+  const auto bare = sql("part-0-c000.bare-variants.snappy.parquet", "");
+  EXPECT_NE(bare.find("spark_variant_joined(d.\"v\".metadata"), std::string::npos) << bare;
+  EXPECT_EQ(bare.find("variant_to_parquet_variant"), std::string::npos) << bare;
+  const auto without = sql("a.parquet", R"({"numRecords":9,"nullCount":{"v":0}})");
+  EXPECT_NE(without.find("ELSE spark_parse_json('null', false) END"), std::string::npos) << without;
+  const auto all = sql("a.parquet", R"({"numRecords":9,"nullCount":{"v":9}})");
+  EXPECT_NE(all.find("ELSE NULL END"), std::string::npos) << all;
+  EXPECT_EQ(all.find("spark_variant_refused"), std::string::npos) << all;
+  const auto some = sql("a.parquet", R"({"numRecords":9,"nullCount":{"v":4}})");
+  EXPECT_NE(some.find("WHERE n_.\"v\" IS NULL) = 4 THEN NULL ELSE CAST(spark_variant_refused("), std::string::npos) << some;
+  const auto unknown = sql("a.parquet", R"({"numRecords":9})");
+  EXPECT_NE(unknown.find("ELSE CAST(spark_variant_refused("), std::string::npos) << unknown;
+}
+
+TEST_F(Relation, VariantsInsideOtherTypesAreRefusedWhereTheyAreUsed) {
   create({{"id", "bigint"}}, {}, {write("a.parquet", "SELECT 1::BIGINT AS id")});
   Snapshot s = **log.snapshot(kRoot);
   EXPECT_TRUE(data_files(s, kRoot, objects)->plain());
-  s.metadata.schema.fields[0].type = "variant";
-  const auto variant = *data_files(s, kRoot, objects);
-  EXPECT_EQ(variant.needs_delta_scan, "variant columns");
-  EXPECT_NE(relation_sql(variant)->find("delta_scan('" + (folder / "lake/t/events").string() + "', version = 0)"), std::string::npos);
-  EXPECT_FALSE(relation_sql(variant, {.row_column = "r"}));
+  s.metadata.schema.fields.push_back({"a", *delta_type("array<variant>"), true, {}});
+  const auto files = *data_files(s, kRoot, objects);
+  EXPECT_FALSE(files.plain());
+  EXPECT_NE(files.read_only.find("column `a`"), std::string::npos) << files.read_only;
+  EXPECT_NE(relation_sql(files)->find("spark_variant_refused(NULL, '[UNSUPPORTED_FEATURE] Column `a`"), std::string::npos);
+  EXPECT_EQ(run("SELECT id FROM " + *relation_sql(files, {.columns = {"id"}})), std::vector<std::string>{"1"});
 }
 
 TEST_F(Relation, RowsThatADeletionVectorNamesAreNotRead) {

@@ -22,7 +22,7 @@ constexpr KnownFeature kFeatures[] = {{"appendOnly", false, 2},      {"invariant
                                       {"identityColumns", false, 6}, {"allowColumnDefaults", false, 0}, {"deletionVectors", true, 0},
                                       {"timestampNtz", true, 0},     {"v2Checkpoint", true, 0},         {"vacuumProtocolCheck", true, 0},
                                       {"domainMetadata", false, 0},  {"inCommitTimestamp", false, 0},   {"rowTracking", false, 0},
-                                      {"clustering", false, 0},      {"typeWidening", true, 0}};
+                                      {"clustering", false, 0},      {"typeWidening", true, 0},         {"variantType", true, 0}};
 
 const KnownFeature* known_feature(std::string_view name) {
   for (const auto& f : kFeatures)

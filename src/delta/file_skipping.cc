@@ -224,7 +224,7 @@ std::vector<Bound> judged(const DataFiles& files, std::span<const ColumnBound> b
 }  // namespace
 
 std::optional<std::vector<std::size_t>> files_that_may_hold(const Snapshot& snapshot, const DataFiles& files, std::span<const ColumnBound> bounds) {
-  if (!files.plain() || files.files.size() != snapshot.files.size()) return std::nullopt;
+  if (files.files.size() != snapshot.files.size()) return std::nullopt;
   const auto wanted = judged(files, bounds);
   if (wanted.empty()) return std::nullopt;
   const bool reads_stats = std::ranges::any_of(wanted, [](const Bound& b) { return !b.column->partition; });

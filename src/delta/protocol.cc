@@ -16,7 +16,7 @@ constexpr std::string_view kReaderFeatures[] = {"columnMapping", "deletionVector
 /// Writer features whose rules our commits keep at all times. v2Checkpoint: "a table could use classic checkpoints".
 constexpr std::string_view kHonoured[] = {"appendOnly",    "deletionVectors",     "timestampNtz",   "v2Checkpoint",
                                           "columnMapping", "vacuumProtocolCheck", "domainMetadata", "inCommitTimestamp",
-                                          "rowTracking",   "clustering",          "typeWidening"};
+                                          "rowTracking",   "clustering",          "typeWidening",   "variantType"};
 /// Writer features that need the writer's own work where the table uses them: a commit says which of them it did (Commit::honours).
 constexpr std::string_view kWhileUnused[] = {"invariants",      "checkConstraints",    "generatedColumns",
                                              "identityColumns", "allowColumnDefaults", "changeDataFeed"};
@@ -44,7 +44,9 @@ std::vector<std::string> unhonoured_features(const Metadata& m, const WriteKind&
     if (uses_key(m.schema, "delta.generationExpression")) add("generatedColumns");
     if (uses_key(m.schema, "delta.identity.")) add("identityColumns");
     if (uses_key(m.schema, "CURRENT_DEFAULT")) add("allowColumnDefaults");
-    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(), [](const Field& f) { return mentions_type(f.type, "variant"); }))
+    // Inside other types its bytes are not kept apart from DuckDB's own variants.
+    if (std::any_of(m.schema.fields.begin(), m.schema.fields.end(),
+                    [](const Field& f) { return f.type != "variant" && mentions_type(f.type, "variant"); }))
       out.push_back("variantType");
   }
   // A commit of adds only, or removes only, says itself what changed; one that rewrites rows owes its readers change files.

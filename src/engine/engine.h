@@ -78,6 +78,7 @@ struct WriteRequest {
   std::int64_t most_rows_per_file = 1'000'000;
   std::vector<std::string> partition_by;  // columns of the query; they are not stored in the files
   std::string compression = "snappy";     // or zstd, uncompressed
+  std::string mark;                       // put into the files' names before their extension; empty: nothing
   std::string field_ids;                  // Parquet field ids as COPY's FIELD_IDS takes them, {'a': 1, …}; empty: none
   std::int64_t timeout_ms = 0;
   bool profile = false;

@@ -110,7 +110,7 @@ std::string encode(const WriteOrder& o) {
   const auto& r = o.request;
   Encoder e;
   e.text(r.query), e.text(r.directory), e.u64(static_cast<std::uint64_t>(r.most_rows_per_file)), e.texts(r.partition_by), e.text(r.compression),
-      e.text(r.field_ids), e.u8(r.profile), e.text(o.token);
+      e.text(r.field_ids), e.text(r.mark), e.u8(r.profile), e.text(o.token);
   return std::move(e.out);
 }
 
@@ -118,7 +118,7 @@ bool decode(std::string_view in, WriteOrder& o) {
   auto& r = o.request;
   Decoder d(in);
   r.query = d.text(), r.directory = d.text(), r.most_rows_per_file = static_cast<std::int64_t>(d.u64()), r.partition_by = d.texts(),
-  r.compression = d.text(), r.field_ids = d.text(), r.profile = d.u8() != 0, o.token = d.text();
+  r.compression = d.text(), r.field_ids = d.text(), r.mark = d.text(), r.profile = d.u8() != 0, o.token = d.text();
   return d.finished() && r.most_rows_per_file > 0;
 }
 

@@ -146,10 +146,11 @@ struct Analysis {
   std::vector<std::string> assigned;
   std::vector<std::vector<std::string>> variables;  // of the session: names as written
   std::vector<std::string> insert_columns, partitioned_by, privileges, files, cluster_by;
+  std::vector<std::string> replace_using;  // INSERT ... REPLACE USING: columns
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition
+  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition, REPLACE WHERE's
   std::optional<std::int64_t> version;   // RESTORE
   std::optional<std::string> timestamp;  // RESTORE
   std::optional<PolicyClause> row_filter;
@@ -159,7 +160,7 @@ struct Analysis {
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, partitioned_by,
+                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, replace_using, partitioned_by,
                        privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type,
                        principal, source, query_text, version, timestamp, row_filter, masks, policy, name))
 

@@ -223,11 +223,62 @@ Result<Tables::Applied> Tables::apply(const OpenTable& table, const Staged& stag
   return out;
 }
 
+Result<Written> Tables::replace(const OpenTable& table, const std::string& query, const std::string& predicate, const std::string& alias,
+                                const std::string& shown, const std::vector<std::string>& equal, const std::vector<std::string>& sources,
+                                const std::string& user, engine::CancelToken* cancel, const RowRules& rules) {
+  if (!table.files.plain())
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.read_only +
+                                         " is not supported by this warehouse. SQLSTATE: 0A000");
+  const std::string file = "tarn_file_" + new_hex(4), row = file + "_row", id = file + "_id";
+  delta::RelationOptions options{.file_column = file, .row_column = row};
+  const bool tracks = !table.files.row_ids.empty();
+  if (tracks) options.row_id_column = id;
+  auto placed = delta::relation_sql(table.files, options);
+  if (!placed) return fail(from_delta(placed.error()));
+  TARN_TRY(held, hold(table));
+  (void)held;
+  std::vector<std::string> folders = sources;
+  folders.push_back(table.directory);
+  std::ranges::sort(folders);
+  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  const auto name = delta::sql_identifier(alias);
+  const Scratch scratch(table.directory + "/_tarn_change_" + new_hex(8));
+  std::string given = query, meets = predicate, act;
+  if (equal.empty()) {
+    const auto mismatch = "[DELTA_REPLACE_WHERE_MISMATCH] Written data does not conform with partial table overwrite condition or constraint '" +
+                          shown + "'. SQLSTATE: 44000";
+    act = fmt::format("CASE WHEN {} THEN 'i' ELSE error({}) END", predicate, delta::sql_string(mismatch));
+  } else {  // the rows that come are read twice, so they are made once
+    TARN_TRY(kept, stage(table.place(), query, folders, scratch.path + "/given", cancel));
+    if (kept.rows.empty()) return Written{.version = table.snapshot->version};
+    given = "SELECT * FROM " + kept.rows;
+    meets.clear(), act = "'i'";
+    for (const auto& c : equal)
+      meets += fmt::format("{}s_.{} = {}.{}", meets.empty() ? "" : " AND ", delta::sql_identifier(c), name, delta::sql_identifier(c));
+    meets = fmt::format("EXISTS (SELECT 1 FROM {} AS s_ WHERE {})", kept.rows, meets);
+  }
+  std::string gone, come;
+  for (std::size_t i = 0; i < table.files.columns.size(); ++i) {
+    const auto& c = table.files.columns[i];
+    const auto own = name + "." + delta::sql_identifier(c.name), none = "CAST(NULL AS " + c.duckdb + ")";
+    gone += fmt::format("{} AS o{}, {} AS n{}, ", own, i, none, i);
+    come += fmt::format("{} AS o{}, {} AS n{}, ", none, i, own, i);
+  }
+  const auto staged = fmt::format(
+      "SELECT {0}'d' AS act, {1}.{2} AS f, {1}.{3} AS r, {4} AS rid FROM {5} AS {1} WHERE {6} UNION ALL "
+      "SELECT {7}{8}, CAST(NULL AS VARCHAR), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM ({9}) AS {1}",
+      gone, name, delta::sql_identifier(file), delta::sql_identifier(row),
+      tracks ? name + "." + delta::sql_identifier(id) : std::string("CAST(NULL AS BIGINT)"), *placed, meets, come, act, given);
+  TARN_TRY(rows, stage(table.place(), staged, folders, scratch.path + "/rows", cancel));
+  TARN_TRY(done, apply(table, rows, scratch.path, delta::Operation::write_overwrite, user, cancel, rules));
+  return Written{.version = done.version, .rows = done.inserted};
+}
+
 Result<Written> Tables::rewrite(const OpenTable& table, const RowChange& change, const std::string& user, engine::CancelToken* cancel,
                                 const RowRules& rules) {
   const auto& [predicate, alias, assignments, sources, bounds] = change;
   if (!table.files.plain())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.read_only +
                                          " is not supported by this warehouse. SQLSTATE: 0A000");
   const std::string file_column = "tarn_file_" + new_hex(4);
   const auto files = delta::files_that_may_hold(*table.snapshot, table.files, bounds);

@@ -61,6 +61,7 @@ class Executor {
 
   Result<Done> create_table(const Call& c);  // writes.cc
   Result<Done> insert(const Call& c);
+  Result<CompiledChange> replaced(const Call& c, const Target& target, std::vector<std::string>& equal);
   Result<Done> change(const Call& c);
   Result<Done> copy_into(const Call& c);  // copy_into.cc
   Result<Done> list_files(const Call& c);

@@ -55,7 +55,7 @@ const std::string* value_of(const MergeStep& c, const std::string& column) {
 Result<Merged> Tables::merge(const OpenTable& table, const std::string& source, const std::vector<std::string>& sources, const MergePlan& plan,
                              const std::string& user, engine::CancelToken* cancel, const RowRules& rules) {
   if (!table.files.plain())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.needs_delta_scan +
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Changing rows of a table with " + table.files.read_only +
                                          " is not supported by this warehouse. SQLSTATE: 0A000");
   TARN_TRY(held, hold(table));
   (void)held;

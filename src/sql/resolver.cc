@@ -37,7 +37,7 @@ Result<std::string> literal(const Session& session, const std::string& name) {
                                      ". Please, fix `args` and provide a mapping of the parameter to either a SQL literal or collection constructor "
                                      "functions. SQLSTATE: 42P02");
   auto type = delta::delta_type(lower(i->second.type.empty() ? "string" : i->second.type));
-  if (!type || !type->is_string())
+  if (!type || !type->is_string() || *type == "variant")
     return refuse(Errc::invalid, "[INVALID_PARAMETER_TYPE] The type '" + i->second.type + "' of parameter '" + name +
                                      "' is not a scalar SQL type such as STRING, INT, DECIMAL(10,2), DATE or TIMESTAMP");
   const auto duckdb = delta::duckdb_type(*type);

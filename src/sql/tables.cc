@@ -64,6 +64,11 @@ Result<delta::Schema> schema_of(const std::vector<ColumnClause>& columns) {
     delta::Field f;
     f.name = c.name;
     f.type = *std::move(type);
+    if (f.type != "variant" && delta::mentions_type(f.type, "variant"))
+      return refuse(Errc::unsupported,
+                    fmt::format("[UNSUPPORTED_FEATURE] Column `{}` of type {}: a VARIANT inside an array, a map or a struct is not supported by this "
+                                "warehouse. Make the whole column a VARIANT. SQLSTATE: 0A000",
+                                c.name, c.type));
     f.nullable = c.nullable;
     if (c.comment) f.metadata["comment"] = *c.comment;
     if (c.type.starts_with("varchar(") || c.type.starts_with("char(")) f.metadata["__CHAR_VARCHAR_TYPE_STRING"] = c.type;
@@ -144,23 +149,11 @@ Result<std::shared_ptr<const OpenTable>> Tables::evolve(std::shared_ptr<const Op
 Result<std::shared_ptr<const void>> Tables::hold(const OpenTable& table, const std::optional<std::vector<std::size_t>>& files) {
   if (!table.remote) return std::shared_ptr<const void>();
   std::vector<objects::ObjectStore::Wanted> wanted;
-  if (table.files.plain()) {
-    const auto want = [&](const delta::DataFile& f) { wanted.push_back({delta::data_url(table.root, f.path), f.size, ""}); };
-    if (files)
-      for (const auto i : *files) want(table.files.files.at(i));
-    else
-      std::ranges::for_each(table.files.files, want);
-  } else {
-    // The delta reader opens the log, checkpoints and deletion vectors by itself.
-    std::string after;
-    for (bool more = true; more;) {
-      auto page = objects_.list(table.root.bucket, table.root.key + "/", after, 1000);
-      if (!page) return refuse(Errc::unavailable, page.error().message);
-      for (const auto& o : page->objects) wanted.push_back({{table.root.bucket, o.key}, o.size, o.etag});
-      more = page->truncated;
-      after = page->next;
-    }
-  }
+  const auto want = [&](const delta::DataFile& f) { wanted.push_back({delta::data_url(table.root, f.path), f.size, ""}); };
+  if (files)
+    for (const auto i : *files) want(table.files.files.at(i));
+  else
+    std::ranges::for_each(table.files.files, want);
   auto held = objects_.hold(wanted);
   if (!held) return refuse(Errc::unavailable, "A file of the table at '" + table.root.text() + "' cannot be read: " + held.error().message);
   return *std::move(held);
@@ -196,12 +189,19 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const OpenPlace& place, 
   request.directory = directory;
   request.partition_by = physical.partition_columns;
   request.field_ids = delta::field_ids(metadata);
+  const bool variants = delta::has_variants(metadata);
+  if (variants) request.mark = delta::kBareVariants;
   const auto columns = delta::data_columns(metadata);
-  if (!output.hidden.empty() ||
+  if (!output.hidden.empty() || variants ||
       std::ranges::any_of(columns, [](const auto& c) { return c.physical != c.name || c.stored != c.duckdb || c.type == "void"; })) {
     std::string list;
     for (const auto& c : columns)
-      if (c.type != "void")
+      if (c.type == "variant")
+        list += fmt::format(
+            "{0}CASE WHEN src_.{1} IS NOT NULL THEN struct_pack(\"value\" := spark_variant_value(src_.{1}), metadata := "
+            "spark_variant_dictionary(src_.{1})) END AS {2}",
+            list.empty() ? "" : ", ", delta::sql_identifier(c.name), delta::sql_identifier(c.physical));
+      else if (c.type != "void")
         list += (list.empty() ? "" : ", ") + delta::to_physical(c.type, "src_." + delta::sql_identifier(c.name)) + " AS " +
                 delta::sql_identifier(c.physical);
     for (const auto& [from, to] : output.hidden) list += ", src_." + delta::sql_identifier(from) + " AS " + delta::sql_identifier(to);
@@ -217,7 +217,14 @@ Result<std::vector<delta::AddFile>> Tables::write_files(const OpenPlace& place, 
     add.size = w.bytes;
     add.modification_time = SystemClock().now();
     std::vector<delta::ColumnStats> stats;
-    for (const auto& c : w.columns) stats.push_back({.path = c.path, .min = c.min, .max = c.max, .null_count = c.null_count, .has_nan = c.has_nan});
+    for (const auto& c : w.columns) {
+      auto path = c.path;
+      if (const auto* f = variants && path.size() == 2 ? physical.schema.find(path[0]) : nullptr; f && f->type == "variant") {
+        if (path[1] == "value") stats.push_back({.path = {path[0]}, .null_count = c.null_count});
+        continue;
+      }
+      stats.push_back({.path = std::move(path), .min = c.min, .max = c.max, .null_count = c.null_count, .has_nan = c.has_nan});
+    }
     add.stats = delta::stats_json(physical, w.rows, stats);
     rows += w.rows;
     if (cancel && cancel->work()) cancel->work()->written_bytes += static_cast<std::int64_t>(w.bytes);

@@ -91,6 +91,12 @@ class Tables {
   Result<Written> insert(const OpenTable& table, const std::string& query, const std::vector<std::string>& sources, bool overwrite,
                          std::optional<std::pair<std::string, std::int64_t>> transaction, const std::string& user, engine::CancelToken* cancel,
                          const RowRules& rules = {});
+  /// INSERT ... REPLACE WHERE: in one commit the rows that meet the predicate go and the query's come, each of which must meet it, too. `shown`: the
+  /// predicate as it was written. REPLACE USING (`equal`: columns, the predicate is not asked): the rows go that equal one of the query's in these; a
+  /// NULL equals nothing. Errors as rewrite's; engine for a new row that does not meet the predicate.
+  Result<Written> replace(const OpenTable& table, const std::string& query, const std::string& predicate, const std::string& alias,
+                          const std::string& shown, const std::vector<std::string>& equal, const std::vector<std::string>& sources,
+                          const std::string& user, engine::CancelToken* cancel, const RowRules& rules = {});
   /// DELETE (no assignments) and UPDATE of the rows that meet the predicate. Rows are marked by deletion vectors where the table has them enabled,
   /// else their files are written anew.
   struct RowChange {

@@ -17,7 +17,6 @@ engine::Pool& shared_pool() {
     engine::Options o;
     o.binary = TARN_ENGINE_PROGRAM;
     o.memory_bytes = 512u << 20;
-    o.extensions = engine::default_extensions();
     return o;
   }());
   return pool;

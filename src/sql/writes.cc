@@ -92,6 +92,10 @@ Result<std::string> Executor::shaped(const Session& session, const OpenTable& ta
       continue;
     }
     values[i] = "src_.c" + std::to_string(*sources[i]);
+    if (table.columns[i].type == "variant" && *sources[i] >= query.types.size())
+      return refuse(Errc::unsupported,
+                    "[UNSUPPORTED_FEATURE] Loading a file's values into the VARIANT column " + backticked(own[i]) +
+                        " is not supported by this warehouse. Use INSERT ... SELECT parse_json(...) FROM read_files(...). SQLSTATE: 0A000");
     if (*sources[i] >= query.types.size() || lower(query.types[*sources[i]]) == lower(table.columns[i].type)) continue;
     others.push_back({values[i], query.types[*sources[i]], table.columns[i].type});
     at.push_back(i);
@@ -243,6 +247,38 @@ Result<void> Executor::show_evolved(const Session& session, const Target& target
   return resolver_.follow_log(session, target.info, *now);
 }
 
+/// Which rows INSERT ... REPLACE WHERE and REPLACE USING take away: a condition on the table, and the columns of USING as the table calls them.
+Result<CompiledChange> Executor::replaced(const Call& c, const Target& target, std::vector<std::string>& equal) {
+  auto condition = c.analysis.query_text;
+  const auto unsupported = [&](const std::string& what) {
+    return refuse(Errc::unsupported, std::string("[UNSUPPORTED_FEATURE] INSERT ... REPLACE ") +
+                                         (c.analysis.replace_using.empty() ? "WHERE " : "USING ") + what +
+                                         " is not supported by this warehouse. SQLSTATE: 0A000");
+  };
+  for (const auto& name : c.analysis.replace_using) {
+    const auto at = std::ranges::find_if(target.table->columns, [&](const auto& k) { return lower(k.name) == lower(name); });
+    if (at != target.table->columns.end()) {
+      if (at->type.find('<') != std::string::npos || at->type == "variant" || at->declared.starts_with("char("))
+        return unsupported("by a column of type " + (at->declared.empty() ? at->type : at->declared));
+      equal.push_back(at->name);
+    }
+    condition += (condition.empty() ? "" : " AND ") + backticked(name) + " IS NOT NULL";  // says which columns there are not
+  }
+  if (c.analysis.evolves) return unsupported("WITH SCHEMA EVOLUTION");
+  // The condition reads the table too.
+  if (auto ok = catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, target.name.full()); !ok)
+    return fail(Resolver::table_error(ok.error(), target.name));
+  const auto text = "DELETE FROM " + backticked({target.name.catalog, target.name.schema, target.name.table}) + " WHERE " + condition;
+  TARN_TRY(analysis, parser_.analyze(text));
+  if (analysis->kind != StatementKind::delete_)
+    return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] Syntax error at or near '" + condition + "': REPLACE WHERE needs a condition. SQLSTATE: 42601");
+  if (!analysis->tables.empty() || !analysis->routines.empty() || !analysis->endpoints.empty())
+    return unsupported("with a subquery or a function of the catalog in its condition");
+  TARN_TRY(compiled, resolver_.compile_change(c.session, text, *analysis, *target.table, target.info));
+  if (compiled.guarded) return unsupported("of a table with a row filter or column masks");
+  return std::move(compiled);
+}
+
 Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
   TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
@@ -272,8 +308,17 @@ Result<Done> Executor::insert(const Call& c) {
     if (sources[i]) provided.push_back(names.back());
   }
   TARN_TRY(ruled, rules(c.session, table->snapshot->metadata, provided, true));
-  TARN_TRY(written,
-           tables_.insert(*table, text, query.directories, c.analysis.overwrite, std::nullopt, c.session.ctx.caller.name, c.session.cancel, ruled));
+  const auto run = [&]() -> Result<Written> {
+    const auto& user = c.session.ctx.caller.name;
+    if (c.analysis.query_text.empty() && c.analysis.replace_using.empty())
+      return tables_.insert(*table, text, query.directories, c.analysis.overwrite, std::nullopt, user, c.session.cancel, ruled);
+    std::vector<std::string> equal;
+    TARN_TRY(gone, replaced(c, target, equal));
+    auto sources_of_both = query.directories;
+    sources_of_both.insert(sources_of_both.end(), gone.directories.begin(), gone.directories.end());
+    return tables_.replace(*table, text, gone.predicate, gone.alias, c.analysis.query_text, equal, sources_of_both, user, c.session.cancel, ruled);
+  };
+  TARN_TRY(written, run());
   record(c.session, query, target.name, names, sources);
   TARN_CHECK(show_evolved(c.session, target, *table));
   return affected(c, written.rows, true);

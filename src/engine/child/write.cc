@@ -273,8 +273,9 @@ void write(Instance& instance, Task& task, FrameWriter& out) {
       const fs::path from = files[i].path;
       sync_path(from, false);
       const auto extension = request.compression == "uncompressed" ? std::string() : "." + request.compression;
+      const auto mark = request.mark.empty() ? std::string() : "." + request.mark;
       const auto folder = from.parent_path().lexically_relative(scratch.path());
-      const auto name = (folder == "." ? fs::path() : folder) / fmt::format("part-{:05}-{}-c000{}.parquet", i, order.token, extension);
+      const auto name = (folder == "." ? fs::path() : folder) / fmt::format("part-{:05}-{}-c000{}{}.parquet", i, order.token, mark, extension);
       const auto to = directory / name;
       fs::create_directories(to.parent_path());
       fs::rename(from, to);

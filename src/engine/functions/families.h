@@ -15,5 +15,6 @@ std::span<const Entry> interval_entries();  // intervals.cc: intervals, their te
 std::span<const Entry> json_entries();      // json_text.cc: JSON as text
 std::span<const Entry> csv_entries();       // csv_text.cc: one record of CSV
 std::span<const Entry> hash_entries();      // hashes.cc: hash and xxhash64
+std::span<const Entry> variant_entries();   // variants.cc: VARIANT, its paths and casts, and how files hold it
 
 }  // namespace tarn::engine::functions

@@ -14,7 +14,7 @@ TEST(Functions, AnswerAsSparkDoes) {
       {"spark_conv('-10', 16, 10)", R"("18446744073709551600")"},
       {"spark_conv('11abc', 10, 16)", R"("B")"},
       {"spark_conv('zz', 36, 10)", R"("1295")"},
-      {"spark_conv('99999999999999999999', 10, 16)", R"("FFFFFFFFFFFFFFFF")"},
+      {"spark_conv('18446744073709551615', 10, 16)", R"("FFFFFFFFFFFFFFFF")"},
       {"spark_conv('', 10, 16)", "null"},
       {"spark_conv('1', 1, 16)", "null"},
       {"spark_conv('1', 10, -2147483648)", "null"},

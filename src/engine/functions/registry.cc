@@ -44,7 +44,7 @@ static std::string register_family(duckdb_connection connection, std::span<const
 
 std::string register_all(duckdb_connection connection) {
   for (const auto family : {std::span<const Entry>(entries), text_entries(), format_entries(), number_entries(), time_entries(), pattern_entries(),
-                            interval_entries(), json_entries(), csv_entries(), hash_entries()})
+                            interval_entries(), json_entries(), csv_entries(), hash_entries(), variant_entries()})
     if (auto failure = register_family(connection, family); !failure.empty()) return failure;
   return register_moments(connection);
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/child/text_values.h"
+#include "engine/functions/vectors.h"
 
 namespace tarn::engine::functions {
 
@@ -22,8 +23,8 @@ std::optional<std::string> conv(std::string_view number, std::int32_t from_base,
     std::uint64_t next = 0;
     if (__builtin_mul_overflow(value, static_cast<std::uint64_t>(from_base), &next) ||
         __builtin_add_overflow(next, static_cast<std::uint64_t>(digit), &next)) {
-      value = std::numeric_limits<std::uint64_t>::max();
-      break;
+      raise("ARITHMETIC_OVERFLOW", "Overflow in function conv(). If necessary set \"spark.sql.ansi.enabled\" to \"false\" to bypass this error.",
+            "22003");
     }
     value = next;
   }

@@ -21,13 +21,15 @@ PATH_FORMATS = {"csv", "json", "parquet", "delta"}
 @lru_cache(maxsize=256)
 def parsed(sql):
     """One statement's tree; never changed by its users (they copy)."""
-    sql = table_clauses.evolution(table_clauses.clauses(governance.policy_clauses(sql)[0])[0])[0]
+    sql = table_clauses.replacing(table_clauses.evolution(table_clauses.clauses(governance.policy_clauses(sql)[0])[0])[0])[0]
+    sql = piped_values(sql)
     try:
         trees = [t for t in sqlglot.parse(sql, dialect=Spark, error_level=ErrorLevel.IMMEDIATE) if t is not None]
     except ParseError as e:
         first = e.errors[0] if e.errors else {}
         if first.get("description") == "Expected type":
             raise Refused("parse_error", f"[UNSUPPORTED_DATATYPE] Unsupported data type \"{str(first.get('highlight')).upper()}\". SQLSTATE: 0A000")
+        not_ours(sql)
         raise syntax(f"'{first.get('highlight') or 'end of input'}'", f"{first.get('description', 'cannot be parsed')} (line {first.get('line')}, pos {first.get('col')})")
     except TokenError as e:
         raise syntax("end of input", str(e).split("\n")[0])
@@ -46,6 +48,36 @@ def parsed(sql):
         tree.set("with_", None)
         tree.expression.set("with_", given)
     return tree
+
+
+def piped_values(sql):
+    """VALUES … AS t |> …: sqlglot's pipes begin at a SELECT, a FROM or a TABLE."""
+    if "|>" not in sql or "values" not in sql.lower():
+        return sql
+    words = tokens.words_of(sql)
+    starts = [w.start for i, w in enumerate(words) if w.kind == "word" and w.text.upper() == "VALUES" and (i == 0 or words[i - 1].kind == "symbol" and words[i - 1].text == "(" and (i < 2 or words[i - 2].kind == "symbol"))]
+    for at in reversed(starts):
+        depth = 0
+        for w, following in ((w, n) for w, n in zip(words, words[1:]) if w.start > at):
+            depth += {"(": 1, ")": -1}.get(w.text, 0) if w.kind == "symbol" else 0
+            if depth < 0:
+                break
+            if depth == 0 and sql[w.start:w.start + 2] == "|>":
+                sql = sql[:at] + "SELECT * FROM " + sql[at:]
+                break
+    return sql
+
+
+def not_ours(sql):
+    """Syntax of Spark's that sqlglot does not know, by its name."""
+    said = [w.text.upper() if w.kind == "word" else w.text for w in tokens.words_of(sql)]
+    pairs = set(zip(said, said[1:]))
+    if "USING" in said and ({("TRANSFORM", "(")} & pairs or {"MAP", "REDUCE"} & set(said[:1]) or {("SELECT", "MAP"), ("SELECT", "REDUCE")} & pairs or "MAP" in said[-60:] and "FROM" in said[:1]):
+        raise unsupported("TRANSFORM, MAP and REDUCE with a script (USING '...')")
+    if pairs & {("APPROX", "NEAREST"), ("EXACT", "NEAREST")}:
+        raise unsupported("A NEAREST BY join", "Join LATERAL with a subquery that has an order and a LIMIT.")
+    if ("TABLE", "(") in pairs and (("SINGLE", "PARTITION") in pairs or ("PARTITION", "BY") in pairs and "OVER" not in said):
+        raise unsupported("A table argument with PARTITION BY or WITH SINGLE PARTITION")
 
 
 def excepted(sql):
@@ -72,6 +104,7 @@ def analyze(sql, path="`current`.`schema`"):
         create(tree, sql, out)
     elif isinstance(tree, exp.Insert):
         insert(tree, out)
+        _, out["query_text"], out["replace_using"] = table_clauses.replacing(sql)
         out["evolves"] = table_clauses.evolution(sql)[1]
     elif isinstance(tree, exp.Delete):
         no_more(tree, {"this", "where"})

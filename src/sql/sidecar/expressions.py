@@ -4,9 +4,10 @@ import difflib
 from sqlglot import exp
 
 import operators
+import variants
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS, NAMED_ARGUMENTS
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
-from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text, unbounded
+from kinds import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VARIANT, VOID, all_common, array, decimal, ident, integral, numeric, of_node, orderable, physical, struct, text, unbounded
 from literals import interval_literal, number_literal, typed_literal
 from values import E, UNKNOWN, cast, implicit, literal_of, made, string_sql
 
@@ -125,7 +126,7 @@ class Expressions:
     def json_path(self, node, scope):
         base = self.compile(node.this, scope)
         parts = node.expression.expressions[1:] if isinstance(node.expression, exp.JSONPath) else None
-        if base.kind != STRING or parts is None:
+        if base.kind not in (STRING, VARIANT) or parts is None:
             raise unsupported("A path with a colon into something else than a STRING")
         path = "$"
         for p in parts:
@@ -135,6 +136,11 @@ class Expressions:
                 path += f"[{p.this}]"
             else:
                 raise unsupported("This path into JSON")
+        if base.kind == VARIANT:
+            if any(isinstance(p, exp.JSONPathKey) and set(p.this) & set(".['\"]") for p in parts):
+                # In `a.b` the point parts two names, in ['a.b'] it does not; both come here alike.
+                raise unsupported("A name with a point, a bracket or a quote in a path with a colon", "Write variant_get(v, '$[\"a.b\"]').")
+            return variants.at_path(base, path)
         return made(f"spark_get_json_object({base.sql}, {text(path)})", STRING, base)
 
     # --- literals ----------------------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,14 @@ def compiled(c, call, scope, low, high=None):
     high = low if high is None else high
     if not low <= len(call.args) <= high:
         raise wrong_count(call.name, str(low) if low == high else str(list(range(low, high + 1))), len(call.args))
-    return [c.compile(a, scope) for a in call.args]
+    return [alike(call, c.compile(a, scope)) for a in call.args]
+
+
+def alike(call, e):
+    """An argument whose values are told apart: bytes of a VARIANT may differ where Spark's do not."""
+    if e.kind.name == "variant" and (call.distinct or call.name in ("approx_count_distinct", "mode", "histogram_numeric")):
+        raise unsupported(f"{call.name} of different values of type VARIANT")
+    return e
 
 
 def within(call):
@@ -45,7 +52,7 @@ def count(c, call, scope):
             nodes += c.expanded([a], scope)
         else:
             nodes.append(a)
-    args = [c.compile(a, scope) for a in nodes]
+    args = [alike(call, c.compile(a, scope)) for a in nodes]
     if len(args) == 1:
         return made(f"count({distinct(call)}{args[0].sql}){TAIL}", BIGINT, *args)
     whole = " AND ".join(f"{a.sql} IS NOT NULL" for a in args)

@@ -39,6 +39,11 @@ def to_json(c, node, scope):
     options = options_of(c, node, 1, scope)
     if e.kind.name not in ("struct", "array", "map", "variant"):
         raise mismatch("UNEXPECTED_INPUT_TYPE", c.shown(node), f'The first parameter requires the ("STRUCT" or "ARRAY" or "MAP" or "VARIANT") type, however it has the type "{e.kind.sql}".')
+    if e.kind.name == "variant":
+        zones.refused("to_json of a VARIANT")
+        if options:
+            raise unsupported("An option of to_json of a VARIANT")
+        return made(f"spark_variant_json({e.sql})", STRING, e)
     known = {k: v for k, v in options.items() if k in ("timestampformat", "dateformat", "ignorenullfields", "pretty")}
     if set(options) - set(known) or known.get("pretty", "false").lower() == "true":
         raise unsupported("This option of to_json")

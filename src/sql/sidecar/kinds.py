@@ -4,6 +4,7 @@ Intervals and times are held as numbers: months (INTEGER) for year-month interva
 day. Arithmetic, comparison and overflow are then those of numbers; text is made where a value leaves the query.
 """
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -107,7 +108,7 @@ def any_in(k, test):
 
 
 PHYSICAL = {"void": "INTEGER", "string": "VARCHAR", "binary": "BLOB", "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE",
-            "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP", "interval": "INTERVAL", "ym": "INTEGER", "dt": "BIGINT", "time": "BIGINT", "variant": "VARCHAR"}
+            "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP", "interval": "INTERVAL", "ym": "INTEGER", "dt": "BIGINT", "time": "BIGINT", "variant": "BLOB"}
 
 
 def physical(k):
@@ -121,6 +122,12 @@ def physical(k):
     if k.name == "struct":
         return "STRUCT(" + ", ".join(ident(f) + " " + physical(x) for f, x in k.args) + ")"
     return PHYSICAL[k.name]
+
+
+@lru_cache(maxsize=4096)
+def hides_variant(k):
+    """An array, a map or a struct with a VARIANT inside."""
+    return bool(k.args) and any_in(k, lambda x: x.name == "variant")
 
 
 def ident(name):
@@ -186,6 +193,9 @@ def common(a, b):
     found = wider(a, b)
     if found is not None:
         return found
+    if "variant" in (a.name, b.name):
+        other = b if a.name == "variant" else a
+        return VARIANT if other == STRING else None
     if "string" in (a.name, b.name):
         other = b if a.name == "string" else a
         if integral(other):

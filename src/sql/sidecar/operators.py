@@ -44,7 +44,9 @@ def combine(op, left, right, shown, attempt=False):
     if op == "div" and a.name in ("ym", "dt") and b.name == a.name:
         q = f"CAST({left.sql} // NULLIF({right.sql}, 0) AS BIGINT)"
         return made(q if attempt else if_zero(right, left, f"CAST({left.sql} // {right.sql} AS BIGINT)", INTERVAL_ZERO), BIGINT, left, right)
-    # Text meets a number as that number's widest kin, other text as DOUBLE.
+    if a.name == b.name == "string":
+        raise wrong_type(shown, a, '("NUMERIC" or "INTERVAL DAY TO SECOND" or "INTERVAL YEAR TO MONTH" or "INTERVAL")')
+    # Text meets a number as that number's widest kin.
     if a.name == "string" and (numeric(b) or b.name in ("string", "void")):
         left = cast(left, BIGINT if integral(b) and op != "/" else DOUBLE)
     if b.name == "string" and (numeric(a) or a.name in ("string", "void")):
@@ -238,6 +240,8 @@ def comparable(left, right, shown, equality):
     if k is None:
         raise diff_types(shown, a, b)
     if not orderable(k) or k.name == "map":
+        if k.name == "variant":
+            raise mismatch("INVALID_ORDERING_TYPE", shown, 'A comparison does not support ordering on type "VARIANT".')
         if k.name == "interval" and equality:
             raise unsupported("Comparing calendar intervals")
         raise wrong_type(shown, k, '"ORDERABLE"' if not equality else '"ANY" that is not a map')

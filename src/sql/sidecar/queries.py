@@ -317,7 +317,7 @@ class Compiler(Expressions, Relations, Windows, Pipes):
 
     def condition(self, node, scope, clause):
         if clause == "WHERE":
-            if has_aggregate(node):
+            if any(self.aggregation_around(a, scope) is None for a in aggregates_of(node)):
                 raise raised("INVALID_WHERE_CONDITION", f'The WHERE condition "{self.shown(node)}" contains invalid expressions: aggregate functions. Rewrite the query to avoid window functions, aggregate functions, and generator functions in the WHERE clause.', "42903")
             if has_window(node):
                 raise raised("WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE", "Window functions are not allowed in WHERE clause.", "42601")
@@ -485,7 +485,11 @@ def order_keys(node):
 
 def has_aggregate(node):
     """Whether an expression calls an aggregate function, not counting those of subqueries and the windows' own."""
-    stack = [node]
+    return bool(aggregates_of(node))
+
+
+def aggregates_of(node):
+    stack, found = [node], []
     while stack:
         n = stack.pop()
         if isinstance(n, exp.Query):
@@ -497,9 +501,10 @@ def has_aggregate(node):
             stack += [c for c in inner.iter_expressions()] + [c for k, v in n.args.items() if k != "this" for c in (v if isinstance(v, list) else [v]) if isinstance(c, exp.Expression)]
             continue
         if isinstance(n, exp.Anonymous) and n.name.lower() in AGGREGATES:
-            return True
+            found.append(n)
+            continue
         stack += list(n.iter_expressions())
-    return False
+    return found
 
 
 def sorted_by_subquery(key):

@@ -20,6 +20,7 @@ import fn_strings  # noqa: F401
 import fn_times  # noqa: F401
 import fn_urls  # noqa: F401
 import fn_vectors  # noqa: F401
+import variants  # noqa: F401
 import routines
 import table_defaults
 from analyze import parsed, query_of, references
@@ -116,6 +117,8 @@ def governed(request, hole):
 def stored(e, wanted):
     """A value as a column of this type takes it: Spark's own cast, not the engine's."""
     kind = of_text(wanted, parse_kind)
+    if e.kind != kind and e.kind.name != "void" and "variant" in (e.kind.name, kind.name):
+        raise unsupported(f"A value of type {e.kind.sql} for a column of type {kind.sql}", "Cast it.")
     if e.kind == kind or nested(kind) or nested(e.kind):
         return e
     return cast(e, kind)

@@ -191,7 +191,7 @@ class Side:
                 raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY", "Unsupported subquery expression: a subquery in a value of MERGE cannot use columns of its source or target. Join it into the source.", "0A000")
             if isinstance(where, tuple):
                 wanted = of_text(where[1], parse_kind)
-                e = made(fitted(e.sql, e.kind, wanted, where[2]), wanted, e) if self.evolves and nested(wanted) and nested(e.kind) else stored(e, where[1])
+                e = made(fitted(e.sql, e.kind, wanted, where[2]), wanted, e) if self.evolves and wanted.args and e.kind.args and nested(wanted) and nested(e.kind) else stored(e, where[1])
             if where == "condition":
                 e.sql = routines.guarded(seen, e.sql)
             used = sorted(name for i, name in e.refs if place is not None and i == first + place)

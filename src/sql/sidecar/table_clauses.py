@@ -138,6 +138,35 @@ def evolution(sql):
     return sql[:start] + " " * (end - start) + sql[end:], True
 
 
+def replacing(sql):
+    """INSERT INTO t [BY NAME] REPLACE WHERE condition query, or REPLACE USING (columns) query: the text with blanks in place of the clause, the condition,
+    the columns."""
+    if "REPLACE" not in sql.upper():
+        return sql, "", []
+    c = tokens.Cursor(sql)
+    if not c.take("INSERT", "INTO"):
+        return sql, "", []
+    while c.peek() is not None and not c.is_word("SELECT", "VALUES", "WITH", "FROM"):
+        if not c.is_word("REPLACE") or not c.is_word("WHERE", "USING", "ON", ahead=1):
+            c.at += 1
+            continue
+        first, depth, using = c.at, 0, []
+        c.at += 2
+        if c.is_word("ON", ahead=-1):
+            raise unsupported("INSERT ... REPLACE ON", "Use REPLACE USING, REPLACE WHERE, or MERGE.")
+        if c.is_word("USING", ahead=-1):
+            using = columns(c)
+        else:
+            while c.peek() is not None and not (depth == 0 and c.is_word("SELECT", "VALUES", "WITH", "TABLE", "FROM") and c.words[c.at - 1].text.upper() != "DISTINCT"):
+                depth += {"(": 1, ")": -1}.get(c.peek().text, 0) if c.peek().kind == "symbol" else 0
+                c.at += 1
+        if c.peek() is None or c.at == first + 2:
+            raise syntax(c.near(), "REPLACE WHERE needs a condition and a query, REPLACE USING columns and a query")
+        start, end = c.words[first].start, c.words[c.at - 1].end + 1
+        return sql[:start] + " " * (end - start) + sql[end:], "" if using else sql[c.words[first + 2].start:end].strip(), using
+    return sql, "", []
+
+
 def alter(c, out):
     """ALTER TABLE's clauses about columns, constraints and clustering; False: none of these."""
     o = out["options"]

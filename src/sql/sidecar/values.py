@@ -1,6 +1,6 @@
 """A compiled expression, and how it turns from one type into another."""
 from kinds import (
-    BIGINT, BOOLEAN, CALENDAR, DOUBLE, DT_UNITS, INT, RANGES, STRING, VOID, YM_UNITS, Kind, atomic, decimal, decimal_of, fractional, ident, integral, interval, numeric, physical, temporal, text,
+    BIGINT, BOOLEAN, CALENDAR, DOUBLE, DT_UNITS, INT, RANGES, STRING, VOID, YM_UNITS, Kind, atomic, decimal, decimal_of, fractional, hides_variant, ident, integral, interval, numeric, physical, temporal, text,
 )
 import zones
 from errors import mismatch, raised, unsupported
@@ -17,6 +17,8 @@ class E:
     __slots__ = ("sql", "kind", "refs", "name", "lit", "agg", "window", "volatile", "foldable", "source", "declared", "narrow", "origin", "qualifier")
 
     def __init__(self, sql, kind, refs=frozenset(), name="", lit=UNKNOWN, agg=False, window=False, volatile=False, foldable=False, source=None, declared="", narrow=None, origin=None, qualifier=()):
+        if hides_variant(kind):
+            raise unsupported(f"A value of type {kind.sql}, with a VARIANT inside another type,", "Make the whole value a VARIANT.")
         self.declared, self.narrow, self.origin, self.qualifier = declared, narrow, origin, qualifier
         self.sql, self.kind, self.refs, self.name, self.lit, self.agg, self.window, self.volatile, self.foldable, self.source = sql, kind, refs, name, lit, agg, window, volatile, foldable, source
 
@@ -66,8 +68,11 @@ def castable(a, b):
     x, y = a.name, b.name
     if a == b or x == "void" or x == y and x not in ("array", "map", "struct"):
         return True
+    if "variant" in (x, y):
+        other = a if y == "variant" else b
+        return not interval(other) and other.name not in ("time", "map", "struct") or x == "variant"
     if y == "string":
-        return x != "variant"
+        return True
     if x == "string":
         return y not in ("array", "map", "struct")
     if y == "boolean":
@@ -140,6 +145,10 @@ def one_cast(x, a, to, mode, depth):
     plain = f"{duck}({x} AS {physical(to)})"
     flag = "TRUE" if mode == "try" else "FALSE"
     n = to.name
+    if "variant" in (n, a.name):
+        import variants
+
+        return variants.to_variant(x, a) if n == "variant" else variants.from_variant(x, to, mode)
     if n == "string":
         return to_text(x, a, depth)
     if a.name == "string":
@@ -358,6 +367,9 @@ def delivered(x, k, depth=0, inner=False):
         return f"spark_interval_to_string({x})"
     if n == "time":
         return f"spark_time_to_string({x})"
+    if n == "variant":
+        zones.refused("The text of a VARIANT")
+        return f"spark_variant_json({x})"
     v = f"v{depth}_"
     if n == "array":
         item = delivered(v, k.args[0], depth + 1, True)

@@ -4,6 +4,7 @@ from sqlglot import exp
 from catalogue import AGGREGATES, FUNCTIONS
 import zones
 from errors import mismatch, quoted, raised, syntax, unsupported
+from expressions import column_parts
 from kinds import BOOLEAN, DATE, INT, integral, orderable
 from values import E, cast, implicit, made
 
@@ -76,6 +77,27 @@ def random_call(c, node):
 
 
 class Windows:
+    def aggregation_around(self, node, scope):
+        """An aggregate function in a subquery's WHERE, over columns of the query around alone, whose HAVING the subquery stands in, is of that query's
+        aggregation: the scope there. Nothing: it is the subquery's own."""
+        if scope.parent is None or any(isinstance(x, (exp.Query, exp.Lambda)) for x in node.walk()):
+            return None
+        columns = [column_parts(x) for x in node.find_all(exp.Column) if not isinstance(x.this, exp.Star)]
+        if not columns or None in columns:
+            return None
+        own = [scope.in_sources_quietly(self, p) is not None for p in columns]
+        if all(own):
+            return None
+        s = scope.parent
+        while s is not None:
+            theirs = [s.in_sources_quietly(self, p) is not None for p in columns]
+            if any(own) and any(t and not o for t, o in zip(theirs, own)):
+                raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.AGGREGATE_FUNCTION_MIXED_OUTER_LOCAL_REFERENCES", f"Unsupported subquery expression: Found an aggregate function in a correlated predicate that has both outer and local references, which is not supported: {self.shown(node)}.", "0A000")
+            if all(theirs):
+                return s if s.layer is not None and s.inside == "HAVING" and scope.inside == "WHERE" else None
+            s = s.parent
+        return None
+
     def aggregate(self, node, scope):
         """An aggregate's call without OVER: a column of the aggregation below."""
         call = taken_apart(node)
@@ -89,6 +111,10 @@ class Windows:
             if not scope.layer.keys and scope.layer.sets is not None and (scope.inside == "HAVING" or scope.alias_first):
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
             return scope.layer.grouping(self, call.node, [self.compile(a, scope.base("GROUP BY")) for a in call.args])
+        around = self.aggregation_around(node, scope)
+        if around is not None:
+            self.outer_depths.append(around.depth)
+            return self.aggregate(node, around)
         if scope.layer is None:
             if scope.inside == "aggregate":
                 raise raised("NESTED_AGGREGATE_FUNCTION", "It is not allowed to use an aggregate function in the argument of another aggregate function. Please use the inner aggregate function in a sub-query.", "42607")
@@ -133,6 +159,8 @@ class Windows:
             raise raised("_LEGACY_ERROR_TEMP_1034", "It is not allowed to use a window function inside an aggregate function. Please use the inner window function in a sub-query.", "42000")
         spec = self.specification(node, scope)
         partition = [self.compile(p, scope) for p in spec.args.get("partition_by") or []]
+        if any(p.kind.name == "variant" for p in partition):
+            raise unsupported("A window partitioned by a VARIANT")
         order = spec.args.get("order")
         frame = self.frame(spec, scope)
         if call.within and name in FUNCTIONS:
