@@ -5,6 +5,7 @@
 #include "base/json_read.h"
 #include "base/text.h"
 #include "sql/executor.h"
+#include "sql/types.h"
 
 namespace tarn::sql {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "sql/executor.h"
+#include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
