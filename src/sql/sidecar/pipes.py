@@ -146,7 +146,9 @@ class Pipes:
         return self.carried(q, outer, [((step.name,), "plain") for _ in q.columns])
 
     def pipe_where(self, stage, step, outer):
-        for column in step.this.find_all(exp.Column):
+        from queries import has_aggregate
+
+        for column in step.this.find_all(exp.Column) if has_aggregate(step.this) else ():
             if column.find_ancestor(exp.Query, Operator) is step and not isinstance(column.this, exp.Star) and column.find_ancestor(exp.Lambda) is None:
                 self.compile(column, stage.args["scope"].base())  # a name that is none is told before a function that may not stand here
         return self.over(stage, self.kept(seen(stage)), outer, where=exp.Where(this=step.this))

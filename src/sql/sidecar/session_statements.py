@@ -167,6 +167,8 @@ def set_(c):
         return {"kind": "set_config", "variables": [["spark.sql.session.timeZone"]], "options": {"zone": zone(c)}}
     if c.peek() is None:
         return {"kind": "set_config", "variables": [], "options": {}}
+    if c.is_word("PATH") and not (c.peek(1) is not None and c.peek(1).text == "."):
+        raise unsupported("SET PATH", "Give names with their schema, or USE it.")
     if c.symbol("-"):
         if not c.take("V"):
             raise set_syntax()
