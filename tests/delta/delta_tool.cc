@@ -198,7 +198,7 @@ object answer(Tool& t, const object& o) {
             {"files", files},
             {"columns", columns},
             {"sql", *sql},
-            {"needs_delta_scan", data->needs_delta_scan},
+            {"read_only", data->read_only},
             {"transactions", transactions},
             {"tombstones", (*s)->tombstones.size()}};
   }
