@@ -173,11 +173,16 @@ Result<std::string> Executor::known_zone(const std::string& zone) {
 }
 
 Result<Done> Executor::set_config(const Call& c) {
+  // RESET says nothing.
+  const auto said = [&](const std::string& key, const std::string& value) {
+    if (c.analysis.options.contains("reset")) return deliver(c, {}, {});
+    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{key, value}});
+  };
   if (c.analysis.options.contains("zone")) {
     const auto& zone = c.analysis.options.at("zone");
     TARN_TRY(known, known_zone(zone));
     if (c.session.state) c.session.state->set_zone(std::move(known));
-    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{c.analysis.variables.at(0).at(0), zone}});
+    return said(c.analysis.variables.at(0).at(0), zone);
   }
   const auto& parts = c.analysis.variables.at(0);
   const auto key = lower(fmt::format("{}", fmt::join(parts, ".")));
@@ -189,7 +194,7 @@ Result<Done> Executor::set_config(const Call& c) {
                                          " = ... instead. SQLSTATE: 0A000");
   // What holds anyway.
   if ((key == "ansi_mode" || key == "spark.sql.ansi.enabled") && value == "true")
-    return deliver(c, {{"key", "string"}, {"value", "string"}}, {{key, value}});
+    return said(key, value);
   return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The statement SET is not supported by this warehouse. SQLSTATE: 0A000");
 }
 

@@ -355,9 +355,17 @@ def create(tree, sql, out):
         elif isinstance(p, exp.LocationProperty):
             out["location"] = p.this.name
         elif isinstance(p, exp.PartitionedByProperty):
-            for c in p.this.expressions if isinstance(p.this, exp.Schema) else [p.this]:
-                if not isinstance(c, (exp.Identifier, exp.Column)):
-                    raise unsupported("PARTITIONED BY with a type or an expression")
+            listed = p.this.expressions if isinstance(p.this, exp.Schema) else [p.this]
+            typed = [c for c in listed if isinstance(c, exp.ColumnDef) and c.args.get("kind") is not None]
+            if typed and len(typed) < len(listed):
+                raise syntax("'PARTITIONED'", "either names of columns or columns with their types")
+            if typed and tree.expression is not None:
+                raise syntax("'PARTITIONED'", "a table of a query's columns is partitioned by their names")
+            if typed:  # they come after the others
+                out["columns"] = out.get("columns", []) + column_defs(exp.Schema(expressions=typed))
+            for c in listed:
+                if not isinstance(c, (exp.Identifier, exp.Column, exp.ColumnDef)):
+                    raise unsupported("PARTITIONED BY with an expression", "Name columns of the table.")
                 out["partitioned_by"].append(c.name)
         elif isinstance(p, exp.GlobalProperty):
             raise unsupported("A global temporary view", "Make it a view of a schema.")

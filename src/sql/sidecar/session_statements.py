@@ -182,6 +182,19 @@ def set_(c):
     return out
 
 
+def reset(c):
+    """RESET: the time zone is all that a session's SET may have changed."""
+    out = {"kind": "set_config", "variables": [["spark.sql.session.timeZone"]], "options": {"zone": zones.UTC, "reset": "true"}}
+    if c.peek() is None:
+        return out
+    key = ".".join(c.name(9)).lower()
+    if key in ("timezone", "spark.sql.session.timezone"):
+        return out
+    if key in ("ansi_mode", "spark.sql.ansi.enabled"):
+        return {**out, "variables": [[key]], "options": {"value": "true", "reset": "true"}}
+    raise unsupported(f"RESET {key}", "It is no setting that could have been set.")
+
+
 UNITS = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1, "DAY": 86400}
 
 
