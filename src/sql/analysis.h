@@ -84,10 +84,16 @@ TARN_KIND(create_securable) TARN_KIND(drop_securable) TARN_KIND(show_securables)
 TARN_KIND(declare_variable) TARN_KIND(set_variable) TARN_KIND(drop_variable) TARN_KIND(set_config)
 #undef TARN_KIND
 BOOST_DESCRIBE_ENUM_END(StatementKind)
-// clang-format on
+    // clang-format on
 
-/// A place in a query that reads something.
-enum class ReferenceKind { table, path, files, range, changes };
+    /// A place in a query that reads something.
+    enum class ReferenceKind {
+      table,
+      path,
+      files,
+      range,
+      changes
+    };
 BOOST_DESCRIBE_ENUM(ReferenceKind, table, path, files, range, changes)
 
 struct Reference {

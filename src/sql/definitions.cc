@@ -1,5 +1,6 @@
 // Statements that change the namespace and its rights: views, catalogs, schemas, DROP, GRANT, REVOKE; and USE, which only checks.
 #include "base/text.h"
+#include "catalog/names.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -51,7 +52,14 @@ Result<std::vector<catalog::ColumnInfo>> Executor::view_columns(const Call& c, c
     if (!seen.insert(lower(called)).second)
       return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(std::string_view(called)) +
                                        " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, view_column(called, query.types.at(i), static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    auto comment = a.columns.empty() ? std::nullopt : a.columns[i].comment;
+    // A column of a table brings its comment along.
+    if (const auto origin = !comment && i < query.origins.size() ? query.origins[i] : std::nullopt)
+      if (const auto parts = catalog::split_name(origin->first, 3, "table"))
+        if (const auto table = catalog_.table(c.session.ctx, {(*parts)[0], (*parts)[1], (*parts)[2]}))
+          for (const auto& column : table->columns)
+            if (column.name == origin->second) comment = column.comment;
+    TARN_TRY(info, view_column(called, query.types.at(i), static_cast<int>(i), std::move(comment)));
     out.push_back(std::move(info));
   }
   return out;
@@ -65,7 +73,8 @@ Result<Done> Executor::create_view(const Call& c) {
                   "SQLSTATE: 0A000");
   // ALTER VIEW … AS: another query under the view's name, comment and properties.
   const bool alters = a.options.contains("alter");
-  if (a.temporary || (alters && a.target.size() == 1 && c.session.state && c.session.state->view(lower(a.target[0])))) return create_temporary_view(c);
+  if (a.temporary || (alters && a.target.size() == 1 && c.session.state && c.session.state->view(lower(a.target[0]))))
+    return create_temporary_view(c);
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
   auto existing = catalog_.table(c.session.ctx, name);
   if (existing && a.if_not_exists) return deliver(c, {}, {});
@@ -104,6 +113,8 @@ Result<Done> Executor::create_view(const Call& c) {
   wanted.view_definition = a.query_text;
   wanted.comment = alters ? existing->comment : a.comment;
   wanted.properties = alters ? existing->properties : a.properties;
+  std::string before_mode = "COMPENSATION";
+  if (const auto i = wanted.properties.find("view.schemaMode"); alters && i != wanted.properties.end()) before_mode = i->second;
   std::erase_if(wanted.properties, [](const auto& p) { return p.first.starts_with("view."); });
   // Spark's own names for the defaults that the body was written under.
   if (!c.session.catalog.empty()) {
@@ -111,6 +122,12 @@ Result<Done> Executor::create_view(const Call& c) {
     wanted.properties["view.catalogAndNamespace.part.0"] = c.session.catalog;
     wanted.properties["view.catalogAndNamespace.part.1"] = c.session.schema;
   }
+  // And for what its columns are of the query's, and for what becomes of them when those change (view_schemas.cc).
+  auto mode = alters ? before_mode : a.options.contains("schema_mode") ? a.options.at("schema_mode") : std::string("COMPENSATION");
+  if (mode == "EVOLUTION" && !a.columns.empty()) mode = "TYPE EVOLUTION";
+  wanted.properties["view.schemaMode"] = mode;
+  wanted.properties["view.query.out.numCols"] = std::to_string(query.columns.size());
+  for (std::size_t i = 0; i < query.columns.size(); ++i) wanted.properties[fmt::format("view.query.out.col.{}", i)] = query.columns[i];
   auto planned = catalog_.plan_table(c.session.ctx, wanted);
   if (!planned) return fail(Resolver::catalog_error(planned.error()));
   auto made = catalog_.create_table(c.session.ctx, wanted, *planned, a.or_replace);

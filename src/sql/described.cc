@@ -49,7 +49,8 @@ std::pair<json::value, std::string> typed(const catalog::ColumnInfo& column) {
   const auto field = json::parse(column.type_json);
   const auto* type = field ? member(*field, "type") : nullptr;
   const auto declared = lower(column.type_text);
-  const bool bounded = declared.starts_with("char(") || declared.starts_with("varchar(") || declared.starts_with("interval") || declared.starts_with("time(");
+  const bool bounded =
+      declared.starts_with("char(") || declared.starts_with("varchar(") || declared.starts_with("interval") || declared.starts_with("time(");
   return {type ? *type : json::value(declared), bounded ? declared : std::string()};
 }
 
@@ -62,7 +63,8 @@ void below(std::string& out, const std::string& indent, const json::value& type)
     for (const auto& f : type.at("fields").as_array())
       branch(out, indent, text_of(f.at("name")), f.at("type"), "", yes(member(f, "nullable")) ? " (nullable = true)" : " (nullable = false)");
   } else if (kind == "array") {
-    branch(out, indent, "element", type.at("elementType"), "", yes(member(type, "containsNull")) ? " (containsNull = true)" : " (containsNull = false)");
+    branch(out, indent, "element", type.at("elementType"), "",
+           yes(member(type, "containsNull")) ? " (containsNull = true)" : " (containsNull = false)");
   } else if (kind == "map") {
     branch(out, indent, "key", type.at("keyType"), "", "");
     branch(out, indent, "value", type.at("valueType"), "",
@@ -166,6 +168,7 @@ std::string described_json(const catalog::TableInfo& table, const Described& mor
       const auto i = table.properties.find(key);
       return i == table.properties.end() ? std::string() : i->second;
     };
+    if (const auto mode = part("view.schemaMode"); !mode.empty()) out["view_schema_mode"] = mode;
     if (const auto from = part("view.catalogAndNamespace.part.0"); !from.empty())
       out["view_catalog_and_namespace"] = from + "." + part("view.catalogAndNamespace.part.1");
     out["view_query_output_columns"] = texts(outputs);

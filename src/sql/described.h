@@ -1,6 +1,7 @@
 #pragma once
 // A table's columns and the table itself as text: the JSON of DESCRIBE … AS JSON, and the tree of SHOW TABLE EXTENDED. Pure functions.
-// Source: Spark 4.2's DescribeTableJson and StructType.treeString, ShowCreateTableExec; Databricks SQL language manual, "DESCRIBE TABLE", "SHOW TABLE EXTENDED".
+// Source: Spark 4.2's DescribeTableJson and StructType.treeString, ShowCreateTableExec; Databricks SQL language manual, "DESCRIBE TABLE", "SHOW TABLE
+// EXTENDED".
 #include <map>
 #include <string>
 #include <vector>

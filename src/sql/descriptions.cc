@@ -33,6 +33,28 @@ std::string properties_text(const std::map<std::string, std::string>& p) {
   return out + "]";
 }
 
+/// How a view's text is read, and what its columns are of the query's.
+std::vector<std::pair<const char*, std::string>> view_details(const catalog::TableInfo& info) {
+  const auto property = [&](const std::string& key) {
+    const auto i = info.properties.find(key);
+    return i == info.properties.end() ? std::string() : i->second;
+  };
+  std::vector<std::string> outputs;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(std::atoi(property("view.query.out.numCols").c_str())); ++i)
+    outputs.push_back(property(fmt::format("view.query.out.col.{}", i)));
+  const auto catalog = property("view.catalogAndNamespace.part.0");
+  return {{"View Schema Mode", property("view.schemaMode")},
+          {"View Catalog and Namespace", catalog.empty() ? "" : catalog + "." + property("view.catalogAndNamespace.part.1")},
+          {"View Query Output Columns", outputs.empty() ? "" : bracketed(outputs)}};
+}
+
+/// A schema that is not there by the vendor's text.
+Error schema_error(const catalog::Error& e, const std::pair<std::string, std::string>& name) {
+  if (e.code != catalog::Errc::not_found || e.securable != catalog::SecurableType::SCHEMA) return Resolver::catalog_error(e);
+  return {Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) +
+                               " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704"};
+}
+
 }  // namespace
 
 Result<catalog::TableInfo> Executor::readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name) {
@@ -78,7 +100,7 @@ Result<Done> Executor::show(const Call& c) {
   if (a.kind == StatementKind::show_tables || a.kind == StatementKind::show_views) {
     TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
     auto found = catalog_.tables(ctx, name.first, name.second);
-    if (!found) return fail(Resolver::catalog_error(found.error()));
+    if (!found) return fail(schema_error(found.error(), name));
     const bool views = a.kind == StatementKind::show_views;
     for (auto& t : *found)
       if (fits(t.name) && (!views || t.table_type == catalog::TableType::VIEW)) {
@@ -102,7 +124,11 @@ Result<Done> Executor::show(const Call& c) {
     return deliver(c, {{"col_name", "string"}}, rows);
   }
   if (a.kind == StatementKind::show_properties) {
-    for (const auto& [k, v] : shown(info.properties)) rows.push_back({k, v});
+    const auto all = shown(info.properties);
+    for (const auto& [k, v] : all)
+      if (a.files.empty() || k == a.files[0]) rows.push_back({k, v});
+    if (!a.files.empty() && rows.empty())
+      rows.push_back({a.files[0], "Table " + (name.catalog.empty() ? name.table : name.full()) + " does not have property: " + a.files[0]});
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
   if (name.catalog.empty())
@@ -143,8 +169,9 @@ Result<Done> Executor::describe_table(const Call& c) {
         }
     }
   if (c.analysis.options.contains("json"))
-    return deliver(c, {{"json_metadata", "string"}},
-                   {{described_json(info, {.properties = shown(info.properties), .defaults = defaults, .clustered_by = clustered_by, .partition = partition})}});
+    return deliver(
+        c, {{"json_metadata", "string"}},
+        {{described_json(info, {.properties = shown(info.properties), .defaults = defaults, .clustered_by = clustered_by, .partition = partition})}});
   Rows rows;
   if (!c.analysis.columns.empty() && !of_partition) {
     const auto& wanted = c.analysis.columns[0].name;
@@ -155,8 +182,12 @@ Result<Done> Executor::describe_table(const Call& c) {
     if (own == info.columns.end())
       return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name " +
                                           backticked(std::string_view(wanted)) + " cannot be resolved. SQLSTATE: 42703");
-    return deliver(c, {{"info_name", "string"}, {"info_value", "string"}},
-                   {{"col_name", own->name}, {"data_type", own->type_text}, {"comment", own->comment.value_or("NULL")}});
+    rows = {{"col_name", own->name}, {"data_type", own->type_text}, {"comment", own->comment.value_or("NULL")}};
+    // Statistics of a column are collected by ANALYZE TABLE, which there is none of here.
+    if (c.analysis.extended)
+      for (const char* what : {"min", "max", "num_nulls", "distinct_count", "avg_col_len", "max_col_len", "histogram"})
+        rows.push_back({what, "NULL"});
+    return deliver(c, {{"info_name", "string"}, {"info_value", "string"}}, rows);
   }
   for (const auto& col : info.columns) rows.push_back({col.name, col.type_text, col.comment});
   std::vector<const catalog::ColumnInfo*> partitions;
@@ -199,6 +230,7 @@ Result<Done> Executor::describe_table(const Call& c) {
     add("Provider", info.data_source_format ? "delta" : "");
     add("Owner", info.owner);
     add("View Text", info.view_definition.value_or(""));
+    for (const auto& [key, value] : view_details(info)) add(key, value);
     const auto call = [](const std::string& function, const std::vector<std::string>& columns) {
       std::string list;
       for (const auto& k : columns) list += (list.empty() ? "" : ", ") + k;

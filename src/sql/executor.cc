@@ -58,7 +58,8 @@ class HeldSchema final : public ResultSink {
 /// Whether a decimal did not fit the 64 bits that it is computed in at first (src/sql/sidecar/decimals.py).
 bool too_wide(const Error& e) {
   const auto says = [&](const char* text) { return e.message.find(text) != e.message.npos; };
-  return e.code == Errc::engine && ((says("Overflow in ") && says(" of DECIMAL(18) (")) || (says("Could not cast value ") && says(" to DECIMAL(18,0)")));
+  return e.code == Errc::engine &&
+         ((says("Overflow in ") && says(" of DECIMAL(18) (")) || (says("Could not cast value ") && says(" to DECIMAL(18,0)")));
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace tarn::sql {
 
 class Executor {
  public:
-  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine, std::string account_id)
+  Executor(catalog::UnityCatalog& catalog, Parser& parser, objects::ObjectStore& objects, delta::DeltaLog& log, Engine& engine,
+           std::string account_id)
       : catalog_(catalog),
         parser_(parser),
         objects_(objects),
@@ -51,7 +52,7 @@ class Executor {
     std::shared_ptr<const OpenTable> table;
   };
 
-  Result<Done> query(const Call& c);  // executor.cc
+  Result<Done> query(const Call& c);    // executor.cc
   Result<Done> explain(const Call& c);  // explain.cc
   /// The engine's plan of a query.
   Result<std::string> plan_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories);

@@ -70,9 +70,10 @@ TEST_F(Explained, CommandsAreNotCarriedOut) {
 
 TEST_F(Explained, NothingOfWhatIsHidden) {
   for (const std::string mode : {"", "EXTENDED ", "FORMATTED ", "COST ", "CODEGEN "})
-    for (const std::string sql : {"SELECT count(*) FROM main.s.pay", "DELETE FROM main.s.pay WHERE id = 3", "UPDATE main.s.pay SET id = 0 WHERE id = 3",
-                                  "INSERT INTO main.s.pay SELECT id + 1, region FROM main.s.pay", "DESCRIBE QUERY SELECT * FROM main.s.pay",
-                                  "MERGE INTO main.s.pay p USING (SELECT * FROM main.s.pay) q ON p.id = q.id WHEN MATCHED THEN DELETE"}) {
+    for (const std::string sql :
+         {"SELECT count(*) FROM main.s.pay", "DELETE FROM main.s.pay WHERE id = 3", "UPDATE main.s.pay SET id = 0 WHERE id = 3",
+          "INSERT INTO main.s.pay SELECT id + 1, region FROM main.s.pay", "DESCRIBE QUERY SELECT * FROM main.s.pay",
+          "MERGE INTO main.s.pay p USING (SELECT * FROM main.s.pay) q ON p.id = q.id WHEN MATCHED THEN DELETE"}) {
       const auto text = plan("EXPLAIN " + mode + sql, "ana");
       for (const char* word : {"PARQUET", "parquet", "north", "500", "1000", "1,000", "region ="}) EXPECT_THAT(text, Not(HasSubstr(word))) << sql;
     }

@@ -1,5 +1,5 @@
-// What is told of partitions and of tables in bulk: SHOW PARTITIONS, PARTITION (…) of DESCRIBE and SHOW TABLE EXTENDED. A partition's values are values
-// of rows: they are asked for by a query of whoever asks, so that rights, filters and masks hold.
+// What is told of partitions and of tables in bulk: SHOW PARTITIONS, PARTITION (…) of DESCRIBE and SHOW TABLE EXTENDED. A partition's values are
+// values of rows: they are asked for by a query of whoever asks, so that rights, filters and masks hold.
 #include "base/text.h"
 #include "sql/described.h"
 #include "sql/executor.h"
@@ -81,10 +81,9 @@ Result<Executor::Partition> Executor::partition_of(const Call& c, const catalog:
   TARN_TRY(condition, in_partition(c, info));
   Collected found;
   if (!condition.empty() && said.size() == wanted.size())
-    TARN_CHECK(ask(c,
-                   "SELECT " + list_of(read, ", ") + " FROM " + backticked({name.catalog, name.schema, name.table}) + " WHERE " + condition +
-                       " LIMIT 1",
-                   found));
+    TARN_CHECK(
+        ask(c, "SELECT " + list_of(read, ", ") + " FROM " + backticked({name.catalog, name.schema, name.table}) + " WHERE " + condition + " LIMIT 1",
+            found));
   if (found.rows.empty())
     return refuse(Errc::not_found, "[PARTITIONS_NOT_FOUND] The partition(s) PARTITION (" + list_of(shown, ", ") + ") cannot be found in table " +
                                        backticked({name.catalog, name.schema, name.table}) +
@@ -103,8 +102,9 @@ Result<Done> Executor::show_partitions(const Call& c) {
   std::vector<std::string> own, stray;
   for (const auto* p : partition_columns(info)) own.push_back(backticked(std::string_view(p->name)));
   if (own.empty())
-    return refuse(Errc::invalid, "[DELTA_SHOW_PARTITION_IN_NON_PARTITIONED_TABLE] SHOW PARTITIONS is not allowed on a table that is not partitioned: " +
-                                     backticked({name.catalog, name.schema, name.table}) + " SQLSTATE: 42809");
+    return refuse(Errc::invalid,
+                  "[DELTA_SHOW_PARTITION_IN_NON_PARTITIONED_TABLE] SHOW PARTITIONS is not allowed on a table that is not partitioned: " +
+                      backticked({name.catalog, name.schema, name.table}) + " SQLSTATE: 42809");
   for (const auto& given : c.analysis.columns)
     if (std::ranges::none_of(own, [&](const auto& p) { return same_name(p, backticked(std::string_view(given.name))); })) stray.push_back(given.name);
   if (!stray.empty())
@@ -112,10 +112,10 @@ Result<Done> Executor::show_partitions(const Call& c) {
                                      "] are specified for SHOW PARTITIONS SQLSTATE: 42P10");
   TARN_TRY(condition, in_partition(c, info));
   const auto columns = list_of(own, ", ");
-  return ask(c,
-             "SELECT DISTINCT " + columns + " FROM " + backticked({name.catalog, name.schema, name.table}) + " WHERE " + condition + " ORDER BY " +
-                 columns,
-             c.sink);
+  return ask(
+      c,
+      "SELECT DISTINCT " + columns + " FROM " + backticked({name.catalog, name.schema, name.table}) + " WHERE " + condition + " ORDER BY " + columns,
+      c.sink);
 }
 
 Result<Done> Executor::show_table_extended(const Call& c) {
@@ -163,7 +163,8 @@ Result<Done> Executor::show_table_extended(const Call& c) {
     if (like(*a.like, t.name)) {
       // Who may not read it is told that it is there and what its columns are; where its rows are, or what a view asks, is no part of a list.
       const bool whole =
-          catalog_.require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, schema.first + "." + schema.second + "." + t.name)
+          catalog_
+              .require(c.session.ctx, catalog::Privilege::SELECT, catalog::SecurableType::TABLE, schema.first + "." + schema.second + "." + t.name)
               .has_value();
       rows.push_back({schema.second, t.name, "false", tell(t, whole)});
     }

@@ -149,6 +149,18 @@ class Resolver {
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  /// The columns of a view over its query as it is by now: each one's place among the query's, and its value where that must be cast (over
+  /// `view_.cN`; else empty). `follows`: the view takes over what its query has become. Errors: invalid (INCOMPATIBLE_VIEW_SCHEMA_CHANGE,
+  /// CANNOT_UP_CAST_DATATYPE), unsupported, and the parser's for types that do not convert.  view_schemas.cc
+  struct ViewColumns {
+    std::vector<RelationColumn> columns;
+    std::vector<std::size_t> places;
+    std::vector<std::string> values;
+    std::vector<std::optional<std::string>> comments;  // that it takes over with EVOLUTION; else empty
+    bool follows = false;
+  };
+  Result<ViewColumns> view_columns(const Session& session, const catalog::TableInfo& info, const Compiled& body);
+  Result<void> follow_view(const Session& session, const catalog::TableInfo& info, const ViewColumns& now);
   // temporary_views.cc
   Result<Relation> temporary(const Session& session, const std::string& name, const TemporaryView& made, const Rights& rights);
   // governed.cc

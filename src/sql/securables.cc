@@ -59,7 +59,8 @@ std::vector<std::string> fields(const std::vector<catalog::FunctionInfo::Paramet
 
 bool Securables::takes(const Analysis& a) {
   const bool properties = a.options.contains("action") && a.options.at("action").ends_with("_properties");
-  return (a.securable_type == "SCHEMA" && properties) || a.securable_type == "VOLUME" || a.securable_type == "EXTERNAL_LOCATION" || a.securable_type == "STORAGE_CREDENTIAL";
+  return (a.securable_type == "SCHEMA" && properties) || a.securable_type == "VOLUME" || a.securable_type == "EXTERNAL_LOCATION" ||
+         a.securable_type == "STORAGE_CREDENTIAL";
 }
 
 Result<std::string> Securables::full_name(const Session& session, const Analysis& a, SecurableType type) const {
@@ -96,8 +97,8 @@ Result<void> Securables::create(const Session& session, const Analysis& a, Secur
   if (type == SecurableType::SCHEMA) {
     TARN_TRY(name, resolver_.qualify_schema(session, a.target));
     const auto made = catalog_.schema_service().create(
-        session.ctx,
-        {.name = name.second, .catalog_name = name.first, .comment = a.comment, .storage_root = a.location, .properties = a.properties}, a.if_not_exists);
+        session.ctx, {.name = name.second, .catalog_name = name.first, .comment = a.comment, .storage_root = a.location, .properties = a.properties},
+        a.if_not_exists);
     if (!made && made.error().code == catalog::Errc::already_exists)
       return refuse(Errc::already_exists, "[SCHEMA_ALREADY_EXISTS] Cannot create schema " + backticked(a.target) +
                                               " because it already exists. Choose a different name, drop the existing schema, or add the IF NOT "
@@ -105,9 +106,9 @@ Result<void> Securables::create(const Session& session, const Analysis& a, Secur
     return unless(made, false, {});
   }
   if (type == SecurableType::EXTERNAL_LOCATION)
-    return unless(
-        catalog_.locations().create(session.ctx, {.name = a.target.at(0), .url = a.location.value_or(""), .credential_name = a.source, .comment = a.comment}),
-        a.if_not_exists, catalog::Errc::already_exists);
+    return unless(catalog_.locations().create(
+                      session.ctx, {.name = a.target.at(0), .url = a.location.value_or(""), .credential_name = a.source, .comment = a.comment}),
+                  a.if_not_exists, catalog::Errc::already_exists);
   TARN_TRY(name, resolver_.qualify(session, a.target));
   return unless(catalog_.volumes().create(session.ctx, {.catalog_name = name.catalog,
                                                         .schema_name = name.schema,
@@ -204,7 +205,8 @@ Result<Securables::Told> Securables::show(const Session& session, const Analysis
   }
   if (type == SecurableType::CONNECTION || type == SecurableType::SHARE || type == SecurableType::RECIPIENT || type == SecurableType::PROVIDER) {
     const bool connection = type == SecurableType::CONNECTION;
-    out.columns = connection ? texts({"name", "connection_type", "created_at", "created_by", "comment"}) : texts({"name", "created_at", "created_by", "comment"});
+    out.columns = connection ? texts({"name", "connection_type", "created_at", "created_by", "comment"})
+                             : texts({"name", "created_at", "created_by", "comment"});
     TARN_TRY(found, known(catalog_.exchange().list(session.ctx, type, {})));
     for (const auto& one : found.items) {
       const auto name = json::text_at(one, {"name"});
@@ -280,8 +282,7 @@ Result<Securables::Told> Securables::describe(const Session& session, const Anal
   } else {
     out.columns = texts({"name", "catalog", "database", "owner", "storageLocation", "volumeType", "comment"});
     TARN_TRY(v, known(catalog_.volumes().get(session.ctx, name, false)));
-    out.rows.push_back(
-        {v.name, v.catalog_name, v.schema_name, v.owner, v.storage_location, std::string(json::name_of(v.volume_type)), v.comment});
+    out.rows.push_back({v.name, v.catalog_name, v.schema_name, v.owner, v.storage_location, std::string(json::name_of(v.volume_type)), v.comment});
   }
   return out;
 }
@@ -341,9 +342,8 @@ Result<Securables::Told> Securables::describe_namespace(const Session& session, 
 
 Result<Securables::Told> Securables::describe_function(const Session& session, const Analysis& a) const {
   if (a.options.contains("built_in"))
-    return refuse(Errc::unsupported,
-                  "[UNSUPPORTED_FEATURE] DESCRIBE FUNCTION of the built-in function " + backticked(a.target) +
-                      " is not supported by this warehouse: it tells of functions of the catalog. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] DESCRIBE FUNCTION of the built-in function " + backticked(a.target) +
+                                         " is not supported by this warehouse: it tells of functions of the catalog. SQLSTATE: 0A000");
   catalog::FunctionInfo f;
   if (const auto own = Resolver::temporary_function(session, a.target)) {
     f = *own;

@@ -1,7 +1,8 @@
 #pragma once
-// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, temporary views and functions, the time zone. A session
-// is opened by POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a statement that names
-// none is a session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not used for a while.
+// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, temporary views and functions, the time
+// zone. A session is opened by POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a
+// statement that names none is a session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not
+// used for a while.
 #include <map>
 #include <memory>
 #include <mutex>

@@ -38,8 +38,9 @@ std::string made_of(const delta::Field& field) {
   if (const auto* start = field.metadata.if_contains("delta.identity.start"); start && start->is_number()) {
     const auto* open = field.metadata.if_contains("delta.identity.allowExplicitInsert");
     const auto* step = field.metadata.if_contains("delta.identity.step");
-    return fmt::format(" GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {})", open && open->is_bool() && open->get_bool() ? "BY DEFAULT" : "ALWAYS",
-                       start->to_number<std::int64_t>(), step && step->is_number() ? step->to_number<std::int64_t>() : 1);
+    return fmt::format(" GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {})",
+                       open && open->is_bool() && open->get_bool() ? "BY DEFAULT" : "ALWAYS", start->to_number<std::int64_t>(),
+                       step && step->is_number() ? step->to_number<std::int64_t>() : 1);
   }
   const auto* value = field.metadata.if_contains("CURRENT_DEFAULT");
   return value && value->is_string() ? " DEFAULT " + std::string(value->get_string()) : std::string();
@@ -83,7 +84,10 @@ std::string create_statement(const catalog::TableInfo& table, const Described& m
     for (const auto& [k, v] : more.properties) list += (list.empty() ? "" : ",\n") + ("  " + literal(k)) + " = " + literal(v);
     text += "TBLPROPERTIES (\n" + list + ")\n";
   }
-  if (table.row_filter) text += "WITH ROW FILTER " + function_name(table.row_filter->function_name) + " ON " + listed(table.row_filter->input_column_names) + "\n";
+  if (table.row_filter)
+    text += "WITH ROW FILTER " + function_name(table.row_filter->function_name) + " ON " + listed(table.row_filter->input_column_names) + "\n";
+  if (const auto mode = table.properties.find("view.schemaMode"); mode != table.properties.end() && mode->second != "COMPENSATION")
+    text += "WITH SCHEMA " + mode->second + "\n";
   if (table.view_definition) text += "AS " + *table.view_definition + "\n";
   return text;
 }

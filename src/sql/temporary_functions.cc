@@ -1,4 +1,5 @@
-// Temporary functions: made by CREATE TEMPORARY FUNCTION, called by the statements of their session with the rights of whose session it is, gone with it.
+// Temporary functions: made by CREATE TEMPORARY FUNCTION, called by the statements of their session with the rights of whose session it is, gone with
+// it.
 #include "base/text.h"
 #include "sql/executor.h"
 #include "sql/types.h"
@@ -15,8 +16,8 @@ std::optional<std::string> own_name(const std::vector<std::string>& parts) {
 }
 
 Error qualified(const std::vector<std::string>& parts) {
-  return {Errc::invalid, "[INVALID_TEMP_OBJ_QUALIFIER] Temporary FUNCTION " + backticked(std::string_view(parts.back())) + " cannot be qualified with " +
-                             backticked({parts.begin(), parts.end() - 1}) + ": give its name alone. SQLSTATE: 42602"};
+  return {Errc::invalid, "[INVALID_TEMP_OBJ_QUALIFIER] Temporary FUNCTION " + backticked(std::string_view(parts.back())) +
+                             " cannot be qualified with " + backticked({parts.begin(), parts.end() - 1}) + ": give its name alone. SQLSTATE: 42602"};
 }
 
 }  // namespace

@@ -193,8 +193,7 @@ Result<Done> Executor::set_config(const Call& c) {
                                          " is a VARIABLE and cannot be updated using the SET statement. Use SET VARIABLE " + backticked(parts) +
                                          " = ... instead. SQLSTATE: 0A000");
   // What holds anyway.
-  if ((key == "ansi_mode" || key == "spark.sql.ansi.enabled") && value == "true")
-    return said(key, value);
+  if ((key == "ansi_mode" || key == "spark.sql.ansi.enabled") && value == "true") return said(key, value);
   return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The statement SET is not supported by this warehouse. SQLSTATE: 0A000");
 }
 

@@ -11,7 +11,7 @@ import governance
 import merge
 import table_clauses
 import tokens
-from errors import Refused, syntax, unsupported
+from errors import Refused, raised, syntax, unsupported
 from kinds import unbounded
 from spark import Spark
 
@@ -371,6 +371,8 @@ def create(tree, sql, out):
             raise unsupported("A global temporary view", "Make it a view of a schema.")
         elif isinstance(p, exp.TemporaryProperty) and kind == "VIEW" and not p.this:
             out["temporary"] = True
+        elif isinstance(p, exp.WithSchemaBindingProperty) and kind == "VIEW":
+            out["options"]["schema_mode"] = p.this.name.upper()
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
@@ -378,6 +380,8 @@ def create(tree, sql, out):
     if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, (exp.Query, exp.Values)):
         raise unsupported("This form of CREATE TABLE")
     if kind == "VIEW":
+        if out.get("temporary") and "schema_mode" in out["options"]:
+            raise raised("UNSUPPORTED_FEATURE.TEMPORARY_VIEW_WITH_SCHEMA_BINDING_MODE", "The feature is not supported: Temporary views cannot be created with the WITH SCHEMA clause. Recreate the temporary view when the underlying schema changes, or use a persisted view.", "0A000")
         if tree.expression is None:
             raise syntax("end of input", "a view needs AS and a query")
         depth = 0

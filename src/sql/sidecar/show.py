@@ -34,9 +34,16 @@ def show(c):
             target = target if len(target) > 1 else place + target
         return {"kind": "show_columns", "target": target}
     if c.take("CREATE", "TABLE"):
-        return {"kind": "show_create_table", "target": c.name()}
+        out = {"kind": "show_create_table", "target": c.name()}
+        if c.take("AS", "SERDE"):
+            raise unsupported("SHOW CREATE TABLE ... AS SERDE", "It is for tables of Hive: leave AS SERDE out.")
+        return out
     if c.take("TBLPROPERTIES"):
-        return {"kind": "show_properties", "target": c.name()}
+        out = {"kind": "show_properties", "target": c.name(), "files": []}
+        if c.symbol("("):
+            out["files"] = [c.string() if c.peek() is not None and c.peek().kind == "string" else ".".join(c.name(9))]
+            c.expect_symbol(")")
+        return out
     if c.take("GRANTS") or c.take("GRANT"):
         principal = ""
         if not c.is_word("ON") or c.is_word("ON", ahead=1):

@@ -5,6 +5,7 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
+import alter_views
 import file_statements
 import governance
 import securables
@@ -302,23 +303,9 @@ def alter(c):
         return out
     if governance.tags(c, out):
         return out
-    if kind == "SCHEMA" and any(c.is_word(w) and c.is_word("DBPROPERTIES", "PROPERTIES", ahead=1) for w in ("SET", "UNSET")):
-        sets = c.take("SET")
-        c.at += 1 if sets else 2
-        o["action"] = "set_properties" if sets else "unset_properties"
-        if sets:
-            out["properties"] = options(c)
-        else:
-            if c.take("IF", "EXISTS"):
-                o["if_exists"] = "true"
-            out["files"] = keys(c)
-        return out
-    if kind == "VIEW" and c.take("AS"):
-        w = c.peek()
-        if w is None:
-            raise syntax("end of input", "a view needs AS and a query")
-        c.at = len(c.words)
-        return {"kind": "create_view", "target": parts, "or_replace": True, "query_text": c.sql[w.start:], "options": {"alter": "true"}}
+    other = alter_views.alter(c, kind, parts, out)
+    if other is not None:
+        return other
     if kind in ("TABLE", "VIEW"):
         if c.take("RENAME", "TO"):
             o["action"] = "rename"
