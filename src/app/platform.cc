@@ -26,6 +26,7 @@
 #include "app/mailer.h"
 #include "app/ml_links.h"
 #include "app/not_enabled_routes.h"
+#include "app/principals.h"
 #include "app/quality_room.h"
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
@@ -158,6 +159,7 @@ struct Platform::Impl {
   sql::SidecarParser parser;
   std::unique_ptr<sql::Engine> sql_engine;
   sql::Executor executor;
+  Principals principals;  // for SQL
   sql::Warehouses warehouses;
   sql::Statements statements;
   store::Secrets catalog_secrets;  // of connections
@@ -243,6 +245,7 @@ struct Platform::Impl {
                  .answer = [this](const engine::Question& q, const std::function<bool()>& ends) { return serving.questions.answer(q, ends); }}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
+        principals(identity.scim),
         warehouses(*store, permissions, clock, sizes_of(o)),
         statements(executor, warehouses, *store, objects, vendor, clock,
                    {.server_id = server_of(data),
@@ -330,6 +333,7 @@ struct Platform::Impl {
                       .server_id = server_of(data)}),
         quality(*store, catalog, directory, executor, clock, mailer.get(), server_of(data)) {
     executor.set_questions(&serving.questions);
+    executor.set_principals(&principals);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
     job_service.notify(&destinations);

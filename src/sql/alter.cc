@@ -12,6 +12,11 @@ bool same(std::string_view a, std::string_view b) {
       a, b, {}, [](unsigned char c) { return std::tolower(c); }, [](unsigned char c) { return std::tolower(c); });
 }
 
+Error reserved(const std::string& key) {
+  return {Errc::invalid, "[UNSUPPORTED_FEATURE.SET_TABLE_PROPERTY] The feature is not supported: " + key +
+                             " is a reserved table property: it is set by CREATE VIEW and ALTER VIEW alone. SQLSTATE: 0A000"};
+}
+
 }  // namespace
 
 Result<void> Resolver::follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table) {
@@ -80,6 +85,17 @@ Result<Done> Executor::alter(const Call& c) {
                                      backticked({name.catalog, name.schema, name.table}) + " is a table. Use ALTER TABLE instead. SQLSTATE: 42809");
   if (action == "comment") return finish(catalog_.alter_table(ctx, name, {.comment = a.comment.value_or("")}));
   catalog::TableChange change;
+  if (action == "schema_mode") {
+    if (!view)
+      return refuse(Errc::invalid, "[EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE] 'ALTER VIEW ... WITH SCHEMA' expects a view but " +
+                                       backticked({name.catalog, name.schema, name.table}) + " is a table. SQLSTATE: 42809");
+    change.properties["view.schemaMode"] = a.options.at("schema_mode");
+  }
+  // How a view's text is read is no property for users: whoever could set it would have the view's owner read something else.
+  for (const auto& k : a.files)
+    if (view && k.starts_with("view.")) return fail(reserved(k));
+  for (const auto& [k, v] : a.properties)
+    if (view && k.starts_with("view.")) return fail(reserved(k));
   if (action == "set_properties") {
     for (const auto& [k, v] : a.properties) change.properties[k] = v;
   } else if (action == "unset_properties") {

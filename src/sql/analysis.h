@@ -43,6 +43,8 @@ enum class StatementKind {
   show_columns,
   show_create_table,
   show_properties,
+  show_partitions,
+  show_table_extended,
   list_files,
   describe_table,
   describe_history,
@@ -58,6 +60,7 @@ enum class StatementKind {
   create_securable,  // volumes, external locations, storage credentials, functions: securables.h
   drop_securable,
   show_securables,
+  show_principals,
   describe_securable,
   show_current,
   declare_variable,
@@ -65,16 +68,32 @@ enum class StatementKind {
   drop_variable,
   set_config
 };
-BOOST_DESCRIBE_ENUM(StatementKind, query, insert, create_table, create_view, delete_, update, copy_into, merge, alter, optimize, vacuum, restore,
-                    explain, create_catalog, create_schema, drop_catalog, drop_schema, drop_table, drop_view, create_function, drop_function, grant,
-                    revoke, show_grants, show_catalogs, show_schemas, show_tables, show_views, show_columns, show_create_table, show_properties,
-                    list_files, describe_table, describe_history, describe_detail, describe_namespace, use_catalog, use_schema,
-                    create_policy, drop_policy, show_policies, describe_policy, describe_query, create_securable, drop_securable, show_securables,
-                    describe_securable, show_current, declare_variable, set_variable,
-                    drop_variable, set_config)
+// More of them than BOOST_DESCRIBE_ENUM takes in one list.
+// clang-format off
+BOOST_DESCRIBE_ENUM_BEGIN(StatementKind)
+#define TARN_KIND(name) BOOST_DESCRIBE_ENUM_ENTRY(StatementKind, name)
+TARN_KIND(query) TARN_KIND(insert) TARN_KIND(create_table) TARN_KIND(create_view) TARN_KIND(delete_) TARN_KIND(update) TARN_KIND(copy_into)
+TARN_KIND(merge) TARN_KIND(alter) TARN_KIND(optimize) TARN_KIND(vacuum) TARN_KIND(restore) TARN_KIND(explain) TARN_KIND(create_catalog)
+TARN_KIND(create_schema) TARN_KIND(drop_catalog) TARN_KIND(drop_schema) TARN_KIND(drop_table) TARN_KIND(drop_view)
+TARN_KIND(create_function) TARN_KIND(drop_function) TARN_KIND(grant) TARN_KIND(revoke) TARN_KIND(show_grants) TARN_KIND(show_catalogs)
+TARN_KIND(show_schemas) TARN_KIND(show_tables) TARN_KIND(show_views) TARN_KIND(show_columns) TARN_KIND(show_create_table)
+TARN_KIND(show_properties) TARN_KIND(show_partitions) TARN_KIND(show_table_extended) TARN_KIND(list_files) TARN_KIND(describe_table)
+TARN_KIND(describe_history) TARN_KIND(describe_detail) TARN_KIND(describe_namespace) TARN_KIND(use_catalog) TARN_KIND(use_schema)
+TARN_KIND(create_policy) TARN_KIND(drop_policy) TARN_KIND(show_policies) TARN_KIND(describe_policy) TARN_KIND(describe_query)
+TARN_KIND(create_securable) TARN_KIND(drop_securable) TARN_KIND(show_securables) TARN_KIND(show_principals) TARN_KIND(describe_securable) TARN_KIND(show_current)
+TARN_KIND(declare_variable) TARN_KIND(set_variable) TARN_KIND(drop_variable) TARN_KIND(set_config)
+#undef TARN_KIND
+BOOST_DESCRIBE_ENUM_END(StatementKind)
+    // clang-format on
 
-/// A place in a query that reads something.
-enum class ReferenceKind { table, path, files, range, changes };
+    /// A place in a query that reads something.
+    enum class ReferenceKind {
+      table,
+      path,
+      files,
+      range,
+      changes
+    };
 BOOST_DESCRIBE_ENUM(ReferenceKind, table, path, files, range, changes)
 
 struct Reference {
@@ -101,7 +120,8 @@ struct ColumnClause {
   std::string type;  // empty where only a name was given
   bool nullable = true;
   std::optional<std::string> comment;
-  std::optional<std::string> generated, default_value;  // expressions, as written; a function's parameter has only a default
+  // Expressions, as written; a function's parameter has only a default, and a column of PARTITION (…) has its value as one.
+  std::optional<std::string> generated, default_value;
   std::optional<IdentityClause> identity;
 };
 BOOST_DESCRIBE_STRUCT(ColumnClause, (), (name, type, nullable, comment, generated, default_value, identity))

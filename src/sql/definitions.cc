@@ -1,5 +1,6 @@
 // Statements that change the namespace and its rights: views, catalogs, schemas, DROP, GRANT, REVOKE; and USE, which only checks.
 #include "base/text.h"
+#include "catalog/names.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -51,7 +52,15 @@ Result<std::vector<catalog::ColumnInfo>> Executor::view_columns(const Call& c, c
     if (!seen.insert(lower(called)).second)
       return refuse(Errc::invalid, "[COLUMN_ALREADY_EXISTS] The column " + backticked(std::string_view(called)) +
                                        " already exists. Choose another name or rename the existing column. SQLSTATE: 42711");
-    TARN_TRY(info, view_column(called, query.declared.at(i).empty() ? query.types.at(i) : query.declared[i], static_cast<int>(i), a.columns.empty() ? std::nullopt : a.columns[i].comment));
+    auto comment = a.columns.empty() ? std::nullopt : a.columns[i].comment;
+    // A column of a table brings its comment along.
+    if (const auto origin = !comment && i < query.origins.size() ? query.origins[i] : std::nullopt)
+      if (const auto parts = catalog::split_name(origin->first, 3, "table"))
+        if (const auto table = catalog_.table(c.session.ctx, {(*parts)[0], (*parts)[1], (*parts)[2]}))
+          for (const auto& column : table->columns)
+            if (column.name == origin->second) comment = column.comment;
+    TARN_TRY(info,
+             view_column(called, query.declared.at(i).empty() ? query.types.at(i) : query.declared[i], static_cast<int>(i), std::move(comment)));
     out.push_back(std::move(info));
   }
   return out;
@@ -63,10 +72,17 @@ Result<Done> Executor::create_view(const Call& c) {
     return refuse(Errc::invalid,
                   "[UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT] Parameter markers are not allowed in the query of CREATE VIEW. "
                   "SQLSTATE: 0A000");
-  if (a.temporary) return create_temporary_view(c);
+  // ALTER VIEW … AS: another query under the view's name, comment and properties.
+  const bool alters = a.options.contains("alter");
+  if (a.temporary || (alters && a.target.size() == 1 && c.session.state && c.session.state->view(lower(a.target[0]))))
+    return create_temporary_view(c);
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
   auto existing = catalog_.table(c.session.ctx, name);
   if (existing && a.if_not_exists) return deliver(c, {}, {});
+  if (alters && !existing) return fail(Resolver::table_error(existing.error(), name));
+  if (alters && existing->table_type != catalog::TableType::VIEW)
+    return refuse(Errc::invalid, "[EXPECT_VIEW_NOT_TABLE.USE_ALTER_TABLE] 'ALTER VIEW ... AS' expects a view but " +
+                                     backticked({name.catalog, name.schema, name.table}) + " is a table. SQLSTATE: 42809");
   // Compiled under the maker's rights: nobody makes a view over what he may not read. The body alone must also stand by itself.
   TARN_TRY(body, parser_.analyze(a.query_text));
   if (body->kind != StatementKind::query) return refuse(Errc::parse, "[PARSE_SYNTAX_ERROR] A view needs a query. SQLSTATE: 42601");
@@ -75,8 +91,7 @@ Result<Done> Executor::create_view(const Call& c) {
                                      backticked({name.catalog, name.schema, name.table}) +
                                      " of the type VIEW because it references to a temporary object of the type " + type + ". SQLSTATE: 42K0F");
   };
-  for (const auto& t : body->tables)
-    if (t.parts.size() == 1 && c.session.state && c.session.state->view(lower(t.parts[0]))) return refers("VIEW");
+  TARN_CHECK(lasting_only(c.session, backticked({name.catalog, name.schema, name.table}), "VIEW", *body));
   Session lasting = c.session;  // without what ends with the session
   lasting.state = nullptr;
   auto compiled = resolver_.compile(lasting, a.query_text, *body);
@@ -97,14 +112,23 @@ Result<Done> Executor::create_view(const Call& c) {
   }
   wanted.columns = std::move(columns);
   wanted.view_definition = a.query_text;
-  wanted.comment = a.comment;
-  wanted.properties = a.properties;
+  wanted.comment = alters ? existing->comment : a.comment;
+  wanted.properties = alters ? existing->properties : a.properties;
+  std::string before_mode = "COMPENSATION";
+  if (const auto i = wanted.properties.find("view.schemaMode"); alters && i != wanted.properties.end()) before_mode = i->second;
+  std::erase_if(wanted.properties, [](const auto& p) { return p.first.starts_with("view."); });
   // Spark's own names for the defaults that the body was written under.
   if (!c.session.catalog.empty()) {
     wanted.properties["view.catalogAndNamespace.numParts"] = "2";
     wanted.properties["view.catalogAndNamespace.part.0"] = c.session.catalog;
     wanted.properties["view.catalogAndNamespace.part.1"] = c.session.schema;
   }
+  // And for what its columns are of the query's, and for what becomes of them when those change (view_schemas.cc).
+  auto mode = alters ? before_mode : a.options.contains("schema_mode") ? a.options.at("schema_mode") : std::string("COMPENSATION");
+  if (mode == "EVOLUTION" && !a.columns.empty()) mode = "TYPE EVOLUTION";
+  wanted.properties["view.schemaMode"] = mode;
+  wanted.properties["view.query.out.numCols"] = std::to_string(query.columns.size());
+  for (std::size_t i = 0; i < query.columns.size(); ++i) wanted.properties[fmt::format("view.query.out.col.{}", i)] = query.columns[i];
   auto planned = catalog_.plan_table(c.session.ctx, wanted);
   if (!planned) return fail(Resolver::catalog_error(planned.error()));
   auto made = catalog_.create_table(c.session.ctx, wanted, *planned, a.or_replace);
@@ -122,6 +146,10 @@ Result<Done> Executor::create_view(const Call& c) {
 
 Result<Done> Executor::create_namespace(const Call& c) {
   const auto& a = c.analysis;
+  if (!a.properties.empty()) {
+    TARN_CHECK(securables_.run(c.session, a));
+    return deliver(c, {}, {});
+  }
   catalog::Result<void> made;
   if (a.kind == StatementKind::create_catalog) {
     made = catalog_.create_catalog(c.session.ctx, a.target.at(0), a.comment, a.location, a.if_not_exists);

@@ -4,6 +4,7 @@
 #include "delta/clustering.h"
 #include "delta/declared_types.h"
 #include "delta/features.h"
+#include "sql/described.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -30,6 +31,28 @@ std::string properties_text(const std::map<std::string, std::string>& p) {
   std::string out = "[";
   for (const auto& [k, v] : p) out += (out.size() > 1 ? "," : "") + k + "=" + v;
   return out + "]";
+}
+
+/// How a view's text is read, and what its columns are of the query's.
+std::vector<std::pair<const char*, std::string>> view_details(const catalog::TableInfo& info) {
+  const auto property = [&](const std::string& key) {
+    const auto i = info.properties.find(key);
+    return i == info.properties.end() ? std::string() : i->second;
+  };
+  std::vector<std::string> outputs;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(std::atoi(property("view.query.out.numCols").c_str())); ++i)
+    outputs.push_back(property(fmt::format("view.query.out.col.{}", i)));
+  const auto catalog = property("view.catalogAndNamespace.part.0");
+  return {{"View Schema Mode", property("view.schemaMode")},
+          {"View Catalog and Namespace", catalog.empty() ? "" : catalog + "." + property("view.catalogAndNamespace.part.1")},
+          {"View Query Output Columns", outputs.empty() ? "" : bracketed(outputs)}};
+}
+
+/// A schema that is not there by the vendor's text.
+Error schema_error(const catalog::Error& e, const std::pair<std::string, std::string>& name) {
+  if (e.code != catalog::Errc::not_found || e.securable != catalog::SecurableType::SCHEMA) return Resolver::catalog_error(e);
+  return {Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) +
+                               " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704"};
 }
 
 }  // namespace
@@ -77,7 +100,7 @@ Result<Done> Executor::show(const Call& c) {
   if (a.kind == StatementKind::show_tables || a.kind == StatementKind::show_views) {
     TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
     auto found = catalog_.tables(ctx, name.first, name.second);
-    if (!found) return fail(Resolver::catalog_error(found.error()));
+    if (!found) return fail(schema_error(found.error(), name));
     const bool views = a.kind == StatementKind::show_views;
     for (auto& t : *found)
       if (fits(t.name) && (!views || t.table_type == catalog::TableType::VIEW)) {
@@ -101,7 +124,11 @@ Result<Done> Executor::show(const Call& c) {
     return deliver(c, {{"col_name", "string"}}, rows);
   }
   if (a.kind == StatementKind::show_properties) {
-    for (const auto& [k, v] : shown(info.properties)) rows.push_back({k, v});
+    const auto all = shown(info.properties);
+    for (const auto& [k, v] : all)
+      if (a.files.empty() || k == a.files[0]) rows.push_back({k, v});
+    if (!a.files.empty() && rows.empty())
+      rows.push_back({a.files[0], "Table " + (name.catalog.empty() ? name.table : name.full()) + " does not have property: " + a.files[0]});
     return deliver(c, {{"key", "string"}, {"value", "string"}}, rows);
   }
   if (name.catalog.empty())
@@ -109,34 +136,44 @@ Result<Done> Executor::show(const Call& c) {
                   "[UNSUPPORTED_SHOW_CREATE_TABLE.ON_TEMPORARY_VIEW] Unsupported a SHOW CREATE TABLE command. The command is not supported on a "
                   "temporary view " +
                       backticked(std::string_view(name.table)) + ". SQLSTATE: 0A000");
-  std::string text = info.table_type == catalog::TableType::VIEW ? "CREATE VIEW " : "CREATE TABLE ";
-  text += name.full() + " (\n";
-  for (std::size_t i = 0; i < info.columns.size(); ++i) {
-    const auto& col = info.columns[i];
-    text += "  " + backticked(col.name);
-    if (info.table_type != catalog::TableType::VIEW) text += " " + col.type_text + (col.nullable ? "" : " NOT NULL");
-    if (col.comment) text += " COMMENT " + delta::sql_string(*col.comment);
-    text += i + 1 < info.columns.size() ? ",\n" : ")\n";
-  }
-  if (info.table_type != catalog::TableType::VIEW) text += "USING delta\n";
-  if (info.comment) text += "COMMENT " + delta::sql_string(*info.comment) + "\n";
-  if (info.table_type == catalog::TableType::EXTERNAL && info.storage_location)
-    text += "LOCATION " + delta::sql_string(*info.storage_location) + "\n";
-  if (info.view_definition) text += "AS " + *info.view_definition + "\n";
-  return deliver(c, {{"createtab_stmt", "string"}}, {{text}});
+  std::shared_ptr<const OpenTable> opened;
+  if (info.table_type != catalog::TableType::VIEW && info.storage_location)
+    if (const auto table = tables_.open(*info.storage_location)) opened = *table;
+  Described more{.properties = shown(info.properties)};
+  if (opened) more.clustered_by = delta::clustering_columns(*opened->snapshot);
+  return deliver(c, {{"createtab_stmt", "string"}}, {{create_statement(info, more, opened ? &opened->snapshot->metadata.schema : nullptr)}});
 }
 
 Result<Done> Executor::describe_table(const Call& c) {
   catalog::TableName name;
   TARN_TRY(info, readable(c.session, c.analysis.target, name));
-  if (c.analysis.options.contains("partition")) {
+  Partition partition;
+  const bool of_partition = c.analysis.options.contains("partition");
+  if (of_partition) {
     if (info.table_type == catalog::TableType::VIEW)
       return refuse(Errc::invalid, "[FORBIDDEN_OPERATION] The operation DESC PARTITION is not allowed on the VIEW: " +
                                        backticked({name.catalog, name.schema, name.table}) + ". SQLSTATE: 42809");
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] DESCRIBE ... PARTITION is not supported by this warehouse. SQLSTATE: 0A000");
+    TARN_TRY(found, partition_of(c, name, info));
+    partition = std::move(found);
   }
+  std::map<std::string, std::string> defaults;
+  std::vector<std::pair<std::string, std::string>> default_types;
+  std::vector<std::string> clustered_by;
+  if (info.table_type != catalog::TableType::VIEW && info.storage_location)
+    if (const auto table = tables_.open(*info.storage_location)) {
+      clustered_by = delta::clustering_columns(*(*table)->snapshot);
+      for (const auto& f : (*table)->snapshot->metadata.schema.fields)
+        if (const auto* text = f.metadata.if_contains("CURRENT_DEFAULT"); text && text->is_string()) {
+          defaults[f.name] = std::string(text->get_string());
+          default_types.emplace_back(f.name, delta::declared_type(f));
+        }
+    }
+  if (c.analysis.options.contains("json"))
+    return deliver(
+        c, {{"json_metadata", "string"}},
+        {{described_json(info, {.properties = shown(info.properties), .defaults = defaults, .clustered_by = clustered_by, .partition = partition})}});
   Rows rows;
-  if (!c.analysis.columns.empty()) {
+  if (!c.analysis.columns.empty() && !of_partition) {
     const auto& wanted = c.analysis.columns[0].name;
     const auto own = std::ranges::find_if(info.columns, [&](const auto& k) {
       return std::ranges::equal(
@@ -145,8 +182,12 @@ Result<Done> Executor::describe_table(const Call& c) {
     if (own == info.columns.end())
       return refuse(Errc::unresolved, "[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] A column, variable, or function parameter with name " +
                                           backticked(std::string_view(wanted)) + " cannot be resolved. SQLSTATE: 42703");
-    return deliver(c, {{"info_name", "string"}, {"info_value", "string"}},
-                   {{"col_name", own->name}, {"data_type", own->type_text}, {"comment", own->comment.value_or("NULL")}});
+    rows = {{"col_name", own->name}, {"data_type", own->type_text}, {"comment", own->comment.value_or("NULL")}};
+    // Statistics of a column are collected by ANALYZE TABLE, which there is none of here.
+    if (c.analysis.extended)
+      for (const char* what : {"min", "max", "num_nulls", "distinct_count", "avg_col_len", "max_col_len", "histogram"})
+        rows.push_back({what, "NULL"});
+    return deliver(c, {{"info_name", "string"}, {"info_value", "string"}}, rows);
   }
   for (const auto& col : info.columns) rows.push_back({col.name, col.type_text, col.comment});
   std::vector<const catalog::ColumnInfo*> partitions;
@@ -157,7 +198,22 @@ Result<Done> Executor::describe_table(const Call& c) {
     rows.push_back({"# col_name", "data_type", "comment"});
     for (const auto* p : partitions) rows.push_back({p->name, p->type_text, p->comment});
   }
-  if (c.analysis.extended) {
+  if (!clustered_by.empty()) {
+    rows.push_back({"# Clustering Information", "", ""});
+    rows.push_back({"# col_name", "data_type", "comment"});
+    for (const auto& k : clustered_by)
+      for (const auto& col : info.columns)
+        if (col.name == k) rows.push_back({col.name, col.type_text, col.comment});
+  }
+  if (of_partition && c.analysis.extended) {
+    std::string values;
+    for (const auto& [k, v] : partition) values += (values.empty() ? "" : ", ") + k + "=" + v;
+    rows.push_back({"", "", ""});
+    rows.push_back({"# Detailed Partition Information", "", ""});
+    rows.push_back({"Database", info.schema_name, ""});
+    rows.push_back({"Table", info.name, ""});
+    rows.push_back({"Partition Values", "[" + values + "]", ""});
+  } else if (c.analysis.extended) {
     rows.push_back({"", "", ""});
     rows.push_back({"# Detailed Table Information", "", ""});
     const auto add = [&](const char* key, std::string value) {
@@ -174,6 +230,7 @@ Result<Done> Executor::describe_table(const Call& c) {
     add("Provider", info.data_source_format ? "delta" : "");
     add("Owner", info.owner);
     add("View Text", info.view_definition.value_or(""));
+    for (const auto& [key, value] : view_details(info)) add(key, value);
     const auto call = [](const std::string& function, const std::vector<std::string>& columns) {
       std::string list;
       for (const auto& k : columns) list += (list.empty() ? "" : ", ") + k;
@@ -184,16 +241,8 @@ Result<Done> Executor::describe_table(const Call& c) {
       if (col.mask) add(("Mask of " + col.name).c_str(), call(col.mask->function_name, col.mask->using_column_names));
     if (const auto properties = shown(info.properties); !properties.empty()) add("Table Properties", properties_text(properties));
   }
-  if (info.table_type != catalog::TableType::VIEW && info.storage_location)
-    if (const auto table = tables_.open(*info.storage_location)) {
-      bool begun = false;
-      for (const auto& f : (*table)->snapshot->metadata.schema.fields) {
-        const auto* text = f.metadata.if_contains("CURRENT_DEFAULT");
-        if (!text || !text->is_string()) continue;
-        if (!std::exchange(begun, true)) rows.push_back({"", "", ""}), rows.push_back({"# Column Default Values", "", ""});
-        rows.push_back({f.name, delta::declared_type(f), std::string(text->get_string())});
-      }
-    }
+  if (!defaults.empty()) rows.push_back({"", "", ""}), rows.push_back({"# Column Default Values", "", ""});
+  for (const auto& [column, type] : default_types) rows.push_back({column, type, defaults.at(column)});
   return deliver(c, {{"col_name", "string"}, {"data_type", "string"}, {"comment", "string"}}, rows);
 }
 
@@ -277,29 +326,6 @@ Result<Done> Executor::describe_history(const Call& c) {
                   {"operationMetrics", "string"},
                   {"engineInfo", "string"}},
                  rows);
-}
-
-Result<Done> Executor::describe_namespace(const Call& c) {
-  const auto& a = c.analysis;
-  Rows rows;
-  if (a.securable_type == "CATALOG") {
-    auto found = catalog_.catalogs(c.session.ctx);
-    if (!found) return fail(Resolver::catalog_error(found.error()));
-    if (std::ranges::find(*found, a.target.at(0)) == found->end())
-      return refuse(Errc::not_found, "[CATALOG_NOT_FOUND] The catalog " + backticked(a.target) +
-                                         " not found. Consider to set the SQL config to a catalog plugin. SQLSTATE: 42P08");
-    rows.push_back({"Catalog Name", a.target[0]});
-  } else {
-    TARN_TRY(name, resolver_.qualify_schema(c.session, a.target));
-    auto found = catalog_.schemas(c.session.ctx, name.first);
-    if (!found) return fail(Resolver::catalog_error(found.error()));
-    if (std::ranges::find(*found, name.second) == found->end())
-      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) +
-                                         " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
-    rows.push_back({"Catalog Name", name.first});
-    rows.push_back({"Namespace Name", name.second});
-  }
-  return deliver(c, {{"info_name", "string"}, {"info_value", "string"}}, rows);
 }
 
 }  // namespace tarn::sql

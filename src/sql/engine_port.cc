@@ -37,6 +37,8 @@ std::string first_line(const std::string& message) {
 constexpr std::pair<const char*, const char*> kSparks[] = {
     {"Could not cast value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"\" to DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"\" to type DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
+    {"Failed to cast decimal value", "[CAST_OVERFLOW] {} Use `try_cast` to tolerate overflow and return NULL instead. SQLSTATE: 22003"},
     {"DECIMAL value", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"of DECIMAL(", "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] {} SQLSTATE: 22003"},
     {"can't be cast because the value is out of range",

@@ -58,7 +58,8 @@ class HeldSchema final : public ResultSink {
 /// Whether a decimal did not fit the 64 bits that it is computed in at first (src/sql/sidecar/decimals.py).
 bool too_wide(const Error& e) {
   const auto says = [&](const char* text) { return e.message.find(text) != e.message.npos; };
-  return e.code == Errc::engine && ((says("Overflow in ") && says(" of DECIMAL(18) (")) || (says("Could not cast value ") && says(" to DECIMAL(18,0)")));
+  return e.code == Errc::engine &&
+         ((says("Overflow in ") && says(" of DECIMAL(18) (")) || (says("Could not cast value ") && says(" to DECIMAL(18,0)")));
 }
 
 }  // namespace
@@ -161,10 +162,16 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::show_create_table:
       case StatementKind::show_properties:
         return show(c);
+      case StatementKind::show_partitions:
+        return show_partitions(c);
+      case StatementKind::show_table_extended:
+        return show_table_extended(c);
       case StatementKind::create_securable:
       case StatementKind::drop_securable:
       case StatementKind::show_securables:
+      case StatementKind::show_principals:
       case StatementKind::describe_securable:
+      case StatementKind::describe_namespace:
         return securable(c);
       case StatementKind::list_files:
         return list_files(c);
@@ -182,8 +189,6 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::describe_history:
       case StatementKind::describe_detail:
         return describe_history(c);
-      case StatementKind::describe_namespace:
-        return describe_namespace(c);
     }
     throw std::logic_error("a statement kind without a meaning");
   };
@@ -281,33 +286,6 @@ Result<Done> Executor::query(const Call& c) {
   }
   read();
   return Done{.truncated = summary.truncated};
-}
-
-Result<Done> Executor::explain(const Call& c) {
-  TARN_TRY(inner, parser_.analyze(c.analysis.query_text));
-  if (inner->kind != StatementKind::query)
-    return refuse(Errc::unsupported,
-                  "[UNSUPPORTED_FEATURE] EXPLAIN of a statement that is no query is not supported by this warehouse. SQLSTATE: 0A000");
-  // A plan names files and conditions and counts rows: of what the caller may not see all of, there is only that it is read.
-  Session shown = c.session;
-  shown.outline = true;
-  TARN_TRY(compiled, resolver_.compile(shown, c.analysis.query_text, *inner));
-  c.guarded = compiled.guarded;
-  engine::Request request;
-  request.sql = "EXPLAIN " + compiled.sql;
-  request.timeout_ms = c.options.timeout_ms;
-  std::string plan;
-  const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
-                          .chunk =
-                              [&](std::string content, std::int64_t) {
-                                auto rows = json::parse(content);
-                                if (!rows) return false;
-                                for (const auto& r : rows->as_array()) plan += std::string(r.as_array().back().as_string());
-                                return true;
-                              }};
-  TARN_TRY(summary, engine_.run(engine::Scope{.directories = compiled.directories}, request, sink, c.session.cancel));
-  (void)summary;
-  return deliver(c, {{"plan", "string"}}, {{plan}});
 }
 
 Result<Done> Executor::deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows) {

@@ -29,6 +29,8 @@ class Executor {
   void set_history(HistorySource source) { system_.set_history(std::move(source)); }
   /// What ai_query asks. At start-up; must outlive this. Without it ai_query is refused.
   void set_questions(Questions* questions) { resolver_.set_questions(questions); }
+  /// Whom SHOW USERS and SHOW GROUPS list. At start-up; must outlive this.
+  void set_principals(Principals* principals) { securables_.set_principals(principals); }
   Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }
@@ -53,8 +55,12 @@ class Executor {
     std::shared_ptr<const OpenTable> table;
   };
 
-  Result<Done> query(const Call& c);  // executor.cc
-  Result<Done> explain(const Call& c);
+  Result<Done> query(const Call& c);    // executor.cc
+  Result<Done> explain(const Call& c);  // explain.cc
+  /// The engine's plan of a query.
+  Result<std::string> plan_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories);
+  /// What a statement that is no query would do, and the plan of what it reads; `shown`: the session whose plans leave out what is hidden.
+  Result<std::string> plan_of_command(const Call& c, const Session& shown, const std::string& sql, const Analysis& a);
   /// Rows that the platform made itself, all columns strings unless said otherwise.
   Result<Done> deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows);
   Result<Done> affected(const Call& c, std::int64_t rows, bool inserted);
@@ -96,6 +102,10 @@ class Executor {
 
   Result<Done> create_function(const Call& c);  // functions.cc
   Result<Done> drop_function(const Call& c);
+  Result<Done> create_temporary_function(const Call& c, catalog::FunctionInfo info);  // temporary_functions.cc
+  Result<Done> drop_temporary_function(const Call& c);
+  /// That a body which outlasts the session means nothing that does not. Error: invalid.
+  Result<void> lasting_only(const Session& session, const std::string& shown, const char* type, const Analysis& body) const;
   Result<Done> govern(const Call& c, const catalog::TableName& name);
   Result<Done> policies(const Call& c);  // policies.cc: policies over tags
   Result<void> name_policies(const Call& c, catalog::NewTable& wanted);
@@ -129,8 +139,17 @@ class Executor {
   Result<Done> describe_table(const Call& c);
   Result<Done> describe_query(const Call& c);
   Result<Done> describe_history(const Call& c);
-  Result<Done> describe_namespace(const Call& c);
   Result<catalog::TableInfo> readable(const Session& session, const std::vector<std::string>& parts, catalog::TableName& name);
+
+  Result<Done> show_partitions(const Call& c);  // partitions.cc
+  Result<Done> show_table_extended(const Call& c);
+  /// A query of the platform's own words, as the caller's: into the statement's sink or another.
+  Result<Done> ask(const Call& c, const std::string& query_text, ResultSink& sink);
+  /// The condition that PARTITION (…) is; empty where it names a column that the table is not partitioned by.
+  Result<std::string> in_partition(const Call& c, const catalog::TableInfo& info);
+  /// The partition that PARTITION (…) names: its columns and their values. Errors: invalid (not all columns), not_found.
+  using Partition = std::vector<std::pair<std::string, std::string>>;
+  Result<Partition> partition_of(const Call& c, const catalog::TableName& name, const catalog::TableInfo& info);
 
   catalog::Catalog& catalog_;
   Parser& parser_;

@@ -20,29 +20,29 @@ bool same_name(std::string_view a, std::string_view b) {
 
 Result<Done> Executor::create_function(const Call& c) {
   const auto& a = c.analysis;
-  TARN_TRY(name, resolver_.qualify(c.session, a.target));
   const auto option = [&](const char* key) {
     const auto found = a.options.find(key);
     return found == a.options.end() ? std::string() : found->second;
   };
+  catalog::FunctionInfo info{.owner = c.session.ctx.caller.name, .returns = option("returns"), .body = a.query_text};
+  for (const auto& p : a.columns) info.parameters.push_back({p.name, p.type, p.default_value});
+  info.table = a.options.contains("table");
+  for (const auto& p : a.returned) info.columns.push_back({p.name, p.type, std::nullopt});
+  if (a.temporary) return create_temporary_function(c, std::move(info));
+  TARN_TRY(name, resolver_.qualify(c.session, a.target));
+  TARN_TRY(meant, parser_.analyze(info.table ? info.body : "SELECT (" + info.body + "\n)"));
+  TARN_CHECK(lasting_only(c.session, backticked({name.catalog, name.schema, name.table}), "FUNCTION", *meant));
+  info.full_name = name.full(), info.catalog_name = name.catalog, info.schema_name = name.schema, info.name = name.table;
   catalog::NewFunction wanted{.catalog = name.catalog,
                               .schema = name.schema,
                               .name = name.table,
-                              .returns = option("returns"),
-                              .body = a.query_text,
+                              .returns = info.returns,
+                              .body = info.body,
+                              .parameters = info.parameters,
                               .deterministic = a.options.at("deterministic") == "true",
+                              .table = info.table,
+                              .columns = info.columns,
                               .comment = a.comment};
-  catalog::FunctionInfo info{.full_name = name.full(),
-                             .catalog_name = name.catalog,
-                             .schema_name = name.schema,
-                             .name = name.table,
-                             .owner = c.session.ctx.caller.name,
-                             .returns = wanted.returns,
-                             .body = wanted.body};
-  for (const auto& p : a.columns) wanted.parameters.push_back({p.name, p.type, p.default_value});
-  info.table = wanted.table = a.options.contains("table");
-  for (const auto& p : a.returned) wanted.columns.push_back({p.name, p.type, std::nullopt});
-  info.parameters = wanted.parameters, info.columns = wanted.columns;
   // Compiled under the maker's rights, as a view is; a replaced function stays its owner's, who is asked again when it runs.
   TARN_TRY(body, resolver_.compile_function(c.session, info));
   if (body.outside && option("access") == "CONTAINS_SQL")
@@ -68,6 +68,8 @@ Result<Done> Executor::create_function(const Call& c) {
 }
 
 Result<Done> Executor::drop_function(const Call& c) {
+  if (c.analysis.temporary || (c.analysis.target.size() > 1 && Resolver::temporary_function(c.session, c.analysis.target)))
+    return drop_temporary_function(c);
   TARN_TRY(name, resolver_.qualify(c.session, c.analysis.target));
   auto gone = catalog_.drop_function(c.session.ctx, name.full(), c.analysis.if_exists);
   if (!gone && gone.error().code == catalog::Errc::not_found)

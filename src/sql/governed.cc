@@ -53,10 +53,10 @@ std::string barrier(const std::string& relation) { return "(SELECT * FROM " + re
 }  // namespace
 
 Result<FunctionDef> Resolver::define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights,
-                                     std::vector<Relation>& relations, std::vector<FunctionDef>& functions) {
+                                     std::vector<Relation>& relations, std::vector<FunctionDef>& functions, bool temporary) {
   if (std::ranges::find(rights.views, function.full_name) != rights.views.end())
     return refuse(Errc::invalid, "[CYCLIC_FUNCTION_REFERENCE] Cyclic function reference detected: " + function.full_name + ". SQLSTATE: 42887");
-  Rights inside{.owner = function.owner, .views = rights.views};
+  Rights inside{.owner = temporary ? std::nullopt : std::optional(function.owner), .views = rights.views};
   inside.views.push_back(function.full_name);
   Session inner = session;
   inner.catalog = function.catalog_name;
@@ -93,18 +93,25 @@ Result<std::map<std::string, int>> Resolver::routines(const Session& session, co
                                                       std::vector<Relation>& relations, std::vector<FunctionDef>& functions) {
   std::map<std::string, int> out;
   for (const auto& parts : analysis.routines) {
-    auto name = qualify(session, parts);
-    if (!name) continue;
-    const auto full = name->full();
-    auto found = rights.owner ? catalog_.function_as_owner(session.ctx, *rights.owner, full) : catalog_.function(session.ctx, full);
-    if (!found && found.error().code == catalog::Errc::not_found) continue;
-    if (!found) return fail(catalog_error(found.error()));
+    // The session's own come first; what lasts, such as a view's body, knows none of them.
+    const auto own = rights.owner ? nullptr : temporary_function(session, parts);
+    catalog::Result<catalog::FunctionInfo> found = fail(catalog::Error{});
+    if (own) {
+      found = *own;
+    } else {
+      auto name = qualify(session, parts);
+      if (!name) continue;
+      const auto full = name->full();
+      found = rights.owner ? catalog_.function_as_owner(session.ctx, *rights.owner, full) : catalog_.function(session.ctx, full);
+      if (!found && found.error().code == catalog::Errc::not_found) continue;
+      if (!found) return fail(catalog_error(found.error()));
+    }
     std::string written;
     for (const auto& p : parts) written += (written.empty() ? "" : ".") + p;
     for (auto& ch : written) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
     if (functions.size() >= 256)
       return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A statement with more than 256 functions is not supported. SQLSTATE: 0A000");
-    TARN_TRY(defined, define(session, *found, rights, relations, functions));
+    TARN_TRY(defined, define(session, *found, rights, relations, functions, own != nullptr));
     functions.push_back(std::move(defined));
     out[written] = static_cast<int>(functions.size()) - 1;
   }
@@ -239,14 +246,14 @@ Result<Compiled> Resolver::compile_policies(const Session& session, const catalo
   return out;
 }
 
-Result<Compiled> Resolver::compile_function(const Session& session, const catalog::FunctionInfo& function) {
+Result<Compiled> Resolver::compile_function(const Session& session, const catalog::FunctionInfo& function, bool temporary) {
   std::vector<Relation> relations(1);
   relations[0].columns = columns_of(function.parameters);
   for (std::size_t i = 0; i < function.parameters.size(); ++i) relations[0].columns[i].name = fmt::format("p{}", i);
   RewriteRequest request;
   TARN_TRY(columns, stub(relations[0].columns));
   relations[0].sql = "(SELECT " + (columns.empty() ? "1 AS nothing_" : columns) + " WHERE false)";
-  TARN_TRY(defined, define(session, function, Rights{}, relations, request.functions));
+  TARN_TRY(defined, define(session, function, Rights{}, relations, request.functions, temporary));
   Compiled out;
   out.outside = defined.reads_data || std::ranges::any_of(request.functions, &FunctionDef::reads_data);
   request.functions.push_back(std::move(defined));

@@ -508,19 +508,17 @@ Result<Resolver::Relation> Resolver::view(const Session& session, const catalog:
   TARN_TRY(analysis, parser_.analyze(*info.view_definition));
   if (analysis->kind != StatementKind::query) return refuse(Errc::invalid, "The definition of view '" + info.full_name + "' is not a query");
   TARN_TRY(body, compile(inner, *info.view_definition, *analysis, inside));
-  if (body.columns.size() != info.columns.size())
-    return refuse(Errc::invalid, fmt::format("[INCOMPATIBLE_VIEW_SCHEMA_CHANGE] The SQL query of view {} has an incompatible schema change: it "
-                                             "yields {} columns where {} were declared. Please re-create the view. SQLSTATE: 51024",
-                                             info.full_name, body.columns.size(), info.columns.size()));
+  TARN_TRY(own, view_columns(session, info, body));
+  if (own.follows) TARN_CHECK(follow_view(session, info, own));
   Relation out;
   out.name = info.full_name;
-  std::string names;
-  for (std::size_t i = 0; i < info.columns.size(); ++i) {
-    const auto& c = info.columns[i];
-    out.columns.push_back({c.name, value_type(c.type_text), i < body.declared.size() ? body.declared[i] : std::string()});
-    names += (names.empty() ? "" : ", ") + delta::sql_identifier(c.name);
-  }
-  out.sql = "(SELECT * FROM (" + body.sql + ") AS view_(" + names + "))";
+  std::string names, list;
+  for (std::size_t i = 0; i < body.columns.size(); ++i) names += fmt::format("{}c{}", i ? ", " : "", i);
+  for (std::size_t i = 0; i < own.columns.size(); ++i)
+    list += (i ? ", " : "") + (own.values[i].empty() ? fmt::format("view_.c{}", own.places[i]) : own.values[i]) + " AS " +
+            delta::sql_identifier(own.columns[i].name);
+  out.columns = std::move(own.columns);
+  out.sql = "(SELECT " + list + " FROM (" + body.sql + ") AS view_(" + names + "))";
   out.directories = std::move(body.directories);
   out.held = std::move(body.held);
   out.views = std::move(body.views);

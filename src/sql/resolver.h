@@ -117,7 +117,9 @@ class Resolver {
   /// One value that reads nothing (a column's DEFAULT), as a DuckDB expression.
   Result<std::string> compile_value(const Session& session, const std::string& expression);
   /// The body of a function as a query that yields one column of no rows, compiled as its owner's: for checking it when it is made.
-  Result<Compiled> compile_function(const Session& session, const catalog::FunctionInfo& function);
+  Result<Compiled> compile_function(const Session& session, const catalog::FunctionInfo& function, bool temporary = false);
+  /// The session's own function that a name means; null: none.  temporary_functions.cc
+  static std::shared_ptr<const catalog::FunctionInfo> temporary_function(const Session& session, const std::vector<std::string>& parts);
   /// What a table with these columns, filter and masks would be to its readers, over no rows: for checking them before they are set.
   Result<Compiled> compile_policies(const Session& session, const catalog::TableInfo& info);
   /// Brings the catalog's columns of a table up to its log's, where they differ: another writer changed them, or a server ended between the log's
@@ -154,6 +156,18 @@ class Resolver {
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights, bool whole = true);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights, bool whole = true);
   Result<Relation> view(const Session& session, const catalog::TableInfo& info, const Rights& rights);
+  /// The columns of a view over its query as it is by now: each one's place among the query's, and its value where that must be cast (over
+  /// `view_.cN`; else empty). `follows`: the view takes over what its query has become. Errors: invalid (INCOMPATIBLE_VIEW_SCHEMA_CHANGE,
+  /// CANNOT_UP_CAST_DATATYPE), unsupported, and the parser's for types that do not convert.  view_schemas.cc
+  struct ViewColumns {
+    std::vector<RelationColumn> columns;
+    std::vector<std::size_t> places;
+    std::vector<std::string> values;
+    std::vector<std::optional<std::string>> comments;  // that it takes over with EVOLUTION; else empty
+    bool follows = false;
+  };
+  Result<ViewColumns> view_columns(const Session& session, const catalog::TableInfo& info, const Compiled& body);
+  Result<void> follow_view(const Session& session, const catalog::TableInfo& info, const ViewColumns& now);
   // skipping.cc
   /// What rows of a relation must meet to matter to the statement, as far as it is known here.
   static std::vector<delta::ColumnBound> bounds_of(const Session& session, const Rewrite& rewrite, std::size_t relation);
@@ -162,9 +176,10 @@ class Resolver {
   // temporary_views.cc
   Result<Relation> temporary(const Session& session, const std::string& name, const TemporaryView& made, const Rights& rights);
   // governed.cc
-  /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner.
+  /// A SQL function for the parser; what its body reads is added to `relations`, resolved with the rights of the function's owner; of a temporary
+  /// one with those of the session, whose temporary views and functions it knows.
   Result<FunctionDef> define(const Session& session, const catalog::FunctionInfo& function, const Rights& rights, std::vector<Relation>& relations,
-                             std::vector<FunctionDef>& functions);
+                             std::vector<FunctionDef>& functions, bool temporary = false);
   /// The catalog's functions among the names that a statement or a body calls, for the parser; one that is not there is left to it to refuse.
   Result<std::map<std::string, int>> routines(const Session& session, const Analysis& analysis, const Rights& rights,
                                               std::vector<Relation>& relations, std::vector<FunctionDef>& functions);

@@ -59,7 +59,9 @@ std::vector<std::string> fields(const std::vector<catalog::FunctionInfo::Paramet
 }  // namespace
 
 bool Securables::takes(const Analysis& a) {
-  return a.securable_type == "VOLUME" || a.securable_type == "EXTERNAL_LOCATION" || a.securable_type == "STORAGE_CREDENTIAL";
+  const bool properties = a.options.contains("action") && a.options.at("action").ends_with("_properties");
+  return (a.securable_type == "SCHEMA" && properties) || a.securable_type == "VOLUME" || a.securable_type == "EXTERNAL_LOCATION" ||
+         a.securable_type == "STORAGE_CREDENTIAL";
 }
 
 Result<std::string> Securables::full_name(const Session& session, const Analysis& a, SecurableType type) const {
@@ -69,13 +71,17 @@ Result<std::string> Securables::full_name(const Session& session, const Analysis
 }
 
 Result<Securables::Told> Securables::run(const Session& session, const Analysis& a) const {
+  if (a.kind == StatementKind::show_principals) return show_principals(session, a);
   const auto type = json::enum_of<SecurableType>(a.securable_type);
   if (!type) throw std::logic_error("a statement about a securable of no type: " + a.securable_type);
   switch (a.kind) {
     case StatementKind::show_securables:
       return show(session, a, *type);
+    case StatementKind::describe_namespace:
+      return describe_namespace(session, a);
     case StatementKind::describe_securable:
       return *type == SecurableType::FUNCTION ? describe_function(session, a) : describe(session, a, *type);
+    case StatementKind::create_schema:
     case StatementKind::create_securable:
       TARN_CHECK(create(session, a, *type));
       return Told{};
@@ -89,10 +95,21 @@ Result<Securables::Told> Securables::run(const Session& session, const Analysis&
 }
 
 Result<void> Securables::create(const Session& session, const Analysis& a, SecurableType type) const {
+  if (type == SecurableType::SCHEMA) {
+    TARN_TRY(name, resolver_.qualify_schema(session, a.target));
+    const auto made = catalog_.schema_service().create(
+        session.ctx, {.name = name.second, .catalog_name = name.first, .comment = a.comment, .storage_root = a.location, .properties = a.properties},
+        a.if_not_exists);
+    if (!made && made.error().code == catalog::Errc::already_exists)
+      return refuse(Errc::already_exists, "[SCHEMA_ALREADY_EXISTS] Cannot create schema " + backticked(a.target) +
+                                              " because it already exists. Choose a different name, drop the existing schema, or add the IF NOT "
+                                              "EXISTS clause to tolerate pre-existing schema. SQLSTATE: 42P06");
+    return unless(made, false, {});
+  }
   if (type == SecurableType::EXTERNAL_LOCATION)
-    return unless(
-        catalog_.locations().create(session.ctx, {.name = a.target.at(0), .url = a.location.value_or(""), .credential_name = a.source, .comment = a.comment}),
-        a.if_not_exists, catalog::Errc::already_exists);
+    return unless(catalog_.locations().create(
+                      session.ctx, {.name = a.target.at(0), .url = a.location.value_or(""), .credential_name = a.source, .comment = a.comment}),
+                  a.if_not_exists, catalog::Errc::already_exists);
   TARN_TRY(name, resolver_.qualify(session, a.target));
   return unless(catalog_.volumes().create(session.ctx, {.catalog_name = name.catalog,
                                                         .schema_name = name.schema,
@@ -104,6 +121,24 @@ Result<void> Securables::create(const Session& session, const Analysis& a, Secur
 }
 
 Result<void> Securables::alter(const Session& session, const Analysis& a, SecurableType type) const {
+  if (type == SecurableType::SCHEMA) {  // its properties
+    TARN_TRY(schema, resolver_.qualify_schema(session, a.target));
+    const auto full = schema.first + "." + schema.second;
+    const auto info = catalog_.schema_service().get(session.ctx, full, false);
+    if (!info && info.error().code == catalog::Errc::not_found)
+      return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({schema.first, schema.second}) +
+                                         " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+    if (!info) return fail(Resolver::catalog_error(info.error()));
+    auto properties = info->properties;
+    for (const auto& [k, v] : a.properties) properties[k] = v;
+    for (const auto& k : a.files)
+      if (properties.erase(k) == 0 && !a.options.contains("if_exists"))
+        return refuse(Errc::invalid, "[UNSET_NONEXISTENT_PROPERTIES] Attempted to unset non-existent properties [`" + k + "`] in schema " +
+                                         backticked({schema.first, schema.second}) + ". SQLSTATE: 42K0J");
+    catalog::SchemaChange change;
+    change.properties = std::move(properties);
+    return unless(catalog_.schema_service().update(session.ctx, full, change), false, {});
+  }
   TARN_TRY(name, full_name(session, a, type));
   const auto& action = a.options.at("action");
   std::optional<std::string> new_name, owner, url, credential;
@@ -169,6 +204,24 @@ Result<Securables::Told> Securables::show(const Session& session, const Analysis
       if (fits(one.name)) out.rows.push_back({one.name, one.comment});
     return out;
   }
+  if (type == SecurableType::CONNECTION || type == SecurableType::SHARE || type == SecurableType::RECIPIENT || type == SecurableType::PROVIDER) {
+    const bool connection = type == SecurableType::CONNECTION;
+    out.columns = connection ? texts({"name", "connection_type", "created_at", "created_by", "comment"})
+                             : texts({"name", "created_at", "created_by", "comment"});
+    TARN_TRY(found, known(catalog_.exchange().list(session.ctx, type, {})));
+    for (const auto& one : found.items) {
+      const auto name = json::text_at(one, {"name"});
+      if (!fits(name)) continue;
+      const auto* at = one.as_object().if_contains("created_at");
+      Row row{name};
+      if (connection) row.emplace_back(lower(json::text_at(one, {"connection_type"})));
+      row.push_back(at && at->is_int64() ? std::optional(to_rfc3339(at->get_int64())) : std::nullopt);
+      row.push_back(text(json::text_at(one, {"created_by"})));
+      row.push_back(text(json::text_at(one, {"comment"})));
+      out.rows.push_back(std::move(row));
+    }
+    return out;
+  }
   TARN_TRY(schema, resolver_.qualify_schema(session, a.target));
   if (type == SecurableType::VOLUME) {
     out.columns = texts({"database", "volume_name"});
@@ -181,9 +234,37 @@ Result<Securables::Told> Securables::show(const Session& session, const Analysis
   for (const auto& name : a.files)  // built in
     if (fits(name)) out.rows.push_back({name});
   if (a.options.at("which") == "SYSTEM") return out;
+  if (session.state)
+    for (const auto& name : session.state->functions())
+      if (fits(name)) out.rows.push_back({name});
   TARN_TRY(found, known(catalog_.functions().list(session.ctx, schema.first, schema.second, {}, false)));
   for (const auto& f : found.items)
     if (fits(json::text_at(f, {"name"}))) out.rows.push_back({json::text_at(f, {"full_name"})});
+  return out;
+}
+
+Result<Securables::Told> Securables::show_principals(const Session& session, const Analysis& a) const {
+  if (!principals_)
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] SHOW " + a.securable_type + " is not supported by this warehouse. SQLSTATE: 0A000");
+  if (!session.ctx.caller.workspace_admin)
+    return refuse(Errc::permission_denied, "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nSHOW " + a.securable_type +
+                                               " is for administrators of the workspace. SQLSTATE: 42501");
+  Told out;
+  const auto fits = [&](const std::string& name) { return !a.like || like(*a.like, name); };
+  if (a.securable_type == "USERS") {
+    out.columns = texts({"name"});
+    auto found = principals_->users(session.ctx);
+    if (!found) return refuse(Errc::invalid, found.error());
+    for (auto& name : *found)
+      if (fits(name)) out.rows.push_back({std::move(name)});
+    return out;
+  }
+  out.columns = {{"name", "string"}, {"directGroup", "boolean"}};
+  const bool of_one = a.options.contains("with");
+  auto found = of_one ? principals_->groups_of(session.ctx, a.options.at("with") == "GROUP", a.principal) : principals_->groups(session.ctx);
+  if (!found) return refuse(Errc::principal_not_found, found.error());
+  for (auto& g : *found)
+    if (fits(g.name)) out.rows.push_back({std::move(g.name), of_one ? std::optional<std::string>(g.direct ? "true" : "false") : std::nullopt});
   return out;
 }
 
@@ -202,19 +283,77 @@ Result<Securables::Told> Securables::describe(const Session& session, const Anal
   } else {
     out.columns = texts({"name", "catalog", "database", "owner", "storageLocation", "volumeType", "comment"});
     TARN_TRY(v, known(catalog_.volumes().get(session.ctx, name, false)));
-    out.rows.push_back(
-        {v.name, v.catalog_name, v.schema_name, v.owner, v.storage_location, std::string(json::name_of(v.volume_type)), v.comment});
+    out.rows.push_back({v.name, v.catalog_name, v.schema_name, v.owner, v.storage_location, std::string(json::name_of(v.volume_type)), v.comment});
   }
+  return out;
+}
+
+Result<Securables::Told> Securables::describe_namespace(const Session& session, const Analysis& a) const {
+  Told out{.columns = texts({"info_name", "info_value"}), .rows = {}};
+  const auto add = [&](const char* name, std::string value) { out.rows.push_back({name, std::move(value)}); };
+  const auto optimized = [](const auto& info) {
+    return info.enable_predictive_optimization.value_or(catalog::Optimization::INHERIT) == catalog::Optimization::INHERIT
+               ? std::string()
+               : std::string(json::name_of(*info.enable_predictive_optimization));
+  };
+  // What is listed is there for this caller; a place without a record of its own (the system catalog) has only its name.
+  if (a.securable_type == "CATALOG") {
+    const auto wanted = lower(a.target.at(0));
+    TARN_TRY(listed, known(catalog_.catalogs(session.ctx)));
+    if (std::ranges::find(listed, wanted) == listed.end())
+      return refuse(Errc::not_found, "[CATALOG_NOT_FOUND] The catalog " + backticked(a.target) +
+                                         " not found. Consider to set the SQL config to a catalog plugin. SQLSTATE: 42P08");
+    add("Catalog Name", wanted);
+    const auto info = catalog_.catalog_service().get(session.ctx, wanted, true);
+    if (!info) return out;
+    add("Comment", info->comment.value_or(""));
+    add("Owner", info->owner);
+    add("Catalog Type", info->catalog_type == catalog::CatalogType::SYSTEM_CATALOG ? "System" : "Regular");
+    if (!a.extended) return out;
+    add("Created By", info->created_by);
+    add("Created At", to_rfc3339(info->created_at));
+    add("Updated By", info->updated_by);
+    add("Updated At", to_rfc3339(info->updated_at));
+    if (const auto flag = optimized(*info); !flag.empty()) add("Predictive Optimization", flag);
+    return out;
+  }
+  TARN_TRY(name, resolver_.qualify_schema(session, a.target));
+  TARN_TRY(listed, known(catalog_.schemas(session.ctx, name.first)));
+  if (std::ranges::find(listed, name.second) == listed.end())
+    return refuse(Errc::not_found, "[SCHEMA_NOT_FOUND] The schema " + backticked({name.first, name.second}) +
+                                       " cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42704");
+  add("Catalog Name", name.first);
+  add("Namespace Name", name.second);
+  const auto info = catalog_.schema_service().get(session.ctx, name.first + "." + name.second, true);
+  if (!info) return out;
+  add("Comment", info->comment.value_or(""));
+  add("Location", info->storage_location.value_or(info->storage_root.value_or("")));
+  add("Owner", info->owner);
+  if (!a.extended) return out;
+  std::string properties;
+  for (const auto& [k, v] : info->properties) properties += (properties.empty() ? "" : ", ") + fmt::format("({},{})", k, v);
+  add("Properties", properties.empty() ? "" : "(" + properties + ")");
+  auto flag = optimized(*info);
+  if (flag.empty())
+    if (const auto above = catalog_.catalog_service().get(session.ctx, name.first, true); above && !optimized(*above).empty())
+      flag = optimized(*above) + " (inherited from CATALOG " + name.first + ")";
+  if (!flag.empty()) add("Predictive Optimization", flag);
   return out;
 }
 
 Result<Securables::Told> Securables::describe_function(const Session& session, const Analysis& a) const {
   if (a.options.contains("built_in"))
-    return refuse(Errc::unsupported,
-                  "[UNSUPPORTED_FEATURE] DESCRIBE FUNCTION of the built-in function " + backticked(a.target) +
-                      " is not supported by this warehouse: it tells of functions of the catalog. SQLSTATE: 0A000");
-  TARN_TRY(name, full_name(session, a, SecurableType::FUNCTION));
-  TARN_TRY(f, known(catalog_.function(session.ctx, name)));
+    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] DESCRIBE FUNCTION of the built-in function " + backticked(a.target) +
+                                         " is not supported by this warehouse: it tells of functions of the catalog. SQLSTATE: 0A000");
+  catalog::FunctionInfo f;
+  if (const auto own = Resolver::temporary_function(session, a.target)) {
+    f = *own;
+    f.full_name = f.name;
+  } else {
+    TARN_TRY(name, full_name(session, a, SecurableType::FUNCTION));
+    TARN_TRY(found, known(catalog_.function(session.ctx, name)));
+    f = std::move(found);
+  }
   Told out{.columns = texts({"function_desc"}), .rows = {}};
   const auto line = [&](const char* label, const std::vector<std::string>& values) {
     for (std::size_t i = 0; i < values.size(); ++i)

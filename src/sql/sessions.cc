@@ -6,7 +6,7 @@
 namespace tarn::sql {
 namespace {
 
-constexpr std::size_t kMostVariables = 1'000, kMostViews = 1'000, kMostSessions = 200;  // of one session; of one caller
+constexpr std::size_t kMostVariables = 1'000, kMostViews = 1'000, kMostFunctions = 1'000, kMostSessions = 200;  // of one session; of one caller
 constexpr Millis kIdle = 8 * 3'600'000;
 
 Error gone(const std::string& id) {
@@ -45,6 +45,22 @@ std::vector<std::string> SessionState::views() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> out;
   for (const auto& [name, view] : views_) out.push_back(name);
+  return out;
+}
+
+SessionState::Declared SessionState::make_function(const std::string& name, catalog::FunctionInfo function, bool replace) {
+  const std::lock_guard lock(mutex_);
+  const auto i = functions_.find(name);
+  if (i != functions_.end() && !replace) return Declared::exists;
+  if (i == functions_.end() && functions_.size() >= kMostFunctions) return Declared::too_many;
+  functions_[name] = std::make_shared<const catalog::FunctionInfo>(std::move(function));
+  return Declared::yes;
+}
+
+std::vector<std::string> SessionState::functions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [name, function] : functions_) out.push_back(name);
   return out;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, temporary views, the time zone. A session
-// is opened by POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a statement that names
-// none is a session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not used for a while.
+// What lasts from one statement of a session to the next: the defaults for names (USE), session variables, temporary views and functions, the time
+// zone. A session is opened by POST /api/2.0/sql/sessions (as the vendor's SQL connectors do) and named by the statements that belong to it; a
+// statement that names none is a session of its own. Sessions are in the memory of the server that opened them, and are forgotten when they were not
+// used for a while.
 #include <map>
 #include <memory>
 #include <mutex>
@@ -104,6 +105,19 @@ class SessionState {
     const std::lock_guard lock(mutex_);
     return views_.erase(name) != 0;
   }
+  /// Its temporary function of that name in lower case, called `session.NAME` in full; null: there is none.
+  std::shared_ptr<const catalog::FunctionInfo> function(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto i = functions_.find(name);
+    return i == functions_.end() ? nullptr : i->second;
+  }
+  /// The names of its temporary functions, sorted.
+  std::vector<std::string> functions() const;
+  Declared make_function(const std::string& name, catalog::FunctionInfo function, bool replace);
+  bool drop_function(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return functions_.erase(name) != 0;
+  }
 
  private:
   mutable std::mutex mutex_;
@@ -111,6 +125,7 @@ class SessionState {
   std::map<std::string, Variable> variables_;  // by name in lower case
   std::map<std::string, std::shared_ptr<const TemporaryView>> views_;
   std::map<std::string, std::string> settings_;
+  std::map<std::string, std::shared_ptr<const catalog::FunctionInfo>> functions_;
   std::string zone_;
 };
 

@@ -86,6 +86,8 @@ Result<Done> Executor::create_temporary_view(const Call& c) {
                      .columns = std::move(columns),
                      .comment = a.comment,
                      .properties = a.properties};
+  if (a.options.contains("alter"))
+    if (const auto before = state->view(name)) made.comment = before->comment, made.properties = before->properties;
   switch (state->make_view(name, std::move(made), a.or_replace)) {
     case SessionState::Declared::exists:
       return taken();

@@ -11,7 +11,7 @@ import governance
 import merge
 import table_clauses
 import tokens
-from errors import Refused, syntax, unsupported
+from errors import Refused, raised, syntax, unsupported
 from kinds import unbounded
 from spark import Spark
 
@@ -386,14 +386,24 @@ def create(tree, sql, out):
         elif isinstance(p, exp.LocationProperty):
             out["location"] = p.this.name
         elif isinstance(p, exp.PartitionedByProperty):
-            for c in p.this.expressions if isinstance(p.this, exp.Schema) else [p.this]:
-                if not isinstance(c, (exp.Identifier, exp.Column)):
-                    raise unsupported("PARTITIONED BY with a type or an expression")
+            listed = p.this.expressions if isinstance(p.this, exp.Schema) else [p.this]
+            typed = [c for c in listed if isinstance(c, exp.ColumnDef) and c.args.get("kind") is not None]
+            if typed and len(typed) < len(listed):
+                raise syntax("'PARTITIONED'", "either names of columns or columns with their types")
+            if typed and tree.expression is not None:
+                raise syntax("'PARTITIONED'", "a table of a query's columns is partitioned by their names")
+            if typed:  # they come after the others
+                out["columns"] = out.get("columns", []) + column_defs(exp.Schema(expressions=typed))
+            for c in listed:
+                if not isinstance(c, (exp.Identifier, exp.Column, exp.ColumnDef)):
+                    raise unsupported("PARTITIONED BY with an expression", "Name columns of the table.")
                 out["partitioned_by"].append(c.name)
         elif isinstance(p, exp.GlobalProperty):
             raise unsupported("A global temporary view", "Make it a view of a schema.")
         elif isinstance(p, exp.TemporaryProperty) and kind == "VIEW" and not p.this:
             out["temporary"] = True
+        elif isinstance(p, exp.WithSchemaBindingProperty) and kind == "VIEW":
+            out["options"]["schema_mode"] = p.this.name.upper()
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
@@ -401,6 +411,8 @@ def create(tree, sql, out):
     if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, (exp.Query, exp.Values)):
         raise unsupported("This form of CREATE TABLE")
     if kind == "VIEW":
+        if out.get("temporary") and "schema_mode" in out["options"]:
+            raise raised("UNSUPPORTED_FEATURE.TEMPORARY_VIEW_WITH_SCHEMA_BINDING_MODE", "The feature is not supported: Temporary views cannot be created with the WITH SCHEMA clause. Recreate the temporary view when the underlying schema changes, or use a persisted view.", "0A000")
         if tree.expression is None:
             raise syntax("end of input", "a view needs AS and a query")
         depth = 0

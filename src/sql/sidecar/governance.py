@@ -1,4 +1,5 @@
 """Clauses of governance: tags, row filters, column masks, and CREATE FUNCTION."""
+import securables
 import tokens
 from errors import quoted, raised, syntax, unsupported
 
@@ -201,10 +202,18 @@ def returned_columns(c, called):
     return out
 
 
-def function(c, replace):
+def function(c, replace, temporary=False):
     """CREATE FUNCTION, after the word."""
-    out = {"kind": "create_function", "or_replace": replace, "if_not_exists": c.take("IF", "NOT", "EXISTS"), "columns": [], "options": {}}
-    out["target"] = c.name()
+    out = {"kind": "create_function", "or_replace": replace, "if_not_exists": c.take("IF", "NOT", "EXISTS"), "columns": [], "options": {}, "temporary": temporary}
+    if replace and out["if_not_exists"]:
+        raise raised("INVALID_SQL_SYNTAX.CREATE_ROUTINE_WITH_IF_NOT_EXISTS_AND_REPLACE", "Cannot create a routine with both IF NOT EXISTS and REPLACE specified.", "42000")
+    if temporary and out["if_not_exists"]:
+        raise raised("INVALID_SQL_SYNTAX.CREATE_TEMP_FUNC_WITH_IF_NOT_EXISTS", "CREATE TEMPORARY FUNCTION with IF NOT EXISTS is not allowed.", "42000")
+    out["target"] = c.name(9 if temporary else 3)
+    if temporary and out["target"][-1].lower() in securables.built_in():
+        if not replace:
+            raise raised("ROUTINE_ALREADY_EXISTS", f"Cannot create the function {quoted(out['target'][-1])} because a routine of that name already exists. Choose a different name.", "42723")
+        raise unsupported(f"A temporary function in place of the built-in function {quoted(out['target'][-1])}", "Choose a different name.")
     c.expect_symbol("(")
     while not c.symbol(")"):
         parameter = {"name": c.identifier(), "type": tokens.type_text(c)}

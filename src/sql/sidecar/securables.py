@@ -1,4 +1,4 @@
-"""Volumes, external locations, storage credentials and functions as such: CREATE, ALTER, COMMENT, DROP, SHOW and DESCRIBE."""
+"""Volumes, external locations, storage credentials and functions as such: CREATE, ALTER, COMMENT, DROP, SHOW and DESCRIBE; SHOW of what is shared, and of principals."""
 from errors import syntax
 
 
@@ -100,6 +100,20 @@ def show(c, pattern):
         return {**out, "securable_type": "EXTERNAL_LOCATION", "like": pattern(c)}
     if c.take("STORAGE", "CREDENTIALS"):
         return {**out, "securable_type": "STORAGE_CREDENTIAL", "like": pattern(c)}
+    if c.take("CONNECTIONS") or c.take("SERVERS"):
+        return {**out, "securable_type": "CONNECTION"}
+    for word in ("SHARE", "RECIPIENT", "PROVIDER"):
+        if c.take(word + "S"):
+            return {**out, "securable_type": word, "like": pattern(c)}
+    for word in ("USERS", "GROUPS"):
+        if c.take(word):
+            out.update(kind="show_principals", securable_type=word, options={})
+            if word == "GROUPS" and c.take("WITH"):
+                if not c.is_word("USER", "GROUP"):
+                    raise syntax(c.near(), "expected USER or GROUP")
+                out["options"]["with"] = c.identifier().upper()
+                out["principal"] = c.identifier()
+            return {**out, "like": pattern(c)}
     which = c.identifier().upper() if c.is_word("USER", "SYSTEM", "ALL") and c.is_word("FUNCTIONS", ahead=1) else "ALL"
     if not c.take("FUNCTIONS"):
         return None

@@ -19,6 +19,8 @@ def show(c):
         return {"kind": "show_schemas", "target": target, "like": pattern(c)}
     for word, kind in (("TABLES", "show_tables"), ("VIEWS", "show_views")):
         if c.take(word):
+            if word == "TABLES" and c.is_word("DROPPED"):
+                raise unsupported("SHOW TABLES DROPPED", "A table that was dropped cannot be brought back here.")
             target = c.name(2) if c.take("IN") or c.take("FROM") else []
             return {"kind": kind, "target": target, "like": pattern(c)}
     if c.take("COLUMNS"):
@@ -32,9 +34,16 @@ def show(c):
             target = target if len(target) > 1 else place + target
         return {"kind": "show_columns", "target": target}
     if c.take("CREATE", "TABLE"):
-        return {"kind": "show_create_table", "target": c.name()}
+        out = {"kind": "show_create_table", "target": c.name()}
+        if c.take("AS", "SERDE"):
+            raise unsupported("SHOW CREATE TABLE ... AS SERDE", "It is for tables of Hive: leave AS SERDE out.")
+        return out
     if c.take("TBLPROPERTIES"):
-        return {"kind": "show_properties", "target": c.name()}
+        out = {"kind": "show_properties", "target": c.name(), "files": []}
+        if c.symbol("("):
+            out["files"] = [c.string() if c.peek() is not None and c.peek().kind == "string" else ".".join(c.name(9))]
+            c.expect_symbol(")")
+        return out
     if c.take("GRANTS") or c.take("GRANT"):
         principal = ""
         if not c.is_word("ON") or c.is_word("ON", ahead=1):
@@ -48,15 +57,15 @@ def show(c):
             raise syntax(c.near(), "expected SCHEMA")
         return {"kind": "show_current"}
     if c.take("TABLE", "EXTENDED"):
-        if c.take("IN") or c.take("FROM"):
-            c.name(2)
+        target = c.name(2) if c.take("IN") or c.take("FROM") else []
         if not c.take("LIKE"):
             raise syntax(c.near(), "expected LIKE")
-        c.string()
+        out = {"kind": "show_table_extended", "target": target, "like": c.string()}
         if c.take("PARTITION"):
-            partition(c)
-        c.end()
-        raise unsupported("SHOW TABLE EXTENDED", "Use DESCRIBE EXTENDED.")
+            out.update(columns=partition(c), options={"partition": "true"})
+        return out
+    if c.take("PARTITIONS"):
+        return {"kind": "show_partitions", "target": c.name(), "columns": partition(c, patterns=True) if c.take("PARTITION") else []}
     if c.is_word("POLICIES") or c.is_word("EFFECTIVE") and c.is_word("POLICIES", ahead=1):
         effective = c.take("EFFECTIVE")
         c.take("POLICIES")
@@ -92,34 +101,50 @@ def describe(c):
     extended = c.take("EXTENDED") or c.take("FORMATTED")
     out = {"kind": "describe_table", "extended": extended, "target": c.name()}
     if c.take("PARTITION"):
-        partition(c)
-        out["options"] = {"partition": "true"}
+        out.update(columns=partition(c), options={"partition": "true"})
     elif c.peek() is not None and not c.is_word("AS", "VERSION", "TIMESTAMP"):
         column = c.name(9)
         out["columns"] = [{"name": ".".join(column)}]
         if len(column) > 1:
-            raise unsupported("DESCRIBE of a field")
+            raise unsupported("DESCRIBE of a field", "Describe the column that it is in.")
     if c.take("AS", "JSON"):
-        if out.get("columns"):
+        if out.get("columns") and "options" not in out:
             raise raised("UNSUPPORTED_FEATURE.DESC_TABLE_COLUMN_JSON", "DESC TABLE COLUMN AS JSON not supported for individual columns.", "0A000")
         if not extended:
             raise raised("DESCRIBE_JSON_NOT_EXTENDED", "DESCRIBE TABLE ... AS JSON only supported when [EXTENDED|FORMATTED] is specified. For example: DESCRIBE EXTENDED <tableName> AS JSON is supported but DESCRIBE <tableName> AS JSON is not.", "0A000")
-        raise unsupported("DESCRIBE ... AS JSON")
+        out.setdefault("options", {})["json"] = "true"
     return out
 
 
-def partition(c):
-    """(column = value, …) after PARTITION."""
+def partition(c, patterns=False):
+    """(column = value, …) after PARTITION: columns with their values as written. `patterns`: columns may be LIKE a text instead, or only named."""
     c.expect_symbol("(")
+    out = []
     while True:
         key = c.identifier()
-        if not c.symbol("="):
-            if c.peek() is not None and c.peek().text in (",", ")"):
+        if patterns and c.take("LIKE"):
+            c.string()
+            out.append({"name": key, "type": "like", "default_value": written(c, 1)})
+        elif not c.symbol("="):
+            if c.peek() is None or c.peek().text not in (",", ")"):
+                raise syntax(c.near(), "expected '='")
+            if not patterns:
                 raise raised("INVALID_SQL_SYNTAX.EMPTY_PARTITION_VALUE", f"Partition key {quoted(key)} must set value.", "42000")
-            raise syntax(c.near(), "expected '='")
-        if c.peek() is not None and c.peek().kind == "word" and c.peek(1) is not None and c.peek(1).kind == "string":
-            c.at += 1  # a typed literal
-        c.literal()
+            out.append({"name": key})
+        else:
+            at = c.at
+            if c.peek() is not None and c.peek().kind == "word" and c.peek(1) is not None and c.peek(1).kind == "string":
+                c.at += 1  # a typed literal
+            if c.symbol("-") or not c.take("NULL"):
+                c.literal()
+            out.append({"name": key, "default_value": written(c, c.at - at)})
+        if [p["name"].lower() for p in out].count(key.lower()) > 1:
+            raise raised("DUPLICATE_KEY", f"Found duplicate keys {quoted(key)}.", "23505")
         if c.symbol(")"):
-            return
+            return out
         c.expect_symbol(",")
+
+
+def written(c, count):
+    """The last words as they are written."""
+    return c.sql[c.words[c.at - count].start:c.words[c.at - 1].end + 1]

@@ -200,9 +200,30 @@ def alter(c, out):
         out["files"] = columns(c) if c.peek() is not None and c.peek().text == "(" else [c.identifier()]
         if c.peek() is not None and c.peek().text == ".":
             raise unsupported("DROP COLUMN of a nested field")
+    elif c.is_word("ADD", "DROP", "PARTITION", "RECOVER", "SET"):
+        partitions(c)
+        return False
     else:
         return False
     return True
+
+
+def partitions(c):
+    """What is about partitions as a metastore keeps them: Delta keeps them in the table's log, and refuses."""
+    at = c.at
+    for words in (("ADD",), ("DROP",), (), ("RECOVER", "PARTITIONS"), ("SET", "SERDE"), ("SET", "SERDEPROPERTIES")):
+        c.at = at
+        if words and not c.take(*words):
+            continue
+        what = "ALTER TABLE " + " ".join(words)
+        if len(words) < 2:
+            c.take("IF", "NOT", "EXISTS") or c.take("IF", "EXISTS")
+            if not c.take("PARTITION") or c.peek() is None or c.peek().text != "(":
+                continue
+            what = what + " PARTITION" if words else "ALTER TABLE RENAME PARTITION"
+        cure = "" if "SERDE" in what else " Their partitions come and go with their rows: use INSERT, DELETE or UPDATE."
+        raise raised("DELTA_OPERATION_NOT_ALLOWED", f"Operation not allowed: `{what}` is not supported for Delta tables.{cure}", "0AKDC")
+    c.at = at
 
 
 def alter_column(c, out, name):

@@ -5,6 +5,7 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
+import alter_views
 import file_statements
 import governance
 import securables
@@ -302,6 +303,9 @@ def alter(c):
         return out
     if governance.tags(c, out):
         return out
+    other = alter_views.alter(c, kind, parts, out)
+    if other is not None:
+        return other
     if kind in ("TABLE", "VIEW"):
         if c.take("RENAME", "TO"):
             o["action"] = "rename"
@@ -315,12 +319,8 @@ def alter(c):
             o["action"] = "unset_properties"
             if c.take("IF", "EXISTS"):
                 o["if_exists"] = "true"
-            c.expect_symbol("(")
-            while True:
-                out["files"].append(c.string() if c.peek() is not None and c.peek().kind == "string" else ".".join(c.name(9)))
-                if c.symbol(")"):
-                    return out
-                c.expect_symbol(",")
+            out["files"] = keys(c)
+            return out
     if kind == "TABLE":
         if table_clauses.alter(c, out):
             return out
@@ -374,6 +374,17 @@ def alter(c):
                 return out
             raise unsupported("ALTER COLUMN ... " + (c.peek().text.upper() if c.peek() else ""))
     raise unsupported("ALTER " + kind + " ... " + " ".join(w.text.upper() for w in c.words[c.at:c.at + 2]))
+
+
+def keys(c):
+    """(key, …), texts or names."""
+    c.expect_symbol("(")
+    out = []
+    while True:
+        out.append(c.string() if c.peek() is not None and c.peek().kind == "string" else ".".join(c.name(9)))
+        if c.symbol(")"):
+            return out
+        c.expect_symbol(",")
 
 
 def comment(c):
@@ -465,13 +476,17 @@ def revoke(c):
     return out
 
 
-def clauses(c, comment=True):
+def clauses(c, comment=True, properties=False):
     out = {}
     while c.peek() is not None:
         if comment and c.take("COMMENT"):
             out["comment"] = c.string()
         elif c.take("MANAGED", "LOCATION"):
             out["location"] = c.string()
+        elif properties and c.take("WITH"):
+            if not c.take("DBPROPERTIES"):
+                c.expect("PROPERTIES")
+            out["properties"] = options(c)
         elif c.is_word("LOCATION"):
             raise unsupported("LOCATION here", "Use MANAGED LOCATION.")
         else:
@@ -480,11 +495,13 @@ def clauses(c, comment=True):
 
 
 def create(c):
-    replace = c.is_word("OR") and c.is_word("REPLACE", ahead=1) and c.is_word("FUNCTION", "POLICY", ahead=2)
-    if replace:
-        c.at += 2
+    at = 2 if c.is_word("OR") and c.is_word("REPLACE", ahead=1) else 0
+    temporary = c.is_word("TEMPORARY", "TEMP", ahead=at) and c.is_word("FUNCTION", ahead=at + 1)
+    replace = at > 0 and (temporary or c.is_word("FUNCTION", "POLICY", ahead=at))
+    if replace or temporary:
+        c.at += at + temporary
     if c.take("FUNCTION"):
-        return governance.function(c, replace)
+        return governance.function(c, replace, temporary)
     if c.take("POLICY"):
         return governance.create_policy(c, replace)
     if not c.is_word("CATALOG", "SCHEMA", "DATABASE"):
@@ -493,7 +510,9 @@ def create(c):
     c.at += 1
     missing = c.take("IF", "NOT", "EXISTS")
     out = {"kind": kind, "if_not_exists": missing, "target": c.name(1 if kind == "create_catalog" else 2)}
-    out.update(clauses(c))
+    out.update(clauses(c, properties=kind == "create_schema"))
+    if "properties" in out:
+        out["securable_type"] = "SCHEMA"
     return out
 
 
@@ -505,6 +524,9 @@ def drop(c):
     if c.is_word("TEMPORARY", "TEMP") and c.is_word("VARIABLE", "VAR", ahead=1):
         c.at += 1
         return session_statements.drop(c)
+    if c.is_word("TEMPORARY", "TEMP") and c.is_word("FUNCTION", ahead=1):
+        c.at += 2
+        return {"kind": "drop_function", "temporary": True, "if_exists": c.take("IF", "EXISTS"), "target": c.name(9)}
     other = securables.drop(c)
     if other is not None:
         return other
@@ -524,13 +546,14 @@ def drop(c):
 
 
 def explain(c):
-    if c.is_word("EXTENDED", "CODEGEN", "COST", "FORMATTED"):
-        raise unsupported("EXPLAIN " + c.peek().text.upper())
+    if c.is_word("LOGICAL"):
+        raise raised("INVALID_STATEMENT_OR_CLAUSE", "The statement or clause: EXPLAIN LOGICAL is not valid.", "42601")
+    mode = c.identifier().upper() if c.is_word("EXTENDED", "CODEGEN", "COST", "FORMATTED") else ""
     w = c.peek()
     if w is None:
         raise syntax("end of input")
     c.at = len(c.words)
-    return {"kind": "explain", "query_text": c.sql[w.start:]}
+    return {"kind": "explain", "query_text": c.sql[w.start:], "options": {"mode": mode}}
 
 
 def options(c):
