@@ -223,9 +223,9 @@ class ParquetCodec {
   /// Writes action lines as a checkpoint Parquet file with the protocol's schema, replacing `file` at once. Returns its size in bytes.
   virtual Result<std::uint64_t> write_checkpoint(const std::vector<std::string>& action_lines, const objects::Url& file) = 0;
 };
-/// One in-process DuckDB, opened at the first use, that only ever sees files of ours. What it works on, which holds values of tables, lies in a folder
-/// that only the server's user may enter: `scratch`, which is emptied first of what a killed server left; empty: one of its own among the system's
-/// temporary files, removed with the codec.
+/// One in-process DuckDB, opened at the first use, that only ever sees files of ours. What it works on, which holds values of tables, lies in a
+/// folder that only the server's user may enter: `scratch`, which is emptied first of what a killed server left; empty: one of its own among the
+/// system's temporary files, removed with the codec.
 std::unique_ptr<ParquetCodec> duckdb_parquet_codec(objects::ObjectStore& objects, const std::string& scratch = {});
 
 /// Tables by their root URL. Thread-safe; keeps a small cache of snapshots, always checked against the log's newest version.

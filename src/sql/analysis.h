@@ -170,19 +170,20 @@ struct Analysis {
   std::optional<std::string> comment, location, like;
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
-  std::string query_text;                // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition, REPLACE WHERE's
-  std::optional<std::int64_t> version;   // RESTORE
+  std::string query_text;               // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition, REPLACE WHERE's
+  std::optional<std::int64_t> version;  // RESTORE
   std::optional<std::string> timestamp;  // RESTORE
   std::optional<PolicyClause> row_filter;
   std::map<std::string, PolicyClause> masks;  // by column
   std::optional<PolicyDefinition> policy;
-  std::string name;  // of a policy; `target` is what it is on; a securable's new name
+  std::vector<std::string> copied;  // CREATE TABLE … LIKE: the table or view whose definition it takes
+  std::string name;                 // of a policy; `target` is what it is on; a securable's new name
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
-                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, replace_using, partitioned_by,
-                       privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format, securable_type,
-                       principal, source, query_text, version, timestamp, row_filter, masks, policy, name))
+                       has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, replace_using,
+                       partitioned_by, privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format,
+                       securable_type, principal, source, query_text, version, timestamp, row_filter, masks, policy, copied, name))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {

@@ -117,7 +117,7 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::explain:
         return explain(c);
       case StatementKind::create_table:
-        return create_table(c);
+        return analysis->copied.empty() ? create_table(c) : create_table_like(c);
       case StatementKind::insert:
         return insert(c);
       case StatementKind::delete_:

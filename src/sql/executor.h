@@ -65,7 +65,9 @@ class Executor {
   Result<Done> deliver(const Call& c, std::vector<ResultColumn> columns, const Rows& rows);
   Result<Done> affected(const Call& c, std::int64_t rows, bool inserted);
 
-  Result<Done> create_table(const Call& c);  // writes.cc
+  /// `constraints`: CHECKs by name that the table begins with.  writes.cc
+  Result<Done> create_table(const Call& c, const std::map<std::string, std::string>& constraints = {});
+  Result<Done> create_table_like(const Call& c);  // table_like.cc
   Result<Done> insert(const Call& c);
   Result<CompiledChange> replaced(const Call& c, const Target& target, std::vector<std::string>& equal);
   Result<Done> change(const Call& c);

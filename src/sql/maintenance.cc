@@ -203,8 +203,8 @@ Result<Tables::Restored> Tables::restore(const OpenTable& table, std::int64_t ve
 
 Result<Tables::Optimized> Tables::optimize(const OpenTable& table, const OptimizeOptions& how, const std::string& user, engine::CancelToken* cancel) {
   if (!table.files.plain())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] OPTIMIZE of a table with " + table.files.read_only +
-                                         " is not supported by this warehouse. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] OPTIMIZE of a table with " + table.files.read_only + " is not supported by this warehouse. SQLSTATE: 0A000");
   const auto& metadata = table.snapshot->metadata;
   auto by = delta::clustering_columns(*table.snapshot);
   const bool clustered = !by.empty();

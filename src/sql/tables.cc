@@ -279,7 +279,6 @@ Result<Written> Tables::create(const std::string& location, const delta::Metadat
   delta::Commit commit;
   commit.operation = before ? delta::Operation::write_overwrite : delta::Operation::create_table;
   commit.metadata = wanted;
-  if (auto ok = delta::check_properties(wanted.configuration, delta::SetBy::user); !ok) return fail(from_delta(ok.error()));
   if (before) {
     // A table that maps its columns goes on doing so: its old files are named by numbers that are never given out again.
     const auto& old = (*before)->metadata;

@@ -1,5 +1,6 @@
 // Statements that write rows: CREATE TABLE [AS SELECT], INSERT, DELETE, UPDATE.
 #include "base/text.h"
+#include "delta/protocol.h"
 #include "sql/executor.h"
 #include "sql/types.h"
 
@@ -119,7 +120,7 @@ void Executor::record(const Session& session, const Compiled& query, const catal
   catalog_.record_lineage(session.ctx, record);
 }
 
-Result<Done> Executor::create_table(const Call& c) {
+Result<Done> Executor::create_table(const Call& c, const std::map<std::string, std::string>& constraints) {
   const auto& a = c.analysis;
   const auto& ctx = c.session.ctx;
   TARN_TRY(name, resolver_.qualify(c.session, a.target));
@@ -168,6 +169,8 @@ Result<Done> Executor::create_table(const Call& c) {
   metadata.description = a.comment.value_or("");
   for (const auto& [k, v] : a.properties)
     if (k.starts_with("delta.")) metadata.configuration[k] = v;
+  if (auto ok = delta::check_properties(metadata.configuration, delta::SetBy::user); !ok) return fail(from_delta(ok.error()));
+  for (const auto& [k, v] : constraints) metadata.configuration["delta.constraints." + k] = v;
   TARN_CHECK(check_expressions(c.session, metadata));
 
   catalog::NewTable wanted{.name = name, .type = a.location ? catalog::TableType::EXTERNAL : catalog::TableType::MANAGED};

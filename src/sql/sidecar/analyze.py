@@ -404,10 +404,16 @@ def create(tree, sql, out):
             out["temporary"] = True
         elif isinstance(p, exp.WithSchemaBindingProperty) and kind == "VIEW":
             out["options"]["schema_mode"] = p.this.name.upper()
+        elif isinstance(p, exp.LikeProperty) and kind == "TABLE" and not p.expressions:
+            if out.get("columns") or out["has_query"] or out["or_replace"]:
+                raise syntax("'LIKE'", "it stands for the columns of a new table: CREATE TABLE [IF NOT EXISTS] name LIKE table")
+            out["copied"] = name_of(p.this)
         elif type(p) is exp.Property:
             out["properties"][p.name] = literal(p.args["value"])
         else:
             raise unsupported(shown(p))
+    if out.get("copied") and (out["partitioned_by"] or out.get("cluster_by")):
+        raise syntax("'LIKE'", "how the table is partitioned or clustered is copied, too")
     if kind == "TABLE" and tree.expression is not None and not isinstance(tree.expression, (exp.Query, exp.Values)):
         raise unsupported("This form of CREATE TABLE")
     if kind == "VIEW":
