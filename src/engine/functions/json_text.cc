@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/child/text_values.h"
+#include "engine/functions/code_points.h"
 #include "engine/functions/families.h"
 
 namespace tarn::engine::functions {
@@ -106,19 +107,6 @@ class Reader {
   std::string_view s_;
   std::size_t at_ = 0;
 };
-
-void append_code(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6), out += static_cast<char>(0x80 | (c & 63));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12), out += static_cast<char>(0x80 | (c >> 6 & 63)), out += static_cast<char>(0x80 | (c & 63));
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18), out += static_cast<char>(0x80 | (c >> 12 & 63)), out += static_cast<char>(0x80 | (c >> 6 & 63)),
-        out += static_cast<char>(0x80 | (c & 63));
-  }
-}
 
 /// The text that a string means.
 std::string unquoted(std::string_view raw) {

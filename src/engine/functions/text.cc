@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/functions/code_points.h"
 #include "engine/functions/families.h"
 
 namespace tarn::engine::functions {
@@ -24,24 +25,6 @@ std::vector<std::string_view> characters(std::string_view s) {
     i += n;
   }
   return out;
-}
-
-void append_utf8(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 63));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12);
-    out += static_cast<char>(0x80 | (c >> 6 & 63));
-    out += static_cast<char>(0x80 | (c & 63));
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18);
-    out += static_cast<char>(0x80 | (c >> 12 & 63));
-    out += static_cast<char>(0x80 | (c >> 6 & 63));
-    out += static_cast<char>(0x80 | (c & 63));
-  }
 }
 
 std::uint32_t code_point(std::string_view c) {
@@ -98,7 +81,7 @@ std::optional<std::int32_t> ascii(std::string_view s) { return s.empty() ? 0 : s
 Text chr(std::int64_t n) {
   if (n < 0) return std::string();
   std::string out;
-  append_utf8(out, static_cast<std::uint32_t>(n & 0xFF));
+  append_code(out, static_cast<std::uint32_t>(n & 0xFF));
   return out;
 }
 
@@ -434,7 +417,7 @@ Text decode(BlobView bytes, std::string_view charset) {
   const auto b = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(s[i])); };
   if (set == "UTF-32") {
     if (s.size() % 4) malformed("decode", set);
-    for (std::size_t i = 0; i < s.size(); i += 4) append_utf8(out, b(i) << 24 | b(i + 1) << 16 | b(i + 2) << 8 | b(i + 3));
+    for (std::size_t i = 0; i < s.size(); i += 4) append_code(out, b(i) << 24 | b(i + 1) << 16 | b(i + 2) << 8 | b(i + 3));
     return out;
   }
   if (set.starts_with("UTF-16")) {
@@ -446,13 +429,13 @@ Text decode(BlobView bytes, std::string_view charset) {
     for (; i < s.size(); i += 2) {
       auto u = unit(i);
       if (u >= 0xD800 && u < 0xDC00 && i + 3 < s.size()) u = 0x10000 + ((u - 0xD800) << 10) + (unit(i + 2) - 0xDC00), i += 2;
-      append_utf8(out, u);
+      append_code(out, u);
     }
     return out;
   }
   for (std::size_t i = 0; i < s.size(); ++i) {
     if (set == "US-ASCII" && b(i) > 0x7F) malformed("decode", set);
-    append_utf8(out, b(i));
+    append_code(out, b(i));
   }
   return out;
 }

@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/functions/code_points.h"
+
 namespace tarn::engine::functions {
 namespace {
 
@@ -68,19 +70,6 @@ bool append_decimal(std::string& out, std::string_view text) {
   append_number(out, static_cast<std::uint64_t>(v), small ? 4 : 8);
   if (!small && !medium) append_number(out, static_cast<std::uint64_t>(v >> 64), 8);
   return true;
-}
-
-void append_code(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6), out += static_cast<char>(0x80 | (c & 63));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12), out += static_cast<char>(0x80 | (c >> 6 & 63)), out += static_cast<char>(0x80 | (c & 63));
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18), out += static_cast<char>(0x80 | (c >> 12 & 63)), out += static_cast<char>(0x80 | (c >> 6 & 63)),
-        out += static_cast<char>(0x80 | (c & 63));
-  }
 }
 
 /// A reader of strict JSON that writes while it reads; every method is false at the first thing that is no JSON.
