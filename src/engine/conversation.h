@@ -18,17 +18,6 @@ struct Limits {
   std::string timeout_text() const;
 };
 
-/// Has a token call `wake` (at once if it is cancelled already) for as long as this lives. `wake` runs on the canceller's thread.
-class Wakeup {
- public:
-  Wakeup(CancelToken* token, std::function<void()> wake);
-  Wakeup(const Wakeup&) = delete;
-  ~Wakeup();
-
- private:
-  CancelToken* token_;
-};
-
 struct Handlers {
   std::function<void(const std::vector<Column>&)> schema;
   std::function<bool(std::string, std::int64_t)> chunk;

@@ -122,6 +122,18 @@ class CancelToken {
   Work* const work_ = nullptr;
 };
 
+/// Has a token call `wake` (at once if it is cancelled already) for as long as this lives; one at a time. `wake` runs on the
+/// canceller's thread, under the token's lock.
+class Wakeup {
+ public:
+  Wakeup(CancelToken* token, std::function<void()> wake);
+  Wakeup(const Wakeup&) = delete;
+  ~Wakeup();
+
+ private:
+  CancelToken* token_;
+};
+
 /// What a statement that calls tarn_ask(TOKEN, NAME, INPUT) asks; tarn_ask_each() sets `each`.
 struct Question {
   std::string token, name;

@@ -2,11 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
+#include <net/if.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,15 +34,17 @@ struct LandlockRuleset {  // struct landlock_ruleset_attr as of ABI 6; shorter k
   std::uint64_t fs, net, scoped;
 };
 
-void allow(int ruleset, const std::string& directory, std::uint64_t rights) {
-  const int fd = ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) failed(directory);
+void allow(int ruleset, const std::string& path, std::uint64_t rights) {
+  const int fd = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  struct stat found {};
+  if (fd < 0 || ::fstat(fd, &found) != 0) failed(path);
+  if (!S_ISDIR(found.st_mode)) rights &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
   landlock_path_beneath_attr rule{};
   rule.allowed_access = rights;
   rule.parent_fd = fd;
   const auto bad = ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
   ::close(fd);
-  if (bad) failed("landlock rule for " + directory);
+  if (bad) failed("landlock rule for " + path);
 }
 
 int confine_files(const Confinement& c) {
@@ -46,7 +54,7 @@ int confine_files(const Confinement& c) {
   if (abi >= 2) all |= right_refer;
   if (abi >= 3) all |= right_truncate;
   if (abi >= 5) all |= right_ioctl;
-  LandlockRuleset attributes{all, abi >= 4 ? 3ull : 0, abi >= 6 ? 3ull : 0};  // bind and connect; abstract sockets and signals
+  LandlockRuleset attributes{all, abi >= 4 && !c.own_network ? 3ull : 0, abi >= 6 ? 3ull : 0};  // bind and connect; abstract sockets and signals
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   const int ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0));
   if (ruleset < 0) failed("landlock");
@@ -62,7 +70,7 @@ int confine_files(const Confinement& c) {
   return static_cast<int>(abi);
 }
 
-void confine_calls(bool may_start_programs, bool may_fork) {
+void confine_calls(const Confinement& c) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (!filter) throw std::runtime_error("seccomp: no filter");
   const auto deny = [&](int call, std::uint32_t action) {
@@ -72,13 +80,10 @@ void confine_calls(bool may_start_programs, bool may_fork) {
       throw std::runtime_error("seccomp: " + std::string(std::strerror(-bad)));
     }
   };
-  for (const char* name : {"socket",
-                           "connect",
-                           "bind",
-                           "listen",
-                           "accept",
-                           "accept4",
-                           "ptrace",
+  if (!c.own_network)
+    for (const char* name : {"socket", "connect", "bind", "listen", "accept", "accept4"})
+      deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
+  for (const char* name : {"ptrace",
                            "process_vm_readv",
                            "process_vm_writev",
                            "kill",
@@ -150,14 +155,14 @@ void confine_calls(bool may_start_programs, bool may_fork) {
                            "chmod",
                            "fchmodat"})
     deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
-  if (!may_start_programs)
+  if (!c.may_start_programs)
     for (const char* name : {"execve", "execveat"}) deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
-  if (!may_fork)
+  if (!c.may_fork)
     for (const char* name : {"fork", "vfork"}) deny(seccomp_syscall_resolve_name(name), SCMP_ACT_ERRNO(EPERM));
   // clone3's flags are behind a pointer; without it glibc falls back to clone, whose flags can be looked at: threads only.
   deny(SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS));
   constexpr std::uint64_t clone_thread = 0x00010000;
-  const int bad = may_fork ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, 0));
+  const int bad = c.may_fork ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, clone_thread, 0));
   const int loaded = bad ? bad : seccomp_load(filter);
   seccomp_release(filter);
   if (loaded) throw std::runtime_error("seccomp: " + std::string(std::strerror(-loaded)));
@@ -191,6 +196,25 @@ bool harden_process(int parent_pid, int socket_fd) {
   return true;
 }
 
+void own_network() {
+  if (::unshare((::geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNET | CLONE_NEWIPC) != 0) failed("a network of its own");
+  const int s = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (s < 0) failed("a socket of its own network");
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  const bool up = ::ioctl(s, SIOCGIFFLAGS, &loopback) == 0 && (loopback.ifr_flags |= IFF_UP, ::ioctl(s, SIOCSIFFLAGS, &loopback) == 0);
+  ::close(s);
+  if (!up) failed("the loopback of its own network");
+}
+
+void drop_capabilities() {
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2]{};
+  if (::syscall(SYS_capset, &head, none) != 0) failed("dropping its capabilities");
+}
+
 std::string confine(const Confinement& c) {
   if (c.run_as_uid != 0 && ::geteuid() == 0) {
     const auto id = c.run_as_uid;
@@ -199,7 +223,7 @@ std::string confine(const Confinement& c) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user clears it
   }
   const int abi = confine_files(c);
-  confine_calls(c.may_start_programs, c.may_fork);
+  confine_calls(c);
   return (abi ? fmt::format("landlock{} ", abi) : std::string("no-landlock ")) + "seccomp";
 }
 
