@@ -57,6 +57,7 @@
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
 #include "permissions/routes.h"
+#include "sail/sail.h"
 #include "settings/room.h"
 #include "sql/executor.h"
 #include "sql/routes.h"
@@ -156,6 +157,7 @@ struct Platform::Impl {
   ServingRoom serving;                                       // before those that ask it
   std::unique_ptr<compute::node::ServerGroup> engine_group;  // before the engines, which end first
   engine::Pool engines;
+  sail::Pool sail;
   sql::SidecarParser parser;
   std::unique_ptr<sql::Engine> sql_engine;
   sql::Executor executor;
@@ -243,6 +245,14 @@ struct Platform::Impl {
                        if (engine_group) engine_group->join(pid);
                      },
                  .answer = [this](const engine::Question& q, const std::function<bool()>& ends) { return serving.questions.answer(q, ends); }}),
+        sail({.launcher = (fs::path(cli::own_binary()).parent_path() / "tarn-sail").string(),
+              .spool = data + "/spool",
+              .threads = least_share(o).threads,
+              .memory_bytes = least_share(o).memory_bytes,
+              .started =
+                  [this](int pid) {
+                    if (engine_group) engine_group->join(pid);
+                  }}),
         sql_engine(sql::pool_engine(engines)),
         executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
         principals(identity.scim),
@@ -333,6 +343,7 @@ struct Platform::Impl {
                       .server_id = server_of(data)}),
         quality(*store, catalog, directory, executor, clock, mailer.get(), server_of(data)) {
     executor.set_questions(&serving.questions);
+    executor.set_sail(&sail);
     executor.set_principals(&principals);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);

@@ -175,6 +175,8 @@ struct Lease::Impl {
 Lease::Lease(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Lease::~Lease() { impl_->pool.give_back(impl_->place, impl_->good); }
 
+const std::string& Lease::home() const { return impl_->process->home(); }
+
 Result<std::shared_ptr<const std::string>> Lease::folder() {
   auto path = fmt::format("{}/{}-{}", impl_->process->home(), Clock::now().time_since_epoch().count(), impl_->folders++);
   std::error_code failure;

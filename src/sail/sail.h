@@ -71,6 +71,8 @@ class Lease {
  public:
   ~Lease();
   Lease(const Lease&) = delete;
+  /// The folder that all of these are in; the process has it as long as it lives.
+  const std::string& home() const;
   /// A new folder that the process may read and write; it goes with the handle.
   Result<std::shared_ptr<const std::string>> folder();
   /// Runs a query; blocks. Cancelling or a timeout ends the process, and with it whatever it computes.

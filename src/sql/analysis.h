@@ -298,6 +298,7 @@ struct RewriteRequest {
   std::optional<int> probe;                       // a place in functions: that one by itself, over the columns of relation 0
   std::map<std::string, std::string> endpoints;   // of Analysis::endpoints: the SQL type of what each answers
   bool final = false;                             // for a client: intervals and times of day as text
+  bool sail = false;                              // a query in Spark SQL for Sail: nothing but `query` comes back
 };
 
 /// Databricks SQL understood. Thread-safe; answers are shared and cached by text. Errors: parse, unsupported, unresolved, too_large,

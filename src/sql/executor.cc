@@ -94,6 +94,7 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
         break;
     }
   }
+  if (session.sail) TARN_CHECK(not_on_sail(session, analysis->kind));
   bool guarded = false;
   Metrics metrics;
   HeldSchema held(sink);
@@ -211,9 +212,14 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
   return out;
 }
 
+Result<Compiled> Executor::ready(const Call& c, const std::string& sql, const Analysis& analysis, bool final, const OpenTable* target) {
+  if (c.session.sail) return on_sail(c, sql, analysis, final, target);
+  return target ? resolver_.compile_insert(c.session, sql, analysis, *target) : resolver_.compile(c.session, sql, analysis, final);
+}
+
 Result<Done> Executor::query(const Call& c) {
   const auto begun = std::chrono::steady_clock::now();
-  TARN_TRY(compiled, resolver_.compile(c.session, c.sql, c.analysis, true));
+  TARN_TRY(compiled, ready(c, c.sql, c.analysis, true));
   c.guarded = compiled.guarded;
   c.metrics.files = compiled.files, c.metrics.bytes = compiled.bytes, c.metrics.skipped = compiled.skipped, c.metrics.places = compiled.places;
   // What reads nothing is done sooner than it is told of. A model's token is in what operators are told.
@@ -245,7 +251,7 @@ Result<Done> Executor::query(const Call& c) {
   request.chunk_bytes = c.options.chunk_bytes;
   request.timeout_ms = c.options.timeout_ms;
   // Tables are read by the files of a snapshot, which never change; files named by the statement may. (No view reads files.)
-  request.keep_plan = !compiled.asks && std::ranges::all_of(c.analysis.tables, [](const Reference& r) {
+  request.keep_plan = !compiled.asks && !c.session.sail && std::ranges::all_of(c.analysis.tables, [](const Reference& r) {
     return r.kind == ReferenceKind::table || r.kind == ReferenceKind::range;
   });
   std::optional<Error> broken;

@@ -9,6 +9,10 @@
 #include "sql/securables.h"
 #include "sql/system_tables.h"
 
+namespace tarn::sail {
+class Pool;
+}
+
 namespace tarn::sql {
 
 class Executor {
@@ -29,6 +33,8 @@ class Executor {
   void set_history(HistorySource source) { system_.set_history(std::move(source)); }
   /// What ai_query asks. At start-up; must outlive this. Without it ai_query is refused.
   void set_questions(Questions* questions) { resolver_.set_questions(questions); }
+  /// What runs the queries of sessions with `sail`. At start-up; must outlive this. Without it they are refused.
+  void set_sail(sail::Pool* pool) { sail_ = pool; }
   /// Whom SHOW USERS and SHOW GROUPS list. At start-up; must outlive this.
   void set_principals(Principals* principals) { securables_.set_principals(principals); }
   Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
@@ -55,6 +61,11 @@ class Executor {
     std::shared_ptr<const OpenTable> table;
   };
 
+  /// A query ready for the engine; of a session on Sail, what is left is to read the rows that Sail has made.
+  Result<Compiled> ready(const Call& c, const std::string& sql, const Analysis& analysis, bool final = false, const OpenTable* target = nullptr);
+  Result<Compiled> on_sail(const Call& c, const std::string& sql, const Analysis& analysis, bool final, const OpenTable* target);  // on_sail.cc
+  /// Statements whose rows the default engine would compute, where the warehouse's is another.
+  static Result<void> not_on_sail(const Session& session, StatementKind kind);
   Result<Done> query(const Call& c);    // executor.cc
   Result<Done> explain(const Call& c);  // explain.cc
   /// The engine's plan of a query.
@@ -163,6 +174,7 @@ class Executor {
   Resolver resolver_;
   Securables securables_;
   ResultCache cache_;
+  sail::Pool* sail_ = nullptr;
 };
 
 /// Whether a name matches SHOW's pattern: `*` any text, `|` alternatives, without case.

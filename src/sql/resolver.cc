@@ -2,26 +2,13 @@
 
 #include "base/text.h"
 #include "sql/file_sources.h"
+#include "sql/gathering.h"
 #include "sql/result_cache.h"
 #include "sql/system_tables.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
 namespace {
-
-void add_unique(std::vector<std::string>& to, const std::vector<std::string>& from) {
-  for (const auto& f : from)
-    if (std::ranges::find(to, f) == to.end()) to.push_back(f);
-}
-
-/// What reading one more relation means for a query, a change or a merge.
-void take_in(auto& out, const auto& relation) {
-  add_unique(out.directories, relation.directories);
-  out.held.insert(out.held.end(), relation.held.begin(), relation.held.end());
-  out.guarded = out.guarded || relation.guarded;
-  if (!relation.name.empty()) add_unique(out.read_tables, {relation.name});
-  add_unique(out.read_tables, relation.behind);
-}
 
 std::map<std::string, std::string> defaults_of(const OpenTable& table) {
   std::map<std::string, std::string> out;
@@ -31,6 +18,19 @@ std::map<std::string, std::string> defaults_of(const OpenTable& table) {
 }
 
 Result<std::string> literal(const Session& session, const std::string& name) {
+  TARN_TRY(given, Resolver::parameter(session, name));
+  const auto duckdb = delta::duckdb_type(*delta::delta_type(given.type));
+  return given.value ? "CAST(" + delta::sql_string(*given.value) + " AS " + duckdb + ")" : "CAST(NULL AS " + duckdb + ")";
+}
+
+}  // namespace
+
+Error only_in_utc(const Session& session, const std::string& what) {
+  return {Errc::unsupported, "[UNSUPPORTED_FEATURE] " + what + " in the time zone " + session.zone() +
+                                 " is not supported by this warehouse. SET TIME ZONE 'UTC' for it. SQLSTATE: 0A000"};
+}
+
+Result<Parameter> Resolver::parameter(const Session& session, const std::string& name) {
   const auto i = session.parameters.find(name);
   if (i == session.parameters.end())
     return refuse(Errc::invalid, "[UNBOUND_SQL_PARAMETER] Found the unbound parameter: " + name +
@@ -40,16 +40,7 @@ Result<std::string> literal(const Session& session, const std::string& name) {
   if (!type || !type->is_string() || *type == "variant")
     return refuse(Errc::invalid, "[INVALID_PARAMETER_TYPE] The type '" + i->second.type + "' of parameter '" + name +
                                      "' is not a scalar SQL type such as STRING, INT, DECIMAL(10,2), DATE or TIMESTAMP");
-  const auto duckdb = delta::duckdb_type(*type);
-  if (!i->second.value) return "CAST(NULL AS " + duckdb + ")";
-  return "CAST(" + delta::sql_string(*i->second.value) + " AS " + duckdb + ")";
-}
-
-}  // namespace
-
-Error only_in_utc(const Session& session, const std::string& what) {
-  return {Errc::unsupported, "[UNSUPPORTED_FEATURE] " + what + " in the time zone " + session.zone() +
-                                 " is not supported by this warehouse. SET TIME ZONE 'UTC' for it. SQLSTATE: 0A000"};
+  return Parameter{i->second.value, delta::sql_type(*type)};
 }
 
 Error Resolver::catalog_error(const catalog::Error& e) {
@@ -149,14 +140,17 @@ Result<std::vector<Resolver::Relation>> Resolver::resolve(const Session& session
   return out;
 }
 
-Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights) {
+Result<Resolver::Question> Resolver::question_of(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights) {
   if (analysis.positional > 0)
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] Positional parameters are not supported by this API: use named ones, :name. SQLSTATE: 0A000");
+  Question out;
   TARN_TRY(relations, resolve(session, analysis, rights, false));
-  RewriteRequest request{.sql = sql, .wide = session.wide_decimals};
+  auto& request = out.request;
+  request.sql = sql;
+  request.wide = session.wide_decimals;
   // Who reads what a function reads through it sees no more of it than the function gives.
-  const auto own = relations.size();
+  const auto own = out.own = relations.size();
   TARN_TRY(called, routines(session, analysis, rights, relations, request.functions));
   request.routines = std::move(called);
   for (auto i = own; i < relations.size(); ++i) {
@@ -175,8 +169,15 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     if (const auto i = session.parameters.find(name); i != session.parameters.end()) request.parameters[name] = i->second.type;
   if (!rights.owner) add_session(session, request);  // a view knows none of it
   TARN_CHECK(add_endpoints(session, analysis, request));
-  TARN_TRY(rewritten, parser_.rewrite(request));
-  for (std::size_t i = 0; i < own; ++i) TARN_CHECK(settle_files(relations[i], bounds_of(session, *rewritten, i)));
+  out.relations = std::move(relations);
+  return out;
+}
+
+Result<Compiled> Resolver::compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights) {
+  TARN_TRY(asked, question_of(session, sql, analysis, rights));
+  auto& relations = asked.relations;
+  TARN_TRY(rewritten, parser_.rewrite(asked.request));
+  for (std::size_t i = 0; i < asked.own; ++i) TARN_CHECK(settle_files(relations[i], bounds_of(session, *rewritten, i)));
   Compiled out;
   TARN_TRY(text, fill(session, rewritten->query, relations, out.held));
   out.asks = !out.held.empty();
@@ -194,17 +195,21 @@ Result<Compiled> Resolver::compile(const Session& session, const std::string& sq
     out.places.insert(r.places.begin(), r.places.end());
   }
   std::ranges::sort(out.directories);
-  for (const auto& origin : rewritten->origins) {
+  trace(out, *rewritten, relations);
+  return out;
+}
+
+void Resolver::trace(Compiled& out, const Rewrite& rewritten, std::span<const Relation> relations) {
+  for (const auto& origin : rewritten.origins) {
     auto& own = out.origins.emplace_back();
     if (!origin) continue;
-    if (const auto& r = relations.at(static_cast<std::size_t>(origin->first)); !r.name.empty()) own = {r.name, origin->second};
+    if (const auto& r = relations[static_cast<std::size_t>(origin->first)]; !r.name.empty()) own = {r.name, origin->second};
   }
-  for (const auto& column : rewritten->lineage) {
+  for (const auto& column : rewritten.lineage) {
     auto& sources = out.lineage.emplace_back();
     for (const auto& [rel, name] : column)
-      if (const auto& r = relations.at(static_cast<std::size_t>(rel)); !r.name.empty()) sources.emplace_back(r.name, name);
+      if (const auto& r = relations[static_cast<std::size_t>(rel)]; !r.name.empty()) sources.emplace_back(r.name, name);
   }
-  return out;
 }
 
 void Resolver::add_session(const Session& session, RewriteRequest& request) {

@@ -36,6 +36,8 @@ struct Session {
   std::shared_ptr<SessionState> state{};
   /// The query is only to be shown, not run: what its reader may not see behind is left out of it.
   bool outline = false;
+  /// Its queries run on Sail.
+  bool sail = false;
   /// A decimal did not fit 64 bits: they are computed in as many digits as their types have.
   bool wide_decimals = false;
 };
@@ -88,6 +90,20 @@ struct Around {
   bool volatile_ = false;                       // it answers otherwise at another time or for another user
 };
 
+/// A query for Sail: its text, with what stands in the place of each table.
+struct SailQuery {
+  struct Input {
+    std::string text;  // Sail reads it itself. Empty: the rows of `relation` are written down for it
+    std::string relation;
+    std::vector<std::string> directories;  // that `relation` reads
+    std::vector<RelationColumn> columns;
+  };
+  std::vector<Piece> pieces;
+  std::vector<Input> inputs;
+  std::vector<std::string> directories;  // that Sail reads itself, sorted
+  Compiled known;                        // all but the text; columns, types and lineage only as far as they are known before it ran
+};
+
 class Resolver {
  public:
   Resolver(catalog::Catalog& catalog, Parser& parser, Tables& tables, SystemTables& system, FileSources& files)
@@ -104,6 +120,12 @@ class Resolver {
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, bool final = false);
   /// The query of an INSERT into a table.
   Result<Compiled> compile_insert(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target);
+  /// A query for Sail. A table that it reads as it is comes by its folder; what has a policy or a feature that it does not know, views, files and
+  /// rows of the platform come as rows that the first engine writes down. Errors: as compile's; unsupported for what Sail may not be asked.
+  /// on_sail.cc
+  Result<SailQuery> compile_sail(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable* target);
+  /// Its text, with these texts for its inputs.
+  static Result<std::string> sail_text(const Session& session, const SailQuery& query, const std::vector<std::string>& inputs);
   Result<CompiledChange> compile_change(const Session& session, const std::string& sql, const Analysis& analysis, const OpenTable& target,
                                         const catalog::TableInfo& info);
 
@@ -126,6 +148,8 @@ class Resolver {
   /// commit and the catalog's.
   Result<void> follow_log(const Session& session, const catalog::TableInfo& info, const OpenTable& table);
 
+  /// A parameter that the statement names, with its type in Databricks SQL's spelling. Error: invalid (not given, or no scalar).
+  static Result<Parameter> parameter(const Session& session, const std::string& name);
   /// The vendor's text for a catalog refusal about a table.
   static Result<void> no_legacy(const Session& session, const std::string& catalog);
   static Error table_error(const catalog::Error& e, const catalog::TableName& name);
@@ -151,7 +175,16 @@ class Resolver {
     bool guarded = false, outside = false, asks = false;
     std::shared_ptr<const OpenTable> table;  // whose files are not settled yet
   };
+  /// A query for the parser, with what it reads resolved; `own`: the first of the relations are the statement's, the others its functions'.
+  struct Question {
+    std::vector<Relation> relations;
+    std::size_t own = 0;
+    RewriteRequest request;
+  };
+  Result<Question> question_of(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
   Result<Compiled> compile(const Session& session, const std::string& sql, const Analysis& analysis, const Rights& rights);
+  /// Where each output column comes from.
+  static void trace(Compiled& out, const Rewrite& rewritten, std::span<const Relation> relations);
   /// `whole`: with all files of tables; else who calls settles them once it is known which of them can matter.
   Result<std::vector<Relation>> resolve(const Session& session, const Analysis& analysis, const Rights& rights, bool whole = true);
   Result<Relation> resolve(const Session& session, const Reference& reference, const Rights& rights, bool whole = true);

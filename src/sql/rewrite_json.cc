@@ -142,6 +142,7 @@ json::object to_json(const RewriteRequest& request) {
   if (request.policy) out["policy"] = policy_json(*request.policy);
   if (request.probe) out["probe"] = *request.probe;
   if (request.final) out["final"] = true;
+  if (request.sail) out["engine"] = "sail";
   if (!request.endpoints.empty()) {
     json::object endpoints;
     for (const auto& [name, type] : request.endpoints) endpoints[name] = type;
@@ -225,6 +226,7 @@ std::string cache_key(const RewriteRequest& request) {
   if (!request.variables.empty()) key += '\x19' + boost::json::serialize(constants_json(request.variables));
   if (!request.zone.empty()) key += '\x18' + request.zone;
   if (request.wide) key += '\x17';
+  if (request.sail) key += '\x15';
   return key;
 }
 

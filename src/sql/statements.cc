@@ -257,6 +257,7 @@ Result<std::shared_ptr<Statement>> Statements::submit(const access::Context& ctx
   s->session.statement_id = s->id;
   s->session.legacy_access_off = options_.legacy_access_off && options_.legacy_access_off(ctx.workspace_id.value_or(0));
   s->session.cancel = &s->cancel;
+  s->session.sail = engine_of(*w).value_or(QueryEngine::duckdb) == QueryEngine::sail;  // it was checked when it was set
   s->work.share = share_of(w->cluster_size, warehouses_.sizes());
   const auto config = warehouses_.config_of(ctx.workspace_id.value_or(0));
   s->session.statement_timeout = config.statement_timeout.value_or(options_.statement_timeout);

@@ -57,8 +57,16 @@ World::World() {
   done(catalog->schema_service().create(admin, {.name = "s", .catalog_name = "main"}));
 }
 
+void World::on_sail(bool yes) {
+  if (!sail_pool) {
+    sail_pool = std::make_unique<sail::Pool>(sail::Options{.launcher = TARN_SAIL_PROGRAM, .spool = (folder / "spool").string()});
+    executor->set_sail(sail_pool.get());
+  }
+  on_sail_ = yes;
+}
+
 World::~World() {
-  executor.reset(), log.reset(), codec.reset();
+  executor.reset(), sail_pool.reset(), log.reset(), codec.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
 }
@@ -80,7 +88,8 @@ Result<Done> World::run(const access::Context& ctx, const std::string& sql, Resu
                   .schema = default_schema,
                   .parameters = std::move(parameters),
                   .statement_id = "statement-" + std::to_string(++statements_),
-                  .state = state};
+                  .state = state,
+                  .sail = on_sail_};
   return executor->run(session, sql, {}, sink);
 }
 

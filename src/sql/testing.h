@@ -7,6 +7,7 @@
 #include "access/testing.h"
 #include "catalog/testing.h"
 #include "objects/local_objects.h"
+#include "sail/sail.h"
 #include "sql/sidecar.h"
 #include "sql/statements.h"
 
@@ -41,6 +42,8 @@ class World {
   World();
   ~World();
 
+  /// Its statements run as on a warehouse whose engine is Sail, or no longer.
+  void on_sail(bool yes = true);
   access::Context as(const std::string& name, std::int64_t workspace = 1);
   Result<Done> run(const access::Context& ctx, const std::string& sql, ResultSink& sink, std::map<std::string, Parameter> parameters = {});
 
@@ -55,6 +58,7 @@ class World {
   std::unique_ptr<delta::ParquetCodec> codec;
   std::unique_ptr<delta::DeltaLog> log;
   std::unique_ptr<Engine> engine;
+  std::unique_ptr<sail::Pool> sail_pool;
   std::unique_ptr<Executor> executor;
   std::map<std::string, std::int64_t> ids;
   std::string default_catalog = "main", default_schema = "s";
@@ -62,6 +66,7 @@ class World {
 
  private:
   int statements_ = 0;
+  bool on_sail_ = false;
 };
 
 /// What became of a statement, once it has ended; throws where it is refused at once or hangs.

@@ -52,10 +52,27 @@ Result<void> apply(Warehouse& w, const WarehouseRequest& r) {
                                              w.min_num_clusters, w.max_num_clusters));
   if (w.auto_stop_mins < 0 || (w.auto_stop_mins > 0 && w.auto_stop_mins < 10 && !w.enable_serverless_compute))
     return refuse(Errc::invalid, "Field 'auto_stop_mins' must be 0 (never) or at least 10, got " + std::to_string(w.auto_stop_mins));
+  TARN_CHECK(engine_of(w));
   return {};
 }
 
 }  // namespace
+
+Result<QueryEngine> engine_of(const Warehouse& warehouse) {
+  const auto* tags = warehouse.tags.if_object();
+  const auto* list = tags ? tags->if_contains("custom_tags") : nullptr;
+  if (!list || !list->is_array()) return QueryEngine::duckdb;
+  for (const auto& tag : list->get_array()) {
+    const auto text = [&](const char* key) -> std::string {
+      const auto* v = tag.is_object() ? tag.get_object().if_contains(key) : nullptr;
+      return v && v->is_string() ? std::string(v->get_string()) : std::string();
+    };
+    if (text("key") != kEngineTag) continue;
+    if (const auto engine = json::enum_of<QueryEngine>(text("value"))) return *engine;
+    return refuse(Errc::invalid, fmt::format("The custom tag '{}' must be duckdb or sail, got '{}'", kEngineTag, text("value")));
+  }
+  return QueryEngine::duckdb;
+}
 
 Warehouses::Warehouses(store::Store& store, access::ObjectPermissions& permissions, const Clock& clock, SizeRule sizes)
     : store_(store), permissions_(permissions), clock_(clock), sizes_(sizes) {

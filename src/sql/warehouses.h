@@ -39,6 +39,13 @@ BOOST_DESCRIBE_STRUCT(Warehouse, (),
                       (id, workspace_id, name, cluster_size, creator_name, warehouse_type, spot_instance_policy, min_num_clusters, max_num_clusters,
                        auto_stop_mins, enable_photon, enable_serverless_compute, tags, channel, state, started_at))
 
+/// The engine of a warehouse's queries: its custom tag `tarn-engine`, which only this platform knows; `duckdb` where it has none.
+inline constexpr std::string_view kEngineTag = "tarn-engine";
+enum class QueryEngine { duckdb, sail };
+BOOST_DESCRIBE_ENUM(QueryEngine, duckdb, sail)
+/// Error: invalid for an engine that there is not.
+Result<QueryEngine> engine_of(const Warehouse& warehouse);
+
 /// A create or edit request; absent fields keep their value (edit) or the default (create).
 struct WarehouseRequest {
   std::optional<std::string> name, cluster_size, warehouse_type, spot_instance_policy, creator_name;

@@ -142,7 +142,7 @@ Result<Done> Executor::create_table(const Call& c, const std::map<std::string, s
   if (a.has_query) {
     if (!a.columns.empty())
       return refuse(Errc::invalid, "[PARSE_SYNTAX_ERROR] Schema may not be specified in a Create Table As Select (CTAS) statement. SQLSTATE: 42601");
-    TARN_TRY(compiled, resolver_.compile(c.session, c.sql, a));
+    TARN_TRY(compiled, ready(c, c.sql, a));
     c.guarded = compiled.guarded;
     query = std::move(compiled);
     TARN_TRY(found, engine_.describe(engine::Scope{.directories = query.directories}, query.sql, c.session.cancel));
@@ -284,7 +284,7 @@ Result<CompiledChange> Executor::replaced(const Call& c, const Target& target, s
 
 Result<Done> Executor::insert(const Call& c) {
   TARN_TRY(target, writable(c.session, c.analysis.target));
-  TARN_TRY(query, resolver_.compile_insert(c.session, c.sql, c.analysis, *target.table));
+  TARN_TRY(query, ready(c, c.sql, c.analysis, false, target.table.get()));
   c.guarded = query.guarded;
   c.metrics.files = query.files, c.metrics.bytes = query.bytes, c.metrics.skipped = query.skipped;
   std::vector<std::optional<std::size_t>> sources;

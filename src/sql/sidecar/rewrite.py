@@ -47,6 +47,10 @@ def rewrite(request):
         return probed(request, hole)
     if not sql:
         return governed(request, hole)
+    if request.get("engine") == "sail":
+        import sail  # which needs this module's tables
+
+        return sail.rewritten(request, Holes(sql, [relations, request.get("functions")], "`"))
     tree = parsed(sql).copy()
     if isinstance(tree, exp.TruncateTable):
         tree = exp.Delete(this=tree.expressions[0])
@@ -63,7 +67,8 @@ def rewrite(request):
 
 
 class Holes:
-    def __init__(self, sql, relations):
+    def __init__(self, sql, relations, mark='"'):
+        self.mark = mark
         text = (sql + repr(relations)).lower()
         k = 0
         while f"tarn{k}_" in text:
@@ -83,10 +88,10 @@ class Holes:
 
     def pieces(self, text):
         out = []
-        parts = text.split('"' + self.prefix)
+        parts = text.split(self.mark + self.prefix)
         out.append(parts[0])
         for p in parts[1:]:
-            number, rest = p.split('"', 1)
+            number, rest = p.split(self.mark, 1)
             out.append(self.values[int(number)])
             out.append(rest)
         return [p for p in out if p != ""]
