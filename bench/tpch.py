@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """TPC-H on governed Delta tables through the statement API, beside raw DuckDB on the same Parquet, Sail and Apache Spark.
 
-    bench/tpch.py [--build build] [--scale 1] [--rounds 3] [--peers duckdb,sail,spark]
+    bench/tpch.py [--build build] [--scale 1] [--rounds 3] [--peers duckdb,tarn-on-sail,sail,spark]
 
 The generator is DuckDB's own (extension tpch, pinned). Its rows are written as Parquet once; Tarn ingests those files into Delta tables by
 `CREATE TABLE ... AS SELECT * FROM read_files(...)`, and the peers read the Parquet. Every engine has this machine's cores. Each query's best of
@@ -120,6 +120,23 @@ class Tarn:
     def run(self, text):
         return self.statement(text, catalog="landing_raw", schema="tpch")
 
+    def on_sail(self):
+        """The same tables through a warehouse whose engine is Sail."""
+        return OnSail(self)
+
+    def close(self):
+        pass
+
+
+class OnSail:
+    def __init__(self, tarn):
+        self.tarn = tarn
+        self.warehouse = tarn.admin.workspace("landing", "POST", "/api/2.0/sql/warehouses", {"name": "sailing", "cluster_size": "2X-Small", "max_num_clusters": 1, "auto_stop_mins": 0,
+                                                                                             "tags": {"custom_tags": [{"key": "tarn-engine", "value": "sail"}]}})["id"]
+
+    def run(self, text):
+        return self.tarn.statement(text, warehouse_id=self.warehouse, catalog="landing_raw", schema="tpch")
+
     def close(self):
         pass
 
@@ -225,7 +242,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default="duckdb,sail,spark")
+    parser.add_argument("--peers", default="duckdb,tarn-on-sail,sail,spark")
     args = parser.parse_args()
     peers = [p for p in args.peers.split(",") if p]
     with tempfile.TemporaryDirectory(prefix="tarn-tpch-") as scratch, contextlib.ExitStack() as stack:
@@ -234,9 +251,10 @@ def main():
         folder.mkdir()
         queries = generated(folder, args.scale)
         expected, all_times = {}, {}
-        make = {"duckdb": lambda: DuckDb(folder), "tarn": lambda: Tarn(stack, folder, args.build.resolve()), "sail": lambda: Spark("sail", folder, scratch), "spark": lambda: Spark("spark", folder, scratch)}
+        made = {}
+        make = {"duckdb": lambda: DuckDb(folder), "tarn-on-sail": lambda: made["tarn"].on_sail(), "tarn": lambda: Tarn(stack, folder, args.build.resolve()), "sail": lambda: Spark("sail", folder, scratch), "spark": lambda: Spark("spark", folder, scratch)}
         for name in ["duckdb", "tarn", *(p for p in peers if p != "duckdb")]:
-            engine = make[name]()
+            engine = made[name] = make[name]()
             times, other = measured(engine, queries, 1 if name == "spark" else args.rounds, expected)
             all_times[name] = times
             line = {"engine": name, "scale": args.scale, "queries": len(times), "total_s": round(sum(times.values()), 2), "best_s": {n: round(t, 3) for n, t in times.items()}, "otherwise": other}
