@@ -10,8 +10,9 @@
 #include "sql/system_tables.h"
 
 namespace tarn::sail {
+class Lease;
 class Pool;
-}
+}  // namespace tarn::sail
 
 namespace tarn::sql {
 
@@ -68,6 +69,10 @@ class Executor {
   static Result<void> not_on_sail(const Session& session, StatementKind kind);
   Result<Done> query(const Call& c);    // executor.cc
   Result<Done> explain(const Call& c);  // explain.cc
+  /// The last column's texts of all rows, one after another.
+  Result<std::string> column_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories);
+  Result<std::string> sail_plan(const Call& c, const std::string& sql, const Analysis& analysis);  // on_sail.cc
+  Result<std::shared_ptr<sail::Lease>> lease_for(const Call& c, const SailQuery& query);
   /// The engine's plan of a query.
   Result<std::string> plan_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories);
   /// What a statement that is no query would do, and the plan of what it reads; `shown`: the session whose plans leave out what is hidden.

@@ -34,6 +34,11 @@ bool about_table(const Analysis& a) {
   }
 }
 
+bool runs_a_query(StatementKind kind) {
+  return kind == StatementKind::insert || kind == StatementKind::create_table || kind == StatementKind::merge || kind == StatementKind::delete_ ||
+         kind == StatementKind::update;
+}
+
 bool changes_rows(StatementKind kind) {
   switch (kind) {
     case StatementKind::insert:
@@ -53,8 +58,12 @@ bool changes_rows(StatementKind kind) {
 }  // namespace
 
 Result<std::string> Executor::plan_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories) {
+  return column_of(c, "EXPLAIN " + sql, directories);
+}
+
+Result<std::string> Executor::column_of(const Call& c, const std::string& sql, const std::vector<std::string>& directories) {
   engine::Request request;
-  request.sql = "EXPLAIN " + sql;
+  request.sql = sql;
   request.timeout_ms = c.options.timeout_ms;
   std::string plan;
   const engine::Sink sink{.schema = [](const std::vector<engine::Column>&) {},
@@ -127,7 +136,14 @@ Result<Done> Executor::explain(const Call& c) {
   Session shown = c.session;
   shown.outline = true;
   std::string plan, analyzed;
-  if (inner->kind == StatementKind::query) {
+  if (c.session.sail && inner->kind != StatementKind::query && runs_a_query(inner->kind))
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] EXPLAIN of " + words(inner->kind) +
+                      " is not supported by a warehouse whose engine is Sail. Use a warehouse of the default engine. SQLSTATE: 0A000");
+  if (inner->kind == StatementKind::query && c.session.sail) {
+    TARN_TRY(text, sail_plan(c, a.query_text, *inner));
+    plan = std::move(text);
+  } else if (inner->kind == StatementKind::query) {
     TARN_TRY(compiled, resolver_.compile(shown, a.query_text, *inner));
     c.guarded = compiled.guarded;
     for (std::size_t i = 0; i < compiled.columns.size(); ++i) analyzed += (i ? ", " : "") + compiled.columns[i] + ": " + compiled.types.at(i);

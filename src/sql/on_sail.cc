@@ -37,13 +37,18 @@ constexpr std::tuple<const char*, const char*, const char*> kSparks[] = {
     {"verflow", "[ARITHMETIC_OVERFLOW] ", ". SQLSTATE: 22003"},
 };
 
+/// Where tables lie on this machine is no caller's business; Sail leaves out the first slash at times.
+std::string without_places(std::string text, const std::vector<std::string>& places) {
+  for (const auto& place : places)
+    for (const auto& part : {place, place.substr(1)}) {
+      boost::algorithm::replace_all(text, part + "/", "");
+      boost::algorithm::replace_all(text, part, "of the table");
+    }
+  return text;
+}
+
 Error from_sail(sail::Error e, const std::vector<std::string>& places) {
-  for (auto place : places) {
-    boost::algorithm::replace_all(e.message, place + "/", "");
-    boost::algorithm::replace_all(e.message, place, "of the table");
-    // Its own messages leave out the first slash.
-    boost::algorithm::replace_all(e.message, place.substr(1) + "/", "");
-  }
+  e.message = without_places(std::move(e.message), places);
   const auto says = [&](const char* text) { return e.message.find(text) != e.message.npos; };
   switch (e.code) {
     case sail::Errc::cancelled:
@@ -198,8 +203,7 @@ Result<void> Executor::not_on_sail(const Session& session, StatementKind kind) {
     case StatementKind::update:
     case StatementKind::delete_:
     case StatementKind::merge:
-    case StatementKind::copy_into:
-    case StatementKind::explain: {
+    case StatementKind::copy_into: {
       std::string word(json::name_of(kind));
       while (word.ends_with('_')) word.pop_back();
       std::ranges::transform(word, word.begin(), [](unsigned char ch) { return ch == '_' ? ' ' : static_cast<char>(std::toupper(ch)); });
@@ -210,17 +214,45 @@ Result<void> Executor::not_on_sail(const Session& session, StatementKind kind) {
   }
 }
 
+Result<std::string> Executor::sail_plan(const Call& c, const std::string& sql, const Analysis& analysis) {
+  if (!sail_) return refuse(Errc::unavailable, "Sail is not available on this server");
+  TARN_TRY(query, resolver_.compile_sail(c.session, sql, analysis, nullptr));
+  c.guarded = c.guarded || query.known.guarded;
+  TARN_TRY(lease, lease_for(c, query));
+  // What would be written down for it stands there without rows: their number is not for everybody, and the plan does not ask for them.
+  std::vector<std::string> inputs;
+  for (auto& input : query.inputs) inputs.push_back(input.relation.empty() ? std::move(input.text) : nothing(input.columns));
+  TARN_TRY(text, Resolver::sail_text(c.session, query, inputs));
+  auto places = query.directories;
+  places.push_back(lease->home());
+  auto folder = lease->folder();
+  if (!folder) return fail(from_sail(folder.error(), places));
+  auto rows = lease->run({.sql = "EXPLAIN " + text, .directory = **folder, .timeout_ms = c.options.timeout_ms}, c.session.cancel);
+  if (!rows) return fail(from_sail(rows.error(), places));
+  std::string plan;
+  for (const auto& file : rows->files) {
+    TARN_TRY(part, column_of(c, "SELECT c0 FROM read_parquet(" + delta::sql_string(**folder + "/" + file) + ")", {lease->home()}));
+    plan += part;
+  }
+  const std::string_view head = "== Physical Plan ==\n";
+  return without_places(plan.starts_with(head) ? plan.substr(head.size()) : plan, places);
+}
+
+Result<std::shared_ptr<sail::Lease>> Executor::lease_for(const Call& c, const SailQuery& query) {
+  sail::Scope scope{.principal = std::to_string(c.session.ctx.caller.id), .directories = query.directories};
+  if (c.session.cancel && c.session.cancel->work()) scope.share = c.session.cancel->work()->share;
+  auto leased = sail_->lease(scope, c.session.cancel, c.options.timeout_ms);
+  if (!leased) return fail(from_sail(leased.error(), query.directories));
+  return std::shared_ptr<sail::Lease>(*std::move(leased));
+}
+
 Result<Compiled> Executor::on_sail(const Call& c, const std::string& sql, const Analysis& analysis, bool final, const OpenTable* target) {
   if (!sail_) return refuse(Errc::unavailable, "Sail is not available on this server");
   TARN_TRY(query, resolver_.compile_sail(c.session, sql, analysis, target));
   c.guarded = c.guarded || query.known.guarded;
   auto* const cancel = c.session.cancel;
-  sail::Scope scope{.principal = std::to_string(c.session.ctx.caller.id), .directories = query.directories};
-  if (cancel && cancel->work()) scope.share = cancel->work()->share;
+  TARN_TRY(lease, lease_for(c, query));
   auto places = query.directories;
-  auto leased = sail_->lease(scope, cancel, c.options.timeout_ms);
-  if (!leased) return fail(from_sail(leased.error(), places));
-  const std::shared_ptr<sail::Lease> lease = *std::move(leased);
   places.push_back(lease->home());
 
   Compiled out = std::move(query.known);
