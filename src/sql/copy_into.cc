@@ -28,13 +28,14 @@ Result<Done> Executor::copy_into(const Call& c) {
   }
   auto options = a.options;
   options["format"] = a.file_format;
+  TARN_TRY(format, file_format(options, FileReader::copy, {}));
   std::int64_t rows = 0;
   for (const auto& file : found) {
     // The same name with other content is another file.
     const auto app = "copy-into-" + crypto::to_hex(crypto::sha256(file.url + "\n" + file.etag)).substr(0, 32);
     TARN_TRY(table, tables_.open(*target.info.storage_location));
     if (!force && table->snapshot->transactions.contains(app)) continue;
-    TARN_TRY(source, files_.relation(c.session, {file}, options));
+    TARN_TRY(source, files_.relation(c.session, {file}, format));
     Compiled query{.sql = "SELECT * FROM " + source.sql + " AS files_", .directories = source.directories};
     for (const auto& col : source.columns) query.columns.push_back(col.name);
     std::vector<std::optional<std::size_t>> places;

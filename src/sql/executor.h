@@ -26,7 +26,7 @@ class Executor {
         engine_(engine),
         tables_(objects, log, engine),
         system_(catalog, std::move(account_id)),
-        files_(catalog, objects, engine),
+        files_(catalog, objects, engine, parser),
         resolver_(catalog, parser, tables_, system_, files_),
         securables_(catalog, resolver_) {}
 

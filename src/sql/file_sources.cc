@@ -12,102 +12,6 @@ namespace {
 
 constexpr std::size_t kMostFiles = 10'000;
 
-Result<bool> boolean(const std::string& name, const std::string& text) {
-  const auto t = lower(text);
-  if (t == "true") return true;
-  if (t == "false") return false;
-  return refuse(Errc::invalid, "Option '" + name + "' must be true or false, got '" + text + "'");
-}
-
-/// The reader's call for a format: read_csv([...], …). Every option is known or refused.
-Result<std::string> reader(const std::string& list, std::map<std::string, std::string> given, std::string& schema) {
-  std::map<std::string, std::string> o;
-  for (auto& [k, v] : given) o[lower(k)] = v;
-  const auto take = [&](const char* name) -> std::optional<std::string> {
-    const auto i = o.find(name);
-    if (i == o.end()) return std::nullopt;
-    auto v = i->second;
-    o.erase(i);
-    return v;
-  };
-  const auto format = lower(take("format").value_or(""));
-  schema = take("schema").value_or("");
-  std::string call;
-  if (format == "csv") {
-    call = "read_csv(" + list;
-    TARN_TRY(header, boolean("header", take("header").value_or("false")));
-    call += header ? ", header = true" : ", header = false";
-    auto sep = take("sep");
-    if (auto d = take("delimiter")) sep = d;
-    call += ", delim = " + delta::sql_string(sep.value_or(","));
-    call += ", quote = " + delta::sql_string(take("quote").value_or("\""));
-    call += ", escape = " + delta::sql_string(take("escape").value_or("\""));
-    const auto null = take("nullvalue");
-    call += null && !null->empty() ? ", nullstr = [" + delta::sql_string(*null) + ", '']" : ", nullstr = ['']";
-    TARN_TRY(infer, boolean("inferSchema", take("inferschema").value_or(take("infercolumntypes").value_or("true"))));
-    call += infer ? ", sample_size = -1" : ", all_varchar = true";
-    const auto mode = lower(take("mode").value_or("failfast"));
-    if (mode != "failfast")
-      return refuse(Errc::unsupported,
-                    "[UNSUPPORTED_FEATURE] CSV mode '" + mode +
-                        "' is not supported by this warehouse: rows that do not parse fail the statement (FAILFAST). SQLSTATE: 0A000");
-    call += ")";
-  } else if (format == "json") {
-    call = "read_json(" + list + ", sample_size = -1)";
-    take("multiline");
-  } else if (format == "parquet") {
-    call = "read_parquet(" + list + ", union_by_name = true)";
-  } else if (format.empty()) {
-    return refuse(Errc::invalid, "read_files needs the option format => 'csv', 'json' or 'parquet'");
-  } else {
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The file format '" + format +
-                                         "' is not supported by this warehouse. Use csv, json or parquet. SQLSTATE: 0A000");
-  }
-  if (!o.empty())
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] The option '" + o.begin()->first + "' of format " + format +
-                                         " is not supported by this warehouse. SQLSTATE: 0A000");
-  return call;
-}
-
-/// `a INT, b STRING` -> columns; types hold no comma outside brackets.
-Result<std::vector<RelationColumn>> parse_columns(const std::string& text) {
-  std::vector<RelationColumn> out;
-  std::string word;
-  int depth = 0;
-  const auto flush = [&]() -> bool {
-    const auto begin = word.find_first_not_of(" \t\n");
-    if (begin == std::string::npos) return false;
-    std::size_t end;
-    RelationColumn c;
-    if (word[begin] == '`') {
-      end = word.find('`', begin + 1);
-      if (end == std::string::npos) return false;
-      c.name = word.substr(begin + 1, end - begin - 1);
-      ++end;
-    } else {
-      end = word.find_first_of(" \t\n", begin);
-      if (end == std::string::npos) return false;
-      c.name = word.substr(begin, end - begin);
-    }
-    c.type = lower(word.substr(std::min(word.size(), word.find_first_not_of(" \t\n", end))));
-    while (!c.type.empty() && std::isspace(static_cast<unsigned char>(c.type.back()))) c.type.pop_back();
-    word.clear();
-    if (c.name.empty() || c.type.empty()) return false;
-    out.push_back(std::move(c));
-    return true;
-  };
-  for (const char c : text + ",") {
-    if (c == '(' || c == '<') ++depth;
-    if (c == ')' || c == '>') --depth;
-    if (c == ',' && depth == 0) {
-      if (!flush()) return refuse(Errc::invalid, "Option 'schema' must list columns as NAME TYPE, ...; got '" + text + "'");
-    } else {
-      word += c;
-    }
-  }
-  return out;
-}
-
 /// Something between a bucket's folder and a file is a link, and leads who knows where.
 bool through_link(const std::filesystem::path& bucket, std::filesystem::path file) {
   std::error_code ec;
@@ -254,13 +158,20 @@ Result<std::vector<ListedEntry>> FileSources::entries(const Session& session, co
 }
 
 Result<FileRelation> FileSources::open(const Session& session, const std::string& path, const std::map<std::string, std::string>& options,
-                                       bool metadata) {
+                                       bool direct, bool metadata) {
   TARN_TRY(files, list(session, path, true));
-  return relation(session, files, options, metadata);
+  std::vector<std::string> names;
+  for (const auto& f : files) names.push_back(f.shown);
+  TARN_TRY(format, file_format(options, direct ? FileReader::direct : FileReader::function, names));
+  if (!format.glob.empty()) {
+    TARN_TRY(glob, Glob::parse("/" + format.glob));
+    std::erase_if(files, [&](const SourceFile& f) { return !glob.covers(f.shown.substr(f.shown.rfind('/'))); });
+    if (files.empty()) return no_path(path + "/" + format.glob);
+  }
+  return relation(session, files, format, metadata);
 }
 
-Result<FileRelation> FileSources::relation(const Session& session, const std::vector<SourceFile>& files,
-                                           const std::map<std::string, std::string>& options, bool metadata) {
+Result<FileRelation> FileSources::relation(const Session& session, const std::vector<SourceFile>& files, const FileFormat& format, bool metadata) {
   std::string names = "[";
   std::set<std::string> folders;
   for (const auto& f : files) {
@@ -268,8 +179,6 @@ Result<FileRelation> FileSources::relation(const Session& session, const std::ve
     folders.insert(std::filesystem::path(f.local).parent_path().string());
   }
   names += "]";
-  std::string schema;
-  TARN_TRY(call, reader(names, options, schema));
   FileRelation out;
   std::vector<objects::ObjectStore::Wanted> copies;
   for (const auto& f : files)
@@ -278,54 +187,33 @@ Result<FileRelation> FileSources::relation(const Session& session, const std::ve
   if (!held) return refuse(Errc::unavailable, "A file cannot be read: " + held.error().message);
   out.held = *std::move(held);
   out.directories.assign(folders.begin(), folders.end());
-  TARN_TRY(found, engine_.describe(engine::Scope{.directories = out.directories}, "SELECT * FROM " + call, session.cancel));
-  std::vector<RelationColumn> wanted;
-  if (!schema.empty()) {
-    TARN_TRY(parsed, parse_columns(schema));
-    if (parsed.size() != found.size())
-      return refuse(Errc::invalid, fmt::format("The schema names {} columns, the files have {}", parsed.size(), found.size()));
-    wanted = std::move(parsed);
-  }
-  std::string list;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    RelationColumn c;
-    if (!wanted.empty()) {
-      c = wanted[i];
-    } else {
-      TARN_TRY(type, sql_type_of(found[i].type));
-      // What looks like a time is a point in time, read in the session's zone (UTC), as Spark does.
-      c = {found[i].name, type == "timestamp_ntz" ? "timestamp" : type == "void" ? "string" : type};
-    }
-    auto delta_type = delta::delta_type(c.type);
-    if (!delta_type)
-      return refuse(Errc::invalid, "[UNSUPPORTED_DATATYPE] Unsupported data type \"" + c.type + "\" of column `" + c.name + "`. SQLSTATE: 0A000");
-    list += fmt::format("{}CAST({} AS {}) AS {}", list.empty() ? "" : ", ", delta::sql_identifier(found[i].name), delta::duckdb_type(*delta_type),
-                        delta::sql_identifier(c.name));
-    out.columns.push_back(std::move(c));
-  }
-  if (!metadata || std::ranges::any_of(out.columns, [](const RelationColumn& c) { return lower(c.name) == "_metadata"; })) {
-    out.sql = "(SELECT " + list + " FROM " + call + ")";
+  const auto describe = [&](const std::string& sql) { return engine_.describe({.directories = out.directories}, sql, session.cancel); };
+  TARN_TRY(shape, shape_of(format, names, parser_, describe));
+  out.columns = std::move(shape.columns);
+  if (std::ranges::any_of(out.columns, [](const RelationColumn& c) { return lower(c.name) == "_metadata"; })) metadata = false;
+  const auto where = shape.where.empty() ? std::string() : " WHERE " + shape.where;
+  if (!metadata && !shape.knows_files) {
+    out.sql = "(SELECT " + shape.list + " FROM " + shape.from + " AS f_" + where + ")";
     return out;
   }
   // Each row with its file's name, joined with what is known of the files.
-  std::string own = "file_";
-  const auto taken = [&](const engine::Column& c) { return lower(c.name) == own; };
-  while (std::ranges::any_of(found, taken)) own += '_';
   std::string known;
   for (const auto& f : files)
-    known += fmt::format("{}({}, {}, {}, {}, make_timestamptz({}))", known.empty() ? "" : ", ", delta::sql_string(f.local),
+    known += fmt::format("{}({}, {}, {}, {}, make_timestamptz({}), {})", known.empty() ? "" : ", ", delta::sql_string(f.local),
                          delta::sql_string(encoded(f.shown)), delta::sql_string(encoded(f.shown.substr(f.shown.rfind('/') + 1))), f.size,
-                         f.modified * 1000);
-  call.insert(call.size() - 1, ", filename = " + delta::sql_string(own));
-  out.columns.push_back({.name = "_metadata",
-                         .type = "struct<file_path:string,file_name:string,file_size:bigint,file_block_start:bigint,file_block_length:bigint,"
-                                 "file_modification_time:timestamp>",
-                         .hidden = true});
-  out.sql = fmt::format(
-      "(SELECT {}, struct_pack(file_path := m_.p, file_name := m_.n, file_size := CAST(m_.s AS BIGINT), file_block_start := CAST(0 AS BIGINT), "
-      "file_block_length := CAST(m_.s AS BIGINT), file_modification_time := m_.t) AS _metadata FROM {} AS f_ JOIN (VALUES {}) AS m_(l, p, n, s, t) "
-      "ON f_.{} = m_.l)",
-      list, call, known, delta::sql_identifier(own));
+                         f.modified * 1000, delta::sql_string(f.shown));
+  std::string list = std::move(shape.list);
+  if (metadata) {
+    out.columns.push_back({.name = "_metadata",
+                           .type = "struct<file_path:string,file_name:string,file_size:bigint,file_block_start:bigint,file_block_length:bigint,"
+                                   "file_modification_time:timestamp>",
+                           .hidden = true});
+    list +=
+        ", struct_pack(file_path := m_.p, file_name := m_.n, file_size := CAST(m_.s AS BIGINT), file_block_start := CAST(0 AS BIGINT), "
+        "file_block_length := CAST(m_.s AS BIGINT), file_modification_time := m_.t) AS _metadata";
+  }
+  out.sql = fmt::format("(SELECT {} FROM {} AS f_ JOIN (VALUES {}) AS m_(l, p, n, s, t, w) ON f_.{} = m_.l{})", list, shape.from, known,
+                        delta::sql_identifier(shape.file), where);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "catalog/catalog.h"
 #include "objects/object_store.h"
 #include "sql/engine_port.h"
+#include "sql/file_formats.h"
 #include "sql/resolver.h"
 
 namespace tarn::sql {
@@ -32,20 +33,21 @@ struct ListedEntry {
 
 class FileSources {
  public:
-  FileSources(catalog::Catalog& catalog, objects::ObjectStore& objects, Engine& engine) : catalog_(catalog), objects_(objects), engine_(engine) {}
+  FileSources(catalog::Catalog& catalog, objects::ObjectStore& objects, Engine& engine, Parser& parser)
+      : catalog_(catalog), objects_(objects), engine_(engine), parser_(parser) {}
 
-  /// read_files(path, options…): format (required for now: csv, json, parquet), header, sep/delimiter, quote, escape, nullValue, schema.
+  /// read_files(path, options…) with the options of file_formats.h, or format.`path` (`direct`).
   /// Errors: permission_denied, not_found (no files), unsupported (an option, by name), invalid.
   /// `metadata`: with the hidden column _metadata, where no column of the files has this name.
-  Result<FileRelation> open(const Session& session, const std::string& path, const std::map<std::string, std::string>& options, bool metadata);
+  Result<FileRelation> open(const Session& session, const std::string& path, const std::map<std::string, std::string>& options, bool direct,
+                            bool metadata);
   /// The data files at a path (one object, or everything below it), in key order; names that begin with `_` or `.` are skipped. `pattern`: the path
   /// may be one (globs.h). Errors: permission_denied, not_found (no such volume, no file), invalid, unsupported, too_large.
   Result<std::vector<SourceFile>> list(const Session& session, const std::string& path, bool pattern);
   /// Files and folders immediately at a path, by name, at most `limit`; of a file itself. Errors as list's.
   Result<std::vector<ListedEntry>> entries(const Session& session, const std::string& path, std::size_t limit);
   /// A relation over these very files.
-  Result<FileRelation> relation(const Session& session, const std::vector<SourceFile>& files, const std::map<std::string, std::string>& options,
-                                bool metadata = false);
+  Result<FileRelation> relation(const Session& session, const std::vector<SourceFile>& files, const FileFormat& format, bool metadata = false);
 
  private:
   /// Where a path leads whose use was allowed.
@@ -62,6 +64,7 @@ class FileSources {
   catalog::Catalog& catalog_;
   objects::ObjectStore& objects_;
   Engine& engine_;
+  Parser& parser_;
 };
 
 }  // namespace tarn::sql

@@ -378,7 +378,7 @@ Result<Resolver::Relation> Resolver::resolve(const Session& session, const Refer
       if (rights.owner)
         return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A view over files is not supported: create a table from them. SQLSTATE: 0A000");
       if (!session.zone().empty()) return fail(only_in_utc(session, "Reading files"));
-      TARN_TRY(source, files_.open(session, reference.path, reference.options, reference.metadata));
+      TARN_TRY(source, files_.open(session, reference.path, reference.options, reference.kind == ReferenceKind::path, reference.metadata));
       out.columns = std::move(source.columns);
       out.sql = std::move(source.sql);
       out.directories = std::move(source.directories);
