@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,25 +10,9 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/spawn.h"
 
 namespace tarn::engine {
-namespace {
-
-/// posix_spawn's attribute objects, destroyed in every case.
-struct SpawnPlan {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  SpawnPlan() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  ~SpawnPlan() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-};
-
-}  // namespace
 
 std::shared_ptr<Process> Process::start(const Options& options, bool verify, std::string& error) {
   namespace fs = std::filesystem;
@@ -51,34 +34,19 @@ std::shared_ptr<Process> Process::start(const Options& options, bool verify, std
     error = std::string("socketpair: ") + std::strerror(errno);
     return nullptr;
   }
-  SpawnPlan plan;
-  ::posix_spawn_file_actions_addopen(&plan.actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&plan.actions, 1, "/dev/null", O_WRONLY, 0);
-  int child_end = ends[1];
-  if (child_end == 3) child_end = ::fcntl(ends[1], F_DUPFD_CLOEXEC, 4);  // a dup onto itself would keep close-on-exec
-  ::posix_spawn_file_actions_adddup2(&plan.actions, child_end, 3);
-  ::posix_spawn_file_actions_addclosefrom_np(&plan.actions, 4);
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&plan.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&plan.attributes, &all);
-  ::posix_spawnattr_setpgroup(&plan.attributes, 0);  // a terminal's interrupt is for tarn, which ends its children itself
-  ::posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string binary = options.binary, verb = "engine", parent = std::to_string(::getpid());
-  char* arguments[] = {binary.data(), verb.data(), parent.data(), nullptr};
-  char* environment[] = {nullptr};
-  pid_t pid = 0;
-  const int failure = ::posix_spawn(&pid, binary.c_str(), &plan.actions, &plan.attributes, arguments, environment);
-  if (child_end != ends[1]) ::close(child_end);
+  const auto pid = spawn({.program = options.binary,
+                          .arguments = {options.binary, "engine", std::to_string(::getpid())},
+                          .environment = {},
+                          .descriptors = {Spawn::kNull, Spawn::kNull, STDERR_FILENO, ends[1]},
+                          .folder = {}});
   ::close(ends[1]);
-  if (failure != 0) {
+  if (!pid) {
     ::close(ends[0]);
-    error = "Cannot start " + binary + ": " + std::strerror(failure);
+    error = "Cannot start " + options.binary + ": " + std::strerror(pid.error());
     return nullptr;
   }
-  if (options.started) options.started(pid);
-  auto process = std::make_shared<Process>(pid, ends[0], spill);
+  if (options.started) options.started(*pid);
+  auto process = std::make_shared<Process>(*pid, ends[0], spill);
   Settings settings;
   settings.threads = static_cast<std::uint32_t>(std::max(1, options.threads));
   settings.memory_bytes = options.memory_bytes;

@@ -3,12 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+
+#include "base/spawn.h"
 
 namespace tarn::review {
 namespace {
@@ -52,42 +53,20 @@ ChildResult run(const ChildSpec& spec) {
     result.err = std::string("pipe: ") + std::strerror(errno);
     return result;
   }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, out.write_end, 1);
-  ::posix_spawn_file_actions_adddup2(&actions, err.write_end, 2);
-  int extra = spec.extra_fd;
-  if (extra == 3) extra = ::fcntl(extra, F_DUPFD_CLOEXEC, 4);  // a dup onto itself would keep close-on-exec
-  if (extra >= 0) ::posix_spawn_file_actions_adddup2(&actions, extra, 3);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, spec.extra_fd >= 0 ? 4 : 3);
-  if (!spec.folder.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, spec.folder.c_str());
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::vector<char*> argv, envp;
-  for (const auto& a : spec.command) argv.push_back(const_cast<char*>(a.c_str()));
-  for (const auto& e : spec.environment) envp.push_back(const_cast<char*>(e.c_str()));
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-  const std::string program = found(spec.command.at(0), spec.environment);
-  pid_t pid = -1;
-  const int rc = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), envp.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (extra >= 0 && extra != spec.extra_fd) ::close(extra);
+  std::vector<int> descriptors{Spawn::kNull, out.write_end, err.write_end};
+  if (spec.extra_fd >= 0) descriptors.push_back(spec.extra_fd);
+  const auto started = spawn({.program = found(spec.command.at(0), spec.environment),
+                              .arguments = spec.command,
+                              .environment = spec.environment,
+                              .descriptors = std::move(descriptors),
+                              .folder = spec.folder});
   out.shut();
   err.shut();
-  if (rc != 0) {
-    result.err = "Cannot run '" + spec.command[0] + "': " + std::strerror(rc);
+  if (!started) {
+    result.err = "Cannot run '" + spec.command[0] + "': " + std::strerror(started.error());
     return result;
   }
+  const pid_t pid = *started;
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(spec.seconds);
   std::array<pollfd, 2> ends{pollfd{out.read_end, POLLIN, 0}, pollfd{err.read_end, POLLIN, 0}};
   const auto take = [&](int i, std::string& into, bool& cut) {

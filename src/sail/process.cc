@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 
 #include "base/ids.h"
 #include "base/resources.h"
+#include "base/spawn.h"
 #include "sail/order.h"
 
 namespace tarn::sail {
@@ -99,38 +99,18 @@ Expected<std::shared_ptr<Process>, std::string> Process::start(const Options& op
     return failed("a pipe");
   }
   ours.keep(told[0]), ours.keep(told[1]);
-  // Beyond 3 first, so that no duplicate lands on what is still needed.
-  const int child_talk = ours.keep(::fcntl(talk[1], F_DUPFD_CLOEXEC, 10)), child_told = ours.keep(::fcntl(told[0], F_DUPFD_CLOEXEC, 10));
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_adddup2(&actions, child_told, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, child_talk, 3);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string program = options.launcher, parent = std::to_string(::getpid());
-  char* arguments[] = {program.data(), parent.data(), nullptr};
-  char* environment[] = {nullptr};
-  pid_t pid = -1;
-  const int bad = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environment);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (bad != 0) {
+  const auto pid = spawn({.program = options.launcher,
+                          .arguments = {options.launcher, std::to_string(::getpid())},
+                          .environment = {},
+                          .descriptors = {told[0], Spawn::kNull, Spawn::kNull, talk[1]},
+                          .folder = {}});
+  if (!pid) {
     ::close(talk[0]);
-    errno = bad;
-    return failed(program.c_str());
+    errno = pid.error();
+    return failed(options.launcher.c_str());
   }
-  std::shared_ptr<Process> out(new Process(pid, talk[0], home));
-  if (options.started) options.started(pid);
+  std::shared_ptr<Process> out(new Process(*pid, talk[0], home));
+  if (options.started) options.started(*pid);
   const auto text = json::encode_text(order_of(scope, options, home));
   // The launcher reads while this writes; where it has ended there is no reader, which its silence tells.
   for (std::size_t at = 0; at < text.size();) {

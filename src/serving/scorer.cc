@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +17,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "base/spawn.h"
 #include "engine/child/hardening.h"
 
 namespace tarn::serving {
@@ -92,36 +92,16 @@ Expected<ScorerProcess, std::string> start_scorer(const std::string& program, Sc
   };
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, talk) != 0 || ::pipe2(said, O_CLOEXEC) != 0 || ::pipe2(told, O_CLOEXEC) != 0)
     return give_up("cannot make its pipes");
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  // Beyond 3 first, so that no duplicate lands on what is still needed.
-  const int child_talk = ::fcntl(talk[1], F_DUPFD_CLOEXEC, 10), child_said = ::fcntl(said[1], F_DUPFD_CLOEXEC, 10),
-            child_told = ::fcntl(told[0], F_DUPFD_CLOEXEC, 10);
-  ::posix_spawn_file_actions_adddup2(&actions, child_told, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, child_said, 1);
-  ::posix_spawn_file_actions_adddup2(&actions, child_said, 2);
-  ::posix_spawn_file_actions_adddup2(&actions, child_talk, 3);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string binary = program, verb = "scorer", parent = std::to_string(::getpid());
-  char* arguments[] = {binary.data(), verb.data(), parent.data(), nullptr};
-  char* environment[] = {nullptr};
-  const int bad = ::posix_spawn(&out.pid, program.c_str(), &actions, &attributes, arguments, environment);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  for (const int fd : {child_talk, child_said, child_told}) ::close(fd);
-  if (bad != 0) {
-    errno = bad;
+  const auto pid = spawn({.program = program,
+                          .arguments = {program, "scorer", std::to_string(::getpid())},
+                          .environment = {},
+                          .descriptors = {told[0], said[1], said[1], talk[1]},
+                          .folder = {}});
+  if (!pid) {
+    errno = pid.error();
     return give_up("cannot start " + program);
   }
+  out.pid = *pid;
   const auto text = json::encode_text(order);  // far below what a pipe holds
   [[maybe_unused]] const auto written = ::write(told[1], text.data(), text.size());
   for (const int fd : {talk[1], said[1], told[0], told[1]}) ::close(fd);
