@@ -405,12 +405,13 @@ void Statements::keep_house() {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto awake = [&] { return stop_ || !writes_.empty(); };
-    if (deadlines_.empty())
+    if (deadlines_.empty()) {
       wake_.wait(lock, [&] { return awake() || !deadlines_.empty(); });
-    else
-      wake_.wait_until(lock, deadlines_.begin()->first.first, [&, first = deadlines_.begin()->first.first] {
-        return awake() || deadlines_.empty() || deadlines_.begin()->first.first < first;
-      });
+    } else {
+      // A copy: wait_until keeps a reference, and the statement may end meanwhile.
+      const auto first = deadlines_.begin()->first.first;
+      wake_.wait_until(lock, first, [&] { return awake() || deadlines_.empty() || deadlines_.begin()->first.first < first; });
+    }
     end_late(lock);
     if (!awake()) continue;
     // Ends are collected for a second, so that a busy server writes few transactions; what a client was promised goes at once.
