@@ -28,6 +28,7 @@
 #include "app/not_enabled_routes.h"
 #include "app/principals.h"
 #include "app/quality_room.h"
+#include "app/secret_values.h"
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
@@ -167,6 +168,7 @@ struct Platform::Impl {
   RunsOfModels runs_of_models;
   std::unique_ptr<gateway::Authority> authority;
   WorkspaceRooms workspace_rooms;
+  SecretValues secret_values{workspace_rooms.secret_scopes};  // for SQL
   FoldersOfExperiments folders_of_experiments;
   JobFiles job_files;
   ComputeRoom compute_room;
@@ -334,6 +336,7 @@ struct Platform::Impl {
         quality(*store, catalog, directory, executor, clock, mailer.get(), server_of(data)) {
     executor.set_questions(&serving.questions);
     executor.set_principals(&principals);
+    executor.set_secrets(&secret_values);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
     job_service.notify(&destinations);

@@ -57,7 +57,7 @@ enum class StatementKind {
   show_policies,
   describe_policy,
   describe_query,
-  create_securable,  // volumes, external locations, storage credentials, functions: securables.h
+  create_securable,  // volumes, external locations, storage credentials, functions: securables.h; what is shared, connections: sharing.h
   drop_securable,
   show_securables,
   show_principals,
@@ -151,6 +151,20 @@ BOOST_DESCRIBE_STRUCT(PolicyDefinition::Argument, (), (text, constant))
 BOOST_DESCRIBE_STRUCT(PolicyDefinition::Column, (), (condition, alias))
 BOOST_DESCRIBE_STRUCT(PolicyDefinition, (), (mask, function, to, except, when, on_column, match, arguments))
 
+/// ALTER SHARE ADD, ALTER or REMOVE: what the share lists. Empty members: not said.
+struct SharedObject {
+  struct Value {
+    std::string column, op;
+    std::optional<std::string> value, property;  // one of the two: a literal, or what the recipient's property says
+  };
+  std::string type;
+  std::vector<std::string> name, shared_as;
+  std::optional<std::string> comment, history;
+  std::vector<std::vector<Value>> partitions;
+};
+BOOST_DESCRIBE_STRUCT(SharedObject::Value, (), (column, op, value, property))
+BOOST_DESCRIBE_STRUCT(SharedObject, (), (type, name, shared_as, comment, history, partitions))
+
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
@@ -178,12 +192,14 @@ struct Analysis {
   std::optional<PolicyDefinition> policy;
   std::vector<std::string> copied;  // CREATE TABLE … LIKE: the table or view whose definition it takes
   std::string name;                 // of a policy; `target` is what it is on; a securable's new name
+  std::optional<SharedObject> shared;
+  std::map<std::string, std::vector<std::string>> secrets;  // a connection's options that secret(scope, key) gives
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
                        has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, replace_using,
                        partitioned_by, privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format,
-                       securable_type, principal, source, query_text, version, timestamp, row_filter, masks, policy, copied, name))
+                       securable_type, principal, source, query_text, version, timestamp, row_filter, masks, policy, copied, name, shared, secrets))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {

@@ -7,6 +7,7 @@
 #include "catalog/service.h"
 #include "sql/executor_types.h"
 #include "sql/resolver.h"
+#include "sql/sharing.h"
 
 namespace tarn::sql {
 
@@ -26,15 +27,13 @@ class Principals {
 
 class Securables {
  public:
-  Securables(catalog::UnityCatalog& catalog, const Resolver& resolver) : catalog_(catalog), resolver_(resolver) {}
+  Securables(catalog::UnityCatalog& catalog, const Resolver& resolver) : catalog_(catalog), resolver_(resolver), sharing_(catalog, resolver) {}
 
   /// At start-up; must outlive this. Without it SHOW USERS and SHOW GROUPS are refused.
   void set_principals(Principals* principals) { principals_ = principals; }
+  /// Likewise. Without it secret() is refused.
+  void set_secrets(SecretValues* secrets) { sharing_.set_secrets(secrets); }
 
-  struct Told {
-    std::vector<ResultColumn> columns;
-    std::vector<std::vector<std::optional<std::string>>> rows;
-  };
   /// Whether an ALTER or COMMENT is about one of these.
   static bool takes(const Analysis& a);
   /// Errors: the catalog's (not_found, already_exists, permission_denied, invalid, …), and unsupported for a function that is built in.
@@ -56,6 +55,7 @@ class Securables {
   catalog::UnityCatalog& catalog_;
   const Resolver& resolver_;
   Principals* principals_ = nullptr;
+  Sharing sharing_;
 };
 
 }  // namespace tarn::sql

@@ -7,6 +7,7 @@
 #include "access/testing.h"
 #include "catalog/testing.h"
 #include "objects/local_objects.h"
+#include "sql/sharing.h"
 #include "sql/sidecar.h"
 #include "sql/statements.h"
 
@@ -36,6 +37,15 @@ class Collector final : public ResultSink {
 SidecarParser& shared_parser();
 engine::Pool& shared_pool();
 
+/// Secrets that everyone may read but for the scope `locked`.
+class FakeSecrets final : public SecretValues {
+ public:
+  Expected<std::string, std::string> get(const access::Context&, const std::string& scope, const std::string& key) override {
+    if (scope == "locked") return fail(std::string("User does not have READ permission on scope ") + scope);
+    return "sealed-" + scope + "-" + key;
+  }
+};
+
 class World {
  public:
   World();
@@ -56,6 +66,9 @@ class World {
   std::unique_ptr<delta::DeltaLog> log;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Executor> executor;
+  crypto::Keyring keys{std::string(32, 'k')};
+  store::Secrets sealed{keys};  // of connections
+  FakeSecrets secrets;
   std::map<std::string, std::int64_t> ids;
   std::string default_catalog = "main", default_schema = "s";
   std::shared_ptr<SessionState> state = std::make_shared<SessionState>();  // of all its statements

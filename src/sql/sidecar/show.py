@@ -46,6 +46,8 @@ def show(c):
         return out
     if c.take("GRANTS") or c.take("GRANT"):
         principal = ""
+        if c.take("TO", "RECIPIENT"):
+            return {"kind": "show_grants", "securable_type": "RECIPIENT", "target": c.name(1), "options": {"shares": "true"}}
         if not c.is_word("ON") or c.is_word("ON", ahead=1):
             principal = c.identifier()
         c.expect("ON")
