@@ -22,8 +22,6 @@ def kind(c):
 
 def create(c):
     """After CREATE."""
-    if c.is_word("FOREIGN") and c.is_word("CATALOG", ahead=1):
-        raise unsupported("CREATE FOREIGN CATALOG", "Queries do not reach into other systems through a connection: bring the data into a table.")
     found = kind(c)
     if found is None:
         return None

@@ -8,6 +8,7 @@ from sqlglot.tokens import TokenType
 import alter_views
 import file_statements
 import governance
+import refusals
 import securables
 import session_statements
 import sharing
@@ -161,6 +162,7 @@ def parse(sql):
     first = c.words[0]
     if first.kind != "word":
         return None
+    refusals.check(c)
     handler = STATEMENTS.get(first.text.upper())
     if handler is None:
         return None
@@ -304,6 +306,8 @@ def alter(c):
         return out
     if governance.tags(c, out):
         return out
+    if kind in ("CATALOG", "SCHEMA"):
+        refusals.unchanged(c, kind)
     other = alter_views.alter(c, kind, parts, out)
     if other is not None:
         return other
@@ -585,5 +589,5 @@ STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": file_statements.copy,
     "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
     "LIST": file_statements.list_, **{word: file_statements.moved(word) for word in ("PUT", "GET", "REMOVE")},
-    "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
+    "UNSET": lambda c: governance.set_tag(c, False), "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
 }
