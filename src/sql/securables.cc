@@ -73,6 +73,11 @@ Result<std::string> Securables::full_name(const Session& session, const Analysis
 Result<Told> Securables::run(const Session& session, const Analysis& a) const {
   if (Sharing::takes(a)) return sharing_.run(session, a);
   if (a.kind == StatementKind::show_principals) return show_principals(session, a);
+  if (a.kind == StatementKind::show_dropped) return show_dropped(session, a);
+  if (a.kind == StatementKind::undrop) {
+    TARN_CHECK(undrop(session, a));
+    return Told{};
+  }
   const auto type = json::enum_of<SecurableType>(a.securable_type);
   if (!type) throw std::logic_error("a statement about a securable of no type: " + a.securable_type);
   switch (a.kind) {

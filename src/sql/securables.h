@@ -48,6 +48,9 @@ class Securables {
   Result<Told> describe(const Session& session, const Analysis& a, catalog::SecurableType type) const;
   /// Of a catalog or schema.
   Result<Told> describe_namespace(const Session& session, const Analysis& a) const;
+  /// SHOW TABLES DROPPED and UNDROP (dropped.cc).
+  Result<Told> show_dropped(const Session& session, const Analysis& a) const;
+  Result<void> undrop(const Session& session, const Analysis& a) const;
   Result<Told> describe_function(const Session& session, const Analysis& a) const;
   /// Its name as the catalog knows it.
   Result<std::string> full_name(const Session& session, const Analysis& a, catalog::SecurableType type) const;

@@ -3,6 +3,7 @@
 #include "base/json_read.h"
 #include "base/text.h"
 #include "sql/executor.h"
+#include "sql/types.h"
 
 namespace tarn::sql {
 namespace {

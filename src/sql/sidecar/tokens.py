@@ -211,6 +211,13 @@ def optimize(c):
     return out
 
 
+def undrop(c):
+    c.take("TABLE")
+    if c.take("WITH", "ID"):
+        return {"kind": "undrop", "name": c.string(), "target": []}
+    return {"kind": "undrop", "target": c.name()}
+
+
 def reorg(c):
     c.expect("TABLE")
     out = {"kind": "optimize", "target": c.name(), "options": {"purge": "true"}, "insert_columns": []}
@@ -587,7 +594,7 @@ def options(c):
 
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": file_statements.copy,
-    "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "RESTORE": restore, "UNDROP": undrop, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
     "LIST": file_statements.list_, **{word: file_statements.moved(word) for word in ("PUT", "GET", "REMOVE")},
     "UNSET": lambda c: governance.set_tag(c, False), "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
 }
