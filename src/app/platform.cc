@@ -159,16 +159,16 @@ struct Platform::Impl {
   engine::Pool engines;
   sql::SidecarParser parser;
   std::unique_ptr<sql::Engine> sql_engine;
+  store::Secrets catalog_secrets{keys};                        // of connections
+  SecretValues secret_values{*store, directory, keys, clock};  // for SQL
   sql::Executor executor;
   Principals principals;  // for SQL
   sql::Warehouses warehouses;
   sql::Statements statements;
-  store::Secrets catalog_secrets;  // of connections
   ml::Room ml;
   RunsOfModels runs_of_models;
   std::unique_ptr<gateway::Authority> authority;
   WorkspaceRooms workspace_rooms;
-  SecretValues secret_values{workspace_rooms.secret_scopes};  // for SQL
   FoldersOfExperiments folders_of_experiments;
   JobFiles job_files;
   ComputeRoom compute_room;
@@ -253,7 +253,6 @@ struct Platform::Impl {
                    {.server_id = server_of(data),
                     .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); },
                     .legacy_access_off = [this](std::int64_t id) { return settings.legacy_access_off(id); }}),
-        catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, vendor, clock),
         runs_of_models(ml),
         authority(std::make_unique<gateway::Authority>(data + "/tls", o.domain)),

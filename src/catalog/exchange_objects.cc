@@ -19,7 +19,13 @@ json::array objects_of(const ExchangeRecord& share) {
 Result<Place> readable(store::ReadTxn& t, const access::Context& ctx, const std::string& field, const std::string& type, const std::string& name) {
   if (type == "SCHEMA") return locate_for(t, ctx, SecurableType::SCHEMA, name, Privilege::SELECT);
   if (type == "VOLUME") return locate_for(t, ctx, SecurableType::VOLUME, name, Privilege::READ_VOLUME);
-  if (type == "MODEL" || type == "FUNCTION") return locate_for(t, ctx, SecurableType::FUNCTION, name, Privilege::EXECUTE);
+  if (type == "MODEL" || type == "FUNCTION") {
+    TARN_TRY(place, locate_for(t, ctx, SecurableType::FUNCTION, name, Privilege::EXECUTE));
+    if (place.routine->model.has_value() != (type == "MODEL"))
+      return fail(
+          invalid(fmt::format("Field '{0}.data_object_type' must be {1}: '{2}' is a {1}", field, type == "MODEL" ? "FUNCTION" : "MODEL", name)));
+    return std::move(place);
+  }
   if (type != "TABLE" && type != "VIEW")
     return fail(invalid(fmt::format("Field '{}.data_object_type' must be TABLE, VIEW, SCHEMA, VOLUME, MODEL or FUNCTION; got '{}'", field, type)));
   TARN_TRY(place, locate_for(t, ctx, SecurableType::TABLE, name, Privilege::SELECT));

@@ -123,6 +123,10 @@ TEST_F(ExchangeTest, AShareSaysNothingThatCouldNotBeKept) {
   refused(add(R"(,"partitions":[{"values":[{"name":"nix","op":"EQUAL","value":"1"}]}])"), Errc::invalid,
           "'nix' is not a partition column of 'main.s.t'");
   refused(add(R"(,"partitions":[{"values":[]}])"), Errc::invalid, "Field 'updates[0].data_object.partitions.values' is required");
+  make_function("f", {}, "BOOLEAN");
+  refused(add(R"(,"data_object_type":"MODEL")", "main.s.f"), Errc::invalid,
+          "Field 'updates[0].data_object.data_object_type' must be FUNCTION: 'main.s.f' is a FUNCTION");
+  ok(add(R"(,"data_object_type":"FUNCTION")", "main.s.f"));
   ok(add(R"(,"shared_as":"s2.u","partitions":[],"history_data_sharing_status":"ENABLED")"));
   ok(x.update(as(automation), SHARE, "out", text(R"({"comment":null})")));
   EXPECT_FALSE(x.get(as(automation), SHARE, "out")->as_object().contains("comment"));
