@@ -55,10 +55,38 @@ TEST(Sharing, WhatSecretGivesIsShownNowhere) {
   EXPECT_THAT(port.error().message, Not(HasSubstr("sealed-")));
   for (const auto& r : world.store->read_as([&](store::ReadTxn& t) { return t.scan("uc_exchange", "", "", 10); }))
     EXPECT_THAT(r.body, Not(HasSubstr("sealed-")));
+  Collector plan;
+  ASSERT_TRUE(world.run(admin, "EXPLAIN EXTENDED CREATE CONNECTION c TYPE HTTP OPTIONS (host 'h', port '443', bearer_token 'hunter2')", plan));
+  EXPECT_THAT(plan.rows, ::testing::ElementsAre(AllOf(HasSubstr("CREATE CONNECTION c"), Not(HasSubstr("hunter2")))));
   // A syntax error does not repeat what may be a secret.
   const auto wrong = shared_parser().analyze("CREATE CONNECTION c TYPE HTTP OPTIONS (bearer_token 'hunter2' 'hunter3' port '1')");
   ASSERT_FALSE(wrong);
   EXPECT_THAT(wrong.error().message, Not(HasSubstr("hunter")));
+}
+
+TEST(Sharing, WhatAlterDoesNotSayStays) {
+  World world;
+  const auto admin = world.as("automation");
+  const auto run = [&](const std::string& sql) {
+    Collector sink;
+    const auto done = world.run(admin, sql, sink);
+    ASSERT_TRUE(done) << sql << ": " << done.error().message;
+  };
+  const auto object = [&] { return world.catalog->exchange().get(admin, catalog::SecurableType::SHARE, "out")->at("objects").at(0); };
+  run("CREATE SHARE out");
+  run("CREATE TABLE t (id BIGINT, day DATE) PARTITIONED BY (day)");
+  run("ALTER SHARE out ADD TABLE t PARTITION (day = '2026-01-01') AS sales.t");
+  EXPECT_EQ(json::text_at(object(), {"history_data_sharing_status"}), "ENABLED");
+  run("ALTER SHARE out ALTER TABLE t WITHOUT HISTORY");
+  EXPECT_EQ(json::text_at(object(), {"history_data_sharing_status"}), "DISABLED");
+  EXPECT_EQ(json::text_at(object(), {"shared_as"}), "sales.t");
+  EXPECT_EQ(object().at("partitions").at(0).at("values").at(0).at("value"), "2026-01-01");
+  run("ALTER SHARE out ALTER TABLE t COMMENT 'c' AS t2");
+  EXPECT_EQ(json::text_at(object(), {"shared_as"}), "s.t2");
+  EXPECT_EQ(json::text_at(object(), {"history_data_sharing_status"}), "DISABLED");
+  run("ALTER SHARE out REMOVE t");
+  run("ALTER SHARE out ADD t WITH HISTORY");
+  EXPECT_EQ(json::text_at(object(), {"shared_as"}), "s.t");
 }
 
 TEST(Sharing, ProvidersThatTheRestApiMade) {
