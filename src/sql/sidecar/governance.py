@@ -35,7 +35,9 @@ def tagged(c):
                     raise syntax(c.near(), "expected TABLE.COLUMN")
                 parts, columns = parts[:-1], [{"name": parts[-1]}]
             return {"kind": "alter", "securable_type": kind, "target": parts, "columns": columns, "properties": {}, "files": [], "options": {}}
-    raise unsupported("A tag on " + (c.peek().text.upper() if c.peek() else "nothing"), "Tags are of catalogs, schemas, tables, views, columns and volumes.")
+    if c.peek() is None:
+        raise syntax("end of input", "expected what is tagged")
+    raise unsupported("A tag on " + c.peek().text.upper(), "Tags are of catalogs, schemas, tables, views, columns and volumes.")
 
 
 def set_tag(c, sets):

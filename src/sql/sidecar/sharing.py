@@ -13,9 +13,9 @@ def names_one(c, ahead=1):
     return w is not None and w.kind in ("word", "quoted") and not (c.is_word("TO", "FROM", "IS", "AS", ahead=ahead) and after is not None)
 
 
-def kind(c):
-    """What a statement is about; nothing (and nothing is consumed) if it is something else."""
-    if c.is_word(*KINDS) and names_one(c):
+def kind(c, unless_named=False):
+    """What a statement is about; nothing (and nothing is consumed) if it is something else. `unless_named`: a table may stand here without the word TABLE."""
+    if c.is_word(*KINDS) and (not unless_named or names_one(c)):
         return KINDS[c.identifier().upper()]
     return None
 
@@ -64,11 +64,12 @@ def connection_options(c, out):
             c.at += 2
             out["secrets"][key] = secret(c, key)
         else:
+            sign = "-" if c.peek(1) is not None and c.peek(1).kind == "number" and c.symbol("-") else ""
             w = c.peek()
             if w is None or not (w.kind in ("string", "number") or c.is_word("TRUE", "FALSE")):
                 raise syntax(quoted(key), "expected a literal or secret('scope', 'key') as its value")
             c.at += 1
-            out["properties"][key] = w.text if w.kind != "word" else w.text.lower()
+            out["properties"][key] = sign + (w.text if w.kind != "word" else w.text.lower())
         if c.symbol(")"):
             return
         if not c.symbol(","):
@@ -124,6 +125,8 @@ def alter(c):
     elif found == "SHARE" and c.is_word("ADD", "ALTER", "REMOVE"):
         o["action"] = {"ADD": "add", "ALTER": "update", "REMOVE": "remove"}[c.identifier().upper()]
         out["shared"] = shared_object(c, o["action"])
+    elif c.peek() is None:
+        raise syntax("end of input", "expected what becomes of it")
     else:
         raise unsupported(f"ALTER {found} ... " + " ".join(w.text.upper() for w in c.words[c.at:c.at + 2] if w.kind == "word"))
     return out
@@ -208,7 +211,7 @@ def drop(c):
 
 def describe(c):
     extended = c.is_word("CONNECTION", "SERVER") and c.is_word("EXTENDED", ahead=1) and c.peek(2) is not None
-    found = kind(c)
+    found = kind(c, unless_named=True)
     if found is None:
         return None
     if extended:
@@ -232,7 +235,7 @@ def show(c, pattern):
 
 def grant_target(c):
     """What GRANT, REVOKE and SHOW GRANTS are about, after ON; nothing if it is something else."""
-    found = kind(c)
+    found = kind(c, unless_named=True)
     return None if found is None else {"securable_type": found, "target": c.name(1)}
 
 
