@@ -28,6 +28,7 @@
 #include "app/not_enabled_routes.h"
 #include "app/principals.h"
 #include "app/quality_room.h"
+#include "app/secret_values.h"
 #include "app/serving_room.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
@@ -160,11 +161,12 @@ struct Platform::Impl {
   sail::Pool sail;
   sql::SidecarParser parser;
   std::unique_ptr<sql::Engine> sql_engine;
+  store::Secrets catalog_secrets{keys};                        // of connections
+  SecretValues secret_values{*store, directory, keys, clock};  // for SQL
   sql::Executor executor;
   Principals principals;  // for SQL
   sql::Warehouses warehouses;
   sql::Statements statements;
-  store::Secrets catalog_secrets;  // of connections
   ml::Room ml;
   RunsOfModels runs_of_models;
   std::unique_ptr<gateway::Authority> authority;
@@ -261,7 +263,6 @@ struct Platform::Impl {
                    {.server_id = server_of(data),
                     .default_catalog = [this](const access::Context& ctx) { return default_catalog(ctx); },
                     .legacy_access_off = [this](std::int64_t id) { return settings.legacy_access_off(id); }}),
-        catalog_secrets(keys),
         ml(tracking_url(data, o.store), *store, permissions, workspaces, objects, vendor, clock),
         runs_of_models(ml),
         authority(std::make_unique<gateway::Authority>(data + "/tls", o.domain)),
@@ -345,6 +346,7 @@ struct Platform::Impl {
     executor.set_questions(&serving.questions);
     executor.set_sail(&sail);
     executor.set_principals(&principals);
+    executor.set_secrets(&secret_values);
     job_service.on_due([this] { job_scheduler.wake(); });
     job_service.follow(&job_logs);
     job_service.notify(&destinations);

@@ -7,9 +7,11 @@
 namespace tarn::catalog {
 namespace {
 
-void remove_later(store::WriteTxn& t, const Core& core, const std::string& url) {
+/// The key of what waits.
+std::string remove_later(store::WriteTxn& t, const Core& core, const std::string& url) {
   const Removal removal{.id = new_uuid(), .url = url, .due_at = core.clock.now() + kRetention};
   if (!kRemovals.insert(t, removal)) throw std::logic_error("two removals with one id");
+  return removal.store_key();
 }
 
 }  // namespace
@@ -19,13 +21,24 @@ void drop_claims(store::WriteTxn& t, std::string_view holder_id) {
 }
 
 void drop_table(store::WriteTxn& t, const Core& core, const TableRecord& table, bool replaced) {
-  if (table.info.table_type == TableType::MANAGED && table.info.storage_location) remove_later(t, core, *table.info.storage_location);
+  DroppedTable dropped{.table = table, .dropped_at = core.clock.now()};
+  if (table.info.table_type == TableType::MANAGED && table.info.storage_location)
+    dropped.removal_key = remove_later(t, core, *table.info.storage_location);
   drop_claims(t, table.info.table_id);
-  if (!replaced) {
+  kTables.erase(t, table.store_key());
+  if (replaced) return;
+  if (table.info.table_type == TableType::VIEW) {
     drop_tags(t, table.info.table_id);
     drop_tag_policies(t, table.info.table_id);
+  } else if (!kDropped.put(t, dropped)) {
+    throw std::logic_error("dropped tables have no unique index");
   }
-  kTables.erase(t, table.store_key());
+}
+
+void forget_dropped(store::WriteTxn& t, const DroppedTable& dropped) {
+  drop_tags(t, dropped.table.info.table_id);
+  drop_tag_policies(t, dropped.table.info.table_id);
+  kDropped.erase(t, dropped.store_key());
 }
 
 void drop_volume(store::WriteTxn& t, const Core& core, const VolumeRecord& volume) {
@@ -50,6 +63,8 @@ void drop_schema_tree(store::WriteTxn& t, const Core& core, const SchemaRecord& 
   for (const auto& routine : kRoutines.scan(t, store::prefix({schema.info.schema_id}))) drop_routine(t, core, routine);
   for (const auto& table : kTables.scan(t, store::prefix({schema.info.schema_id}))) drop_table(t, core, table);
   for (const auto& volume : kVolumes.scan(t, store::prefix({schema.info.schema_id}))) drop_volume(t, core, volume);
+  // No table comes back without its schema.
+  for (const auto& dropped : kDropped.scan_index(t, "schema", schema.info.schema_id)) forget_dropped(t, dropped);
   drop_claims(t, schema.info.schema_id);
   drop_tags(t, schema.info.schema_id);
   drop_tag_policies(t, schema.info.schema_id);

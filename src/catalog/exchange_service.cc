@@ -64,9 +64,17 @@ bool secret(std::string_view option) {
   return std::ranges::find(kNames, option) != kNames.end();
 }
 
+/// What a connection shows itself with, by the secret that it was given.
+std::string_view credential_type(const json::object& options) {
+  if (options.contains("bearer_token")) return "BEARER_TOKEN";
+  if (options.contains("pem_private_key")) return "PEM_PRIVATE_KEY";
+  if (options.contains("client_secret")) return "OAUTH_M2M";
+  return "USERNAME_PASSWORD";
+}
+
 std::string secret_name(const ExchangeRecord& r) { return store::key({"catalog", "connection", r.id}); }
 
-Result<json::object> options_of(const json::object& request, std::string_view type) {
+Result<json::object> options_of(const json::object& request, std::string_view type, const std::set<std::string>& sealed) {
   const auto* v = request.if_contains("options");
   if (!v || !v->is_object()) return fail(invalid("Field 'options' is required"));
   for (const auto& [name, value] : v->as_object())
@@ -79,22 +87,22 @@ Result<json::object> options_of(const json::object& request, std::string_view ty
   if (const auto port = json::text_at(v->as_object(), "port");
       v->as_object().contains("port") &&
       (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535))
-    return fail(invalid(fmt::format("Field 'options.port' must be a port, got '{}'", port)));
+    return fail(invalid("Field 'options.port' must be a port" + (sealed.contains("port") ? std::string() : fmt::format(", got '{}'", port))));
   return v->as_object();
 }
 
 /// The request's own fields by kind, checked. Secrets stay out of it.
-Result<json::object> connection_body(const json::object& request, json::object& secrets) {
+Result<json::object> connection_body(const json::object& request, json::object& secrets, const std::set<std::string>& sealed) {
   const std::string type = json::text_at(request, "connection_type");
   if (std::ranges::none_of(connection_kinds(), [&](const ConnectionKind& k) { return k.type == type; })) {
     std::string names;
     for (const auto& k : connection_kinds()) names += (names.empty() ? "" : ", ") + std::string(k.type);
     return fail(invalid(fmt::format("Field 'connection_type' must be one of {}; got '{}'", names, type)));
   }
-  TARN_TRY(options, options_of(request, type));
+  TARN_TRY(options, options_of(request, type, sealed));
   json::object open;
-  for (const auto& [name, value] : options) (secret(name) ? secrets : open)[name] = value;
-  json::object body{{"connection_type", type}, {"options", std::move(open)}, {"read_only", false}};
+  for (const auto& [name, value] : options) (secret(name) || sealed.contains(std::string(name)) ? secrets : open)[name] = value;
+  json::object body{{"connection_type", type}, {"credential_type", credential_type(options)}, {"options", std::move(open)}, {"read_only", false}};
   if (const auto* v = request.if_contains("properties"); v && v->is_object()) body["properties"] = *v;
   if (const auto* v = request.if_contains("read_only"); v && v->is_bool()) body["read_only"] = *v;
   return body;
@@ -131,11 +139,6 @@ Result<json::object> provider_body(const json::object& request) {
   return json::object{{"authentication_type", "TOKEN"}, {"recipient_profile", json::object{{"endpoint", profile->as_object().at("endpoint")}}}};
 }
 
-json::array objects_of(const ExchangeRecord& share) {
-  const auto* v = share.body.is_object() ? share.body.as_object().if_contains("objects") : nullptr;
-  return v && v->is_array() ? v->as_array() : json::array{};
-}
-
 std::vector<std::string> recipients_of(const ExchangeRecord& share) {
   std::vector<std::string> out;
   if (const auto* v = share.body.as_object().if_contains("recipients"); v && v->is_array())
@@ -160,19 +163,19 @@ json::value Exchange::shown(const ExchangeRecord& r) const {
   if (r.type == SecurableType::CONNECTION) {
     o["full_name"] = r.name;
     o["securable_type"] = "CONNECTION";
-    o["credential_type"] = "USERNAME_PASSWORD";
+    if (!o.contains("credential_type")) o["credential_type"] = "USERNAME_PASSWORD";
     o["provisioning_info"] = json::object{{"state", "ACTIVE"}};
   }
   return o;
 }
 
-Result<json::value> Exchange::create(const access::Context& ctx, SecurableType type, const json::value& raw) {
+Result<json::value> Exchange::create(const access::Context& ctx, SecurableType type, const json::value& raw, const std::set<std::string>& sealed) {
   const json::object request = raw.is_object() ? raw.as_object() : json::object{};
   const Kind& kind = kind_of(type);
   const std::string asked = json::text_at(request, "name");
   const auto name = checked_name(asked, fmt::format("Create{}", kind.noun), fmt::format("{}Info.name", kind.noun));
   json::object secrets;
-  auto body = type == SecurableType::CONNECTION  ? connection_body(request, secrets)
+  auto body = type == SecurableType::CONNECTION  ? connection_body(request, secrets, sealed)
               : type == SecurableType::RECIPIENT ? recipient_body(request, core_.clock.now(), ctx.caller.name)
               : type == SecurableType::PROVIDER  ? provider_body(request)
                                                  : Result<json::object>(json::object{{"objects", json::array{}}});
@@ -226,60 +229,8 @@ Result<Page<json::value>> Exchange::list(const access::Context& ctx, SecurableTy
   return out;
 }
 
-/// [{action: ADD|REMOVE|UPDATE, data_object: {name, data_object_type, …}}]
-Result<void> Exchange::apply_updates(store::WriteTxn& t, const access::Context& ctx, ExchangeRecord& share, const json::value& updates) const {
-  if (!updates.is_array()) return fail(invalid("Field 'updates' must be an array"));
-  json::array objects = objects_of(share);
-  const auto at = [&](const std::string& name) {
-    return std::ranges::find_if(objects, [&](const json::value& o) { return json::text_at(o, {"name"}) == name; });
-  };
-  for (std::size_t i = 0; i < updates.as_array().size(); ++i) {
-    const json::value& u = updates.as_array()[i];
-    const std::string action = json::text_at(u, {"action"}), name = folded(json::text_at(u, {"data_object", "name"}));
-    std::string type = json::text_at(u, {"data_object", "data_object_type"});
-    if (type.empty()) type = "TABLE";
-    if (name.empty()) return fail(invalid(fmt::format("Field 'updates[{}].data_object.name' is required", i)));
-    if (action != "ADD" && action != "REMOVE" && action != "UPDATE")
-      return fail(invalid(fmt::format("Field 'updates[{}].action' must be ADD, REMOVE or UPDATE; got '{}'", i, action)));
-    const auto there = at(name);
-    if (action == "REMOVE") {
-      if (there == objects.end()) return fail(invalid(fmt::format("'{}' is not in share '{}'", name, share.name)));
-      objects.erase(there);
-      continue;
-    }
-    if (action == "UPDATE" && there == objects.end()) return fail(invalid(fmt::format("'{}' is not in share '{}'", name, share.name)));
-    if (action == "ADD" && there != objects.end())
-      return fail(Error{{Errc::already_exists, fmt::format("'{}' is already in share '{}'", name, share.name)}, {}});
-    // Nobody shares what they may not read themselves.
-    if (type == "SCHEMA")
-      TARN_CHECK(locate_for(t, ctx, SecurableType::SCHEMA, name, Privilege::SELECT));
-    else if (type == "TABLE" || type == "VIEW")
-      TARN_CHECK(locate_for(t, ctx, SecurableType::TABLE, name, Privilege::SELECT));
-    else if (type == "VOLUME")
-      TARN_CHECK(locate_for(t, ctx, SecurableType::VOLUME, name, Privilege::READ_VOLUME));
-    else if (type == "MODEL" || type == "FUNCTION")
-      TARN_CHECK(locate_for(t, ctx, SecurableType::FUNCTION, name, Privilege::EXECUTE));
-    else
-      return fail(invalid(
-          fmt::format("Field 'updates[{}].data_object.data_object_type' must be TABLE, VIEW, SCHEMA, VOLUME, MODEL or FUNCTION; got '{}'", i, type)));
-    json::object o = u.as_object().at("data_object").as_object();
-    o["name"] = name;
-    o["data_object_type"] = type;
-    o["status"] = "ACTIVE";
-    o["added_at"] = action == "ADD" ? json::value(core_.clock.now()) : there->as_object().at("added_at");
-    o["added_by"] = action == "ADD" ? json::value(ctx.caller.name) : there->as_object().at("added_by");
-    if (!o.contains("shared_as") && !o.contains("string_shared_as") && type != "VOLUME" && type != "MODEL")
-      o["shared_as"] = name.substr(name.find('.') + 1);
-    if (action == "ADD")
-      objects.push_back(std::move(o));
-    else
-      *there = std::move(o);
-  }
-  share.body.as_object()["objects"] = std::move(objects);
-  return {};
-}
-
-Result<json::value> Exchange::update(const access::Context& ctx, SecurableType type, std::string_view name, const json::value& raw) {
+Result<json::value> Exchange::update(const access::Context& ctx, SecurableType type, std::string_view name, const json::value& raw,
+                                     const std::set<std::string>& sealed) {
   const json::object request = raw.is_object() ? raw.as_object() : json::object{};
   const Kind& kind = kind_of(type);
   const auto optional = [&](const char* f) -> std::optional<std::string> {
@@ -295,15 +246,19 @@ Result<json::value> Exchange::update(const access::Context& ctx, SecurableType t
     const std::string old_key = r.store_key();
     if (owner) r.access.owner = *owner;
     if (const auto c = optional("comment")) r.comment = c;
+    if (const auto* c = request.if_contains("comment"); c && c->is_null()) r.comment.reset();
     json::object& body = r.body.as_object();
     if (type == SecurableType::CONNECTION && request.contains("options")) {
-      TARN_TRY(options, options_of(request, json::text_at(body, "connection_type")));
+      TARN_TRY(options, options_of(request, json::text_at(body, "connection_type"), sealed));
       json::object open, secrets;
-      for (const auto& [key, value] : options) (secret(key) ? secrets : open)[key] = value;
+      for (const auto& [key, value] : options) (secret(key) || sealed.contains(std::string(key)) ? secrets : open)[key] = value;
       body["options"] = std::move(open);
+      body["credential_type"] = credential_type(options);
       if (!secrets.empty()) {
         if (!secrets_) return fail(Error{{Errc::not_enabled, "Connections with secrets are not enabled on this server"}, {}});
         secrets_->put(t, secret_name(r), boost::json::serialize(secrets));
+      } else if (secrets_) {
+        secrets_->erase(t, secret_name(r));  // the new options are all that there are
       }
     }
     if (type == SecurableType::SHARE)
@@ -357,7 +312,10 @@ Result<json::value> Exchange::share_permissions(const access::Context& ctx, std:
 
 Result<json::value> Exchange::change_share_permissions(const access::Context& ctx, std::string_view share, const json::value& request) {
   return change(core_, ctx, "updateSharePermissions", {{"name_arg", std::string(share)}}, [&](store::WriteTxn& t) -> Result<json::value> {
-    TARN_TRY(place, locate_to_manage(t, ctx, SecurableType::SHARE, share));
+    TARN_TRY(place, locate_to_see(t, ctx, SecurableType::SHARE, share));
+    // Whoever holds SET SHARE PERMISSION on the metastore does what the owner may, of the shares that he sees.
+    if (const auto d = check_manage(place.path(), subject(ctx)))
+      if (!locate_for(t, ctx, SecurableType::METASTORE, "", Privilege::SET_SHARE_PERMISSION)) return fail(denied(*d));
     auto ids = recipients_of(*place.exchange);
     const auto* changes = json::find(request, {"changes"});
     if (changes && !changes->is_array()) return fail(invalid("Field 'changes' must be an array"));
@@ -376,6 +334,9 @@ Result<json::value> Exchange::change_share_permissions(const access::Context& ct
         const std::string principal = json::text_at(change, {"principal"});
         const auto r = kExchange.get(t, store::key({place.metastore.info.metastore_id, json::name_of(SecurableType::RECIPIENT), folded(principal)}));
         if (!r) return fail(does_not_exist(SecurableType::RECIPIENT, principal));
+        // Taking away needs no right on the recipient: a share's owner can always close it.
+        if (const auto* list = json::find(change, {"add"}); list && list->is_array() && !list->as_array().empty())
+          TARN_CHECK(locate_to_see(t, ctx, SecurableType::RECIPIENT, principal));
         TARN_CHECK(each(change, "remove", [&] { std::erase(ids, r->value.id); }));
         TARN_CHECK(each(change, "add", [&] {
           std::erase(ids, r->value.id);

@@ -93,6 +93,60 @@ TEST_F(ExchangeTest, AShareHoldsWhatItsOwnerMayRead) {
   ok(x.remove(as(ana), SHARE, "out"));
 }
 
+TEST_F(ExchangeTest, NewOptionsAreAllThatThereAre) {
+  const auto made = x.create(as(automation), CONNECTION, mysql, {"user"});
+  ok(made);
+  EXPECT_FALSE(made->at("options").as_object().contains("user"));
+  EXPECT_EQ(json::text_at(*made, {"credential_type"}), "USERNAME_PASSWORD");
+  const std::string kept = store::key({"catalog", "connection", json::text_at(*made, {"connection_id"})});
+  const auto sealed = [&] { return store->read_as([&](store::ReadTxn& t) { return secrets.get(t, kept); }); };
+  EXPECT_EQ(sealed(), R"({"user":"u","password":"hunter2"})");
+  ok(x.create(as(automation), CONNECTION, text(R"({"name":"web","connection_type":"HTTP","options":{"host":"h","port":"443","bearer_token":"t"}})")));
+  EXPECT_EQ(json::text_at(*x.get(as(automation), CONNECTION, "web"), {"credential_type"}), "BEARER_TOKEN");
+  refused(x.update(as(automation), CONNECTION, "web", text(R"({"options":{"host":"h","port":"s3cret"}})"), {"port"}), Errc::invalid,
+          "Field 'options.port' must be a port");
+  const std::string web = store::key({"catalog", "connection", json::text_at(*x.get(as(automation), CONNECTION, "web"), {"connection_id"})});
+  ok(x.update(as(automation), CONNECTION, "web", text(R"({"options":{"host":"h","port":"443"},"comment":null})")));
+  EXPECT_FALSE(store->read_as([&](store::ReadTxn& t) { return secrets.get(t, web); }));
+}
+
+TEST_F(ExchangeTest, AShareSaysNothingThatCouldNotBeKept) {
+  ok(x.create(as(automation), SHARE, text(R"({"name":"out","comment":"c"})")));
+  const auto add = [&](const std::string& more, const char* name = "main.s.t") {
+    return x.update(as(automation), SHARE, "out",
+                    text((R"({"updates":[{"action":"ADD","data_object":{"name":")" + std::string(name) + "\"" + more + "}}]}").c_str()));
+  };
+  refused(add(R"(,"data_object_type":"VIEW")"), Errc::invalid,
+          "Field 'updates[0].data_object.data_object_type' must be TABLE: 'main.s.t' is a table");
+  refused(add(R"(,"history_data_sharing_status":"MAYBE")"), Errc::invalid);
+  refused(add(R"(,"shared_as":"alone")"), Errc::invalid, "Field 'updates[0].data_object.shared_as' must be SCHEMA.NAME, got 'alone'");
+  refused(add(R"(,"partitions":[{"values":[{"name":"nix","op":"EQUAL","value":"1"}]}])"), Errc::invalid,
+          "'nix' is not a partition column of 'main.s.t'");
+  refused(add(R"(,"partitions":[{"values":[]}])"), Errc::invalid, "Field 'updates[0].data_object.partitions.values' is required");
+  make_function("f", {}, "BOOLEAN");
+  refused(add(R"(,"data_object_type":"MODEL")", "main.s.f"), Errc::invalid,
+          "Field 'updates[0].data_object.data_object_type' must be FUNCTION: 'main.s.f' is a FUNCTION");
+  ok(add(R"(,"data_object_type":"FUNCTION")", "main.s.f"));
+  ok(add(R"(,"shared_as":"s2.u","partitions":[],"history_data_sharing_status":"ENABLED")"));
+  ok(x.update(as(automation), SHARE, "out", text(R"({"comment":null})")));
+  EXPECT_FALSE(x.get(as(automation), SHARE, "out")->as_object().contains("comment"));
+}
+
+TEST_F(ExchangeTest, WhoMayGiveSharesAway) {
+  ok(x.create(as(automation), SHARE, text(R"({"name":"out"})")));
+  ok(x.create(as(automation), RECIPIENT, text(R"({"name":"partner","authentication_type":"TOKEN"})")));
+  const auto give = text(R"({"changes":[{"principal":"partner","add":["SELECT"]}]})"),
+             take = text(R"({"changes":[{"principal":"partner","remove":["SELECT"]}]})");
+  grant(METASTORE, metastore_id, "analysts", {USE_SHARE});
+  refused(x.change_share_permissions(as(ana), "out", give), Errc::permission_denied);
+  grant(METASTORE, metastore_id, "analysts", {SET_SHARE_PERMISSION});
+  refused(x.change_share_permissions(as(ana), "out", give), Errc::permission_denied, "User does not have any privileges on Recipient 'partner'.");
+  ok(x.change_share_permissions(as(ana), "out", take));
+  grant(METASTORE, metastore_id, "analysts", {USE_RECIPIENT});
+  ok(x.change_share_permissions(as(ana), "out", give));
+  refused(x.remove(as(ana), SHARE, "out"), Errc::permission_denied);
+}
+
 TEST_F(ExchangeTest, AProvidersProfileIsChecked) {
   refused(x.create(as(automation), PROVIDER, text(R"({"name":"p","authentication_type":"TOKEN","recipient_profile_str":"x"})")), Errc::invalid);
   const auto made = x.create(

@@ -275,6 +275,16 @@ Result<std::vector<store::AuditRecord>> UnityCatalog::audit_rows(const access::C
 }
 
 std::size_t UnityCatalog::remove_expired_storage(std::size_t limit) {
+  const auto over = core_.clock.now() - kRetention;
+  auto forgotten = core_.store.read_as([&](store::ReadTxn& t) { return kDropped.scan(t, {}, {}, limit); });
+  std::erase_if(forgotten, [&](const DroppedTable& d) { return d.dropped_at > over; });
+  if (!forgotten.empty())
+    core_.store.write(access::system_context("retention").event("unityCatalog", "forgetDroppedTables", {{"count", std::to_string(forgotten.size())}}),
+                      [&](store::WriteTxn& t) {
+                        for (const auto& d : forgotten)
+                          if (kDropped.get(t, d.store_key())) forget_dropped(t, d);
+                        return true;
+                      });
   const auto due = core_.store.read_as([&](store::ReadTxn& t) { return kRemovals.scan(t, {}, {}, limit); });
   std::size_t gone = 0;
   for (const auto& r : due) {

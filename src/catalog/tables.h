@@ -1,6 +1,9 @@
 #pragma once
 // Tables and views. Source: REST API reference, "Tables".
+#include <functional>
+
 #include "catalog/core.h"
+#include "catalog/drops.h"
 
 namespace tarn::catalog {
 
@@ -41,7 +44,22 @@ class Tables {
                                const std::optional<ColumnMask>& mask);
   Result<void> remove(const access::Context& ctx, std::string_view full_name, std::optional<bool> view, bool if_exists);
 
+  // Tables that were dropped (undrop.cc). Views are not among them, nor is what was dropped with its schema.
+  struct Dropped {
+    TableInfo info;
+    Millis dropped_at = 0;
+  };
+  /// Those of a schema that the caller could bring back, the last one first.
+  Result<std::vector<Dropped>> dropped(const access::Context& ctx, std::string_view catalog, std::string_view schema);
+  /// Brings back what had the name last and is the caller's to manage, or the one with that id in its schema: its id, owner, grants, tags, filters
+  /// and data. Needs CREATE TABLE on the schema, MANAGE on the table, and for an external one CREATE EXTERNAL TABLE on its location. not_found also
+  /// when 7 days are over; already_exists where the name is taken, location_overlap where the place is.
+  Result<TableInfo> undrop(const access::Context& ctx, const TableName& name);
+  Result<TableInfo> undrop_id(const access::Context& ctx, std::string_view table_id);
+
  private:
+  Result<TableInfo> bring_back(const access::Context& ctx, const std::map<std::string, std::string>& params,
+                               const std::function<Result<DroppedTable>(store::ReadTxn&)>& find);
   const Core& core_;
 };
 

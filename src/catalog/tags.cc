@@ -5,7 +5,7 @@
 namespace tarn::catalog {
 namespace {
 
-constexpr std::size_t kMostTags = 50;
+constexpr std::size_t kMostOfOne = 50;
 
 /// What carries the tag: a securable, or a column of one.
 struct Bearer {
@@ -83,8 +83,8 @@ Result<TagRecord> put_tag(store::WriteTxn& t, const Core& core, const access::Co
               .value = value.value_or(""),
               .updated_at = core.clock.now(),
               .updated_by = ctx.caller.name};
-  if (!kTags.get(t, r.store_key()) && kTags.scan(t, store::prefix({b.id, b.column})).size() >= kMostTags)
-    return fail(Error{Errc::limit_reached, fmt::format("'{}' has {} tags already: no more can be added", b.name, kMostTags)});
+  if (!kTags.get(t, r.store_key()) && kTags.scan(t, store::prefix({b.id, b.column})).size() >= kMostOfOne)
+    return fail(Error{Errc::limit_reached, fmt::format("'{}' has {} tags already: no more can be added", b.name, kMostOfOne)});
   (void)kTags.put(t, r);
   return r;
 }

@@ -40,6 +40,8 @@ enum class StatementKind {
   show_schemas,
   show_tables,
   show_views,
+  show_dropped,
+  undrop,
   show_columns,
   show_create_table,
   show_properties,
@@ -57,7 +59,7 @@ enum class StatementKind {
   show_policies,
   describe_policy,
   describe_query,
-  create_securable,  // volumes, external locations, storage credentials, functions: securables.h
+  create_securable,  // volumes, external locations, storage credentials, functions: securables.h; what is shared, connections: sharing.h
   drop_securable,
   show_securables,
   show_principals,
@@ -76,7 +78,7 @@ TARN_KIND(query) TARN_KIND(insert) TARN_KIND(create_table) TARN_KIND(create_view
 TARN_KIND(merge) TARN_KIND(alter) TARN_KIND(optimize) TARN_KIND(vacuum) TARN_KIND(restore) TARN_KIND(explain) TARN_KIND(create_catalog)
 TARN_KIND(create_schema) TARN_KIND(drop_catalog) TARN_KIND(drop_schema) TARN_KIND(drop_table) TARN_KIND(drop_view)
 TARN_KIND(create_function) TARN_KIND(drop_function) TARN_KIND(grant) TARN_KIND(revoke) TARN_KIND(show_grants) TARN_KIND(show_catalogs)
-TARN_KIND(show_schemas) TARN_KIND(show_tables) TARN_KIND(show_views) TARN_KIND(show_columns) TARN_KIND(show_create_table)
+TARN_KIND(show_schemas) TARN_KIND(show_tables) TARN_KIND(show_views) TARN_KIND(show_dropped) TARN_KIND(undrop) TARN_KIND(show_columns) TARN_KIND(show_create_table)
 TARN_KIND(show_properties) TARN_KIND(show_partitions) TARN_KIND(show_table_extended) TARN_KIND(list_files) TARN_KIND(describe_table)
 TARN_KIND(describe_history) TARN_KIND(describe_detail) TARN_KIND(describe_namespace) TARN_KIND(use_catalog) TARN_KIND(use_schema)
 TARN_KIND(create_policy) TARN_KIND(drop_policy) TARN_KIND(show_policies) TARN_KIND(describe_policy) TARN_KIND(describe_query)
@@ -151,6 +153,20 @@ BOOST_DESCRIBE_STRUCT(PolicyDefinition::Argument, (), (text, constant))
 BOOST_DESCRIBE_STRUCT(PolicyDefinition::Column, (), (condition, alias))
 BOOST_DESCRIBE_STRUCT(PolicyDefinition, (), (mask, function, to, except, when, on_column, match, arguments))
 
+/// ALTER SHARE ADD, ALTER or REMOVE: what the share lists. Empty members: not said.
+struct SharedObject {
+  struct Value {
+    std::string column, op;
+    std::optional<std::string> value, property;  // one of the two: a literal, or what the recipient's property says
+  };
+  std::string type;
+  std::vector<std::string> name, shared_as;
+  std::optional<std::string> comment, history;
+  std::vector<std::vector<Value>> partitions;
+};
+BOOST_DESCRIBE_STRUCT(SharedObject::Value, (), (column, op, value, property))
+BOOST_DESCRIBE_STRUCT(SharedObject, (), (type, name, shared_as, comment, history, partitions))
+
 struct Analysis {
   StatementKind kind = StatementKind::query;
   std::vector<std::string> target;
@@ -171,19 +187,21 @@ struct Analysis {
   std::map<std::string, std::string> properties, options, copy_options;
   std::string file_format, securable_type, principal, source;
   std::string query_text;               // a view's or function's body, EXPLAIN's statement, MERGE's source, a constraint's condition, REPLACE WHERE's
-  std::optional<std::int64_t> version;  // RESTORE
+  std::optional<std::int64_t> version;  // RESTORE; SHOW TABLES DROPPED: how many at most
   std::optional<std::string> timestamp;  // RESTORE
   std::optional<PolicyClause> row_filter;
   std::map<std::string, PolicyClause> masks;  // by column
   std::optional<PolicyDefinition> policy;
   std::vector<std::string> copied;  // CREATE TABLE … LIKE: the table or view whose definition it takes
-  std::string name;                 // of a policy; `target` is what it is on; a securable's new name
+  std::string name;                 // of a policy; `target` is what it is on; a securable's new name; UNDROP: an id
+  std::optional<SharedObject> shared;
+  std::map<std::string, std::vector<std::string>> secrets;  // a connection's options that secret(scope, key) gives
 };
 BOOST_DESCRIBE_STRUCT(Analysis, (),
                       (kind, target, tables, routines, endpoints, parameters, positional, if_exists, if_not_exists, or_replace, cascade, extended,
                        has_query, overwrite, by_name, evolves, temporary, assigned, variables, columns, returned, insert_columns, replace_using,
                        partitioned_by, privileges, files, cluster_by, comment, location, like, properties, options, copy_options, file_format,
-                       securable_type, principal, source, query_text, version, timestamp, row_filter, masks, policy, copied, name))
+                       securable_type, principal, source, query_text, version, timestamp, row_filter, masks, policy, copied, name, shared, secrets))
 
 /// A piece of generated SQL: its text, or a hole that the resolver fills.
 struct Piece {

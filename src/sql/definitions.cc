@@ -197,6 +197,7 @@ Result<Done> Executor::drop(const Call& c) {
 
 Result<Done> Executor::grants(const Call& c) {
   const auto& a = c.analysis;
+  if (Sharing::grants_shares(a)) return securable(c);
   const auto type = json::enum_of<catalog::SecurableType>(a.securable_type);
   if (!type) return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] Grants on " + a.securable_type + " are not supported. SQLSTATE: 0A000");
   std::string full;

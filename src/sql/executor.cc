@@ -173,6 +173,8 @@ Result<Done> Executor::run(const Session& session, const std::string& given, con
       case StatementKind::show_principals:
       case StatementKind::describe_securable:
       case StatementKind::describe_namespace:
+      case StatementKind::show_dropped:
+      case StatementKind::undrop:
         return securable(c);
       case StatementKind::list_files:
         return list_files(c);

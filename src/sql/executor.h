@@ -38,6 +38,7 @@ class Executor {
   void set_sail(sail::Pool* pool) { sail_ = pool; }
   /// Whom SHOW USERS and SHOW GROUPS list. At start-up; must outlive this.
   void set_principals(Principals* principals) { securables_.set_principals(principals); }
+  void set_secrets(SecretValues* secrets) { securables_.set_secrets(secrets); }
   Result<Done> run(const Session& session, const std::string& given, const ResultOptions& options, ResultSink& sink);
   /// At start-up: where other rooms bring their tables of the system catalog.
   SystemTables& system() { return system_; }

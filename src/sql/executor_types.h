@@ -24,6 +24,12 @@ class ResultSink {
   virtual bool chunk(std::string content, std::int64_t rows) = 0;
 };
 
+/// The rows that a statement about securables tells, all of them.
+struct Told {
+  std::vector<ResultColumn> columns;
+  std::vector<std::vector<std::optional<std::string>>> rows;
+};
+
 struct ResultOptions {
   engine::Format format = engine::Format::json_array;
   std::optional<std::int64_t> row_limit;

@@ -1,6 +1,7 @@
 // EXPLAIN in its forms. A plan names files and conditions and counts rows: of what the caller may not see all of, there is only that it is read.
 #include "base/text.h"
 #include "sql/executor.h"
+#include "sql/secret_text.h"
 #include "sql/types.h"
 
 namespace tarn::sql {
@@ -156,7 +157,8 @@ Result<Done> Executor::explain(const Call& c) {
   // The engine makes no code of a plan's stages; Spark says so in these words where it makes none.
   if (mode == "CODEGEN") return deliver(c, {{"plan", "string"}}, {{"Found 0 WholeStageCodegen subtrees.\n"}});
   std::string out;
-  if (mode == "EXTENDED") out = "== Parsed Logical Plan ==\n" + a.query_text + "\n\n== Analyzed Logical Plan ==\n" + analyzed + "\n\n";
+  if (mode == "EXTENDED")
+    out = "== Parsed Logical Plan ==\n" + without_secrets(a.query_text) + "\n\n== Analyzed Logical Plan ==\n" + analyzed + "\n\n";
   return deliver(c, {{"plan", "string"}}, {{out + "== Physical Plan ==\n" + plan}});
 }
 

@@ -60,8 +60,8 @@ std::vector<std::string> fields(const std::vector<catalog::FunctionInfo::Paramet
 
 bool Securables::takes(const Analysis& a) {
   const bool properties = a.options.contains("action") && a.options.at("action").ends_with("_properties");
-  return (a.securable_type == "SCHEMA" && properties) || a.securable_type == "VOLUME" || a.securable_type == "EXTERNAL_LOCATION" ||
-         a.securable_type == "STORAGE_CREDENTIAL";
+  return Sharing::takes(a) || (a.securable_type == "SCHEMA" && properties) || a.securable_type == "VOLUME" ||
+         a.securable_type == "EXTERNAL_LOCATION" || a.securable_type == "STORAGE_CREDENTIAL";
 }
 
 Result<std::string> Securables::full_name(const Session& session, const Analysis& a, SecurableType type) const {
@@ -70,8 +70,14 @@ Result<std::string> Securables::full_name(const Session& session, const Analysis
   return name.full();
 }
 
-Result<Securables::Told> Securables::run(const Session& session, const Analysis& a) const {
+Result<Told> Securables::run(const Session& session, const Analysis& a) const {
+  if (Sharing::takes(a)) return sharing_.run(session, a);
   if (a.kind == StatementKind::show_principals) return show_principals(session, a);
+  if (a.kind == StatementKind::show_dropped) return show_dropped(session, a);
+  if (a.kind == StatementKind::undrop) {
+    TARN_CHECK(undrop(session, a));
+    return Told{};
+  }
   const auto type = json::enum_of<SecurableType>(a.securable_type);
   if (!type) throw std::logic_error("a statement about a securable of no type: " + a.securable_type);
   switch (a.kind) {
@@ -187,7 +193,7 @@ Result<void> Securables::drop(const Session& session, const Analysis& a, Securab
   return unless(catalog_.volumes().remove(session.ctx, name), a.if_exists, gone);
 }
 
-Result<Securables::Told> Securables::show(const Session& session, const Analysis& a, SecurableType type) const {
+Result<Told> Securables::show(const Session& session, const Analysis& a, SecurableType type) const {
   const auto fits = [&](const std::string& name) { return !a.like || like(*a.like, name); };
   Told out;
   if (type == SecurableType::EXTERNAL_LOCATION) {
@@ -202,24 +208,6 @@ Result<Securables::Told> Securables::show(const Session& session, const Analysis
     TARN_TRY(found, known(catalog_.credentials().list(session.ctx, std::nullopt, {})));
     for (const auto& one : found.items)
       if (fits(one.name)) out.rows.push_back({one.name, one.comment});
-    return out;
-  }
-  if (type == SecurableType::CONNECTION || type == SecurableType::SHARE || type == SecurableType::RECIPIENT || type == SecurableType::PROVIDER) {
-    const bool connection = type == SecurableType::CONNECTION;
-    out.columns = connection ? texts({"name", "connection_type", "created_at", "created_by", "comment"})
-                             : texts({"name", "created_at", "created_by", "comment"});
-    TARN_TRY(found, known(catalog_.exchange().list(session.ctx, type, {})));
-    for (const auto& one : found.items) {
-      const auto name = json::text_at(one, {"name"});
-      if (!fits(name)) continue;
-      const auto* at = one.as_object().if_contains("created_at");
-      Row row{name};
-      if (connection) row.emplace_back(lower(json::text_at(one, {"connection_type"})));
-      row.push_back(at && at->is_int64() ? std::optional(to_rfc3339(at->get_int64())) : std::nullopt);
-      row.push_back(text(json::text_at(one, {"created_by"})));
-      row.push_back(text(json::text_at(one, {"comment"})));
-      out.rows.push_back(std::move(row));
-    }
     return out;
   }
   TARN_TRY(schema, resolver_.qualify_schema(session, a.target));
@@ -243,7 +231,7 @@ Result<Securables::Told> Securables::show(const Session& session, const Analysis
   return out;
 }
 
-Result<Securables::Told> Securables::show_principals(const Session& session, const Analysis& a) const {
+Result<Told> Securables::show_principals(const Session& session, const Analysis& a) const {
   if (!principals_)
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] SHOW " + a.securable_type + " is not supported by this warehouse. SQLSTATE: 0A000");
   if (!session.ctx.caller.workspace_admin)
@@ -268,7 +256,7 @@ Result<Securables::Told> Securables::show_principals(const Session& session, con
   return out;
 }
 
-Result<Securables::Told> Securables::describe(const Session& session, const Analysis& a, SecurableType type) const {
+Result<Told> Securables::describe(const Session& session, const Analysis& a, SecurableType type) const {
   TARN_TRY(name, full_name(session, a, type));
   Told out;
   if (type == SecurableType::EXTERNAL_LOCATION) {
@@ -288,7 +276,7 @@ Result<Securables::Told> Securables::describe(const Session& session, const Anal
   return out;
 }
 
-Result<Securables::Told> Securables::describe_namespace(const Session& session, const Analysis& a) const {
+Result<Told> Securables::describe_namespace(const Session& session, const Analysis& a) const {
   Told out{.columns = texts({"info_name", "info_value"}), .rows = {}};
   const auto add = [&](const char* name, std::string value) { out.rows.push_back({name, std::move(value)}); };
   const auto optimized = [](const auto& info) {
@@ -341,7 +329,7 @@ Result<Securables::Told> Securables::describe_namespace(const Session& session, 
   return out;
 }
 
-Result<Securables::Told> Securables::describe_function(const Session& session, const Analysis& a) const {
+Result<Told> Securables::describe_function(const Session& session, const Analysis& a) const {
   if (a.options.contains("built_in"))
     return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] DESCRIBE FUNCTION of the built-in function " + backticked(a.target) +
                                          " is not supported by this warehouse: it tells of functions of the catalog. SQLSTATE: 0A000");

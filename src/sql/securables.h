@@ -7,6 +7,7 @@
 #include "catalog/service.h"
 #include "sql/executor_types.h"
 #include "sql/resolver.h"
+#include "sql/sharing.h"
 
 namespace tarn::sql {
 
@@ -26,15 +27,13 @@ class Principals {
 
 class Securables {
  public:
-  Securables(catalog::UnityCatalog& catalog, const Resolver& resolver) : catalog_(catalog), resolver_(resolver) {}
+  Securables(catalog::UnityCatalog& catalog, const Resolver& resolver) : catalog_(catalog), resolver_(resolver), sharing_(catalog, resolver) {}
 
   /// At start-up; must outlive this. Without it SHOW USERS and SHOW GROUPS are refused.
   void set_principals(Principals* principals) { principals_ = principals; }
+  /// Likewise. Without it secret() is refused.
+  void set_secrets(SecretValues* secrets) { sharing_.set_secrets(secrets); }
 
-  struct Told {
-    std::vector<ResultColumn> columns;
-    std::vector<std::vector<std::optional<std::string>>> rows;
-  };
   /// Whether an ALTER or COMMENT is about one of these.
   static bool takes(const Analysis& a);
   /// Errors: the catalog's (not_found, already_exists, permission_denied, invalid, …), and unsupported for a function that is built in.
@@ -49,6 +48,9 @@ class Securables {
   Result<Told> describe(const Session& session, const Analysis& a, catalog::SecurableType type) const;
   /// Of a catalog or schema.
   Result<Told> describe_namespace(const Session& session, const Analysis& a) const;
+  /// SHOW TABLES DROPPED and UNDROP (dropped.cc).
+  Result<Told> show_dropped(const Session& session, const Analysis& a) const;
+  Result<void> undrop(const Session& session, const Analysis& a) const;
   Result<Told> describe_function(const Session& session, const Analysis& a) const;
   /// Its name as the catalog knows it.
   Result<std::string> full_name(const Session& session, const Analysis& a, catalog::SecurableType type) const;
@@ -56,6 +58,7 @@ class Securables {
   catalog::UnityCatalog& catalog_;
   const Resolver& resolver_;
   Principals* principals_ = nullptr;
+  Sharing sharing_;
 };
 
 }  // namespace tarn::sql

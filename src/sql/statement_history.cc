@@ -5,6 +5,7 @@
 
 #include "base/ids_in_time.h"
 #include "sql/profile.h"
+#include "sql/secret_text.h"
 #include "sql/statements.h"
 #include "sql/wire.h"
 
@@ -45,7 +46,7 @@ HistoryPage Statements::history(const access::Context& ctx, const HistoryFilter&
     for (const auto& [id, s] : live_)
       if (s->session.ctx.workspace_id == ctx.workspace_id) {
         live.push_back(record_of(*s));
-        if (s->done()) live.back().text = s->text.substr(0, kMostTextKept);
+        if (s->done()) live.back().text = without_secrets(s->text).substr(0, kMostTextKept);
       }
   }
   std::map<std::string, bool> managed;

@@ -3,6 +3,7 @@
 #include "base/ids_in_time.h"
 #include "base/log.h"
 #include "sql/profile.h"
+#include "sql/secret_text.h"
 #include "sql/types.h"
 #include "sql/wire.h"
 
@@ -350,7 +351,7 @@ void Statements::finish(Statement& s, StatementState state, const std::optional<
   auto record = record_of(s);
   // Without the lock: nothing changes what was measured any more.
   auto profile = record.execute_ms >= kProfileKeptFromMs ? s.metrics_.profile : std::string();
-  record.text = parsed ? s.text.substr(0, kMostTextKept) : "";
+  record.text = parsed ? without_secrets(s.text).substr(0, kMostTextKept) : "";
   {
     const std::lock_guard lock(mutex_);
     held_bytes_ += bytes;

@@ -34,6 +34,8 @@ World::World() {
   log = std::make_unique<delta::DeltaLog>(*objects, *codec, clock);
   engine = pool_engine(shared_pool());
   executor = std::make_unique<Executor>(*catalog, shared_parser(), *objects, *log, *engine, std::string(catalog::testing::kAccount));
+  catalog->exchange().set_secrets(&sealed);
+  executor->set_secrets(&secrets);
   ids["automation"] = directory.add(identity::Kind::service_principal, "11111111-2222-3333-4444-555555555555");
   for (const char* u : {"ana", "bob", "eve"}) ids[u] = directory.add(identity::Kind::user, std::string(u) + "@acme.test");
   ids["engineers"] = directory.add(identity::Kind::group, "engineers");

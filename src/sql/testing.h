@@ -8,6 +8,7 @@
 #include "catalog/testing.h"
 #include "objects/local_objects.h"
 #include "sail/sail.h"
+#include "sql/sharing.h"
 #include "sql/sidecar.h"
 #include "sql/statements.h"
 
@@ -37,6 +38,15 @@ class Collector final : public ResultSink {
 SidecarParser& shared_parser();
 engine::Pool& shared_pool();
 
+/// Secrets that everyone may read but for the scope `locked`.
+class FakeSecrets final : public SecretValues {
+ public:
+  Expected<std::string, std::string> get(const access::Context&, const std::string& scope, const std::string& key) override {
+    if (scope == "locked") return fail(std::string("User does not have READ permission on scope ") + scope);
+    return "sealed-" + scope + "-" + key;
+  }
+};
+
 class World {
  public:
   World();
@@ -60,6 +70,9 @@ class World {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<sail::Pool> sail_pool;
   std::unique_ptr<Executor> executor;
+  crypto::Keyring keys{std::string(32, 'k')};
+  store::Secrets sealed{keys};  // of connections
+  FakeSecrets secrets;
   std::map<std::string, std::int64_t> ids;
   std::string default_catalog = "main", default_schema = "s";
   std::shared_ptr<SessionState> state = std::make_shared<SessionState>();  // of all its statements

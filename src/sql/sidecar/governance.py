@@ -25,6 +25,38 @@ def tags(c, out):
         c.expect_symbol(",")
 
 
+def tagged(c):
+    """What SET TAG ON and UNSET TAG ON are about, as ALTER ... SET TAGS has it."""
+    for word, kind, most in (("CATALOG", "CATALOG", 1), ("SCHEMA", "SCHEMA", 2), ("DATABASE", "SCHEMA", 2), ("TABLE", "TABLE", 3), ("VIEW", "TABLE", 3), ("VOLUME", "VOLUME", 3), ("COLUMN", "TABLE", 4)):
+        if c.take(word):
+            parts, columns = c.name(most), []
+            if word == "COLUMN":
+                if len(parts) < 2:
+                    raise syntax(c.near(), "expected TABLE.COLUMN")
+                parts, columns = parts[:-1], [{"name": parts[-1]}]
+            return {"kind": "alter", "securable_type": kind, "target": parts, "columns": columns, "properties": {}, "files": [], "options": {}}
+    if c.peek() is None:
+        raise syntax("end of input", "expected what is tagged")
+    raise unsupported("A tag on " + c.peek().text.upper(), "Tags are of catalogs, schemas, tables, views, columns and volumes.")
+
+
+def set_tag(c, sets):
+    """[UN]SET TAG ON securable key [= value], after the first word."""
+    c.expect("TAG", "ON")
+    out = tagged(c)
+    w = c.peek()
+    key = c.string() if w is not None and w.kind == "string" else c.identifier()
+    out["options"]["action"] = "set_tags" if sets else "unset_tags"
+    if not sets:
+        out["files"].append(key)
+    elif c.symbol("="):
+        w = c.peek()
+        out["properties"][key] = c.string() if w is not None and w.kind == "string" else c.identifier()
+    else:
+        out["properties"][key] = ""
+    return out
+
+
 def column_list(c):
     out = []
     c.expect_symbol("(")

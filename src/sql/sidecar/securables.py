@@ -1,5 +1,6 @@
-"""Volumes, external locations, storage credentials and functions as such: CREATE, ALTER, COMMENT, DROP, SHOW and DESCRIBE; SHOW of what is shared, and of principals."""
-from errors import syntax
+"""Volumes, external locations, storage credentials and functions as such: CREATE, ALTER, COMMENT, DROP, SHOW and DESCRIBE; SHOW of principals."""
+import sharing
+from errors import syntax, unsupported
 
 
 def kind_and_name(c):
@@ -8,12 +9,24 @@ def kind_and_name(c):
         return "VOLUME", c.name()
     if c.take("EXTERNAL", "LOCATION"):
         return "EXTERNAL_LOCATION", c.name(1)
-    if c.take("STORAGE", "CREDENTIAL"):
+    if credential(c):
         return "STORAGE_CREDENTIAL", c.name(1)
     return None
 
 
+def credential(c, word="CREDENTIAL"):
+    """[STORAGE] CREDENTIAL, which is what it means alone, too: there are no others."""
+    if c.is_word("SERVICE") and c.is_word(word, ahead=1):
+        raise unsupported("SERVICE " + word, "Credentials here are STORAGE credentials.")
+    return c.take("STORAGE", word) or (word == "CREDENTIALS" or sharing.names_one(c)) and c.take(word)
+
+
 def create(c):
+    other = sharing.create(c)
+    if other is not None:
+        return other
+    if c.is_word("STORAGE", "SERVICE") and c.is_word("CREDENTIAL", ahead=1) or c.is_word("CREDENTIAL") and sharing.names_one(c):
+        raise unsupported("CREATE CREDENTIAL", "The REST API makes one: POST /api/2.1/unity-catalog/storage-credentials.")
     external = c.is_word("EXTERNAL")
     if not c.is_word("VOLUME", "LOCATION", ahead=1 if external else 0) or not external and not c.is_word("VOLUME"):
         return None
@@ -40,6 +53,9 @@ def create(c):
 
 
 def alter(c):
+    other = sharing.alter(c)
+    if other is not None:
+        return other
     at, found = c.at, kind_and_name(c)
     if found is None:
         return None
@@ -65,6 +81,9 @@ def alter(c):
 
 def comment(c):
     """After COMMENT ON."""
+    other = sharing.comment(c)
+    if other is not None:
+        return other
     found = kind_and_name(c)
     if found is None:
         return None
@@ -76,15 +95,17 @@ def comment(c):
 
 
 def drop(c):
-    if c.is_word("VOLUME"):
-        kind, words = "VOLUME", ("VOLUME",)
-    elif c.is_word("EXTERNAL") and c.is_word("LOCATION", ahead=1):
-        kind, words = "EXTERNAL_LOCATION", ("EXTERNAL", "LOCATION")
-    elif c.is_word("STORAGE") and c.is_word("CREDENTIAL", ahead=1):
-        kind, words = "STORAGE_CREDENTIAL", ("STORAGE", "CREDENTIAL")
+    other = sharing.drop(c)
+    if other is not None:
+        return other
+    if c.take("VOLUME"):
+        kind = "VOLUME"
+    elif c.take("EXTERNAL", "LOCATION"):
+        kind = "EXTERNAL_LOCATION"
+    elif credential(c):
+        kind = "STORAGE_CREDENTIAL"
     else:
         return None
-    c.take(*words)
     out = {"kind": "drop_securable", "securable_type": kind, "if_exists": c.take("IF", "EXISTS")}
     out["target"] = c.name(3 if kind == "VOLUME" else 1)
     out["cascade"] = kind != "VOLUME" and c.take("FORCE")
@@ -98,13 +119,11 @@ def show(c, pattern):
         return {**out, "securable_type": "VOLUME", "target": c.name(2) if c.take("IN") or c.take("FROM") else [], "like": pattern(c)}
     if c.take("EXTERNAL", "LOCATIONS"):
         return {**out, "securable_type": "EXTERNAL_LOCATION", "like": pattern(c)}
-    if c.take("STORAGE", "CREDENTIALS"):
+    if credential(c, "CREDENTIALS"):
         return {**out, "securable_type": "STORAGE_CREDENTIAL", "like": pattern(c)}
-    if c.take("CONNECTIONS") or c.take("SERVERS"):
-        return {**out, "securable_type": "CONNECTION"}
-    for word in ("SHARE", "RECIPIENT", "PROVIDER"):
-        if c.take(word + "S"):
-            return {**out, "securable_type": word, "like": pattern(c)}
+    other = sharing.show(c, pattern)
+    if other is not None:
+        return other
     for word in ("USERS", "GROUPS"):
         if c.take(word):
             out.update(kind="show_principals", securable_type=word, options={})
@@ -133,6 +152,9 @@ def describe(c):
         if len(out["target"]) == 1 and out["target"][0].lower() in built_in():
             out["options"] = {"built_in": "true"}
         return out
+    other = sharing.describe(c)
+    if other is not None:
+        return other
     found = kind_and_name(c)
     return None if found is None else {"kind": "describe_securable", "securable_type": found[0], "target": found[1]}
 

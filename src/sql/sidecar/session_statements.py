@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+import governance
 import tokens
 import zones
 from errors import quoted, raised, syntax, unsupported
@@ -163,6 +164,8 @@ def set_(c):
     if c.is_word("VARIABLE", "VAR") and not (c.peek(1) is not None and c.peek(1).text in ("=", ".")):
         c.at += 1
         return assignment(c)
+    if c.is_word("TAG") and c.is_word("ON", ahead=1):
+        return governance.set_tag(c, True)
     if c.take("TIME", "ZONE"):
         return {"kind": "set_config", "variables": [["spark.sql.session.timeZone"]], "options": {"zone": zone(c)}}
     if c.peek() is None:

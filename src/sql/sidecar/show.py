@@ -19,8 +19,8 @@ def show(c):
         return {"kind": "show_schemas", "target": target, "like": pattern(c)}
     for word, kind in (("TABLES", "show_tables"), ("VIEWS", "show_views")):
         if c.take(word):
-            if word == "TABLES" and c.is_word("DROPPED"):
-                raise unsupported("SHOW TABLES DROPPED", "A table that was dropped cannot be brought back here.")
+            if word == "TABLES" and c.take("DROPPED"):
+                return dropped(c)
             target = c.name(2) if c.take("IN") or c.take("FROM") else []
             return {"kind": kind, "target": target, "like": pattern(c)}
     if c.take("COLUMNS"):
@@ -46,6 +46,8 @@ def show(c):
         return out
     if c.take("GRANTS") or c.take("GRANT"):
         principal = ""
+        if c.take("TO", "RECIPIENT"):
+            return {"kind": "show_grants", "securable_type": "RECIPIENT", "target": c.name(1), "options": {"shares": "true"}}
         if not c.is_word("ON") or c.is_word("ON", ahead=1):
             principal = c.identifier()
         c.expect("ON")
@@ -74,6 +76,18 @@ def show(c):
     if other is not None:
         return other
     raise unsupported("SHOW " + (c.peek().text.upper() if c.peek() else ""))
+
+
+def dropped(c):
+    """[IN schema] [LIMIT n], after SHOW TABLES DROPPED."""
+    out = {"kind": "show_dropped", "target": c.name(2) if c.take("IN") or c.take("FROM") else []}
+    if c.take("LIMIT"):
+        w = c.peek()
+        if w is None or not w.text.isdigit():
+            raise syntax(c.near(), "expected a number of tables")
+        c.at += 1
+        out["version"] = min(int(w.text), 2**31)
+    return out
 
 
 def describe(c):

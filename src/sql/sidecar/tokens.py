@@ -8,8 +8,10 @@ from sqlglot.tokens import TokenType
 import alter_views
 import file_statements
 import governance
+import refusals
 import securables
 import session_statements
+import sharing
 import show
 import table_clauses
 from errors import raised, syntax, unsupported
@@ -160,6 +162,7 @@ def parse(sql):
     first = c.words[0]
     if first.kind != "word":
         return None
+    refusals.check(c)
     handler = STATEMENTS.get(first.text.upper())
     if handler is None:
         return None
@@ -206,6 +209,13 @@ def optimize(c):
             while c.symbol(","):
                 out["insert_columns"].append(c.identifier())
     return out
+
+
+def undrop(c):
+    c.take("TABLE")
+    if c.take("WITH", "ID"):
+        return {"kind": "undrop", "name": c.string(), "target": []}
+    return {"kind": "undrop", "target": c.name()}
 
 
 def reorg(c):
@@ -303,6 +313,8 @@ def alter(c):
         return out
     if governance.tags(c, out):
         return out
+    if kind in ("CATALOG", "SCHEMA"):
+        refusals.unchanged(c, kind)
     other = alter_views.alter(c, kind, parts, out)
     if other is not None:
         return other
@@ -426,16 +438,19 @@ def use(c):
 def securable(c):
     if c.take("EXTERNAL", "LOCATION"):
         return {"securable_type": "EXTERNAL_LOCATION", "target": c.name(1)}
-    if c.take("STORAGE", "CREDENTIAL"):
+    if securables.credential(c):
         return {"securable_type": "STORAGE_CREDENTIAL", "target": c.name(1)}
+    other = sharing.grant_target(c)
+    if other is not None:
+        return other
     if c.take("METASTORE"):
         return {"securable_type": "METASTORE", "target": []}
     for word, kind in SECURABLES.items():
         if c.is_word(word):
             c.at += 1
             return {"securable_type": kind, "target": c.name({"CATALOG": 1, "SCHEMA": 2}.get(kind, 3))}
-    if c.is_word("ANY", "ANONYMOUS", "SHARE", "CONNECTION", "RECIPIENT", "PROVIDER", "PROCEDURE"):
-        raise unsupported("A grant on " + c.peek().text.upper())
+    if c.is_word("ANY", "ANONYMOUS", "PROCEDURE", "CLEAN", "MATERIALIZED", "EXTERNAL") and c.peek(1) is not None and c.peek(1).kind in ("word", "quoted") and not c.is_word("TO", "FROM", ahead=1):
+        raise unsupported("A grant on " + c.peek().text.upper() + (" " + c.peek(1).text.upper() if not c.is_word("PROCEDURE") else ""))
     return {"securable_type": "TABLE", "target": c.name()}
 
 
@@ -464,6 +479,7 @@ def grant(c):
     held = privileges(c)
     out = securable(c)
     c.expect("TO")
+    sharing.recipient(c, out)
     out.update(kind="grant", privileges=held, principal=c.identifier())
     return out
 
@@ -472,6 +488,7 @@ def revoke(c):
     held = privileges(c)
     out = securable(c)
     c.expect("FROM")
+    sharing.recipient(c, out)
     out.update(kind="revoke", privileges=held, principal=c.identifier())
     return out
 
@@ -511,6 +528,10 @@ def create(c):
     missing = c.take("IF", "NOT", "EXISTS")
     out = {"kind": kind, "if_not_exists": missing, "target": c.name(1 if kind == "create_catalog" else 2)}
     out.update(clauses(c, properties=kind == "create_schema"))
+    if c.is_word("USING") and c.is_word("SHARE", ahead=1) and kind == "create_catalog":
+        raise unsupported("CREATE CATALOG ... USING SHARE", "What others share is not read here.")
+    if c.is_word("OPTIONS") and kind == "create_catalog" or c.is_word("DEFAULT") and c.is_word("COLLATION", ahead=1):
+        raise unsupported(f"CREATE {kind[7:].upper()} ... " + ("OPTIONS" if c.is_word("OPTIONS") else "DEFAULT COLLATION"))
     if "properties" in out:
         out["securable_type"] = "SCHEMA"
     return out
@@ -573,7 +594,7 @@ def options(c):
 
 STATEMENTS = {
     "SHOW": show.show, "DESCRIBE": show.describe, "DESC": show.describe, "USE": use, "GRANT": grant, "REVOKE": revoke, "CREATE": create, "DROP": drop, "EXPLAIN": explain, "COPY": file_statements.copy,
-    "RESTORE": restore, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
+    "RESTORE": restore, "UNDROP": undrop, "OPTIMIZE": optimize, "REORG": reorg, "VACUUM": vacuum, "ALTER": alter, "COMMENT": comment,
     "LIST": file_statements.list_, **{word: file_statements.moved(word) for word in ("PUT", "GET", "REMOVE")},
-    "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
+    "UNSET": lambda c: governance.set_tag(c, False), "DECLARE": session_statements.declare, "SET": session_statements.set_, "RESET": session_statements.reset,
 }
