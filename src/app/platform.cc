@@ -30,6 +30,7 @@
 #include "app/quality_room.h"
 #include "app/secret_values.h"
 #include "app/serving_room.h"
+#include "app/sql_engines.h"
 #include "app/system_tables_of_compute.h"
 #include "app/whole_backup.h"
 #include "app/workspace_doors.h"
@@ -58,7 +59,6 @@
 #include "objects/s3_endpoint.h"
 #include "objects/session_credentials.h"
 #include "permissions/routes.h"
-#include "sail/sail.h"
 #include "settings/room.h"
 #include "sql/executor.h"
 #include "sql/routes.h"
@@ -155,12 +155,9 @@ struct Platform::Impl {
   billing::LogDelivery log_delivery;
   std::unique_ptr<delta::ParquetCodec> parquet;
   delta::DeltaLog delta;
-  ServingRoom serving;                                       // before those that ask it
-  std::unique_ptr<compute::node::ServerGroup> engine_group;  // before the engines, which end first
-  engine::Pool engines;
-  sail::Pool sail;
+  ServingRoom serving;  // before those that ask it
+  SqlEngines engines;
   sql::SidecarParser parser;
-  std::unique_ptr<sql::Engine> sql_engine;
   store::Secrets catalog_secrets{keys};                        // of connections
   SecretValues secret_values{*store, directory, keys, clock};  // for SQL
   sql::Executor executor;
@@ -235,28 +232,11 @@ struct Platform::Impl {
         parquet(delta::duckdb_parquet_codec(objects, data + "/spool/checkpoints")),
         delta(objects, *parquet, clock),
         serving({*store, permissions, catalog, directory, objects, executor, clock, data, o.serving_idle_seconds, o.serving_timeout_seconds}),
-        engine_group(o.isolate_nodes ? std::make_unique<compute::node::ServerGroup>("sql-" + server_of(data), compute::this_host().cpus * 256)
-                                     : nullptr),
-        engines({.binary = (fs::path(cli::own_binary()).parent_path() / "tarn-engine").string(),
-                 .threads = least_share(o).threads,
-                 .memory_bytes = least_share(o).memory_bytes,
-                 .spill_directory = data + "/spool",
-                 .spill_bytes = least_share(o).spill_bytes,
-                 .started =
-                     [this](int pid) {
-                       if (engine_group) engine_group->join(pid);
-                     },
+        engines({.data = data,
+                 .group = o.isolate_nodes ? "sql-" + server_of(data) : "",
+                 .least = least_share(o),
                  .answer = [this](const engine::Question& q, const std::function<bool()>& ends) { return serving.questions.answer(q, ends); }}),
-        sail({.launcher = (fs::path(cli::own_binary()).parent_path() / "tarn-sail").string(),
-              .spool = data + "/spool",
-              .threads = least_share(o).threads,
-              .memory_bytes = least_share(o).memory_bytes,
-              .started =
-                  [this](int pid) {
-                    if (engine_group) engine_group->join(pid);
-                  }}),
-        sql_engine(sql::pool_engine(engines)),
-        executor(catalog, parser, engine_objects, delta, *sql_engine, account_id),
+        executor(catalog, parser, engine_objects, delta, *engines.engine, account_id),
         principals(identity.scim),
         warehouses(*store, permissions, clock, sizes_of(o)),
         statements(executor, warehouses, *store, objects, vendor, clock,
@@ -344,7 +324,7 @@ struct Platform::Impl {
                       .server_id = server_of(data)}),
         quality(*store, catalog, directory, executor, clock, mailer.get(), server_of(data)) {
     executor.set_questions(&serving.questions);
-    executor.set_sail(&sail);
+    executor.set_sail(&engines.sail);
     executor.set_principals(&principals);
     executor.set_secrets(&secret_values);
     job_service.on_due([this] { job_scheduler.wake(); });
