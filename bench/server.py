@@ -88,7 +88,7 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {admin.token}"
 wrk.body = '{json.dumps({"statement": "SELECT 1", "warehouse_id": server.warehouses["landing"], "wait_timeout": "10s"})}'
 ''')
-            for clients in (1, 8, 64):
+            for clients in (1, 8, 64, 500):
                 got = wrk(f"{plain}/api/2.0/sql/statements", clients, args.seconds, script=script)
                 assert got["bad"] == 0
                 rows.append((f"SELECT 1 through the statement API, {clients} client{'s' if clients > 1 else ''}", f"{got['rate']:.0f}/s, p50 {got['p50_ms']:.2f} ms", "5,000/s at 8; 1 ms over the engine"))
