@@ -250,6 +250,8 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 key = name.lower()
                 aliases[key] = None if key in aliases else e
         tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
+        if scope.layer is not None:
+            scope.layer.above = [i.name for i in items]
         if having is not None:
             at = scope.with_aliases({i.name.lower(): i.e for i in items})
             at.inside = "HAVING"

@@ -157,6 +157,18 @@ class SparkParser(pipe_syntax.PipeParser):
                 return this
             this = self.expression(exp.Anonymous(this=name, expressions=[self._operand(this), self._operand(self._parse_joined())]))
 
+    def _parse_pivot_aggregation(self):
+        """Also what is computed with an aggregate: avg(a) + 1 AS b. Which parts must be aggregates is asked where it is compiled."""
+        start = self._index
+        call = self._parse_function()
+        if call and not (self._curr is not None and self._curr.token_type in (TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, TokenType.MOD)):
+            return self._parse_alias(call)
+        self._retreat(start)
+        value = self._parse_term()
+        if not value:
+            self.raise_error("Expecting an aggregation function in PIVOT")
+        return self._parse_alias(value)
+
     def _touching(self, kind):
         """Two of one sign with nothing between them."""
         return self._curr is not None and self._next is not None and self._curr.token_type == kind and self._next.token_type == kind and self._curr.end + 1 == self._next.start

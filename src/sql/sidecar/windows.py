@@ -110,7 +110,9 @@ class Windows:
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
             if not scope.layer.keys and scope.layer.sets is not None and (scope.inside == "HAVING" or scope.alias_first):
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
-            return scope.layer.grouping(self, call.node, [self.compile(a, scope.base("GROUP BY")) for a in call.args])
+            below = scope.base("GROUP BY")
+            below.aliases, below.alias_first = {}, False  # what is grouped by, whatever the list calls it
+            return scope.layer.grouping(self, call.node, [self.compile(a, below) for a in call.args])
         around = self.aggregation_around(node, scope)
         if around is not None:
             self.outer_depths.append(around.depth)
