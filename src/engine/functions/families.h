@@ -20,6 +20,7 @@ std::span<const Entry> theta_entries();     // theta_sketches.cc: counts of diff
 std::span<const Entry> tuple_entries();     // tuple_sketches.cc: those whose keys carry a number
 std::span<const Entry> hll_entries();       // hll_sketches.cc: counts of different keys in less space
 std::span<const Entry> kll_entries();       // kll_sketches.cc: quantiles
+std::span<const Entry> geo_entries();       // geo.cc: GEOMETRY and GEOGRAPHY
 
 // The aggregates that make sketches. Empty, or what DuckDB refuses.
 std::string register_theta_aggregates(duckdb_connection connection);

@@ -11,7 +11,7 @@ from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
 from kinds import (
     BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, atomic, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
-    orderable, physical, struct, temporal, text, wider,
+    orderable, physical, spatial, struct, temporal, text, wider,
 )
 from values import E, cast, implicit, literal_of, made
 
@@ -240,8 +240,8 @@ def comparable(left, right, shown, equality):
     if k is None:
         raise diff_types(shown, a, b)
     if not orderable(k) or k.name == "map":
-        if k.name == "variant":
-            raise mismatch("INVALID_ORDERING_TYPE", shown, 'A comparison does not support ordering on type "VARIANT".')
+        if k.name == "variant" or spatial(k):
+            raise mismatch("INVALID_ORDERING_TYPE", shown, f'A comparison does not support ordering on type "{k.sql}".')
         if k.name == "interval" and equality:
             raise unsupported("Comparing calendar intervals")
         raise wrong_type(shown, k, '"ORDERABLE"' if not equality else '"ANY" that is not a map')

@@ -13,6 +13,7 @@ import fn_collections  # noqa: F401
 import fn_csv  # noqa: F401
 import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
+import fn_geo  # noqa: F401
 import fn_hashes  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401

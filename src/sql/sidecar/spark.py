@@ -117,6 +117,14 @@ class SparkParser(pipe_syntax.PipeParser):
             return self._parse_column_ops(out)
         return super()._parse_type(parse_interval=parse_interval, fallback_to_identifier=fallback_to_identifier)
 
+    def _parse_types(self, *args, **options):
+        """GEOMETRY(ANY) and GEOGRAPHY(ANY)."""
+        token, following = self._curr, self._tokens[self._index + 1:self._index + 4]
+        if token is not None and token.text.upper() in ("GEOMETRY", "GEOGRAPHY") and [t.text.upper() for t in following] == ["(", "ANY", ")"]:
+            self._advance(4)
+            return exp.DataType(this=exp.DataType.Type[token.text.upper()], expressions=[exp.DataTypeParam(this=exp.var("any"))])
+        return super()._parse_types(*args, **options)
+
     def _operand(self, this):
         if this is None:
             self.raise_error("Expected an expression")
