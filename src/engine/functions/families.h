@@ -21,11 +21,13 @@ std::span<const Entry> tuple_entries();     // tuple_sketches.cc: those whose ke
 std::span<const Entry> hll_entries();       // hll_sketches.cc: counts of different keys in less space
 std::span<const Entry> kll_entries();       // kll_sketches.cc: quantiles
 std::span<const Entry> geo_entries();       // geo.cc: GEOMETRY and GEOGRAPHY
+std::span<const Entry> histogram_entries(); // histograms.cc: histogram_numeric
 
 // The aggregates that make sketches. Empty, or what DuckDB refuses.
 std::string register_theta_aggregates(duckdb_connection connection);
 std::string register_tuple_aggregates(duckdb_connection connection);
 std::string register_hll_aggregates(duckdb_connection connection);
 std::string register_kll_aggregates(duckdb_connection connection);
+std::string register_histogram_aggregates(duckdb_connection connection);
 
 }  // namespace tarn::engine::functions

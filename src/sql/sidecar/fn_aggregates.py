@@ -506,6 +506,6 @@ def listagg(c, call, scope):
     return made(f"unhex({out})" if binary else out, BINARY if binary else STRING, a)
 
 
-@aggregate("histogram_numeric count_min_sketch bitmap_construct_agg bitmap_or_agg schema_of_json_agg")
+@aggregate("count_min_sketch bitmap_construct_agg bitmap_or_agg schema_of_json_agg")
 def sketches(c, call, scope):
     raise unsupported(f"The function `{call.name}`")

@@ -246,9 +246,10 @@ class Compiler(Expressions, Relations, Windows, Pipes):
             e = self.compile(inner, at)
             name = output_name(p, self)
             items.append(Item(name, e))
-            if isinstance(p, exp.Alias):
+            if isinstance(p, exp.Alias) or isinstance(p, ColumnNode) and p.args.get("lateral"):
                 key = name.lower()
-                aliases[key] = None if key in aliases else e
+                # Several columns of a generator are columns, which come before what the list calls something.
+                aliases[key] = None if key in aliases and not (isinstance(p, ColumnNode) and p.args["lateral"] == "column") else e
         tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
         if scope.layer is not None:
             scope.layer.above = [i.name for i in items]
@@ -356,14 +357,16 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 continue
             if isinstance(inner, exp.Anonymous) and inner.name.lower() in GENERATORS and not self.is_local([inner.name]):
                 generators += 1
-                if generators > 1:
+                if generators > 1 and any(has_aggregate(x) for x in node.expressions):
                     raise raised("UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "The generator is not supported: only one generator allowed per SELECT clause but found 2.", "42K0E")
                 if node.args.get("group") is not None and not has_aggregate(inner) or any(has_aggregate(x) for x in node.expressions):
                     raise unsupported("A generator beside an aggregation", "Use LATERAL VIEW over a subquery.")
                 given = [p.args["alias"].name] if isinstance(p, exp.Alias) else [i.name for i in p.expressions] if isinstance(p, exp.Aliases) else []
-                extra, items = self.generated(inner, scope, given, p)
+                extra, items = self.generated(inner, scope, given, p, bool(source))
                 source += extra
-                out += [ColumnNode(i.e, i.name) for i in items]
+                out += [ColumnNode(i.e, i.name, ("column" if isinstance(p, exp.Aliases) else "alias") if given else "") for i in items]
+                for i in items if given else []:
+                    scope.generated[i.name.lower()] = None if i.name.lower() in scope.generated else i.e
                 continue
             if isinstance(p, exp.Aliases):
                 raise raised("MULTI_ALIAS_WITHOUT_GENERATOR", f"Multi part aliasing ({', '.join(i.name for i in p.expressions)}) is not supported with {self.shown(inner)} as it is not a generator function.", "42K0E")

@@ -196,10 +196,10 @@ class Relations(Pivots):
         scope.sources.append(Source([alias or call.name], own, columns))
         return f"LATERAL ({sql}) AS {ident(own)}"
 
-    def generated(self, call, scope, names, node):
-        """A generator of a select list: what joins to FROM, and its columns."""
+    def generated(self, call, scope, names, node, after):
+        """A generator of a select list: what joins to FROM, and its columns. `after`: whether FROM has anything yet."""
         name = call.name.lower()
-        before = len(scope.sources)
+        before = bool(scope.sources) or after
         if not names or len(names) == 1 and not isinstance(node, exp.Aliases):
             sql = self.generated_relation(call, scope, "", [], False)
             source = scope.sources.pop()
@@ -394,6 +394,7 @@ def for_lateral(self):
     """What a lateral relation sees: the sources to its left, and the query around."""
     out = Scope(self.parent)
     out.sources, out.merged, out.order, out.lambdas, out.variables, out.function = list(self.sources), list(self.merged), self.order, self.lambdas, self.variables, self.function
+    out.aliases = dict(self.generated)
     return out
 
 

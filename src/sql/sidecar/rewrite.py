@@ -15,6 +15,7 @@ import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
 import fn_geo  # noqa: F401
 import fn_hashes  # noqa: F401
+import fn_histograms  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401
 import fn_sketches  # noqa: F401
