@@ -15,6 +15,12 @@ void update_rows(duckdb::Vector inputs[], duckdb::AggregateInputData& data, duck
   duckdb::Vector each(state.GetType());
   each.Reference(state);  // the caller goes on with its own
   each.Flatten(count);
+  // The C API makes lists plain, and leaves their items as they are.
+  for (duckdb::idx_t i = 0; i < input_count; ++i)
+    if (inputs[i].GetType().id() == duckdb::LogicalTypeId::LIST) {
+      inputs[i].Flatten(count);
+      duckdb::ListVector::GetEntry(inputs[i]).Flatten(duckdb::ListVector::GetListSize(inputs[i]));
+    }
   c_api_update.load()(inputs, data, input_count, each, count);
 }
 

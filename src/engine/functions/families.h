@@ -22,6 +22,7 @@ std::span<const Entry> hll_entries();       // hll_sketches.cc: counts of differ
 std::span<const Entry> kll_entries();       // kll_sketches.cc: quantiles
 std::span<const Entry> geo_entries();       // geo.cc: GEOMETRY and GEOGRAPHY
 std::span<const Entry> histogram_entries(); // histograms.cc: histogram_numeric
+std::span<const Entry> vector_entries();    // vector_aggregates.cc: sums and averages of vectors
 
 // The aggregates that make sketches. Empty, or what DuckDB refuses.
 std::string register_theta_aggregates(duckdb_connection connection);
@@ -29,5 +30,6 @@ std::string register_tuple_aggregates(duckdb_connection connection);
 std::string register_hll_aggregates(duckdb_connection connection);
 std::string register_kll_aggregates(duckdb_connection connection);
 std::string register_histogram_aggregates(duckdb_connection connection);
+std::string register_vector_aggregates(duckdb_connection connection);
 
 }  // namespace tarn::engine::functions

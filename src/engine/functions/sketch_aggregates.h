@@ -11,6 +11,32 @@
 
 namespace tarn::engine::functions {
 
+/// A list of FLOATs as an argument; without a value where an item is NULL.
+using Floats = std::optional<std::vector<float>>;
+
+/// How an argument of an aggregate is typed and read.
+template <class T>
+struct Argument {
+  static duckdb_logical_type type() { return duckdb_create_logical_type(Sql<T>::type); }
+  static T at(duckdb_vector vector, idx_t row) { return Sql<T>::at(duckdb_vector_get_data(vector), row); }
+};
+template <>
+struct Argument<Floats> {
+  static duckdb_logical_type type() {
+    child::LogicalType item(duckdb_create_logical_type(DUCKDB_TYPE_FLOAT));
+    return duckdb_create_list_type(item.get());
+  }
+  static Floats at(duckdb_vector vector, idx_t row) {
+    const auto entry = static_cast<const duckdb_list_entry*>(duckdb_vector_get_data(vector))[row];
+    const auto items = duckdb_list_vector_get_child(vector);
+    auto* valid = duckdb_vector_get_validity(items);
+    for (idx_t i = entry.offset; i < entry.offset + entry.length; ++i)
+      if (!duckdb_validity_row_is_valid(valid, i)) return std::nullopt;
+    const auto* data = static_cast<const float*>(duckdb_vector_get_data(items)) + entry.offset;
+    return std::vector<float>(data, data + entry.length);
+  }
+};
+
 /// Registers an aggregate over A... that answers a BLOB. S: default-constructed, `add(A...)`, `merge(const S&)`, `std::string bytes() const`; what
 /// any of them throws is the statement's error.
 template <class S, class... A>
@@ -19,8 +45,8 @@ class SketchAggregate {
   static std::string add_to(duckdb_connection connection, const char* name) {
     auto function = duckdb_create_aggregate_function();
     duckdb_aggregate_function_set_name(function, name);
-    for (const auto id : {Sql<A>::type...}) {
-      child::LogicalType type(duckdb_create_logical_type(id));
+    for (const auto make : {Argument<A>::type...}) {
+      child::LogicalType type(make());
       duckdb_aggregate_function_add_parameter(function, type.get());
     }
     child::LogicalType blob(duckdb_create_logical_type(DUCKDB_TYPE_BLOB));
@@ -58,13 +84,13 @@ class SketchAggregate {
   }
   template <std::size_t... I>
   static void rows(duckdb_data_chunk input, duckdb_aggregate_state* states, std::index_sequence<I...>) {
-    const void* data[] = {duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, I))...};
+    const duckdb_vector vectors[] = {duckdb_data_chunk_get_vector(input, I)...};
     std::uint64_t* validity[] = {duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, I))...};
     for (idx_t row = 0, n = duckdb_data_chunk_get_size(input); row < n; ++row) {
       if (!(... && duckdb_validity_row_is_valid(validity[I], row))) continue;
       auto& sketch = held(states[row]).sketch;
       if (!sketch) sketch = new S();
-      sketch->add(Sql<A>::at(data[I], row)...);
+      sketch->add(Argument<A>::at(vectors[I], row)...);
     }
   }
   static void combine(duckdb_function_info info, duckdb_aggregate_state* from, duckdb_aggregate_state* to, idx_t count) {
