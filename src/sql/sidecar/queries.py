@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+import generated_groups
 from bounds import Bounds
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
 from conditions import in_filter
@@ -222,6 +223,9 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 raise unsupported(f"{key.upper()} in SELECT")
         if not node.expressions:
             raise syntax("end of input", "a SELECT without columns")
+        apart = generated_groups.taken_apart(self, node)
+        if apart is not None:
+            return self.select(apart, outer)
         scope = Scope(outer)
         before = len(self.outer_depths)
         source = self.from_clause(node, scope, outer)
@@ -239,7 +243,7 @@ class Compiler(Expressions, Relations, Windows, Pipes):
         aggregated = group is not None or having is not None or any(has_aggregate(p) for p in projections) or any(has_aggregate(k) for k in order_keys(node))
         if aggregated:
             scope.layer = Layer(self, node, scope, projections, group)
-        items, aliases = [], {}
+        items, aliases, yielding = [], {}, set()
         for p in projections:
             inner = p.this if isinstance(p, exp.Alias) else p
             at = scope.with_aliases({k: v for k, v in aliases.items()})
@@ -248,8 +252,13 @@ class Compiler(Expressions, Relations, Windows, Pipes):
             items.append(Item(name, e))
             if isinstance(p, exp.Alias) or isinstance(p, ColumnNode) and p.args.get("lateral"):
                 key = name.lower()
-                # Several columns of a generator are columns, which come before what the list calls something.
-                aliases[key] = None if key in aliases and not (isinstance(p, ColumnNode) and p.args["lateral"] == "column") else e
+                # One of several columns of a generator gives way to what the list calls so.
+                if isinstance(p, ColumnNode) and p.args["lateral"] == "column":
+                    aliases.setdefault(key, e)
+                    yielding.add(key)
+                else:
+                    aliases[key] = None if key in aliases and key not in yielding else e
+                    yielding.discard(key)
         tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
         if scope.layer is not None:
             scope.layer.above = [i.name for i in items]
