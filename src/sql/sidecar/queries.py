@@ -241,6 +241,7 @@ class Compiler(Expressions, Relations, Windows, Pipes):
         projections, source = self.expanded_projections(node, scope, source)
         having, qualify, group = node.args.get("having"), node.args.get("qualify"), node.args.get("group")
         aggregated = group is not None or having is not None or any(has_aggregate(p) for p in projections) or any(has_aggregate(k) for k in order_keys(node))
+        below = len(self.outer_depths)
         if aggregated:
             scope.layer = Layer(self, node, scope, projections, group)
         items, aliases, yielding = [], {}, set()
@@ -259,6 +260,8 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 else:
                     aliases[key] = None if key in aliases and key not in yielding else e
                     yielding.discard(key)
+        if scope.layer is not None and any(d < scope.depth for d in self.outer_depths[below:]):
+            raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE", "Unsupported subquery expression: Expressions referencing the outer query are not supported outside of WHERE/HAVING clauses.", "0A000")
         tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
         if scope.layer is not None:
             scope.layer.above = [i.name for i in items]
