@@ -1,6 +1,7 @@
 """Spark's own golden SQL files, run through a warehouse: what Spark answered, statement by statement, against what we answer.
 
 A golden file is a script with views and tables of its own. Each runs in a schema and a session of its own; a global temporary view is made a view there.
+The suite's own functions `udf` and `udaf`, which are of its test code, are stood in for (STANDING_IN).
 Rows compare as Spark prints them, sorted where the statement does not order them.
 
     golden.py JAR LIST [--tarn BINARY] [--report FILE.md] [--json FILE] [--zone America/Los_Angeles]
