@@ -1,4 +1,4 @@
-# What Tarn links against. Debian provides everything but DuckDB and nanoarrow, which deps/fetch.py puts,
+# What Tarn links against. Debian provides everything but DuckDB, DataSketches and nanoarrow, which deps/fetch.py puts,
 # pinned and verified, into the cache (TARN_CACHE, default ~/.cache/tarn).
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
@@ -30,6 +30,16 @@ endif()
 add_library(duckdb SHARED IMPORTED)
 set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION "${duckdb_library}" IMPORTED_NO_SONAME OFF)
 target_include_directories(duckdb SYSTEM INTERFACE "${duckdb_include}")
+
+# Apache DataSketches' C++ headers, which its Python package carries.
+set(datasketches_root "${TARN_CACHE}/datasketches-4.1.0/datasketches-4.1.0")
+if(NOT EXISTS "${datasketches_root}/theta/include/theta_sketch.hpp")
+  message(FATAL_ERROR "DataSketches 4.1.0 is not in ${TARN_CACHE}: run deps/fetch.py (make build does)")
+endif()
+add_library(datasketches INTERFACE)
+foreach(part common hll kll theta tuple)
+  target_include_directories(datasketches SYSTEM INTERFACE "${datasketches_root}/${part}/include")
+endforeach()
 
 # nanoarrow's C sources with the IPC writer; its flatcc runtime is vendored in the same tree.
 set(nanoarrow_root "${TARN_CACHE}/nanoarrow-0.9.0/nanoarrow-0.9.0/subprojects/arrow-nanoarrow")

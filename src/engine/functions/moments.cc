@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "engine/functions/aggregate_states.h"
+
 namespace tarn::engine::functions {
 namespace {
 
@@ -130,7 +132,7 @@ std::string add_aggregate(duckdb_connection connection, const char* name) {
       });
   const bool good = duckdb_register_aggregate_function(connection, function) == DuckDBSuccess;
   duckdb_destroy_aggregate_function(&function);
-  return good ? std::string() : "DuckDB refuses the function " + std::string(name);
+  return good ? with_state_per_row(connection, name) : "DuckDB refuses the function " + std::string(name);
 }
 
 }  // namespace

@@ -44,9 +44,13 @@ static std::string register_family(duckdb_connection connection, std::span<const
 
 std::string register_all(duckdb_connection connection) {
   for (const auto family : {std::span<const Entry>(entries), text_entries(), format_entries(), number_entries(), time_entries(), pattern_entries(),
-                            interval_entries(), json_entries(), csv_entries(), hash_entries(), variant_entries()})
+                            interval_entries(), json_entries(), csv_entries(), hash_entries(), variant_entries(), theta_entries(), tuple_entries(),
+                            hll_entries(), kll_entries(), geo_entries(), histogram_entries(), vector_entries()})
     if (auto failure = register_family(connection, family); !failure.empty()) return failure;
-  return register_moments(connection);
+  for (const auto aggregates : {register_moments, register_theta_aggregates, register_tuple_aggregates, register_hll_aggregates,
+                                register_kll_aggregates, register_histogram_aggregates, register_vector_aggregates})
+    if (auto failure = aggregates(connection); !failure.empty()) return failure;
+  return {};
 }
 
 }  // namespace tarn::engine::functions

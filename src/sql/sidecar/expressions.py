@@ -121,6 +121,13 @@ class Expressions:
         if len(node.expressions) != 1:
             raise syntax("','", "one index is expected")
         base, index = self.compile(node.this, scope), self.compile(node.expressions[0], scope)
+        if scope.layer is not None and scope.aliases and base.kind.name not in ("array", "map", "struct", "void", "variant") and isinstance(node.this, exp.Column):
+            # What the list gives has no items: then the column of that name below, if it is grouped by.
+            below = scope.with_aliases({})
+            try:
+                base = self.compile(node.this, below)
+            except Refused:
+                pass
         return operators.item(self, base, index, self.shown(node.this))
 
     def json_path(self, node, scope):
@@ -339,12 +346,12 @@ class Expressions:
 
 
 class ColumnNode(exp.Expression):
-    """A column that a star stood for, already resolved."""
+    """A column that a star or a generator stood for, already resolved. `lateral`: what stands to its right may call it by its name."""
 
-    arg_types = {"e": True, "title": True}
+    arg_types = {"e": True, "title": True, "lateral": False}
 
-    def __init__(self, e=None, name=""):
-        super().__init__(e=e, title=name)  # what a copy keeps
+    def __init__(self, e=None, name="", lateral=""):
+        super().__init__(e=e, title=name, lateral=lateral)  # what a copy keeps
 
     @property
     def e(self):

@@ -114,8 +114,10 @@ def avg(c, call, scope):
         k = capped(p + 4, s + 4)
         x = addend(call, a)
         return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{x}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{x}){TAIL}, 0) AS VARCHAR), {k.args[1]}) AS {physical(k)})", k, a)
-    if a.kind.name in ("ym", "dt") and call.name == "try_avg":
-        raise unsupported("try_avg of intervals")
+    if a.kind.name in ("ym", "dt") and call.name == "try_avg":  # NULL where the sum does not fit its type, though the average would
+        k = Kind(a.kind.name, ("year", "month") if a.kind.name == "ym" else ("day", "second"))
+        whole = f"TRY_CAST(sum({d}{a.sql}){TAIL} AS {physical(k)})"
+        return made(f"CAST(spark_decimal_math('/', CAST({whole} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), 0) AS {physical(k)})", k, a)
     if a.kind.name in ("ym", "dt"):
         k = Kind(a.kind.name, ("year", "month") if a.kind.name == "ym" else ("day", "second"))
         return made(f"CAST(spark_decimal_math('/', CAST(sum({d}{a.sql}){TAIL} AS VARCHAR), CAST(NULLIF(count({d}{a.sql}){TAIL}, 0) AS VARCHAR), 0) AS {physical(k)})", k, a)
@@ -504,6 +506,6 @@ def listagg(c, call, scope):
     return made(f"unhex({out})" if binary else out, BINARY if binary else STRING, a)
 
 
-@aggregate("histogram_numeric count_min_sketch hll_sketch_agg bitmap_construct_agg bitmap_or_agg schema_of_json_agg")
+@aggregate("count_min_sketch bitmap_construct_agg bitmap_or_agg schema_of_json_agg")
 def sketches(c, call, scope):
     raise unsupported(f"The function `{call.name}`")

@@ -323,7 +323,7 @@ def map_concat(c, node, scope):
         return made("map(CAST([] AS VARCHAR[]), CAST([] AS VARCHAR[]))", map_(STRING, STRING))
     k = all_common([a.kind for a in args])
     if k is None:
-        raise mismatch("MAP_CONCAT_DIFF_TYPES", c.shown(node), "The `map_concat` should all be of type map.")
+        raise mismatch("DATA_DIFF_TYPES", c.shown(node), "Input to `map_concat` should all be the same type, but it's [" + ", ".join(f'"{a.kind.sql}"' for a in args) + "].")
     args = [cast(a, k) for a in args]
     keys = values = None
     for a in args:

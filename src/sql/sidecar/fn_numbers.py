@@ -162,7 +162,9 @@ def round_(c, node, scope):
     if integral(e.kind):
         if scale >= 0:
             return made(e.sql, e.kind, e)
-        return made(f"CAST(spark_decimal_math('{mode}', CAST({e.sql} AS VARCHAR), '', {scale}) AS {physical(e.kind)})", e.kind, e)
+        rounded = f"spark_decimal_math('{mode}', CAST({e.sql} AS VARCHAR), '', {scale})"
+        overflow = "error('[ARITHMETIC_OVERFLOW] Overflow. If necessary set ANSI_MODE to false to bypass this error. SQLSTATE: 22003')"
+        return made(f"CASE WHEN {e.sql} IS NOT NULL THEN coalesce(TRY_CAST({rounded} AS {physical(e.kind)}), {overflow}) END", e.kind, e)
     if e.kind.name == "decimal":
         p, s = e.kind.args
         whole = p - s + 1

@@ -1,7 +1,8 @@
 """Vectors: arrays of FLOAT. What is added up is added in Spark 4.2's own order and in single precision, eight products at a time, so that the last digit is the same."""
-from catalogue import special, wrong_count, wrong_type
+from catalogue import aggregate, special, wrong_count, wrong_type
 from kinds import FLOAT, array
 from values import made
+from windows import TAIL
 
 VECTOR = array(FLOAT)
 
@@ -101,3 +102,13 @@ def norm(c, node, scope):
                                                                    f"WHEN {holed(v)} THEN NULL ELSE {result(v, d)} END"))
     k = FLOAT if name == "vector_norm" else VECTOR
     return made(f"CAST({sql} AS {'FLOAT' if k == FLOAT else 'FLOAT[]'})", k, *args)
+
+
+@aggregate("vector_sum vector_avg")
+def summed(c, call, scope):
+    if len(call.args) != 1:
+        raise wrong_count(call.name, "1", len(call.args))
+    e = c.compile(call.args[0], scope)
+    if e.kind != VECTOR:
+        raise wrong_type(call.name, c.shown(call.node), 0, f'"{VECTOR.sql}"', e.kind)
+    return made(f"CAST(spark_vector_items(spark_{call.name}({'DISTINCT ' if call.distinct else ''}{e.sql}){TAIL}) AS FLOAT[])", VECTOR, e)

@@ -5,7 +5,7 @@ import re
 from sqlglot import exp
 
 from errors import Refused, mismatch, quoted, raised, syntax, unsupported
-from expressions import ColumnNode
+from expressions import ColumnNode, unresolved
 from kinds import BIGINT, TINYINT, any_in, ident, physical
 from values import E
 
@@ -16,6 +16,7 @@ class Layer:
         self.keys, self.aggregates, self.sets, self.explicit = [], [], None, group is not None
         self.busy = False
         self.places = True  # whether a number is a place in the list
+        self.above = None  # what the list gives, while HAVING and ORDER BY are read
         base = scope.base("GROUP BY")
         if group is not None:
             self.read(c, group, base, projections)
@@ -81,6 +82,8 @@ class Layer:
         """The place of a grouping expression among the keys."""
         from queries import has_aggregate
 
+        if self.places and isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.this.isdigit():
+            raise raised("GROUP_BY_POS_OUT_OF_RANGE", f"GROUP BY position -{node.this.this} is not in select list (valid range is [1, {len(projections)}]).", "42805")
         if self.places and isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
             place = int(node.this)
             if any(isinstance(p, ColumnNode) for p in projections):
@@ -98,7 +101,7 @@ class Layer:
         if has_aggregate(node):
             raise raised("GROUP_BY_AGGREGATE", f"Aggregate functions are not allowed in GROUP BY, but found {c.shown(node)}.", "42903")
         e = c.compile(node, base)
-        if any_in(e.kind, lambda k: k.name in ("map", "variant", "interval")):
+        if any_in(e.kind, lambda k: k.name in ("variant", "interval")):
             raise unsupported(f"Grouping by a {e.kind.sql}")
         for i, k in enumerate(self.keys):
             if same_value(k, e):
@@ -141,6 +144,10 @@ class Layer:
 
     def missing(self, c, parts, e):
         shown = ".".join(parts)
+        if self.above is not None:  # they see what the list gives and what is grouped by, and no other column
+            return unresolved(".".join(quoted(p) for p in parts), parts[-1], [(name,) for name in self.above])
+        if not self.places and not self.keys:
+            return raised("UNRESOLVED_ALL_IN_GROUP_BY", "Cannot infer grouping columns for GROUP BY ALL based on the select clause. Please explicitly specify the grouping columns.", "42803")
         if not self.explicit or not self.keys:
             return raised("MISSING_GROUP_BY", "The query does not include a GROUP BY clause. Add GROUP BY or turn it into the window functions using OVER clauses.", "42803")
         return raised("MISSING_AGGREGATION", f'The non-aggregating expression "{shown}" is based on columns which are not participating in the GROUP BY clause. Add the columns or the expression to the GROUP BY, aggregate the expression, or use "any_value({shown})" if you do not care which of the values within a group is returned.', "42803")
@@ -190,10 +197,26 @@ class Layer:
 
 
 def key_sql(k):
-    """A constant key must not be taken for a place in the list."""
+    """A constant key must not be taken for a place in the list, and maps are the same in whatever order their entries stand."""
+    if any_in(k.kind, lambda x: x.name == "map"):
+        return sorted_maps(k.sql, k.kind)
     if k.foldable:
         return f"coalesce({k.sql})" if k.kind.name != "void" else "coalesce(CAST(NULL AS INTEGER))"
     return k.sql
+
+
+def sorted_maps(x, k, depth=0):
+    """A value with the entries of its maps by their keys."""
+    v = f"m{depth}_"
+    if k.name == "map":
+        key, value = sorted_maps(f"{v}.key", k.args[0], depth + 1), sorted_maps(f"{v}.value", k.args[1], depth + 1)
+        return f"CASE WHEN {x} IS NOT NULL THEN map_from_entries(list_sort(list_transform(map_entries({x}), lambda {v}: {{'key': {key}, 'value': {value}}}))) END"
+    if k.name == "array" and any_in(k, lambda y: y.name == "map"):
+        return f"list_transform({x}, lambda {v}: {sorted_maps(v, k.args[0], depth + 1)})"
+    if k.name == "struct" and any_in(k, lambda y: y.name == "map"):
+        fields = ", ".join(f"{ident(f)} := {sorted_maps(f'({x}).{ident(f)}', kind, depth + 1)}" for f, kind in k.args)
+        return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({fields}) END"
+    return x
 
 
 def same_value(a, b):

@@ -8,13 +8,14 @@ from functools import lru_cache
 
 from sqlglot import exp
 
+import srids
 from errors import raised, unsupported
 
 
 @dataclass(frozen=True)
 class Kind:
     name: str
-    args: tuple = ()  # decimal: (p, s); array: (item,); map: (key, value); struct: ((name, kind), ...); ym, dt: (first unit, last unit); time: (p,)
+    args: tuple = ()  # decimal: (p, s); array: (item,); map: (key, value); struct: ((name, kind), ...); ym, dt: (first unit, last unit); time: (p,); geometry, geography: (srid or "any",)
     null: bool = field(default=True, compare=False)
 
     def __str__(self):
@@ -30,8 +31,8 @@ class Kind:
         if n in ("ym", "dt"):
             a, b = self.args
             return f"interval {a}" if a == b else f"interval {a} to {b}"
-        if n == "time":
-            return f"time({self.args[0]})"
+        if n in ("time", "geometry", "geography"):
+            return f"{n}({self.args[0]})"
         return n
 
     @property
@@ -98,7 +99,11 @@ def temporal(k):
 
 
 def atomic(k):
-    return k.name not in ("array", "map", "struct", "void", "interval", "variant")
+    return k.name not in ("array", "map", "struct", "void", "interval", "variant", "geometry", "geography")
+
+
+def spatial(k):
+    return k.name in ("geometry", "geography")
 
 
 def any_in(k, test):
@@ -108,7 +113,7 @@ def any_in(k, test):
 
 
 PHYSICAL = {"void": "INTEGER", "string": "VARCHAR", "binary": "BLOB", "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE",
-            "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP", "interval": "INTERVAL", "ym": "INTEGER", "dt": "BIGINT", "time": "BIGINT", "variant": "BLOB"}
+            "timestamp": "TIMESTAMPTZ", "timestamp_ntz": "TIMESTAMP", "interval": "INTERVAL", "ym": "INTEGER", "dt": "BIGINT", "time": "BIGINT", "variant": "BLOB", "geometry": "BLOB", "geography": "BLOB"}
 
 
 def physical(k):
@@ -185,6 +190,8 @@ def wider(a, b):
             return Kind(n, (min(a.args[0], b.args[0], key=units.index), max(a.args[1], b.args[1], key=units.index)))
     if a.name == "time" and b.name == "time":
         return time(max(a.args[0], b.args[0]))
+    if spatial(a) and a.name == b.name:
+        return Kind(a.name, ("any",))
     return None
 
 
@@ -230,7 +237,7 @@ def all_common(kinds):
 
 
 def orderable(k):
-    return k.name not in ("map", "interval", "variant") and all(orderable(x[1] if isinstance(x, tuple) else x) for x in k.args if isinstance(x, (Kind, tuple)))
+    return k.name not in ("map", "interval", "variant", "geometry", "geography") and all(orderable(x[1] if isinstance(x, tuple) else x) for x in k.args if isinstance(x, (Kind, tuple)))
 
 
 T = exp.DataType.Type
@@ -271,6 +278,12 @@ def of_node(to):
         if p > 6:
             raise raised("UNSUPPORTED_TIME_PRECISION", f"The seconds precision {p} of the TIME data type is out of the supported range [0, 6].", "0A001")
         return time(p)
+    if this in (T.GEOMETRY, T.GEOGRAPHY):
+        name = this.value.lower()
+        if not to.expressions:
+            raise raised("UNSUPPORTED_DATATYPE", f'Unsupported data type "{name.upper()}".', "0A000")
+        srid = to.expressions[0].name
+        return Kind(name, ("any",) if srid.lower() == "any" else (srids.checked(name, int(srid)),))
     found = BY_TOKEN.get(this)
     if found is None:
         raise unsupported(f"The type {to.sql('databricks')}")

@@ -10,8 +10,8 @@ from decimals import decimals
 from division import INTERVAL_ZERO, MODULO_ZERO, ZERO, if_zero
 from errors import mismatch, raised, syntax, unsupported
 from kinds import (
-    BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
-    orderable, physical, struct, temporal, text, wider,
+    BIGINT, BINARY, BOOLEAN, CALENDAR, DATE, DOUBLE, DT, DT_UNITS, INT, NTZ, STRING, TIMESTAMP, VOID, Kind, all_common, array, atomic, bounded, common, decimal, decimal_of, fractional, ident, integral, interval, map_, numeric,
+    orderable, physical, spatial, struct, temporal, text, wider,
 )
 from values import E, cast, implicit, literal_of, made
 
@@ -61,8 +61,8 @@ def combine(op, left, right, shown, attempt=False):
         right = cast(right, a)
     a, b = left.kind, right.kind
     if not (numeric(a) and numeric(b)):
-        if a == b:
-            raise wrong_type(shown, a, '("NUMERIC" or "INTERVAL DAY TO SECOND" or "INTERVAL YEAR TO MONTH" or "INTERVAL")')
+        if a == b or "string" in (a.name, b.name) and atomic(a) and atomic(b):  # text turns into what it meets
+            raise wrong_type(shown, b if a.name == "string" else a, '("NUMERIC" or "INTERVAL DAY TO SECOND" or "INTERVAL YEAR TO MONTH" or "INTERVAL")')
         raise diff_types(shown, a, b)
     return numbers(op, left, right, attempt)
 
@@ -144,7 +144,7 @@ def with_times(op, left, right, shown, attempt=False):
             if to == TIMESTAMP and not zones.is_utc():
                 return made(zones.days_and_more(left.sql, f"({'-' if op == '-' else ''}CAST({right.sql} AS BIGINT))"), to, left, right)
             return made(f"({left.sql} {op} to_microseconds({right.sql}))", to, left, right)
-        raise unfit(shown, a) if op == "-" or swapped else diff_types(shown, a, b)
+        raise diff_types(shown, a, b) if op == "+" and not swapped and b.name == "ym" else unfit(shown, a)
     if a == DATE and (b.name in ("int", "smallint", "tinyint", "void")):
         amount = cast(right, INT)
         out = f"spark_date_add({left.sql}, {'-' if op == '-' else ''}CAST({amount.sql} AS BIGINT))"
@@ -163,7 +163,7 @@ def with_times(op, left, right, shown, attempt=False):
     if op == "-" and "time" in (a.name, b.name) and "string" in (a.name, b.name):
         k = a if a.name == "time" else b
         left, right, a, b = cast(left, k), cast(right, k), k, k
-    if op == "-" and a.name == "time" and temporal(b):
+    if op == "-" and (temporal(b) and (numeric(a) or a.name == "time") or a in (TIMESTAMP, NTZ) and numeric(b)) or op == "+" and b == DATE and fractional(a):
         raise unfit(shown, a)
     if op == "-" and a.name == "time" and b.name == "time":
         return made(f"({left.sql} - {right.sql})", Kind("dt", ("hour", "second")), left, right)
@@ -240,8 +240,8 @@ def comparable(left, right, shown, equality):
     if k is None:
         raise diff_types(shown, a, b)
     if not orderable(k) or k.name == "map":
-        if k.name == "variant":
-            raise mismatch("INVALID_ORDERING_TYPE", shown, 'A comparison does not support ordering on type "VARIANT".')
+        if k.name == "variant" or spatial(k):
+            raise mismatch("INVALID_ORDERING_TYPE", shown, f'A comparison does not support ordering on type "{k.sql}".')
         if k.name == "interval" and equality:
             raise unsupported("Comparing calendar intervals")
         raise wrong_type(shown, k, '"ORDERABLE"' if not equality else '"ANY" that is not a map')

@@ -3,9 +3,10 @@ from sqlglot import exp
 
 from catalogue import AGGREGATES
 from errors import raised, unsupported
+from expressions import ColumnNode
 from kinds import STRING, all_common, common, ident, text
 from scopes import Col, Item, Query, Scope, Source
-from values import E, cast, literal_of, made
+from values import E, cast, castable, literal_of, made
 from windows import TAIL, taken_apart
 
 
@@ -37,12 +38,9 @@ class Pivots:
         used = set()
         for a in node.expressions:
             inner = a.this if isinstance(a, exp.Alias) else a
-            call = taken_apart(inner)
-            if call is None or call.name not in AGGREGATES:
-                raise raised("_LEGACY_ERROR_TEMP_1006", f"Aggregate expression required for pivot, but '{self.shown(inner)}' did not appear in any aggregate function.", "42000")
             for col in inner.find_all(exp.Column):
                 used.add(self.compile(col, scope_base).sql if not isinstance(col.this, exp.Star) else "")
-            aggregates.append((output_name(a, self), call, AGGREGATES[call.name](self, call, scope_base)))
+            aggregates.append((output_name(a, self), self.pivoted_value(inner, scope_base)))
         for col in field.this.find_all(exp.Column):
             used.add(self.compile(col, scope).sql)
         if isinstance(field.this, exp.Column):
@@ -58,29 +56,57 @@ class Pivots:
             if isinstance(title, exp.Expression):
                 title = title.name
             parts = inner.expressions if isinstance(inner, exp.Tuple) else [inner.this if isinstance(inner, exp.Paren) else inner]
-            values = []
-            for x in parts:
-                values.append(self.compile(x, scope))
+            values = [self.compile(x, scope) for x in parts]
+            shown_values = values
+            if len(keys) == 1 and keys[0].kind.name == "struct" and isinstance(inner, exp.Tuple):  # one struct
+                parts, values = [inner], [self.compile(inner, scope)]
             if len(values) != len(keys):
                 raise raised("PIVOT_VALUE_DATA_TYPE_MISMATCH", f"Invalid pivot value '{self.shown(inner)}': value data type does not match pivot column data type.", "42K09")
             conditions = []
             for k, v, x in zip(keys, values, parts):
                 if not v.foldable:
                     raise raised("NON_LITERAL_PIVOT_VALUES", f'Literal expressions required for pivot values, found "{self.shown(x)}".', "42K08")
-                if common(k.kind, v.kind) is None:
+                if common(k.kind, v.kind) is None and not (k.kind.name == "struct" and castable(v.kind, k.kind)):
                     raise raised("PIVOT_VALUE_DATA_TYPE_MISMATCH", f"Invalid pivot value '{self.shown(inner)}': value data type \"{v.kind}\" does not match pivot column data type \"{k.kind}\".", "42K09")
                 conditions.append(f"{k.sql} IS NOT DISTINCT FROM {cast(v, k.kind).sql}")
             condition = " AND ".join(conditions)
             if title is None:
-                title = shown_value(self, inner, values)
-            for name, call, e in aggregates:
-                if call.filter is not None:
-                    raise unsupported("FILTER in PIVOT")
+                title = shown_value(self, inner, shown_values)
+            for name, e in aggregates:
                 ref = f'"c{len(columns)}"'
                 columns.append(Col(title if len(aggregates) == 1 else f"{title}_{name}", e.kind, ref, e.refs))
                 listed.append(f"CASE WHEN count(*) FILTER (WHERE {condition}) > 0 THEN {e.sql.replace(TAIL, f' FILTER (WHERE {condition})')} END AS {ref}")
         group = " GROUP BY " + ", ".join(g.e.sql for g in groups) if groups else ""
         return Query(f"SELECT {', '.join(listed)} FROM {source}{group}", columns)
+
+    def pivoted_value(self, node, scope):
+        """What a column of PIVOT computes: an aggregate, or an expression over aggregates and constants."""
+        from queries import aggregates_of
+
+        found = aggregates_of(node)
+
+        def required(part):
+            return raised("_LEGACY_ERROR_TEMP_1006", f"Aggregate expression required for pivot, but '{self.shown(part)}' did not appear in any aggregate function.", "42000")
+
+        if not found:
+            raise required(node)
+        put = {}
+        for call_node in found:
+            around = call_node
+            while isinstance(around.parent, (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Window)) and around.parent.this is around and around is not node:
+                around = around.parent
+            call = taken_apart(around)
+            if call is None or call.window:
+                raise required(node)
+            if call.filter is not None:
+                raise unsupported("FILTER in PIVOT")
+            put[id(around)] = AGGREGATES[call.name](self, call, scope)
+        if id(node) in put:
+            return put[id(node)]
+        over = with_values(node, put)
+        for col in over.find_all(exp.Column):
+            raise required(col)
+        return self.compile(over, Scope())
 
     def unpivot(self, node, source, scope):
         if len(node.args.get("fields") or []) != 1:
@@ -113,6 +139,16 @@ class Pivots:
         text_rows = ", ".join("(" + ", ".join([text(title)] + [cast(e, k).sql for e, k in zip(found, kinds)]) + ")" for title, found in rows)
         where = "" if node.args.get("include_nulls") else " WHERE " + " OR ".join(f"u_.{c.ref} IS NOT NULL" for c in columns[n + 1:])
         return Query(f"SELECT {', '.join(listed)} FROM {source} CROSS JOIN LATERAL (SELECT * FROM (VALUES {text_rows}) AS t_({', '.join(c.ref for c in columns[n:])})) AS u_{where}", columns)
+
+
+def with_values(node, put):
+    """A copy of an expression with what these nodes compute in their places."""
+    if id(node) in put:
+        return ColumnNode(put[id(node)], "")
+    out = type(node)()
+    for key, value in node.args.items():
+        out.set(key, [with_values(v, put) if isinstance(v, exp.Expression) else v for v in value] if isinstance(value, list) else with_values(value, put) if isinstance(value, exp.Expression) else value)
+    return out
 
 
 def shown_value(c, node, values):

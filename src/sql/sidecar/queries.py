@@ -3,6 +3,7 @@ import re
 
 from sqlglot import exp
 
+import generated_groups
 from bounds import Bounds
 from catalogue import AGGREGATES, FUNCTIONS, GENERATORS
 from conditions import in_filter
@@ -222,6 +223,9 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 raise unsupported(f"{key.upper()} in SELECT")
         if not node.expressions:
             raise syntax("end of input", "a SELECT without columns")
+        apart = generated_groups.taken_apart(self, node)
+        if apart is not None:
+            return self.select(apart, outer)
         scope = Scope(outer)
         before = len(self.outer_depths)
         source = self.from_clause(node, scope, outer)
@@ -237,19 +241,30 @@ class Compiler(Expressions, Relations, Windows, Pipes):
         projections, source = self.expanded_projections(node, scope, source)
         having, qualify, group = node.args.get("having"), node.args.get("qualify"), node.args.get("group")
         aggregated = group is not None or having is not None or any(has_aggregate(p) for p in projections) or any(has_aggregate(k) for k in order_keys(node))
+        below = len(self.outer_depths)
         if aggregated:
             scope.layer = Layer(self, node, scope, projections, group)
-        items, aliases = [], {}
+        items, aliases, yielding = [], {}, set()
         for p in projections:
             inner = p.this if isinstance(p, exp.Alias) else p
             at = scope.with_aliases({k: v for k, v in aliases.items()})
             e = self.compile(inner, at)
             name = output_name(p, self)
             items.append(Item(name, e))
-            if isinstance(p, exp.Alias):
+            if isinstance(p, exp.Alias) or isinstance(p, ColumnNode) and p.args.get("lateral"):
                 key = name.lower()
-                aliases[key] = None if key in aliases else e
+                # One of several columns of a generator gives way to what the list calls so.
+                if isinstance(p, ColumnNode) and p.args["lateral"] == "column":
+                    aliases.setdefault(key, e)
+                    yielding.add(key)
+                else:
+                    aliases[key] = None if key in aliases and key not in yielding else e
+                    yielding.discard(key)
+        if scope.layer is not None and any(d < scope.depth for d in self.outer_depths[below:]):
+            raise raised("UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.CORRELATED_REFERENCE", "Unsupported subquery expression: Expressions referencing the outer query are not supported outside of WHERE/HAVING clauses.", "0A000")
         tail, apart = "", scope.layer is not None and any(i.e.window for i in items)
+        if scope.layer is not None:
+            scope.layer.above = [i.name for i in items]
         if having is not None:
             at = scope.with_aliases({i.name.lower(): i.e for i in items})
             at.inside = "HAVING"
@@ -354,14 +369,16 @@ class Compiler(Expressions, Relations, Windows, Pipes):
                 continue
             if isinstance(inner, exp.Anonymous) and inner.name.lower() in GENERATORS and not self.is_local([inner.name]):
                 generators += 1
-                if generators > 1:
+                if generators > 1 and any(has_aggregate(x) for x in node.expressions):
                     raise raised("UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "The generator is not supported: only one generator allowed per SELECT clause but found 2.", "42K0E")
                 if node.args.get("group") is not None and not has_aggregate(inner) or any(has_aggregate(x) for x in node.expressions):
                     raise unsupported("A generator beside an aggregation", "Use LATERAL VIEW over a subquery.")
                 given = [p.args["alias"].name] if isinstance(p, exp.Alias) else [i.name for i in p.expressions] if isinstance(p, exp.Aliases) else []
-                extra, items = self.generated(inner, scope, given, p)
+                extra, items = self.generated(inner, scope, given, p, bool(source))
                 source += extra
-                out += [ColumnNode(i.e, i.name) for i in items]
+                out += [ColumnNode(i.e, i.name, ("column" if isinstance(p, exp.Aliases) else "alias") if given else "") for i in items]
+                for i in items if given else []:
+                    scope.generated[i.name.lower()] = None if i.name.lower() in scope.generated else i.e
                 continue
             if isinstance(p, exp.Aliases):
                 raise raised("MULTI_ALIAS_WITHOUT_GENERATOR", f"Multi part aliasing ({', '.join(i.name for i in p.expressions)}) is not supported with {self.shown(inner)} as it is not a generator function.", "42K0E")

@@ -165,7 +165,7 @@ class Relations(Pivots):
             alias = node.args.get("alias")
             names = [i.name for i in (alias.args.get("columns") or [])] if isinstance(alias, exp.TableAlias) else []
             alone = not scope.sources
-            sql = self.generated_relation(call, scope, node.alias, names, False)
+            sql = self.generated_relation(call, scope, node.alias, names, False, relation=True)
             return f"(SELECT 1) AS one_ LEFT JOIN {sql} ON TRUE" if alone and name.endswith("_outer") else sql
         from catalogue import AGGREGATES, FUNCTIONS
 
@@ -183,9 +183,12 @@ class Relations(Pivots):
         q = routines.table_called(self, self.functions[self.named_functions[".".join(p.lower() for p in parts)]], call, scope)
         return "LATERAL " + self.derived_table(node, q, scope, [call.name])
 
-    def generated_relation(self, call, scope, alias, names, outer):
+    def generated_relation(self, call, scope, alias, names, outer, relation=False):
+        """`relation`: where a table stands, and not in a list or a LATERAL VIEW."""
         columns, sql = GENERATORS[call.name.lower()](self, call, scope.for_lateral(), outer or call.name.lower().endswith("_outer"))
         if names:
+            if len(names) != len(columns) and relation:
+                raise raised("NUM_TABLE_VALUE_ALIASES_MISMATCH", f"Number of given aliases does not match number of output columns. Function name: {call.name}; number of aliases: {len(names)}; number of output columns: {len(columns)}.", "42826")
             if len(names) != len(columns):
                 raise raised("UDTF_ALIAS_NUMBER_MISMATCH", f"The number of aliases supplied in the AS clause does not match the number of columns output by the UDTF. Expected {len(columns)} aliases, but got {','.join(names)}.", "42802")
             columns = [Col(n, c.kind, c.ref, c.refs) for n, c in zip(names, columns)]
@@ -193,10 +196,10 @@ class Relations(Pivots):
         scope.sources.append(Source([alias or call.name], own, columns))
         return f"LATERAL ({sql}) AS {ident(own)}"
 
-    def generated(self, call, scope, names, node):
-        """A generator of a select list: what joins to FROM, and its columns."""
+    def generated(self, call, scope, names, node, after):
+        """A generator of a select list: what joins to FROM, and its columns. `after`: whether FROM has anything yet."""
         name = call.name.lower()
-        before = len(scope.sources)
+        before = bool(scope.sources) or after
         if not names or len(names) == 1 and not isinstance(node, exp.Aliases):
             sql = self.generated_relation(call, scope, "", [], False)
             source = scope.sources.pop()
@@ -391,6 +394,7 @@ def for_lateral(self):
     """What a lateral relation sees: the sources to its left, and the query around."""
     out = Scope(self.parent)
     out.sources, out.merged, out.order, out.lambdas, out.variables, out.function = list(self.sources), list(self.merged), self.order, self.lambdas, self.variables, self.function
+    out.aliases = dict(self.generated)
     return out
 
 

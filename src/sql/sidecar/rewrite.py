@@ -13,9 +13,12 @@ import fn_collections  # noqa: F401
 import fn_csv  # noqa: F401
 import fn_formats  # noqa: F401
 import fn_generators  # noqa: F401
+import fn_geo  # noqa: F401
 import fn_hashes  # noqa: F401
+import fn_histograms  # noqa: F401
 import fn_json  # noqa: F401
 import fn_numbers  # noqa: F401
+import fn_sketches  # noqa: F401
 import fn_strings  # noqa: F401
 import fn_times  # noqa: F401
 import fn_urls  # noqa: F401

@@ -62,6 +62,7 @@ class Scope:
         self.variables = {}  # the parameters of a function whose body this is
         self.function = ""  # and its name
         self.windows = {}
+        self.generated = {}  # what generators to the left in the list are called
         self.depth = parent.depth + 1 if parent is not None else 0
         self.inside = ""  # where aggregates are not allowed: the clause's name
 
@@ -96,6 +97,9 @@ class Scope:
             return self.fields(c, self.lambdas[lowered[0]], parts[1:])
         if self.alias_first and len(parts) == 1 and lowered[0] in self.aliases:
             return self.alias(lowered[0], parts[0])
+        listed = self.listed_field(c, parts)
+        if listed is not None:
+            return listed
         found = self.in_sources(c, parts)
         if found is not None:
             return self.grouped(c, parts, found) if self.layer is not None and not found.foldable else found
@@ -110,6 +114,16 @@ class Scope:
                 return e
             s = s.parent
         return self.variable(c, parts)
+
+    def listed_field(self, c, parts):
+        """A field of what the list gives, in HAVING and ORDER BY above an aggregation, where a column of that name has no such field."""
+        alias = self.aliases.get(parts[0].lower()) if self.layer is not None and len(parts) > 1 else None
+        if alias is None or alias.kind.name != "struct" or any(s.answers_to(parts[:1]) for s in self.sources):
+            return None
+        below = self.in_sources_quietly(c, parts[:1])
+        if below is None or self.in_sources_quietly(c, parts) is not None:
+            return None
+        return self.fields(c, alias, parts[1:])
 
     def variable(self, c, parts):
         lowered = parts[0].lower()

@@ -117,6 +117,14 @@ class SparkParser(pipe_syntax.PipeParser):
             return self._parse_column_ops(out)
         return super()._parse_type(parse_interval=parse_interval, fallback_to_identifier=fallback_to_identifier)
 
+    def _parse_types(self, *args, **options):
+        """GEOMETRY(ANY) and GEOGRAPHY(ANY)."""
+        token, following = self._curr, self._tokens[self._index + 1:self._index + 4]
+        if token is not None and token.text.upper() in ("GEOMETRY", "GEOGRAPHY") and [t.text.upper() for t in following] == ["(", "ANY", ")"]:
+            self._advance(4)
+            return exp.DataType(this=exp.DataType.Type[token.text.upper()], expressions=[exp.DataTypeParam(this=exp.var("any"))])
+        return super()._parse_types(*args, **options)
+
     def _operand(self, this):
         if this is None:
             self.raise_error("Expected an expression")
@@ -156,6 +164,18 @@ class SparkParser(pipe_syntax.PipeParser):
             else:
                 return this
             this = self.expression(exp.Anonymous(this=name, expressions=[self._operand(this), self._operand(self._parse_joined())]))
+
+    def _parse_pivot_aggregation(self):
+        """Also what is computed with an aggregate: avg(a) + 1 AS b. Which parts must be aggregates is asked where it is compiled."""
+        start = self._index
+        call = self._parse_function()
+        if call and not (self._curr is not None and self._curr.token_type in (TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, TokenType.MOD)):
+            return self._parse_alias(call)
+        self._retreat(start)
+        value = self._parse_term()
+        if not value:
+            self.raise_error("Expecting an aggregation function in PIVOT")
+        return self._parse_alias(value)
 
     def _touching(self, kind):
         """Two of one sign with nothing between them."""

@@ -1,6 +1,6 @@
 """A compiled expression, and how it turns from one type into another."""
 from kinds import (
-    BIGINT, BOOLEAN, CALENDAR, DOUBLE, DT_UNITS, INT, RANGES, STRING, VOID, YM_UNITS, Kind, atomic, decimal, decimal_of, fractional, hides_variant, ident, integral, interval, numeric, physical, temporal, text,
+    BIGINT, BOOLEAN, CALENDAR, DOUBLE, DT_UNITS, INT, RANGES, STRING, VOID, YM_UNITS, Kind, atomic, decimal, decimal_of, fractional, hides_variant, ident, integral, interval, numeric, physical, spatial, temporal, text,
 )
 import zones
 from errors import mismatch, raised, unsupported
@@ -66,6 +66,8 @@ def _nul_parts(value):
 # Casts that Spark's ANSI mode knows, beside those of a type to itself, of NULL, and inside nested types.
 def castable(a, b):
     x, y = a.name, b.name
+    if spatial(a) or spatial(b) and x != "void":  # where they lie is not changed by a cast, only how it is called
+        return a == b or spatial(a) and spatial(b) and (x == y and b.args[0] == "any" or x != y and a.args[0] == b.args[0] != "any")
     if a == b or x == "void" or x == y and x not in ("array", "map", "struct"):
         return True
     if "variant" in (x, y):
@@ -145,6 +147,8 @@ def one_cast(x, a, to, mode, depth):
     plain = f"{duck}({x} AS {physical(to)})"
     flag = "TRUE" if mode == "try" else "FALSE"
     n = to.name
+    if spatial(a):
+        return f"spark_geo_geography({x})" if (a.name, n) == ("geometry", "geography") else x
     if "variant" in (n, a.name):
         import variants
 
@@ -367,6 +371,8 @@ def delivered(x, k, depth=0, inner=False):
         return f"spark_interval_to_string({x})"
     if n == "time":
         return f"spark_time_to_string({x})"
+    if spatial(k):
+        return f"spark_geo_shown({x})"
     if n == "variant":
         zones.refused("The text of a VARIANT")
         return f"spark_variant_json({x})"

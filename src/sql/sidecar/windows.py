@@ -5,7 +5,7 @@ from catalogue import AGGREGATES, FUNCTIONS
 import zones
 from errors import mismatch, quoted, raised, syntax, unsupported
 from expressions import column_parts
-from kinds import BOOLEAN, DATE, INT, integral, orderable
+from kinds import BOOLEAN, DATE, INT, integral, orderable, temporal
 from values import E, cast, implicit, made
 
 TAIL = "\x01"  # where FILTER and OVER stand in an aggregate's text
@@ -60,6 +60,14 @@ def taken_apart(node):
     return call
 
 
+def unordered(c, name, call):
+    return raised("WINDOW_FUNCTION_FRAME_NOT_ORDERED", f"Window function {name} requires the window to be ordered. You need to add an ORDER BY clause. For example: SELECT {c.shown(call.node)} OVER (PARTITION BY window_partition ORDER BY window_ordering) FROM table.", "42601")
+
+
+def unaccepted(c, node, k):
+    return mismatch("SPECIFIED_WINDOW_FRAME_UNACCEPTED_TYPE", c.shown(node), f'The data type of a window frame bound "{k.sql}" does not match the expected data type ("NUMERIC" or "INTERVAL DAY TO SECOND" or "INTERVAL YEAR TO MONTH" or "INTERVAL").')
+
+
 RANDOM = {"rand", "random", "randn", "uuid", "shuffle", "randstr", "uniform", "monotonically_increasing_id", "spark_partition_id"}
 
 
@@ -110,7 +118,9 @@ class Windows:
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
             if not scope.layer.keys and scope.layer.sets is not None and (scope.inside == "HAVING" or scope.alias_first):
                 raise raised("UNSUPPORTED_GROUPING_EXPRESSION", "grouping()/grouping_id() can only be used with GroupingSets/Cube/Rollup.", "42K0E")
-            return scope.layer.grouping(self, call.node, [self.compile(a, scope.base("GROUP BY")) for a in call.args])
+            below = scope.base("GROUP BY")
+            below.aliases, below.alias_first = {}, False  # what is grouped by, whatever the list calls it
+            return scope.layer.grouping(self, call.node, [self.compile(a, below) for a in call.args])
         around = self.aggregation_around(node, scope)
         if around is not None:
             self.outer_depths.append(around.depth)
@@ -169,13 +179,13 @@ class Windows:
             raise raised("DISTINCT_WINDOW_FUNCTION_UNSUPPORTED", f"Distinct window functions are not supported: {self.shown(call.node)}.", "0A000")
         if name in RANKED:
             if order is None:
-                raise raised("_LEGACY_ERROR_TEMP_1037", f"Window function {name}() requires window to be ordered, please add ORDER BY clause.", "42000")
+                raise unordered(self, name, call)
             if frame:
                 raise raised("_LEGACY_ERROR_TEMP_1036", f"Window Frame must match the required frame of {name}().", "42000")
             e = self.ranked(call, scope)
         elif name in ("lag", "lead"):
             if order is None:
-                raise raised("_LEGACY_ERROR_TEMP_1037", f"Window function {name}() requires window to be ordered, please add ORDER BY clause.", "42000")
+                raise unordered(self, name, call)
             e = self.shifted(call, scope)
         elif name == "nth_value":
             e = self.nth(call, scope)
@@ -243,9 +253,17 @@ class Windows:
                     text = f"to_microseconds({e.sql})"
                 elif e.kind.name == "ym":
                     text = f"to_months({e.sql})"
+                elif temporal(e.kind) and not isinstance(value, exp.Cast):
+                    raise raised("_LEGACY_ERROR_TEMP_0064", "Frame bound value must be a literal.", "42601")
+                elif temporal(e.kind):
+                    raise unaccepted(self, value, e.kind)
                 elif e.kind.name == "interval" or not e.kind.name in ("tinyint", "smallint", "int", "bigint"):
                     raise unsupported("This bound of a window frame")
                 bounds.append(f"{text} {side.upper()}")
+        if bounds[0] == "UNBOUNDED FOLLOWING" or bounds[1] == "UNBOUNDED PRECEDING":
+            raise mismatch("SPECIFIED_WINDOW_FRAME_INVALID_BOUND", self.shown(spec), f'Window frame upper bound "{bounds[1]}" does not follow the lower bound "{bounds[0]}".')
+        if bounds[0].endswith("FOLLOWING") and bounds[1].endswith("PRECEDING"):
+            raise mismatch("SPECIFIED_WINDOW_FRAME_WRONG_COMPARISON", self.shown(spec), "The lower bound of a window frame must be less than or equal to the upper bound.")
         if kind == "RANGE" and any("UNBOUNDED" not in b and b != "CURRENT ROW" for b in bounds):
             order = spec.args.get("order")
             keys = order.expressions if order is not None else []
@@ -254,6 +272,10 @@ class Windows:
             key = self.compile(keys[0].this if isinstance(keys[0], exp.Ordered) else keys[0], scope).kind
             if key == DATE and any(k.name == "dt" and k.args != ("day", "day") for k in values):
                 raise mismatch("RANGE_FRAME_INVALID_TYPE", self.shown(spec), f'The data type "{key.sql}" used in the order specification does not support the data type "INTERVAL DAY TO SECOND" which is used in the range frame.')
+            if key.name in ("string", "boolean") and values:  # the bound turns into what is ordered by
+                raise unaccepted(self, spec, key)
+            if key.name in ("binary", "timestamp", "timestamp_ntz") and any(integral(k) for k in values):
+                raise mismatch("RANGE_FRAME_INVALID_TYPE", self.shown(spec), f'The data type "{key.sql}" used in the order specification does not support the data type "INT" which is used in the range frame.')
         return f"{kind} BETWEEN {bounds[0]} AND {bounds[1]}"
 
     def ranked(self, call, scope):

@@ -13,8 +13,8 @@ import golden  # noqa: E402
 from harness import ROOT, platform  # noqa: E402
 
 # Statements that were right when this was last measured; raise it with what is gained.
-RIGHT = 2715
-RIGHT_OF_OTHERS = 945
+RIGHT = 2727
+RIGHT_OF_OTHERS = 1801
 RIGHT_IN_ZONE = 480
 
 
