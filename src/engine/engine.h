@@ -75,7 +75,7 @@ struct WriteRequest {
   std::string query;      // one SELECT; its column names and types become the files'
   std::string directory;  // absolute, within Scope::writable
   /// DuckDB reads a single file whose schema it is told with one thread, so a large table is several.
-  std::int64_t most_rows_per_file = 1'000'000;
+  std::int64_t most_rows_per_file = 500'000;
   std::vector<std::string> partition_by;  // columns of the query; they are not stored in the files
   std::string compression = "snappy";     // or zstd, uncompressed
   std::string mark;                       // put into the files' names before their extension; empty: nothing
