@@ -1,5 +1,4 @@
 // tarn sql: statements from the command line, a file, standard input, or typed into a shell with history.
-#include "base/sql_script.h"
 #include "cli/sql_verb.h"
 
 #include <histedit.h>
@@ -12,6 +11,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "base/sql_script.h"
 #include "cli/control.h"
 #include "cli/platform_view.h"
 #include "cli/table_view.h"

@@ -160,8 +160,8 @@ class Clusters final : public FleetListener, public PoolUsage, public billing::R
   /// Ends a deleted workspace's clusters, within the transaction that deletes it.
   void on_workspace_deleted(store::WriteTxn& t, std::int64_t workspace_id);
 
-  /// Takes up what an earlier process of this server left: from now on the lease of its nodes counts. Before the fleet starts, since a node that dials
-  /// in earlier would be taken for lost.
+  /// Takes up what an earlier process of this server left: from now on the lease of its nodes counts. Before the fleet starts, since a node that
+  /// dials in earlier would be taken for lost.
   void recover();
   /// Drives clusters on a thread of its own.
   void start_driving();

@@ -35,8 +35,7 @@ std::string FieldPath::text() const {
 }
 
 Result<void> check_name(std::string_view name, const FieldPath& path) {
-  if (name.empty())
-    return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'. A key name must be provided.", path.text()));
+  if (name.empty()) return refuse(Errc::invalid, fmt::format("Missing value for required parameter '{}'. A key name must be provided.", path.text()));
   for (const char c : name)
     if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<signed char>(c) >= 0 &&
         std::string_view("/_.-: ").find(c) == std::string_view::npos)

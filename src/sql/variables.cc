@@ -14,7 +14,8 @@ std::string list_of(const std::vector<std::string>& values) { return fmt::format
 /// A text that stands for a value of the type, and comes back as it: one that does not must not be kept.
 Result<std::string> check_of(const std::string& value, const std::string& text, const std::string& type) {
   if (type.find("geometry(") != type.npos || type.find("geography(") != type.npos)
-    return refuse(Errc::unsupported, "[UNSUPPORTED_FEATURE] A variable of the type " + type + " is not supported by this warehouse. Keep its WKB. SQLSTATE: 0A000");
+    return refuse(Errc::unsupported,
+                  "[UNSUPPORTED_FEATURE] A variable of the type " + type + " is not supported by this warehouse. Keep its WKB. SQLSTATE: 0A000");
   if (type == "variant")
     return refuse(Errc::unsupported,
                   "[UNSUPPORTED_FEATURE] A variable of the type variant is not supported by this warehouse. Keep its JSON text. SQLSTATE: 0A000");

@@ -1,6 +1,6 @@
 #pragma once
-// DuckDB 1.5.5's C API hands an aggregate's update one state for all rows as if it were one for each, where a window is the whole partition: what stands
-// behind that one is other memory.
+// DuckDB 1.5.5's C API hands an aggregate's update one state for all rows as if it were one for each, where a window is the whole partition: what
+// stands behind that one is other memory.
 #include <duckdb.h>
 
 #include <string>
