@@ -32,6 +32,7 @@ constexpr std::tuple<const char*, const char*, const char*> kSparks[] = {
     {"Remainder by zero", "[REMAINDER_BY_ZERO] Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead. SQLSTATE: 22012",
      ""},
     {"Cannot cast string", "[CAST_INVALID_INPUT] ", ". Use `try_cast` to tolerate malformed input and return NULL instead. SQLSTATE: 22018"},
+    {"is out of range Int", "[CAST_OVERFLOW] ", ". Use `try_cast` to tolerate overflow and return NULL instead. SQLSTATE: 22003"},
     {"Can't cast value", "[CAST_OVERFLOW] ", ". Use `try_cast` to tolerate overflow and return NULL instead. SQLSTATE: 22003"},
     {"index is out of bounds", "[INVALID_ARRAY_INDEX_IN_ELEMENT_AT] ", ". SQLSTATE: 22003"},
     {"verflow", "[ARITHMETIC_OVERFLOW] ", ". SQLSTATE: 22003"},

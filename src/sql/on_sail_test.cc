@@ -149,6 +149,20 @@ TEST_F(OnSail, FunctionsThatOnlyItKnowsAreItsOwn) {
   same("SELECT soundex(name) AS s FROM t WHERE id = 1");
 }
 
+TEST_F(OnSail, WholeNumbersDoNotWrapAround) {
+  setup("CREATE TABLE n (i INT, b BIGINT, s SMALLINT)");
+  setup("INSERT INTO n VALUES (2147483647, 9223372036854775807, 32767), (-2147483648, -9223372036854775808, -32768), (1, 2, 3)");
+  for (const char* over : {"i + 1", "i - 2", "i * 2", "-i", "b + 1L", "b - 2L", "b * b", "-b", "s * 2S", "transform(array(i), x -> x + 1)"})
+    EXPECT_NE(told("automation", std::string("SELECT ") + over + " AS v FROM n").find("SQLSTATE: 22003"), std::string::npos) << over;
+  EXPECT_NE(told("automation", "SELECT sum(b) AS v FROM n WHERE b > 0").find("SQLSTATE: 22003"), std::string::npos);
+  same("SELECT i + b AS v, b * 3 AS w, i * i AS x, -i AS y, s + i AS z FROM n WHERE i = 1");
+  same("SELECT sum(i) AS a, sum(b) AS b, sum(DISTINCT s) AS c, count(*) + 1 AS d FROM n");
+  same("SELECT s, sum(i) + 1 AS v FROM n GROUP BY s HAVING sum(i) > 0 + 0 ORDER BY v");
+  same("SELECT s, sum(i) + 1 AS v FROM n GROUP BY s ORDER BY sum(i) + 1");
+  same("SELECT i, sum(i) OVER (PARTITION BY s * 2 ORDER BY i + b) AS v FROM n WHERE i = 1");
+  EXPECT_NE(told("automation", "SELECT only_of_sail(i) + 1 FROM n").find("[UNSUPPORTED_FEATURE] Arithmetic over types"), std::string::npos);
+}
+
 TEST_F(OnSail, AColumnOfAnotherTypeIsNoAnswer) {
   const auto said = told("automation", "SELECT 10.0 / 3 AS third");
   EXPECT_NE(said.find("Sail gives the column `third` the type decimal(7,5) where it is decimal(8,6)"), std::string::npos) << said;

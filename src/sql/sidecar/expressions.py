@@ -22,7 +22,15 @@ class Expressions:
         self.outer_depths = []  # of the scopes that names were found in beyond their own query
 
     # --- entry -------------------------------------------------------------------------------------------------------------------------------
+    kinds = None  # of every node that was compiled, by its id, where somebody asks (sail.py)
+
     def compile(self, node, scope):
+        e = self.compiled(node, scope)
+        if self.kinds is not None:
+            self.kinds[id(node)] = (node, e.kind)
+        return e
+
+    def compiled(self, node, scope):
         if scope.layer is not None and not isinstance(node, (exp.Literal, exp.Null, exp.Boolean)):
             found = scope.layer.grouped(self, node, scope)
             if found is not None:

@@ -11,9 +11,10 @@ import table_defaults
 from analyze import parsed, query_of, references, visible_ctes
 from catalogue import GENERATORS
 from errors import Refused, quoted
-from expressions import HOLE_WORDS, name_parts
-from kinds import of_text
+from expressions import HOLE_WORDS, ColumnNode, name_parts
+from kinds import BIGINT, INT, integral, of_text
 from pipes import Stage
+from queries import Compiler
 from relations import parse_kind
 
 MEMBERS = {"is_account_group_member": "member", "is_member": "local_member"}
@@ -65,15 +66,17 @@ def rewritten(request, hole):
     own = names_of(tree, tables)
     columns = {c["name"].lower() for r in request["relations"] for c in r["columns"]} | own
     called(tree, request, 0)
+    kinds = kinds_of(tree, request)
     for at, t in enumerate(tables):
         placed(t, at, hole)
     for node in list(tree.find_all(exp.Column, exp.Anonymous, exp.Placeholder, exp.Parameter)):
         said(node, request, hole, columns)
     nothing_else(tree, tables)
+    checked(tree, kinds)
     # The tree says which operator binds; whether Sail's order of them is the same need not matter.
     for node in list(tree.find_all(*OPERATORS)):
         if isinstance(node.parent, OPERATORS):
-            node.replace(exp.Paren(this=node.copy()))
+            around(node, exp.Paren())
     return {"query": hole.pieces(tree.sql(dialect=Text, comments=False))}
 
 
@@ -135,6 +138,94 @@ def said(node, request, hole, columns):
             raise on_sail(f"The variable {quoted(parts[-1])} of {kind.sql}")
         given = known[parts[-1]]["value"]
         node.replace(exp.Cast(this=exp.Null() if given is None else exp.Literal.string(given), to=parse_kind(str(kind)).copy()))
+
+
+def kinds_of(tree, request):
+    """The type of every expression, by its node's id; of none where the statement is not understood here. A copy is compiled, which may be changed."""
+    import rewrite  # which needs this module
+
+    copy = tree.copy()
+    rewrite.numbered([copy])
+    pairs = list(zip(tree.walk(), copy.walk()))
+    c = Compiler(rewrite.Holes(request["sql"], [request["relations"]]), request["relations"], {k: of_text(v.lower(), parse_kind) for k, v in (request.get("parameters") or {}).items()}, request)
+    c.kinds = {}
+    try:
+        c.query(copy)
+    except Refused:
+        return {}
+    out = {id(mine): c.kinds[id(its)][1] for mine, its in pairs if id(its) in c.kinds}
+    # Some are compiled as copies, with columns in the places of parts (what is sorted by): by their text, where it means one thing.
+    said = {}
+    for node, kind in c.kinds.values():
+        if node.find(ColumnNode) is None:
+            said.setdefault(node.sql(), set()).add(kind)
+    for mine, _ in pairs:
+        if id(mine) not in out and isinstance(mine, (exp.Column, exp.Anonymous)) and len(said.get(mine.sql(), ())) == 1:
+            (out[id(mine)],) = said[mine.sql()]
+    return out
+
+
+def kind_of(node, kinds):
+    """The type of an expression as it was compiled, or of its parts; None: not known."""
+    known = kinds.get(id(node))
+    if known is not None:
+        return known
+    if isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
+        return INT if int(node.this) < 1 << 31 else BIGINT if int(node.this) < 1 << 63 else None
+    if isinstance(node, (exp.Paren, exp.Neg)):
+        return kind_of(node.this, kinds)
+    if isinstance(node, exp.Cast):
+        return of_text(node.to.sql("databricks").lower(), parse_kind)
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul)):
+        both = [kind_of(node.this, kinds), kind_of(node.expression, kinds)]
+        if None in both or all(integral(k) for k in both):
+            return None if None in both else BIGINT if BIGINT in both else INT
+        return next(k for k in both if not integral(k))
+    if isinstance(node, exp.Anonymous) and len(node.expressions) == 1:
+        name, only = node.name.lower(), kind_of(node.expressions[0], kinds)
+        if name == "count":
+            return BIGINT
+        if only is not None and name in ("sum", "max", "min"):
+            return BIGINT if name == "sum" and integral(only) else only
+    return None
+
+
+def around(node, outer):
+    """The node itself, no copy of it, within another."""
+    node.replace(outer)
+    outer.set("this", node)
+    return outer
+
+
+def cast_around(node, kind):
+    around(around(node, exp.Paren()), exp.Cast(to=exp.DataType.build(kind, dialect="spark")))
+
+
+def checked(tree, kinds):
+    """Whole numbers that overflow wrap around in Sail. They are computed in more digits, and the cast back is an error where they do not fit."""
+    for node in list(tree.find_all(exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Anonymous)):
+        total = isinstance(node, exp.Anonymous)
+        if total and node.name.lower() != "sum" or isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal):
+            continue
+        added = node.expressions[0] if total and len(node.expressions) == 1 else None
+        if isinstance(added, exp.Distinct):
+            added = added.expressions[0]
+        kind = kind_of(added if total else node, kinds)
+        if kind is None:
+            raise on_sail(f"{'A sum' if total else 'Arithmetic'} over types that are not found out before it runs", "Sail's whole numbers wrap around where they overflow: use a warehouse of the default engine.")
+        if not integral(kind):
+            continue
+        if total:
+            cast_around(added, "DECIMAL(28,0)")
+            whole = node
+            while isinstance(whole.parent, (exp.Filter, exp.Window)) and whole.parent.this is whole:
+                whole = whole.parent
+            cast_around(whole, "BIGINT")
+            continue
+        for operand in (node.this, node.args.get("expression")):
+            if operand is not None:
+                cast_around(operand, "BIGINT" if kind != BIGINT else "DECIMAL(19,0)" if isinstance(node, exp.Mul) else "DECIMAL(20,0)")
+        cast_around(node, str(kind))
 
 
 def called(tree, request, depth):
