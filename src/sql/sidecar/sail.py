@@ -16,6 +16,7 @@ from kinds import BIGINT, INT, integral, of_text
 from pipes import Stage
 from queries import Compiler
 from relations import parse_kind
+from sail_limits import on_sail, within_limits
 
 MEMBERS = {"is_account_group_member": "member", "is_member": "local_member"}
 SCALAR = {"string", "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "date", "timestamp", "timestamp_ntz"}
@@ -24,10 +25,6 @@ ROWS = {"range"} | set(GENERATORS)
 
 OPERATORS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.DPipe, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE,
              exp.NullSafeEQ, exp.Is, exp.Like, exp.ILike, exp.RegexpLike, exp.In, exp.Between, exp.Neg, exp.BitwiseNot)
-
-
-def on_sail(what, cure=""):
-    return Refused("unsupported", f"[UNSUPPORTED_FEATURE] {what} is not supported by a warehouse whose engine is Sail. {cure or 'Use a warehouse of the default engine.'} SQLSTATE: 0A000")
 
 
 class Text(Databricks):
@@ -67,6 +64,7 @@ def rewritten(request, hole):
     columns = {c["name"].lower() for r in request["relations"] for c in r["columns"]} | own
     called(tree, request, 0)
     kinds = kinds_of(tree, request)
+    within_limits(tree, kinds, kind_of, columns)
     for at, t in enumerate(tables):
         placed(t, at, hole)
     for node in list(tree.find_all(exp.Column, exp.Anonymous, exp.Placeholder, exp.Parameter)):

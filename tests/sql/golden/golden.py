@@ -486,7 +486,7 @@ def main():
     import pathlib
 
     p = argparse.ArgumentParser()
-    p.add_argument("jar"), p.add_argument("list"), p.add_argument("--report"), p.add_argument("--json"), p.add_argument("--only"), p.add_argument("--zone")
+    p.add_argument("jar"), p.add_argument("list"), p.add_argument("--report"), p.add_argument("--json"), p.add_argument("--only"), p.add_argument("--zone"), p.add_argument("--engine")
     a = p.parse_args()
     global ZONE
     ZONE = a.zone
@@ -495,7 +495,7 @@ def main():
 
     names = [a.only] if a.only else listed(a.list)
     with platform() as server:
-        results = run(a.jar, names, asker(server))
+        results = run(a.jar, names, asker(server, a.engine))
     if a.report:
         pathlib.Path(a.report).write_text(report(results))
     if a.json:
@@ -503,10 +503,13 @@ def main():
     print(collections.Counter(v for _, v, _ in results))
 
 
-def asker(server):
+def asker(server, engine=None):
+    """`engine`: of a warehouse of its own (sail); else the workspace's."""
     from harness import StatementFailed
 
     admin, warehouse = server.admin(), server.warehouses["landing"]
+    if engine:
+        warehouse = admin.workspace("landing", "POST", "/api/2.0/sql/warehouses", {"name": engine, "cluster_size": "2X-Small", "tags": {"custom_tags": [{"key": "tarn-engine", "value": engine}]}})["id"]
     base = server.status()["workspaces"]["landing"] + "/api/2.0/sql"
     last = None
     folders = []
