@@ -1,4 +1,6 @@
 // A warehouse whose engine is Sail: the same rights, filters, masks and views, the same rows where Sail has the words, and names for what it has not.
+#include <fstream>
+
 #include "sql/testing.h"
 
 namespace tarn::sql::testing {
@@ -79,6 +81,14 @@ TEST_F(OnSail, TablesWithFeaturesItDoesNotKnowComeAsRows) {
   same("SELECT id, called FROM marked ORDER BY id");
   setup("DELETE FROM marked");
   same("SELECT id, called FROM marked ORDER BY id");
+}
+
+TEST_F(OnSail, FilesComeAsRows) {
+  const auto folder = world.folder / "objects" / "lake" / "data" / "in";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "a.csv") << "id,name\n1,one\n2,two\n";
+  same("SELECT id, upper(name) AS n, _rescued_data FROM read_files('s3://lake/data/in', format => 'csv', header => true) ORDER BY id");
+  EXPECT_NE(told("bob", "SELECT * FROM read_files('s3://lake/data/in', format => 'csv')").find("INSUFFICIENT_PERMISSIONS"), std::string::npos);
 }
 
 TEST_F(OnSail, RightsAreAsked) {
